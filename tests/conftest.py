@@ -1,0 +1,15 @@
+"""Shared by all tests: where the reference data lies (outside the repository), and skipping when it is absent."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference data beside the repository; tests that need it skip where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip("the reference data (../shared) is not here")
+    return SHARED

@@ -1,0 +1,75 @@
+"""Golden vectors: what the reference implementations compute, read from ../shared/golden."""
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.conftest import SHARED
+
+GOLDEN = SHARED / "golden"
+needs_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason="the golden vectors (../shared/golden) are not here")
+
+
+def fill_module() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("golden_fill", GOLDEN / "fill.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Golden:
+    """One npz of reference vectors: its input, its parameters, and how to compare with it."""
+
+    def __init__(self, case: str) -> None:
+        with np.load(GOLDEN / f"{case}.npz") as z:
+            self.meta: dict[str, Any] = json.loads(str(z["meta"]))
+            self.stored = {k: torch.from_numpy(z[k]) for k in z.files if k != "meta"}
+
+    def clip(self) -> Tensor:
+        """The input frames (1, n, 3, h, w), float32."""
+        spec = self.meta["clip"]
+        frames = torch.from_numpy(fill_module().clip(spec["n"], spec["h"], spec["w"], spec["seed"]))
+        if spec.get("mirror"):
+            frames = torch.cat([frames, frames.flip(0)])
+        return frames[None]
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The reference's parameters under the reference's key names (without mean and std)."""
+        fill = fill_module().fill
+        rows = [line.split("\t") for line in key_list(self.meta["keys"])]
+        return {
+            key: torch.from_numpy(fill(key, [int(s) for s in shape.split("x")], self.meta["gain"]))
+            for key, shape, _ in rows
+            if not key.endswith(("mean", "std"))
+        }
+
+    def check(self, name: str, full: Tensor) -> None:
+        """Assert that the array called `name`, cut from `full`, agrees to the tolerance of `full`'s type."""
+        info = self.meta["arrays"][name]
+        assert list(full.shape) == info["full_shape"], name
+        cut = full[tuple(slice(*s) for s in info["slices"])] if info["slices"] else full
+        floor = 1e-6 * max(1.0, info["absmax"])
+        bound = floor if full.dtype == torch.float64 else max(20 * info["f32_minus_f64"]["max"], floor)
+        worst = (cut.double() - self.stored[name].double()).abs().max().item()
+        assert worst <= bound, f"{name}: off by {worst:.2e}, allowed {bound:.2e}"
+
+
+def key_list(name: str) -> list[str]:
+    """The lines of keys/NAME.tsv: key, shape, type."""
+    return (GOLDEN / "keys" / Path(name).with_suffix(".tsv").name).read_text().splitlines()
+
+
+def load_filled(net: nn.Module, golden: Golden, dtype: torch.dtype) -> nn.Module:
+    """Put the golden parameters into `net` (keys as in the net) and set its type."""
+    missing, unexpected = net.load_state_dict(golden.state_dict(), strict=False)
+    assert not unexpected
+    assert all(k.endswith(("mean", "std")) for k in missing)
+    return net.to(dtype).eval()

@@ -1,0 +1,5 @@
+"""`python -m vsrcli` is `vsr`."""
+
+from vsrcli.cli import main
+
+main()

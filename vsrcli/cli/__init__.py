@@ -1,0 +1,82 @@
+"""The command line: parse, call one function below, render. Commands are imported only when they are called."""
+
+import importlib
+import os
+import sys
+
+import click
+
+from vsrcli import __version__
+from vsrcli.errors import VsrError
+
+COMMANDS = {
+    "upscale": "Upscale videos, image sequences or folders of them.",
+    "models": "List the models: what they are for, what they cost, where their weights are.",
+    "weights": "Download, verify and locate weights.",
+    "bench": "Measure the speed of models on this machine.",
+    "evaluate": "Measure quality on clips with ground truth: the papers' tables.",
+    "compare": "Show videos side by side, with labels, zoom and per-frame quality.",
+    "train": "Train a model from a recipe.",
+}
+"""Each command lives in the module vsrcli.cli.NAME as the click command `command`; here is its line of help."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is called, and not for `vsr --help`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of COMMANDS."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The real command, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"vsrcli.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from COMMANDS, importing none of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VSR"})
+@click.version_option(__version__, prog_name="vsr")
+def cli() -> None:
+    """Upscale real videos with recurrent video super-resolution.
+
+    \b
+    vsr upscale in.mp4                      4x, with sound, to in_x4.mp4
+    vsr upscale in.mp4 -m iconvsr -o out.mp4
+    vsr bench --model repvsr --res 1080p
+    """
+
+
+def main() -> None:
+    """Entry point of `vsr`: every failure becomes one line on stderr and the documented exit code."""
+    debug = "--debug" in sys.argv or os.environ.get("VSR_DEBUG", "") not in ("", "0")
+    try:
+        cli.main(prog_name="vsr", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("vsr: interrupted", err=True)
+        sys.exit(130)
+    except VsrError as error:
+        if debug:
+            raise
+        click.echo(f"vsr: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.exit(1)
+    except Exception as error:
+        if debug:
+            raise
+        summary = str(error).strip().splitlines()
+        click.echo(f"vsr: {type(error).__name__}: {summary[0] if summary else 'no message'}", err=True)
+        click.echo("vsr: this is a bug or an unusual file; --debug shows the traceback", err=True)
+        sys.exit(1)

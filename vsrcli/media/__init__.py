@@ -1,0 +1,1 @@
+"""PyAV and ffmpeg: probe, decode, colour, encode, assemble. No torch."""

@@ -1,0 +1,68 @@
+"""What is known of a source: the record that every part of the media floor shares."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Colour:
+    """Colour tags as declared, by ffmpeg's number (ITU-T H.273); 2 (range: 0) means undeclared."""
+
+    matrix: int = 2
+    range: int = 0
+    primaries: int = 2
+    transfer: int = 2
+    chroma_location: int = 0
+
+    def matrix_for_conversion(self, height: int) -> int:
+        """The declared matrix; undeclared SD counts as BT.601 (5) and HD, from 720 lines, as BT.709 (1)."""
+        if self.matrix in (2, 3):
+            return 1 if height >= 720 else 5
+        return self.matrix
+
+
+@dataclass(frozen=True)
+class OtherStream:
+    """A stream beside the video that is upscaled. `kind` is audio, subtitle, attachment, data or video (cover art)."""
+
+    index: int
+    kind: str
+    codec: str
+    language: str | None
+    title: str | None
+    attached_picture: bool
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """A source video: a file, or a sequence of images.
+
+    `images` is empty for a file; else the image files in order, with pts = frame number and time_base = 1/rate.
+    `frames` is the container's own count or an estimate (None if unknown), for progress and planning only.
+    `rotation` is the display matrix as 9 integers (None if there is none). `mastering_display` is x265's text form
+    "G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)", `content_light` is (MaxCLL, MaxFALL). `interlaced` is what the stream
+    declares. `tags` are the container's.
+    """
+
+    path: Path
+    container: str
+    stream_index: int
+    codec: str
+    width: int
+    height: int
+    pix_fmt: str
+    bit_depth: int
+    time_base: Fraction
+    frames: int | None
+    duration: float | None
+    rate: Fraction
+    colour: Colour
+    sample_aspect_ratio: Fraction
+    rotation: tuple[int, ...] | None
+    interlaced: bool
+    mastering_display: str | None
+    content_light: tuple[int, int] | None
+    streams: tuple[OtherStream, ...]
+    chapters: int
+    images: tuple[Path, ...] = ()

@@ -1,0 +1,1 @@
+"""Torch modules, one architecture a file, and the layers they share."""

@@ -1,0 +1,68 @@
+"""BasicVSR (Chan et al., CVPR 2021, section 3.1): bidirectional propagation of flow-aligned features."""
+
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vsrcli.nets.layers import Conv, ResidualTrunk, flow_warp, leaky
+from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
+from vsrcli.nets.spynet import SpyNet
+
+
+class BasicVSR(RecurrentNet):
+    """Backward, then forward branch; their features are fused by a 1x1 convolution and upsampled by 4."""
+
+    branches: ClassVar[tuple[Branch, ...]] = (Branch("backward", reverse=True), Branch("forward", reverse=False))
+    reconstruct_reach = 3  # 3x3 convolutions at 1x, 2x, 4x and 4x: 1 + 1/2 + 1/4 + 1/4, and the bilinear base
+
+    def __init__(self, channels: int = 64, blocks: int = 30) -> None:
+        super().__init__()
+        self.channels = channels
+        self.spynet = SpyNet()
+        self.backward_trunk = ResidualTrunk(channels + 3, channels, blocks)
+        self.forward_trunk = ResidualTrunk(channels + 3, channels, blocks)
+        self.fusion = Conv(2 * channels, channels, 1)
+        self.upconv1 = Conv(channels, 4 * channels, 3, padding=1)
+        self.upconv2 = Conv(channels, 4 * 64, 3, padding=1)
+        self.conv_hr = Conv(64, 64, 3, padding=1)
+        self.conv_last = Conv(64, 3, 3, padding=1)
+
+    def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
+        """SPyNet's flow."""
+        out: Tensor = self.spynet(frame, neighbour)
+        return out
+
+    def propagate(
+        self, branch: str, features: Features, flow: Tensor | None, state: State | None
+    ) -> tuple[Tensor, State]:
+        """Eqs. 2-3: warp the neighbour's feature, join it with the frame, refine by the branch's trunk."""
+        lr = features["lr"]
+        if state is None or flow is None:
+            warped = lr.new_zeros(lr.shape[0], self.channels, *lr.shape[-2:])
+        else:
+            warped = flow_warp(state[0], flow)
+        trunk = self.backward_trunk if branch == "backward" else self.forward_trunk
+        feature: Tensor = trunk(torch.cat([lr, warped], 1))
+        return feature.to(self.compute_dtype), (feature,)
+
+    def reconstruct(self, features: Features) -> Tensor:
+        """Fuse both branches, upsample twice by pixel shuffle, add the bilinear enlargement of the frame."""
+        x = leaky(self.fusion(torch.cat([features["backward"], features["forward"]], 1)))
+        x = leaky(F.pixel_shuffle(self.upconv1(x), 2))
+        x = leaky(F.pixel_shuffle(self.upconv2(x), 2))
+        x = self.conv_last(leaky(self.conv_hr(x)))
+        base = F.interpolate(features["lr"], scale_factor=4, mode="bilinear", align_corners=False)
+        return base + x
+
+    @property
+    def compute_dtype(self) -> torch.dtype:
+        """The type of the trunks' convolutions."""
+        return self.conv_last.weight.dtype
+
+    def set_precision(self, dtype: torch.dtype) -> None:
+        """Trunks, fusion and upsampling in `dtype`; flow, warping, sums and the bilinear base stay in float32."""
+        for name, module in self.named_children():
+            if name != "spynet":
+                module.to(dtype)

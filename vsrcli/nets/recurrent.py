@@ -1,0 +1,164 @@
+"""What every recurrent net is: a few named steps that a caller strings over time.
+
+A net declares its propagation `branches` in the order in which they run. Each branch visits the frames in one
+direction and hands a `State` from frame to frame. The steps know one frame at a time, so the same net can run over a
+whole clip, over windows that carry state, or as a stream: `upsample_window` below is the only loop.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+State = tuple[Tensor, ...]
+"""What a branch hands to its next frame: tensors (n, c, k*h, k*w) for an LR frame (n, 3, h, w), k a whole number."""
+
+Features = dict[str, Tensor]
+"""All that is known of one frame: "lr" (n, 3, h, w), what `encode` made, and each branch's result by its name."""
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One propagation branch: its name, and whether it runs from the last frame to the first."""
+
+    name: str
+    reverse: bool
+
+
+@dataclass
+class Window:
+    """Consecutive LR frames of one scene, ready for the branches.
+
+    `lr` holds the frames. `to_next[i]` is the flow from frame i to frame i+1 (None at the scene's last frame or where
+    it is not needed), `to_previous[i]` the flow from frame i to i-1 (None at the scene's first frame): the flow of i
+    says, for each of its pixels, where in the neighbour the same thing lies. `encoded[i]` is what `encode` made.
+    `keep` frames from the start are wanted as output; the rest is lookahead for the reverse branches.
+    """
+
+    lr: Sequence[Tensor]
+    to_next: Sequence[Tensor | None]
+    to_previous: Sequence[Tensor | None]
+    encoded: Sequence[Features]
+    keep: int
+    states: dict[str, State] = field(default_factory=dict)
+
+
+class RecurrentNet(nn.Module):
+    """Base of all nets. Subclasses set the class attributes and implement the four steps.
+
+    `context` is how many neighbours on each side `encode` looks at; `multiple` and `min_size` what height and width
+    must be for the steps (`forward` and the engine pad frames accordingly and crop the result);
+    `reconstruct_reach` how many LR pixels around a pixel `reconstruct` looks at.
+    """
+
+    branches: ClassVar[tuple[Branch, ...]]
+    context: int = 0
+    multiple: int = 1
+    min_size: int = 1
+    reconstruct_reach: int = 0
+    scale: int = 4
+
+    @property
+    def bidirectional(self) -> bool:
+        """Whether any branch runs backward in time (such a net cannot stream)."""
+        return any(b.reverse for b in self.branches)
+
+    @property
+    def compute_dtype(self) -> torch.dtype:
+        """The type in which the convolutions run (features, flows, sums and states stay in float32)."""
+        return next(self.parameters()).dtype
+
+    def set_precision(self, dtype: torch.dtype) -> None:
+        """Run the convolutions in `dtype` and keep in float32 what needs it. In place."""
+        self.to(dtype)
+
+    def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
+        """Optical flow (n, 2, h, w), x then y in pixels: where in `neighbour` each pixel of `frame` lies."""
+        raise NotImplementedError
+
+    def encode(self, lr: Sequence[Tensor], index: int, *, number: int, length: int | None) -> Features:
+        """What can be said of a frame before propagation.
+
+        `lr[index]` is the frame; around it stand up to `context` neighbours of the same scene. `number` is the
+        frame's number in its scene. `length` is the scene's length if its end is within `context` of the frame or
+        nearer, else None.
+        """
+        return {}
+
+    def propagate(
+        self, branch: str, features: Features, flow: Tensor | None, state: State | None
+    ) -> tuple[Tensor, State]:
+        """One step of a branch: the frame's feature, and the state for the branch's next frame.
+
+        `flow` points from this frame to the one that `state` comes from; both are None where the branch starts.
+        """
+        raise NotImplementedError
+
+    def reconstruct(self, features: Features) -> Tensor:
+        """The HR frame (n, 3, scale*h, scale*w), float32, not clamped."""
+        raise NotImplementedError
+
+    def forward(self, clip: Tensor) -> Tensor:
+        """Upscale whole clips: (n, t, 3, h, w) in [0, 1] -> (n, t, 3, scale*h, scale*w)."""
+        h, w = clip.shape[-2:]
+        frames = [pad_frame(f, self.multiple, self.min_size) for f in clip.unbind(1)]
+        count = len(frames)
+        window = Window(
+            lr=frames,
+            to_next=[
+                self.flow(frames[i], frames[i + 1]) if self.bidirectional and i + 1 < count else None
+                for i in range(count)
+            ],
+            to_previous=[self.flow(frames[i], frames[i - 1]) if i else None for i in range(count)],
+            encoded=[self.encode(frames, i, number=i, length=count) for i in range(count)],
+            keep=count,
+        )
+        hr = torch.stack(list(upsample_window(self, window)), 1)
+        return hr[..., : h * self.scale, : w * self.scale]
+
+
+def pad_frame(frame: Tensor, multiple: int, min_size: int) -> Tensor:
+    """Pad (n, c, h, w) at the right and bottom to `multiple` and at least `min_size`, by reflection where it can."""
+    h, w = frame.shape[-2:]
+    pad_h = max(-h % multiple, -(-min_size // multiple) * multiple - h)
+    pad_w = max(-w % multiple, -(-min_size // multiple) * multiple - w)
+    if not (pad_h or pad_w):
+        return frame
+    mode = "reflect" if pad_h < h and pad_w < w else "replicate"
+    return nn.functional.pad(frame, (0, pad_w, 0, pad_h), mode=mode)
+
+
+def upsample_window(net: RecurrentNet, window: Window) -> Iterator[Tensor]:
+    """Run all branches over a window and yield the HR frames of its first `keep` frames, in order.
+
+    Forward branches start from `window.states` (by branch name) and leave there the state after frame `keep` - 1, so
+    that the next window can go on exactly. Reverse branches start afresh at the window's end. Only the frames that a
+    later branch still needs are visited.
+    """
+    count, keep = len(window.lr), window.keep
+    frames: list[Features] = [{"lr": lr, **e} for lr, e in zip(window.lr, window.encoded, strict=True)]
+    for position, branch in enumerate(net.branches[:-1]):
+        feeds_reverse = any(b.reverse for b in net.branches[position + 1 :])
+        if branch.reverse:
+            order: Sequence[int] = range(count - 1, -1, -1)
+            state = None
+        else:
+            order = range(count if feeds_reverse else keep)
+            state = window.states.get(branch.name)
+        for i in order:
+            flow = (window.to_next if branch.reverse else window.to_previous)[i] if state else None
+            frames[i][branch.name], state = net.propagate(branch.name, frames[i], flow, state)
+            if not branch.reverse and i == keep - 1:
+                window.states[branch.name] = state
+        del frames[count if feeds_reverse else keep :]
+        count = len(frames)
+
+    last = net.branches[-1].name
+    for i in range(keep):
+        state = window.states.get(last)
+        flow = window.to_previous[i] if state else None
+        frames[i][last], window.states[last] = net.propagate(last, frames[i], flow, state)
+        yield net.reconstruct(frames[i])
+        frames[i] = {}
