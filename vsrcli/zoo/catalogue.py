@@ -1,0 +1,140 @@
+"""The list of models, weights/catalogue.toml: what each is for, what it costs, where its weights come from."""
+
+import difflib
+import functools
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vsrcli.errors import UsageError
+
+CHECKPOINT_SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One place where a model's weights may be: exactly one of `bundled`, `package` (with `file`) and `url`.
+
+    `bundled` is a file in the weights folder, `package` a pinned distribution ("name==version") and `file` the path
+    in it, `url` a download. `sha256` is the file's digest or the first digits of it.
+    """
+
+    sha256: str
+    bundled: str | None = None
+    package: str | None = None
+    file: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A published result: PSNR in dB, and SSIM where it is known."""
+
+    psnr: float
+    ssim: float | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model of the catalogue.
+
+    `degradation` is how the training's LR frames were made (bi: bicubic, bd: blur and subsample, real: blur, noise
+    and compression). `parameters` counts them, `gflop` is the cost of a 320x180 frame. `published` maps
+    "dataset-degradation" to figures.
+    """
+
+    name: str
+    arch: str
+    title: str
+    scale: int
+    degradation: str
+    trained_on: str
+    licence: str
+    parameters: int
+    gflop: float
+    sources: tuple[Source, ...]
+    published: dict[str, Figures]
+
+    @property
+    def vid4(self) -> float | None:
+        """The published PSNR on Vid4 in dB, on the degradation that the model is for."""
+        figures = self.published.get(f"vid4-{self.degradation}")
+        return figures.psnr if figures else None
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All models in order, and those to use by default, the preferred one first."""
+
+    models: dict[str, Entry]
+    default: tuple[str, ...]
+
+    def resolve(
+        self,
+        name: str | None = None,
+        *,
+        scale: int | None = None,
+        at_hand: Callable[[Entry], bool] = lambda entry: True,
+    ) -> Entry:
+        """The model that `name` means: a full name, an architecture (its first model that fits), or None (the default).
+
+        `scale` restricts to models of that factor. Among an architecture's models those that are `at_hand` go first.
+        Case does not count. Raises UsageError with the closest names, or with the scales there are.
+        """
+        if name is None:
+            candidates = [self.models[default] for default in self.default]
+        elif name.lower() in self.models:
+            candidates = [self.models[name.lower()]]
+        else:
+            candidates = [entry for entry in self.models.values() if entry.arch == name.lower()]
+        if not candidates:
+            raise UsageError(f"no model is called {name!r}; {self.suggest(str(name))}")
+        fitting = [entry for entry in candidates if scale in (None, entry.scale)]
+        if not fitting:
+            scales = ", ".join(f"x{factor}" for factor in sorted({entry.scale for entry in candidates}))
+            raise UsageError(f"{name or 'the default model'} upscales by {scales}, not by x{scale}")
+        return next((entry for entry in fitting if at_hand(entry)), fitting[0])
+
+    def suggest(self, name: str) -> str:
+        """What to say of a name that is not in the list."""
+        known = [*self.models, *dict.fromkeys(entry.arch for entry in self.models.values())]
+        close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+        return f"did you mean {' or '.join(close)}?" if close else "`vsr models` lists them all"
+
+
+def is_path(name: str) -> bool:
+    """Whether `name` is a checkpoint's path and not a model's name."""
+    return name.lower().endswith(CHECKPOINT_SUFFIXES) or "/" in name or "\\" in name
+
+
+def weights_folder() -> Path:
+    """Where the catalogue and the bundled weights lie: inside the package, or in a checkout at its top."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "weights"
+    return installed if (installed / "catalogue.toml").is_file() else package.parent / "weights"
+
+
+@functools.cache
+def catalogue() -> Catalogue:
+    """The catalogue that came with this program."""
+    return parse(tomllib.loads((weights_folder() / "catalogue.toml").read_text(encoding="utf-8")))
+
+
+def parse(table: dict[str, Any]) -> Catalogue:
+    """Read the catalogue's table; a key that is missing, misspelt or too much raises KeyError or TypeError."""
+    models = {}
+    for name, fields in table["models"].items():
+        arch = name.split(".")[0]
+        about = {**table["architectures"][arch], **fields}
+        models[name] = Entry(
+            **{
+                **about,
+                "name": name,
+                "arch": arch,
+                "sources": tuple(Source(**source) for source in about["sources"]),
+                "published": {test: Figures(**figures) for test, figures in about.get("published", {}).items()},
+            }
+        )
+    return Catalogue(models, tuple(table["default"]))

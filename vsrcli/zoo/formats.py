@@ -1,0 +1,208 @@
+"""Checkpoint files: reads BasicSR's, mmagic's and our own format without running code, and builds the net they hold.
+
+Architecture, width and depth are read from key names and shapes. Keys are compared strictly: a file that does not fit
+its net exactly is refused, with the names of what is too much or too little.
+"""
+
+import json
+import pickle
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from vsrcli.errors import WeightsError
+from vsrcli.nets.recurrent import RecurrentNet
+from vsrcli.zoo.architectures import ARCHITECTURES, UNSUPPORTED, Architecture, Config
+
+StateDict = dict[str, Tensor]
+
+METADATA_KEY = "vsr"
+"""Our format: safetensors whose metadata holds under this key JSON of {"arch", "config", and what else is known}."""
+
+MMAGIC_TO_BASICSR = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"((?:^|\.)basic_module\.\d+\.basic_module\.)(\d+)\.conv\.", lambda m: f"{m[1]}{2 * int(m[2])}."),
+        (r"^(backward|forward)_resblocks\.", r"\1_trunk."),
+        (r"^upsample(\d)\.upsample_conv\.", r"upconv\1."),
+        (r"(^|\.)feat_l(\d)_conv(\d)\.conv\.", r"\1conv_l\2_\3."),
+        (r"(^|\.)pcd_alignment\.", r"\1pcd_align."),
+        (r"\.conv\.(weight|bias)$", r".\1"),
+    )
+)
+"""How mmagic's key names become BasicSR's. Names that are BasicSR's already are left alone."""
+
+
+def basicsr_name(key: str) -> str:
+    """The name under which BasicSR knows the tensor that mmagic or BasicSR calls `key`."""
+    for pattern, replacement in MMAGIC_TO_BASICSR:
+        key = pattern.sub(replacement, key)
+    return key
+
+
+def read(path: Path) -> tuple[StateDict, dict[str, Any]]:
+    """The tensors of a .pth, .pt or .safetensors file, unwrapped, and our own format's metadata ({} elsewhere).
+
+    Raises WeightsError if the file is missing, damaged, holds anything but tensors and plain data, or no tensors.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(9)
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read: {error.strerror}") from error
+    if start[8:9] == b"{":
+        return read_safetensors(path)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = re.search(r"GLOBAL (\S+)", str(error))
+        what = f"holds code or objects besides tensors ({reason[1]})" if reason else "is damaged or no checkpoint"
+        raise WeightsError(f"{path}: {what}; only plain weights are loaded") from error
+    except Exception as error:  # torch.load has no narrower family for damaged files
+        raise WeightsError(f"{path}: is damaged or no checkpoint") from error
+    return unwrap(content, path), {}
+
+
+def read_safetensors(path: Path) -> tuple[StateDict, dict[str, Any]]:
+    """Tensors and our metadata of a safetensors file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, ValueError, OSError) as error:
+        raise WeightsError(f"{path}: is a damaged safetensors file") from error
+    return (state, metadata) if metadata else (unwrap(state, path), {})
+
+
+def unwrap(content: object, path: Path) -> StateDict:
+    """Find the state dict of the net in what a training framework saved.
+
+    BasicSR: under params_ema or params. mmagic: under state_dict, the net's keys under generator_ema. (averaged
+    weights, preferred) or generator., beside training parts. Either: under module. when it was trained in parallel.
+    """
+    for wrapper in ("params_ema", "params", "state_dict"):
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+            break
+    state: StateDict = {}
+    if isinstance(content, Mapping):
+        state = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+    if not state:
+        raise WeightsError(f"{path}: holds no weights")
+    state = strip(state, "module.")
+    for prefix in ("generator_ema.", "generator."):
+        if any(key.startswith(prefix) for key in state):
+            inside = strip({key: value for key, value in state.items() if key.startswith(prefix)}, prefix)
+            state = strip({key: value for key, value in inside.items() if key != "steps"}, "module.")
+            break
+    state.pop("step_counter", None)
+    return state
+
+
+def strip(state: StateDict, prefix: str) -> StateDict:
+    """Take `prefix` off the keys that have it."""
+    return {key.removeprefix(prefix): value for key, value in state.items()}
+
+
+def some(keys: Iterable[str], limit: int = 3) -> str:
+    """The first few of `keys`, for a message."""
+    listed = list(keys)
+    more = f" and {len(listed) - limit} more" if len(listed) > limit else ""
+    return ", ".join(listed[:limit]) + more
+
+
+def identify(state: StateDict, metadata: dict[str, Any], path: Path) -> tuple[Architecture, Config, StateDict]:
+    """Whose weights these are: (architecture, constructor arguments, the same tensors under the net's own names)."""
+    if metadata:
+        name = metadata.get("arch")
+        if name not in ARCHITECTURES or not isinstance(metadata.get("config"), dict):
+            raise WeightsError(f"{path}: is for the architecture {name!r}, which this version of vsr does not know")
+        return ARCHITECTURES[name], metadata["config"], state
+    named = {basicsr_name(key): value for key, value in state.items()}
+    shapes = {key: tuple(value.shape) for key, value in named.items()}
+    for architecture in ARCHITECTURES.values():
+        marker, configure = architecture.marker, architecture.configure
+        if marker is None or configure is None or not any(key.startswith(marker) for key in named):
+            continue
+        try:
+            config = configure(shapes)
+        except (KeyError, IndexError) as error:
+            raise WeightsError(f"{path}: looks like {architecture.name}, but lacks {error.args[0]}") from error
+        own = named
+        for pattern, replacement in architecture.rename:
+            own = {re.sub(pattern, replacement, key): value for key, value in own.items()}
+        return architecture, config, own
+    for marker, what in UNSUPPORTED.items():
+        if any(key.startswith(marker) for key in named):
+            raise WeightsError(f"{path}: holds {what}")
+    known = ", ".join(ARCHITECTURES)
+    raise WeightsError(f"{path}: holds none of {known}; its {len(state)} keys begin with {some(state)}")
+
+
+def load_net(path: Path) -> tuple[RecurrentNet, Architecture, dict[str, Any]]:
+    """The net that a checkpoint file holds: float32, in eval mode, without gradients; and the file's own metadata.
+
+    Raises WeightsError, naming keys or shapes, if the file does not hold exactly one complete net.
+    """
+    state, metadata = read(path)
+    architecture, config, state = identify(state, metadata, path)
+    try:
+        net = architecture.build(config)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise WeightsError(f"{path}: no {architecture.name} can be built from {config}: {error}") from error
+    fill(net, state, f"{path}: is no complete {architecture.name}")
+    net.requires_grad_(False)
+    return net.eval(), architecture, metadata
+
+
+def fill(net: nn.Module, state: StateDict, complaint: str) -> None:
+    """Copy `state` into `net`, which must have exactly these keys and shapes."""
+    wanted = net.state_dict()
+    constant = {name for name, _ in net.named_buffers()}  # SPyNet's mean and std, which some files leave out
+    missing = [key for key in wanted if key not in state and key not in constant]
+    unexpected = [key for key in state if key not in wanted]
+    wrong = [
+        f"{key} {tuple(state[key].shape)} for {tuple(wanted[key].shape)}"
+        for key in wanted
+        if key in state and state[key].shape != wanted[key].shape
+    ]
+    found = [
+        f"{label}: {some(keys)}"
+        for label, keys in (("missing", missing), ("unexpected", unexpected), ("wrong shape", wrong))
+        if keys
+    ]
+    if found:
+        raise WeightsError(f"{complaint}: {'; '.join(found)}")
+    broken = [key for key, value in state.items() if not torch.isfinite(value).all()]
+    if broken:
+        raise WeightsError(f"{complaint}: not finite: {some(broken)}")
+    net.load_state_dict(state, strict=False)
+
+
+def save(
+    path: Path,
+    net: nn.Module,
+    *,
+    arch: str,
+    config: Config,
+    extra: dict[str, Any] | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    """Write a net in our own format: safetensors that name their architecture and its constructor arguments.
+
+    Parameters are stored in `dtype` (float16 halves the file), buffers as they are. `extra` is anything JSON can say
+    of the weights (scale, degradation, recipe, licence); it comes back as metadata.
+    """
+    parameters = {name for name, _ in net.named_parameters()}
+    tensors = {
+        key: value.detach().to("cpu", dtype if key in parameters else value.dtype).contiguous()
+        for key, value in net.state_dict().items()
+    }
+    about = {**(extra or {}), "arch": arch, "config": config}
+    save_file(tensors, path, metadata={METADATA_KEY: json.dumps(about, sort_keys=True)})

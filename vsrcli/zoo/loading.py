@@ -1,0 +1,80 @@
+"""From a model's name or a checkpoint's path to a net that is ready to run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vsrcli.errors import UsageError
+from vsrcli.zoo import store
+from vsrcli.zoo.catalogue import Entry, catalogue, is_path
+
+if TYPE_CHECKING:
+    import torch
+
+    from vsrcli.nets.recurrent import RecurrentNet
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A net in eval mode, float32, without gradients, and where its weights came from.
+
+    `source` is bundled, installed, downloaded or path; `sha256` is the file's whole digest; `degradation` is None
+    where the file does not say it.
+    """
+
+    net: "RecurrentNet"
+    name: str
+    arch: str
+    scale: int
+    source: str
+    path: Path
+    sha256: str
+    degradation: str | None
+
+
+def find(name: str | None, *, scale: int | None = None, say: store.Say | None = None) -> Entry:
+    """The catalogue's entry for a name; of a bare architecture the first whose weights are here, else its first."""
+    entry = catalogue().resolve(name, scale=scale, at_hand=lambda candidate: store.locate(candidate) is not None)
+    if say and name is not None and name.lower() != entry.name:
+        say(f"{name} means {entry.name} (trained on {entry.trained_on}, {entry.degradation} degradation)")
+    return entry
+
+
+def load(
+    name: str | Path | None = None,
+    *,
+    device: "str | torch.device" = "cpu",
+    scale: int | None = None,
+    progress: store.Progress | None = None,
+    say: store.Say | None = None,
+) -> LoadedModel:
+    """Load a model by name (`arch.tag`, or a bare `arch`) or by its checkpoint's path; None is the default model.
+
+    `scale` is the factor that the model must have; it chooses among the models of a bare name. Missing weights are
+    downloaded: `say` gets a line about that, `progress` the bytes done and in all. Raises UsageError for an unknown
+    name or another scale, WeightsError for missing, damaged or unknown weights.
+    """
+    if isinstance(name, Path) or (name is not None and is_path(name)):
+        return load_file(Path(name).expanduser(), device=device, scale=scale)
+    from vsrcli.zoo import formats  # here, because torch takes seconds to import
+
+    entry = find(name, scale=scale, say=say)
+    located, digest = store.obtain(entry, progress=progress, say=say)
+    net, architecture, _ = formats.load_net(located.path)
+    net.to(device)
+    return LoadedModel(
+        net, entry.name, architecture.name, net.scale, located.kind, located.path, digest, entry.degradation
+    )
+
+
+def load_file(path: Path, *, device: "str | torch.device" = "cpu", scale: int | None = None) -> LoadedModel:
+    """Load a checkpoint by its path; see `load`."""
+    from vsrcli.zoo import formats
+
+    net, architecture, metadata = formats.load_net(path)
+    if scale not in (None, net.scale):
+        raise UsageError(f"{path}: upscales by x{net.scale}, not by x{scale}")
+    net.to(device)
+    digest = store.sha256(path)
+    degradation = metadata.get("degradation")
+    return LoadedModel(net, path.name, architecture.name, net.scale, "path", path, digest, degradation)
