@@ -1,0 +1,214 @@
+"""REPVSR (Hu and Yu, section 3): a small recurrent net that streams, of blocks that merge into plain convolutions.
+
+Per frame: RepFlowNet estimates the LR flow to the previous frame; the previous HR estimate is warped by the enlarged
+flow, folded to LR resolution (space-to-depth) and joined with the LR frame; RepSRNet adds detail to the bicubic
+enlargement of the frame.
+
+Width and depth. The paper's budget is 0.274 M parameters and 29.4 GFLOP for 320x180 -> 1280x720 and does not say how
+it is spent. Nearly all of RepSRNet's weights work at LR resolution (2 FLOP per weight and pixel), so parameters bind
+first. Time per 320x180 frame of one 3x3 convolution, channels last, one AVX-512 core, fp32 / bf16: 32 channels
+10.0 / 4.9 ms, 48: 21.5 / 10.4, 64: 37.3 / 18.5, which is 106-114 / 217-230 GFLOP/s. The same arithmetic takes about the
+same time at each width, so 48 channels in 10 layers cost what 64 channels in 6 cost, with nearly twice the reach, while
+32 channels in 20 layers would pay for twice the elementwise passes.
+RepFlowNet spends its parameters at 1/2 to 1/8 resolution, where they cost a twentieth of RepSRNet's time.
+
+What is not convolution. Straightforward bicubic enlargement, flow enlargement, HR warp, space-to-depth and pixel
+shuffle took 49 ms there. Here each enlargement is a convolution from LR pixels to the s*s HR positions that they
+cover ("phases"), the HR frame is sampled at those positions directly in the folded order, and base and detail are added
+before the one pixel shuffle: 21 ms.
+"""
+
+from functools import lru_cache
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vsrcli.nets.layers import Conv, leaky
+from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
+from vsrcli.nets.reparam import RepConv, merged_once, reparameterize
+
+
+class RepFlowNet(nn.Module):
+    """Encoder-decoder of FNMB blocks at 1, 1/2, 1/4 and 1/8 of the resolution, with additive skips."""
+
+    def __init__(self, *, multibranch: bool) -> None:
+        super().__init__()
+        widths = [(6, 16), (16, 32), (32, 32), (32, 32)]
+        self.encoder = nn.ModuleList(_block(i, o, multibranch, laplacian=False) for i, o in widths)
+        self.bottom = _block(32, 32, multibranch, laplacian=False)
+        self.decoder = nn.ModuleList(_block(i, o, multibranch, laplacian=False) for o, i in reversed(widths[1:]))
+        self.last = _block(16, 2, multibranch, laplacian=False, gain=0.1)
+
+    def forward(self, frame: Tensor, neighbour: Tensor) -> Tensor:
+        """Flow (n, 2, h, w) in float32, x then y in pixels, from `frame` to `neighbour` (n, 3, h, w), any size."""
+        h, w = frame.shape[-2:]
+        x = torch.cat([frame, neighbour], 1).contiguous(memory_format=torch.channels_last)
+        x = F.pad(x, (0, -w % 8, 0, -h % 8), mode="replicate")
+        skips: list[Tensor] = []
+        for block in self.encoder:
+            if skips:
+                x = F.avg_pool2d(x, 2)
+            x = leaky(block(x))
+            skips.append(x)
+        x = leaky(self.bottom(x))
+        for block, skip in zip(self.decoder, reversed(skips[:-1]), strict=True):
+            x = leaky(block(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)))
+            x = x + skip
+        flow: Tensor = self.last(x).float()
+        return flow[..., :h, :w]
+
+
+class RepBlock(nn.Module):
+    """SRMB - ReLU - SRMB, added to its input without rounding the sum to the convolutions' type."""
+
+    def __init__(self, channels: int, multibranch: bool) -> None:
+        super().__init__()
+        self.conv1 = _block(channels, channels, multibranch, laplacian=True)
+        self.conv2 = _block(channels, channels, multibranch, laplacian=True, gain=0.25)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, c, h, w) -> the same shape and type."""
+        return x + self.conv2(F.relu(self.conv1(x), inplace=True))
+
+
+class RepSRNet(nn.Module):
+    """SRMB blocks at LR resolution, from the frame and the folded previous estimate to the detail, still folded."""
+
+    def __init__(self, channels: int, blocks: int, scale: int, *, multibranch: bool) -> None:
+        super().__init__()
+        folded = 3 * scale**2
+        self.head = _block(3 + folded, channels, multibranch, laplacian=True)
+        self.body = nn.Sequential(*(RepBlock(channels, multibranch) for _ in range(blocks)))
+        self.tail = _block(channels, folded, multibranch, laplacian=True, gain=0.1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, 3 + 3*s*s, h, w) -> (n, 3*s*s, h, w) in float32."""
+        first = leaky(self.head(x.contiguous(memory_format=torch.channels_last))).float()
+        out: Tensor = self.tail(self.body(first))
+        return out.float()
+
+
+class RepVSR(RecurrentNet):
+    """The net, for training (`multibranch`) or merged into plain convolutions, as it is stored and shipped."""
+
+    branches: ClassVar[tuple[Branch, ...]] = (Branch("forward", reverse=False),)
+
+    def __init__(self, channels: int = 48, blocks: int = 4, scale: int = 4, *, multibranch: bool = False) -> None:
+        super().__init__()
+        self.channels, self.scale = channels, scale
+        self.flownet = RepFlowNet(multibranch=multibranch)
+        self.srnet = RepSRNet(channels, blocks, scale, multibranch=multibranch)
+
+    def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
+        """RepFlowNet's flow."""
+        out: Tensor = self.flownet(frame, neighbour)
+        return out
+
+    def propagate(
+        self, branch: str, features: Features, flow: Tensor | None, state: State | None
+    ) -> tuple[Tensor, State]:
+        """One frame: the HR estimate, and the same clamped to [0, 1] as the state (n, 3, s*h, s*w).
+
+        Where a scene starts, the bicubic enlargement stands for the previous estimate, so that the net always meets
+        the same kind of input. Clamping bounds the recurrence: no error can grow over a long scene.
+        """
+        lr = features["lr"].float()
+        base = enlarge(lr, self.scale, mode="bicubic")
+        previous = base if state is None or flow is None else warp_folded(state[0], flow, self.scale)
+        hr = F.pixel_shuffle(base + self.srnet(torch.cat([lr, previous], 1)), self.scale)
+        return hr, (hr.clamp(0, 1),)
+
+    def reconstruct(self, features: Features) -> Tensor:
+        """The HR frame is the propagated estimate itself."""
+        return features["forward"]
+
+    def forward(self, clip: Tensor) -> Tensor:
+        """Upscale whole clips: (n, t, 3, h, w) in [0, 1] -> (n, t, 3, scale*h, scale*w); kernels merge once a clip."""
+        with merged_once(self):
+            return super().forward(clip)
+
+    def reparameterize(self) -> "RepVSR":
+        """The same net with every block merged into one convolution, for inference and for storage."""
+        return reparameterize(self)
+
+    @property
+    def compute_dtype(self) -> torch.dtype:
+        """The type of RepSRNet's convolutions."""
+        tail = self.srnet.tail
+        return tail.compute_dtype if isinstance(tail, RepConv) else next(tail.parameters()).dtype
+
+    def set_precision(self, dtype: torch.dtype) -> None:
+        """RepSRNet's convolutions in `dtype`; flow, warp, residual sums, base and state stay in float32."""
+        for module in self.srnet.modules():
+            if isinstance(module, RepConv):
+                module.compute_dtype = dtype
+            elif isinstance(module, Conv):
+                module.to(dtype)
+
+
+def enlarge(x: Tensor, scale: int, *, mode: str) -> Tensor:
+    """`F.interpolate(x, scale, mode)` ("bilinear" or "bicubic", align_corners=False), folded by pixel_unshuffle.
+
+    (n, c, h, w) -> (n, c*s*s, h, w), as one convolution over the replicated border: five times as fast on a CPU.
+    """
+    kernel = _phase_kernel(x.shape[1], scale, mode, x.dtype, x.device)
+    reach = kernel.shape[-1] // 2
+    x = F.pad(x.contiguous(memory_format=torch.channels_last), (reach,) * 4, mode="replicate")
+    return F.conv2d(x, kernel)
+
+
+def warp_folded(hr: Tensor, flow: Tensor, scale: int) -> Tensor:
+    """Warp `hr` (n, c, s*h, s*w) by the LR `flow` (n, 2, h, w) enlarged bilinearly by s; return it folded.
+
+    Equals `pixel_unshuffle(flow_warp(hr, s * interpolate(flow), padding="border"), s)`, (n, c*s*s, h, w), without an
+    HR-sized flow or a second pass over the warped frame: grid_sample visits the pixels in the folded order.
+    """
+    n = len(hr)
+    h, w = flow.shape[-2:]
+    size = torch.tensor([w, h], dtype=flow.dtype, device=flow.device) * scale
+    # grid_sample's align_corners=True coordinates: -1 and 1 are the centres of the outermost HR pixels
+    unit = (2.0 * scale / (size - 1)).view(1, 2, 1, 1)
+    shift = enlarge(flow * unit, scale, mode="bilinear").view(n, 2, -1, h, w)
+    grid = shift.permute(0, 2, 3, 4, 1) + _folded_grid(h, w, scale, flow.dtype, flow.device)
+    warped = F.grid_sample(hr, grid.reshape(n, -1, w, 2), mode="bilinear", padding_mode="border", align_corners=True)
+    return warped.reshape(n, -1, h, w)
+
+
+def _block(c_in: int, c_out: int, multibranch: bool, *, laplacian: bool, gain: float = 1.0) -> nn.Module:
+    if multibranch:
+        return RepConv(c_in, c_out, laplacian=laplacian, gain=gain)
+    conv = Conv(c_in, c_out, 3, padding=1)
+    nn.init.kaiming_normal_(conv.weight, 0.1)
+    with torch.no_grad():
+        conv.weight.mul_(gain)
+    assert conv.bias is not None
+    nn.init.zeros_(conv.bias)
+    return conv
+
+
+@lru_cache(maxsize=32)
+@torch.inference_mode(False)
+def _phase_kernel(channels: int, scale: int, mode: str, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The convolution kernel (c*s*s, c, k, k) of `enlarge`: the response of F.interpolate to single pixels."""
+    reach = 1 if mode == "bilinear" else 2
+    k = 2 * reach + 1
+    pixels = torch.eye(k * k, dtype=torch.float64).view(k * k, 1, k, k)
+    response = F.interpolate(F.pad(pixels, (k,) * 4), scale_factor=scale, mode=mode, align_corners=False)
+    middle = (k + reach) * scale
+    response = response[:, 0, middle : middle + scale, middle : middle + scale].reshape(k, k, scale**2)
+    kernel = torch.zeros(channels, scale**2, channels, k, k, dtype=torch.float64)
+    for c in range(channels):
+        kernel[c, :, c] = response.permute(2, 0, 1)
+    return kernel.flatten(0, 1).to(device, dtype).contiguous(memory_format=torch.channels_last)
+
+
+@lru_cache(maxsize=4)
+@torch.inference_mode(False)
+def _folded_grid(h: int, w: int, scale: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """grid_sample's coordinates of the HR pixels in folded order: (s*s, h, w, 2), x then y."""
+    ys = torch.linspace(-1, 1, h * scale, dtype=torch.float64).view(h, scale).T
+    xs = torch.linspace(-1, 1, w * scale, dtype=torch.float64).view(w, scale).T
+    grid = torch.stack(torch.broadcast_tensors(xs[None, :, None, :], ys[:, None, :, None]), -1)
+    return grid.reshape(scale**2, h, w, 2).to(device, dtype)
