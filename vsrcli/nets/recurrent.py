@@ -34,7 +34,8 @@ class Window:
     `lr` holds the frames. `to_next[i]` is the flow from frame i to frame i+1 (None at the scene's last frame or where
     it is not needed), `to_previous[i]` the flow from frame i to i-1 (None at the scene's first frame): the flow of i
     says, for each of its pixels, where in the neighbour the same thing lies. `encoded[i]` is what `encode` made.
-    `keep` frames from the start are wanted as output; the rest is lookahead for the reverse branches.
+    `keep` frames from the start are wanted as output; the rest is lookahead for the reverse branches. `strip` rows are
+    reconstructed at once (None: all), which bounds memory without changing the result.
     """
 
     lr: Sequence[Tensor]
@@ -43,6 +44,7 @@ class Window:
     encoded: Sequence[Features]
     keep: int
     states: dict[str, State] = field(default_factory=dict)
+    strip: int | None = None
 
 
 class RecurrentNet(nn.Module):
@@ -50,7 +52,9 @@ class RecurrentNet(nn.Module):
 
     `context` is how many neighbours on each side `encode` looks at; `multiple` and `min_size` what height and width
     must be for the steps (`forward` and the engine pad frames accordingly and crop the result);
-    `reconstruct_reach` how many LR pixels around a pixel `reconstruct` looks at.
+    `reconstruct_reach` how many LR pixels around a pixel `reconstruct` looks at (0: it must see whole frames).
+    For planning memory, in channels per LR pixel: `stored_channels` are kept for each frame of a window,
+    `working_channels` (float32) are alive at the peak of a step, `flow_channels` (float32) at the peak of `flow`.
     """
 
     branches: ClassVar[tuple[Branch, ...]]
@@ -59,6 +63,15 @@ class RecurrentNet(nn.Module):
     min_size: int = 1
     reconstruct_reach: int = 0
     scale: int = 4
+    stored_channels: int = 64
+    working_channels: int = 512
+    flow_channels: int = 256
+
+    @property
+    def forward_lookahead(self) -> bool:
+        """Whether a forward branch feeds a later reverse one, and so must run into the lookahead too."""
+        kinds = [b.reverse for b in self.branches]
+        return any(not kind and any(kinds[i:]) for i, kind in enumerate(kinds))
 
     @property
     def bidirectional(self) -> bool:
@@ -160,5 +173,19 @@ def upsample_window(net: RecurrentNet, window: Window) -> Iterator[Tensor]:
         state = window.states.get(last)
         flow = window.to_previous[i] if state else None
         frames[i][last], window.states[last] = net.propagate(last, frames[i], flow, state)
-        yield net.reconstruct(frames[i])
+        yield reconstruct_in_strips(net, frames[i], window.strip)
         frames[i] = {}
+
+
+def reconstruct_in_strips(net: RecurrentNet, features: Features, rows: int | None) -> Tensor:
+    """`net.reconstruct`, at most `rows` LR rows at a time: reconstruction is local, so the result is the same."""
+    height, reach = features["lr"].shape[-2], net.reconstruct_reach
+    if rows is None or rows >= height or not reach:
+        return net.reconstruct(features)
+    strips = []
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        crop_top, crop_bottom = max(0, top - reach), min(height, bottom + reach)
+        hr = net.reconstruct({name: x[..., crop_top:crop_bottom, :] for name, x in features.items()})
+        strips.append(hr[..., (top - crop_top) * net.scale : (bottom - crop_top) * net.scale, :])
+    return torch.cat(strips, -2)

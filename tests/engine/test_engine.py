@@ -1,0 +1,143 @@
+"""The engine gives what a whole clip gives: in windows, as a stream, in tiles, across cuts, after a restart."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from vsrcli.engine.engine import Engine, is_out_of_memory
+from vsrcli.engine.plan import Plan
+from vsrcli.engine.scenes import SceneDetector
+from vsrcli.engine.tiles import tile_grid
+from vsrcli.errors import OutOfMemoryError
+from vsrcli.nets.basicvsr import BasicVSR
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def net() -> BasicVSR:
+    torch.manual_seed(0)
+    net = BasicVSR(16, 2).eval().requires_grad_(False)
+    for level in net.spynet.basic_module:
+        level.basic_module[-1].weight.mul_(0.1)
+    return net
+
+
+def moving_clip(frames: int, h: int = 40, w: int = 56, seed: int = 0) -> Tensor:
+    """(t, 3, h, w): smooth noise that glides by a pixel a frame."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.rand(1, 3, h + frames, w + frames, generator=generator)
+    smooth = torch.nn.functional.avg_pool2d(noise, 5, 1, 2)[0]
+    return torch.stack([smooth[:, i : i + h, i : i + w] for i in range(frames)])
+
+
+def run(engine: Engine, frames: Tensor) -> Tensor:
+    out = [hr for frame in frames for hr in engine.push(frame)]
+    return torch.stack(out + list(engine.flush()))
+
+
+def whole(net: BasicVSR, frames: Tensor) -> Tensor:
+    with torch.inference_mode():
+        return net(frames[None])[0]
+
+
+def test_clip_mode_equals_the_net_on_the_whole_clip(net: BasicVSR) -> None:
+    frames = moving_clip(7)
+    torch.testing.assert_close(run(Engine(net, Plan(window=None), CPU), frames), whole(net, frames))
+
+
+@pytest.mark.parametrize("window", [1, 3, 4, 7, 20])
+def test_windows_with_full_lookahead_equal_the_whole_clip(net: BasicVSR, window: int) -> None:
+    frames = moving_clip(11)
+    out = run(Engine(net, Plan(window=window, lookahead=11), CPU), frames)
+    torch.testing.assert_close(out, whole(net, frames), atol=2e-6, rtol=1e-5)
+
+
+def test_short_lookahead_changes_only_a_little_and_no_frame_is_lost(net: BasicVSR) -> None:
+    frames = moving_clip(10)
+    out = run(Engine(net, Plan(window=3, lookahead=2), CPU), frames)
+    assert out.shape[0] == 10
+    assert (out - whole(net, frames)).abs().max() < 0.05
+
+
+def test_propagation_never_crosses_a_cut(net: BasicVSR) -> None:
+    first, second = moving_clip(5, seed=1) * 0.3, 0.6 + 0.4 * moving_clip(6, seed=2)
+    out = run(Engine(net, Plan(window=4, lookahead=8), CPU), torch.cat([first, second]))
+    torch.testing.assert_close(out[:5], whole(net, first), atol=2e-6, rtol=1e-5)
+    torch.testing.assert_close(out[5:], whole(net, second), atol=2e-6, rtol=1e-5)
+
+
+def test_frames_come_out_as_soon_as_their_lookahead_is_there(net: BasicVSR) -> None:
+    engine = Engine(net, Plan(window=2, lookahead=3), CPU)
+    ready = [len(list(engine.push(frame))) for frame in moving_clip(8)]
+    assert ready == [0, 0, 0, 0, 2, 0, 2, 0]
+    assert len(list(engine.flush())) == 4
+
+
+@pytest.mark.parametrize("stop_after", [1, 4, 6, 9])
+def test_a_restored_engine_goes_on_with_identical_frames(net: BasicVSR, stop_after: int) -> None:
+    frames = torch.cat([moving_clip(6, seed=3) * 0.3, 0.6 + 0.4 * moving_clip(8, seed=4)])
+    plan = Plan(window=3, lookahead=2)
+    expected = run(Engine(net, plan, CPU), frames)
+
+    engine, seen = Engine(net, plan, CPU), 0
+    for frame in frames:
+        seen += len(list(engine.push(frame)))
+        if seen >= stop_after:
+            break
+    saved = {name: tensor.clone() for name, tensor in engine.checkpoint().items()}
+    resumed = Engine(net, plan, CPU)
+    resumed.restore(saved)
+    start = resumed.next_frame
+    torch.testing.assert_close(run(resumed, frames[start:]), expected[start:], atol=0, rtol=0)
+
+
+def test_tiles_agree_with_the_whole_frame_away_from_their_approximation(net: BasicVSR) -> None:
+    frames = moving_clip(6, 72, 96)
+    tiled = run(Engine(net, Plan(window=3, lookahead=3, tile=(48, 40), halo=24), CPU), frames)
+    untiled = run(Engine(net, Plan(window=3, lookahead=3), CPU), frames)
+    assert (tiled - untiled).abs().max() < 2e-3
+
+
+def test_blending_weights_add_up_to_one() -> None:
+    total = torch.zeros(4 * 70, 4 * 101)
+    for tile in tile_grid(70, 101, (40, 33), halo=12, multiple=4):
+        tile.crop(total, 4).add_(tile.weights(4))
+    torch.testing.assert_close(total, torch.ones_like(total))
+
+
+class FailsOnLargeFrames(BasicVSR):
+    """A real net on a machine whose memory holds 90 columns only."""
+
+    def propagate(self, branch, features, flow, state):  # type: ignore[no-untyped-def]
+        if features["lr"].shape[-1] > 90:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().propagate(branch, features, flow, state)
+
+
+def test_out_of_memory_is_answered_with_smaller_tiles() -> None:
+    torch.manual_seed(0)
+    net = FailsOnLargeFrames(8, 1).eval().requires_grad_(False)
+    lines: list[str] = []
+    engine = Engine(net, Plan(window=3, lookahead=1, halo=8), CPU, say=lines.append)
+    frames = moving_clip(4, 32, 160)
+    assert run(engine, frames).shape == (4, 3, 128, 640)
+    assert engine.plan.tile is not None
+    assert "out of memory" in lines[0]
+
+
+def test_when_no_tile_is_small_enough_one_clear_error_says_so() -> None:
+    net = FailsOnLargeFrames(8, 1).eval().requires_grad_(False)
+    engine = Engine(net, Plan(window=3, lookahead=1, halo=64), CPU)
+    with pytest.raises(OutOfMemoryError, match="64x64"):
+        run(engine, moving_clip(2, 32, 300))
+    assert is_out_of_memory(MemoryError())
+
+
+def test_the_detector_finds_cuts_and_not_motion_or_fades() -> None:
+    pan, other = moving_clip(8, seed=5), moving_clip(8, seed=6) * 0.3
+    fade = torch.stack([pan[i] * (1 - i / 8) for i in range(8)])
+    detector = SceneDetector()
+    assert [detector.is_cut(f) for f in torch.cat([pan, other])] == [i == 8 for i in range(16)]
+    detector = SceneDetector()
+    assert not any(detector.is_cut(f) for f in torch.cat([pan[:1], fade]))

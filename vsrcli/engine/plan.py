@@ -1,0 +1,124 @@
+"""How a video is cut up to fit in memory: window, lookahead, tiles, strips, chosen from a budget."""
+
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from vsrcli.errors import OutOfMemoryError, UsageError
+from vsrcli.nets.recurrent import RecurrentNet
+
+WINDOW = 30
+LOOKAHEAD = 10
+HALO = 32
+"""Defaults in frames and LR pixels; `vsr evaluate --ablate` prints what each costs."""
+
+STRIP_PIXELS = 16 * 1024
+"""LR pixels that are reconstructed at once: the 4x feature maps of so many take 256 MiB in float32."""
+
+MIN_TILE = 64
+QUEUED_FRAMES = 8
+"""HR frames that wait between the engine and the encoder, at the most."""
+
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the engine runs. `window` None: a scene at a time; `tile` (w, h) in LR pixels, None: whole frames."""
+
+    window: int | None = WINDOW
+    lookahead: int = LOOKAHEAD
+    tile: tuple[int, int] | None = None
+    halo: int = HALO
+
+    def smaller(self, height: int, width: int) -> "Plan":
+        """A plan that needs less memory, for frames of that size. Raises OutOfMemoryError if there is none."""
+        tile_w, tile_h = self.tile or (width, height)
+        if max(tile_w, tile_h) <= MIN_TILE:
+            raise OutOfMemoryError("not enough memory even for 64x64 tiles; use a smaller --window or another --device")
+        if tile_w >= tile_h:
+            return replace(self, tile=(max(MIN_TILE, -(-tile_w // 2)), tile_h))
+        return replace(self, tile=(tile_w, max(MIN_TILE, -(-tile_h // 2))))
+
+
+def parse_size(text: str) -> int:
+    """Bytes in "6GiB", "512M", "1.5g" (powers of 1024). Raises UsageError."""
+    number = text.strip().lower().removesuffix("b").removesuffix("i")
+    unit = number[-1:] if number[-1:] in _UNITS else ""
+    try:
+        size = int(float(number.removesuffix(unit)) * _UNITS[unit])
+    except (ValueError, OverflowError):
+        size = 0
+    if size <= 0:
+        raise UsageError(f"not a memory size: {text} (write it like 6GiB or 512MiB)")
+    return size
+
+
+def default_budget(device: torch.device) -> int:
+    """Bytes that the engine may use: 85 % of a GPU's free memory, 60 % of the machine's on a CPU."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(0.85 * free)
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+        available = int(lines["MemAvailable"].split()[0]) * 1024
+    elif hasattr(os, "sysconf"):
+        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    else:
+        available = 4 << 30
+    return int(0.6 * available)
+
+
+def estimate(net: RecurrentNet, height: int, width: int, plan: Plan, dtype: torch.dtype, *, frames: int = 300) -> int:
+    """Peak bytes for LR frames of that size; `frames` is the length of a scene where the plan's window is open."""
+    size = torch.finfo(dtype).bits // 8
+    window = frames if plan.window is None else min(plan.window, frames)
+    held = window + (plan.lookahead if net.bidirectional else 0)
+    tile_w, tile_h = plan.tile or (width, height)
+    crop = min(width, tile_w + 2 * plan.halo) * min(height, tile_h + 2 * plan.halo)
+    whole = height * width
+    hr = 3 * 4 * net.scale**2
+    tiled = crop < whole
+    per_frame = 4 * (3 + 4) * whole + net.stored_channels * size * crop + (hr * whole if tiled else 0)
+    working = crop * net.working_channels * 4 + min(crop, STRIP_PIXELS) * net.scale**2 * 64 * 3 * 4
+    flow = whole * net.flow_channels * 4
+    return held * per_frame + max(working, flow) + QUEUED_FRAMES * hr * whole
+
+
+def choose_plan(
+    net: RecurrentNet,
+    height: int,
+    width: int,
+    wanted: Plan,
+    dtype: torch.dtype,
+    budget: int,
+    *,
+    fixed_tile: bool = False,
+) -> Plan:
+    """The first of ever smaller plans that fits the budget: whole frames, then a shorter window, then tiles.
+
+    With `fixed_tile` the wanted tile is kept and only the window may shrink. If nothing fits, the smallest.
+    """
+    plan = wanted
+    for plan in _ever_smaller(net, height, width, wanted, fixed_tile):
+        if estimate(net, height, width, plan, dtype) <= budget:
+            break
+    return plan
+
+
+def _ever_smaller(net: RecurrentNet, height: int, width: int, wanted: Plan, fixed_tile: bool) -> Iterator[Plan]:
+    windows = [wanted.window]
+    if wanted.window is None or wanted.window > WINDOW // 2 > wanted.lookahead:
+        windows += [WINDOW // 2] if net.bidirectional and wanted.window is not None else []
+    tiled = wanted
+    while True:
+        for window in windows:
+            yield replace(tiled, window=window)
+        if fixed_tile or math.prod(tiled.tile or (width, height)) <= MIN_TILE**2:
+            return
+        tiled = tiled.smaller(height, width)
