@@ -1,0 +1,85 @@
+"""`vsr weights`: download, verify and locate the weights of the catalogue's models."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from vsrcli.errors import WeightsError
+from vsrcli.zoo import store
+from vsrcli.zoo.catalogue import Entry, catalogue
+from vsrcli.zoo.loading import find
+
+
+def tell(line: str) -> None:
+    """Messages go to stderr."""
+    click.echo(f"vsr: {line}", err=True)
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[store.Progress | None]:
+    """A bar on a terminal, nothing elsewhere; it appears with the first bytes."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn(label), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(label, total=None, visible=False)
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
+
+
+@click.group(name="weights")
+def command() -> None:
+    """Download, verify and locate weights.
+
+    Downloads are kept in VSR_HOME. VSR_WEIGHTS_MIRROR replaces the host that they come from.
+    """
+
+
+@command.command()
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+def pull(models: tuple[str, ...]) -> None:
+    """Download the weights of MODELs, unless they are here; go on with a download that broke off."""
+    for entry in [catalogue().resolve(name) for name in models]:
+        with progress_bar(entry.name) as progress:
+            located, digest = store.obtain(entry, progress=progress, say=tell)
+        tell(f"{entry.name}: {located.kind}, verified (SHA-256 {digest[:8]}): {located.path}")
+
+
+@command.command()
+@click.argument("models", metavar="[MODEL]...", nargs=-1)
+def verify(models: tuple[str, ...]) -> None:
+    """Check the SHA-256 of all weights that are here, or of MODELs; exit code 1 if any is damaged or missing."""
+    entries = [find(name, say=tell) for name in models] or list(catalogue().models.values())
+    bad = [entry.name for entry in entries if not verified(entry) and (models or store.locate(entry))]
+    if bad:
+        raise WeightsError(f"not intact: {', '.join(bad)}; `vsr weights pull {' '.join(bad)}` gets good files")
+
+
+def verified(entry: Entry) -> bool:
+    """Print a line for each file of a model; whether there is one and all are as they should be."""
+    files = store.present(entry)
+    good = bool(files)
+    for located in files:
+        digest = store.sha256(located.path)
+        intact = digest.startswith(located.source.sha256)
+        good = good and intact
+        click.echo(f"{entry.name:24} {'ok' if intact else 'damaged':8} {located.kind:10} {digest[:8]}  {located.path}")
+    if not files:
+        click.echo(f"{entry.name:24} to download")
+    return good
+
+
+@command.command()
+@click.argument("model")
+def path(model: str) -> None:
+    """Print where MODEL's weights file is."""
+    entry = find(model, say=tell)
+    located = store.locate(entry)
+    if not located:
+        raise WeightsError(f"{entry.name}: {store.remedy(entry, [])}")
+    click.echo(located.path)
