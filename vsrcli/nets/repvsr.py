@@ -163,16 +163,19 @@ def warp_folded(hr: Tensor, flow: Tensor, scale: int) -> Tensor:
     """Warp `hr` (n, c, s*h, s*w) by the LR `flow` (n, 2, h, w) enlarged bilinearly by s; return it folded.
 
     Equals `pixel_unshuffle(flow_warp(hr, s * interpolate(flow), padding="border"), s)`, (n, c*s*s, h, w), without an
-    HR-sized flow or a second pass over the warped frame: grid_sample visits the pixels in the folded order.
+    HR-sized flow or a second pass over the warped frame: grid_sample visits the pixels in the folded order. Where each
+    LR pixel points is enlarged instead of the flow, which comes to the same since pixel positions are linear.
     """
-    n = len(hr)
-    h, w = flow.shape[-2:]
-    size = torch.tensor([w, h], dtype=flow.dtype, device=flow.device) * scale
+    n, _, h, w = flow.shape
     # grid_sample's align_corners=True coordinates: -1 and 1 are the centres of the outermost HR pixels
-    unit = (2.0 * scale / (size - 1)).view(1, 2, 1, 1)
-    shift = enlarge(flow * unit, scale, mode="bilinear").view(n, 2, -1, h, w)
-    grid = shift.permute(0, 2, 3, 4, 1) + _folded_grid(h, w, scale, flow.dtype, flow.device)
-    warped = F.grid_sample(hr, grid.reshape(n, -1, w, 2), mode="bilinear", padding_mode="border", align_corners=True)
+    unit = torch.tensor(
+        [2 * scale / (w * scale - 1), 2 * scale / (h * scale - 1)], dtype=flow.dtype, device=flow.device
+    )
+    shift = F.pad((flow * unit.view(2, 1, 1)).contiguous(memory_format=torch.channels_last), (1,) * 4, mode="replicate")
+    target = shift + _positions(h, w, scale, flow.dtype, flow.device)
+    target = F.conv2d(target, _phase_kernel(2, scale, "bilinear", flow.dtype, flow.device))
+    grid = target.view(n, 2, scale**2, h, w).permute(0, 2, 3, 4, 1).reshape(n, -1, w, 2)
+    warped = F.grid_sample(hr, grid, mode="bilinear", padding_mode="border", align_corners=True)
     return warped.reshape(n, -1, h, w)
 
 
@@ -206,9 +209,12 @@ def _phase_kernel(channels: int, scale: int, mode: str, dtype: torch.dtype, devi
 
 @lru_cache(maxsize=4)
 @torch.inference_mode(False)
-def _folded_grid(h: int, w: int, scale: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """grid_sample's coordinates of the HR pixels in folded order: (s*s, h, w, 2), x then y."""
-    ys = torch.linspace(-1, 1, h * scale, dtype=torch.float64).view(h, scale).T
-    xs = torch.linspace(-1, 1, w * scale, dtype=torch.float64).view(w, scale).T
-    grid = torch.stack(torch.broadcast_tensors(xs[None, :, None, :], ys[:, None, :, None]), -1)
-    return grid.reshape(scale**2, h, w, 2).to(device, dtype)
+def _positions(h: int, w: int, scale: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """grid_sample's coordinates of the centres of LR pixels and of one ring around them: (1, 2, h + 2, w + 2)."""
+
+    def along(length: int) -> Tensor:
+        centres = scale * (torch.arange(-1, length + 1, dtype=torch.float64) + 0.5) - 0.5
+        return centres * (2 / (length * scale - 1)) - 1
+
+    grid = torch.stack(torch.broadcast_tensors(along(w), along(h)[:, None]))[None]
+    return grid.to(device, dtype).contiguous(memory_format=torch.channels_last)
