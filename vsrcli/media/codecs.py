@@ -1,0 +1,199 @@
+"""Which codec, pixel format and quality the output gets: decided once, from the source and the output's name."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+
+from vsrcli.errors import UsageError
+from vsrcli.media.containers import CONTAINERS, container_of
+from vsrcli.media.info import VideoInfo
+
+ENCODERS = {
+    "h264": "libx264",
+    "hevc": "libx265",
+    "av1": "libsvtav1",
+    "vp9": "libvpx-vp9",
+    "prores": "prores_ks",
+    "ffv1": "ffv1",
+    "gif": "ffv1",  # segments stay lossless; the palette is made over the whole film at the end
+}
+# (crf, preset) at which the loss is hard to see at normal viewing distance.
+DEFAULTS: dict[str, tuple[float | None, str | None]] = {
+    "h264": (16, "medium"),
+    "hevc": (18, "medium"),
+    "av1": (24, "6"),
+    "vp9": (20, "3"),
+    "prores": (None, "hq"),
+    "ffv1": (None, None),
+    "gif": (None, None),
+}
+LARGEST_H264 = 4096 * 2304  # level 5.2, the most that common hardware decoders take
+
+
+@dataclass(frozen=True)
+class EncodeSettings:
+    """How the frames are encoded. `codec` is our name (h264, ...), `encoder` ffmpeg's (libx264, ...).
+
+    `width` and `height` are those of the output picture. `crf` and `preset` are in the encoder's own scale (None where
+    it has none; for ProRes the preset is the profile). `b_frames` False keeps coding order equal to showing order.
+    `notes` are one-line warnings about what had to differ from what was asked or from the source.
+    """
+
+    codec: str
+    encoder: str
+    crf: float | None
+    preset: str | None
+    pix_fmt: str
+    width: int
+    height: int
+    b_frames: bool = True
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+
+def choose_settings(
+    info: VideoInfo,
+    output: Path,
+    *,
+    width: int,
+    height: int,
+    codec: str | None = None,
+    crf: float | None = None,
+    preset: str | None = None,
+    pix_fmt: str | None = None,
+) -> EncodeSettings:
+    """The settings for a (width, height) picture in `output`; what is None is chosen from the source.
+
+    Raises `UsageError` if the container cannot hold the codec, or the encoder lacks the pixel format, crf or preset.
+    """
+    container = container_of(output)
+    codec = codec or _default_codec(info, output, width, height)
+    if codec not in ENCODERS:
+        raise UsageError(f"unknown codec {codec}: choose one of {', '.join(ENCODERS)}")
+    if codec not in container.video:
+        fits = next(suffix for suffix in (".mp4", ".mkv", ".gif") if codec in CONTAINERS[suffix].video)
+        held = " or ".join(container.video)
+        raise UsageError(f"{output.suffix} cannot hold {codec}: use --codec {held}, or -o {output.stem}{fits}")
+    encoder = ENCODERS[codec]
+    supported = _pixel_formats(encoder)
+    if pix_fmt is not None and pix_fmt not in supported:
+        raise UsageError(f"{encoder} cannot encode {pix_fmt}: choose one of {', '.join(supported)}")
+    chosen = pix_fmt or _nearest_pix_fmt(info, codec, supported)
+    notes = [] if pix_fmt else _depth_note(info, chosen, codec)
+    even_width, even_height = _even_size(width, height, chosen)
+    if (even_width, even_height) != (width, height):
+        notes.append(f"{chosen} needs even sizes: {width}x{height} becomes {even_width}x{even_height}")
+    default_crf, default_preset = DEFAULTS[codec]
+    if crf is not None and default_crf is None:
+        raise UsageError(f"{codec} has no crf: leave --crf out")
+    if preset is not None and default_preset is None:
+        raise UsageError(f"{codec} has no presets: leave --preset out")
+    return EncodeSettings(
+        codec,
+        encoder,
+        default_crf if crf is None else crf,
+        preset or default_preset,
+        chosen,
+        even_width,
+        even_height,
+        b_frames=container.muxer != "avi",  # AVI has no timestamps, so frames must lie in showing order
+        notes=tuple(notes),
+    )
+
+
+def encoder_options(info: VideoInfo, settings: EncodeSettings) -> dict[str, str]:
+    """The encoder's private options (ffmpeg's names) for these settings, HDR metadata included."""
+    options: dict[str, str] = {}
+    if settings.crf is not None:
+        options["crf"] = f"{settings.crf:g}"
+    if settings.preset is not None:
+        names = {"vp9": "cpu-used", "prores": "profile"}
+        options[names.get(settings.codec, "preset")] = settings.preset
+    if not settings.b_frames:
+        options["bf"] = "0"
+    if info.colour.chroma_location:
+        options["chroma_sample_location"] = str(info.colour.chroma_location)
+    options |= {"vp9": {"row-mt": "1", "b": "0"}, "ffv1": {"level": "3"}, "gif": {"level": "3"}}.get(settings.codec, {})
+    if settings.codec == "av1":
+        options["svtav1-params"] = ":".join(_hdr_parameters(info, "mastering-display", "content-light")) or "rc=0"
+    if settings.codec == "hevc":
+        options["x265-params"] = ":".join(["log-level=error", *_hdr_parameters(info, "master-display", "max-cll")])
+    if settings.codec == "h264" and (parameters := _hdr_parameters(info, "mastering-display", "cll")):
+        options["x264-params"] = ":".join(parameters)
+    return options
+
+
+def _hdr_parameters(info: VideoInfo, display: str, light: str) -> list[str]:
+    parameters = []
+    if info.mastering_display:
+        parameters.append(f"{display}={info.mastering_display}")
+    if info.content_light:
+        parameters.append(f"{light}={info.content_light[0]},{info.content_light[1]}")
+    return parameters
+
+
+def _default_codec(info: VideoInfo, output: Path, width: int, height: int) -> str:
+    container = container_of(output)
+    if container.muxer == "gif":
+        return "gif"
+    deep = info.bit_depth > 8
+    if container.muxer == "webm":
+        return "av1" if deep else "vp9"  # our libvpx is built for 8 bits
+    if (deep or width * height > LARGEST_H264) and "hevc" in container.video:
+        return "hevc"
+    return "h264"
+
+
+def _pixel_formats(encoder: str) -> list[str]:
+    return [fmt.name for fmt in av.Codec(encoder, "w").video_formats or ()]
+
+
+def _shape(name: str) -> tuple[int, int, int, bool, bool]:
+    """(depth, chroma shift x, chroma shift y, is RGB, has alpha) of a pixel format; gray has shifts of 9."""
+    fmt = av.VideoFormat(name, 1 << 9, 1 << 9)
+    rgb = fmt.is_rgb or fmt.has_palette
+    alpha = any(part.is_alpha for part in fmt.components)
+    depth = max(part.bits for part in fmt.components)
+    chroma = [part for part in fmt.components if part.is_chroma]
+    if rgb or not chroma:
+        shifts = (0, 0) if rgb else (9, 9)
+        return (8 if fmt.has_palette else depth, *shifts, rgb, alpha)
+    return depth, 9 - (chroma[0].width.bit_length() - 1), 9 - (chroma[0].height.bit_length() - 1), False, alpha
+
+
+def _nearest_pix_fmt(info: VideoInfo, codec: str, supported: list[str]) -> str:
+    """The encoder's format that keeps depth and chroma sampling; more rather than less where it lacks the same."""
+    depth, shift_x, shift_y, rgb, _ = _shape(info.pix_fmt)
+    depth = max(depth, info.bit_depth) if depth > 8 else depth
+    lossless = codec in ("ffv1", "gif")
+    want_rgb = codec == "gif" or (rgb and lossless)
+    if (rgb or shift_x == 9) and not want_rgb:
+        shift_x = shift_y = 1
+    if codec == "gif":
+        depth = 8
+
+    def loss(name: str) -> tuple[int, ...]:
+        bits, x, y, is_rgb, alpha = _shape(name)
+        awkward = name.startswith(("yuvj", "nv", "bgr", "rgb", "ya")) or name.endswith("be") or "f16" in name
+        return (
+            is_rgb != want_rgb or alpha or awkward or "f32" in name,
+            max(0, depth - bits),
+            0 if want_rgb else max(0, x - shift_x) + max(0, y - shift_y),
+            0 if want_rgb else max(0, shift_x - x) + max(0, shift_y - y),
+            max(0, bits - depth),
+        )
+
+    return min(supported, key=loss)
+
+
+def _depth_note(info: VideoInfo, chosen: str, codec: str) -> list[str]:
+    bits = _shape(chosen)[0]
+    if bits >= info.bit_depth or codec == "gif":
+        return []
+    return [f"{codec} holds {bits} bits here and the source has {info.bit_depth}: use --codec hevc to keep them"]
+
+
+def _even_size(width: int, height: int, pix_fmt: str) -> tuple[int, int]:
+    _, x, y, _, _ = _shape(pix_fmt)
+    step_x, step_y = (1 if shift in (0, 9) else 1 << shift for shift in (x, y))
+    return width + -width % step_x, height + -height % step_y

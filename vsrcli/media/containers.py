@@ -1,0 +1,180 @@
+"""What each container can hold, and what becomes of every stream beside the video in it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vsrcli.errors import UsageError
+from vsrcli.media.info import OtherStream, VideoInfo
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container format: ffmpeg's muxer name and the codecs (ffmpeg's names) that it can hold.
+
+    `video` lists our own codec names. `audio` None means any. `text` is the codec that text subtitles become where the
+    container has no place for theirs (None: it holds no text). `lossless` is what PCM and FLAC become where they have
+    no place themselves (None: no lossless audio).
+    """
+
+    muxer: str
+    video: tuple[str, ...]
+    audio: frozenset[str] | None = frozenset()
+    subtitles: frozenset[str] = frozenset()
+    text: str | None = None
+    lossless: str | None = None
+    covers: frozenset[str] = frozenset()
+    data: frozenset[str] = frozenset()
+    attachments: bool = False
+    chapters: bool = True
+    rotation: bool = True
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What becomes of one stream: `codec` is "copy", an encoder's name, or None where it is left out (`note` says)."""
+
+    stream: OtherStream
+    codec: str | None
+    note: str | None = None
+
+
+TEXT = frozenset({"subrip", "srt", "mov_text", "webvtt", "text", "ass", "ssa"})
+STYLED = frozenset({"ass", "ssa"})
+# Sources whose samples fit a 24-bit lossless codec unchanged.
+EXACT = frozenset(
+    {"pcm_u8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_bluray", "pcm_dvd", "flac", "alac"}
+)
+PICTURES = frozenset({"mjpeg", "png", "bmp"})
+_MPEG_AUDIO = frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "dts"})
+_PCM = frozenset({"pcm_u8", "pcm_s8", "pcm_alaw", "pcm_mulaw"}) | {
+    f"pcm_{kind}{order}" for kind in ("s16", "s24", "s32", "f32", "f64") for order in ("le", "be")
+}
+
+_MP4 = Container(
+    "mp4",
+    ("h264", "hevc", "av1", "vp9"),
+    _MPEG_AUDIO | {"alac", "flac", "opus", "vorbis", "truehd"},
+    frozenset({"mov_text", "dvd_subtitle"}),
+    "mov_text",
+    "alac",
+    PICTURES,
+)
+_MOV = Container(
+    "mov",
+    ("h264", "hevc", "prores", "av1", "ffv1"),
+    (_MPEG_AUDIO | {"alac"} | _PCM) - {"dts"},
+    frozenset({"mov_text", "eia_608"}),
+    "mov_text",
+    "alac",
+)
+_MKV = Container(
+    "matroska",
+    ("h264", "hevc", "av1", "vp9", "prores", "ffv1"),
+    None,
+    frozenset(
+        {"subrip", "srt", "ass", "ssa", "webvtt", "hdmv_pgs_subtitle", "hdmv_text_subtitle", "dvd_subtitle"}
+        | {"dvb_subtitle"}
+    ),
+    "subrip",
+    covers=PICTURES,
+    attachments=True,
+)
+_WEBM = Container("webm", ("vp9", "av1"), frozenset({"opus", "vorbis"}), frozenset({"webvtt"}), "webvtt")
+_TS = Container(
+    "mpegts",
+    ("h264", "hevc"),
+    _MPEG_AUDIO | {"aac_latm", "truehd", "opus", "pcm_bluray", "s302m"},
+    frozenset({"dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle"}),
+    data=frozenset({"klv", "timed_id3"}),
+    chapters=False,
+    rotation=False,
+)
+_AVI = Container(
+    "avi",
+    ("h264", "ffv1"),
+    (_MPEG_AUDIO - {"eac3"}) | {"pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_alaw", "pcm_mulaw"},
+    chapters=False,
+    rotation=False,
+)
+_GIF = Container("gif", ("gif",), chapters=False, rotation=False)
+
+CONTAINERS = {
+    ".mp4": _MP4, ".m4v": _MP4, ".mov": _MOV, ".mkv": _MKV, ".webm": _WEBM,
+    ".ts": _TS, ".m2ts": _TS, ".mts": _TS, ".avi": _AVI, ".gif": _GIF,
+}  # fmt: skip
+
+
+def container_of(output: Path) -> Container:
+    """The container that the file name's ending asks for; `UsageError` if it is none that we write."""
+    try:
+        return CONTAINERS[output.suffix.lower()]
+    except KeyError:
+        known = " ".join(CONTAINERS)
+        raise UsageError(f"cannot write {output.name}: end the output's name with one of {known}") from None
+
+
+def place_streams(info: VideoInfo, output: Path) -> list[Placement]:
+    """What becomes of every stream beside the video in `output`; `UsageError` if sound would be lost."""
+    container = container_of(output)
+    placed = []
+    for stream in info.streams:
+        placement = _place(stream, container, output.suffix.lower(), bool(info.chapters))
+        if placement is not None:
+            placed.append(placement)
+    return placed
+
+
+def check_container(info: VideoInfo, output: Path) -> list[str]:
+    """One line for each thing of the source that `output` cannot hold as it is; to be called before a job starts.
+
+    Raises `UsageError` where sound would be lost: the message names a container that holds it.
+    """
+    container = container_of(output)
+    notes = [placement.note for placement in place_streams(info, output) if placement.note]
+    suffix = output.suffix.lower()
+    if info.chapters and not container.chapters:
+        notes.append(f"{suffix} cannot hold chapters: {info.chapters} left out")
+    if info.rotation is not None and not container.rotation:
+        notes.append(f"{suffix} cannot hold the rotation mark: the picture will show unrotated (-o NAME.mkv keeps it)")
+    return notes
+
+
+def _place(stream: OtherStream, container: Container, suffix: str, has_chapters: bool) -> Placement | None:
+    """What becomes of one stream; None for one that the muxer makes anew by itself (the text track of chapters)."""
+    codec, name = stream.codec, _describe(stream)
+    left_out = Placement(stream, None, f"{suffix} cannot hold {name}: left out")
+    if stream.kind == "audio":
+        return _place_audio(stream, container, suffix, left_out)
+    if stream.kind == "subtitle":
+        if codec in container.subtitles:
+            return Placement(stream, "copy")
+        if codec in TEXT and container.text:
+            loss = ", its styling is lost" if codec in STYLED else ""
+            note = f"{suffix} cannot hold {name}: converted to {container.text}{loss}"
+            return Placement(stream, container.text, note)
+        return left_out
+    if stream.kind == "attachment":
+        return Placement(stream, "copy") if container.attachments else left_out
+    if stream.kind == "video":
+        held = container.covers if stream.attached_picture else container.video
+        return Placement(stream, "copy") if codec in held else left_out
+    if codec == "bin_data" and has_chapters:
+        return None
+    return Placement(stream, "copy") if codec in container.data else left_out
+
+
+def _place_audio(stream: OtherStream, container: Container, suffix: str, left_out: Placement) -> Placement:
+    if container.muxer == "gif":
+        return left_out
+    if container.audio is None or stream.codec in container.audio:
+        return Placement(stream, "copy")
+    if container.lossless and stream.codec in EXACT:
+        note = f"{suffix} cannot hold {_describe(stream)}: converted to {container.lossless}, which is lossless"
+        return Placement(stream, container.lossless, note)
+    raise UsageError(f"{suffix} cannot hold {_describe(stream)}: choose another container, such as -o NAME.mkv")
+
+
+def _describe(stream: OtherStream) -> str:
+    kind = "cover art" if stream.attached_picture else stream.kind
+    language = f", {stream.language}" if stream.language else ""
+    return f"stream {stream.index} ({kind}, {stream.codec}{language})"

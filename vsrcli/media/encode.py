@@ -1,0 +1,128 @@
+"""Writes frames to a segment: an independently decodable file that keeps every pts exactly."""
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+import numpy as np
+from av.codec.context import Flags
+
+from vsrcli.errors import OutputError
+from vsrcli.media.codecs import EncodeSettings, encoder_options
+from vsrcli.media.colour import from_rgb
+from vsrcli.media.info import Colour, VideoInfo
+
+RGB_MATRIX = 0
+
+
+class SegmentWriter:
+    """Encodes RGB frames with a fresh encoder into one file; use it as a context manager.
+
+    The file is NUT, which takes any time base, so `pts` comes back as it went in (ProRes, which NUT does not know, goes
+    to QuickTime with the time base as its clock). After an error in the `with` block the file is incomplete.
+    """
+
+    def __init__(self, path: Path, info: VideoInfo, settings: EncodeSettings):
+        self._info, self._settings, self._path = info, settings, path
+        self._colour = output_colour(info, settings)
+        self._closed = False
+        self._container = _open_segment(path, info, settings)
+        try:
+            self._stream = self._open_stream()
+        except BaseException:
+            self._container.close()
+            raise
+
+    def _open_stream(self) -> av.VideoStream:
+        info, settings, colour = self._info, self._settings, self._colour
+        options = encoder_options(info, settings)
+        stream = self._container.add_stream(settings.encoder, rate=info.rate, options=options)
+        assert isinstance(stream, av.VideoStream)
+        context = stream.codec_context
+        context.width, context.height, context.pix_fmt = settings.width, settings.height, settings.pix_fmt
+        context.time_base = stream.time_base = info.time_base
+        context.sample_aspect_ratio = output_aspect(info, settings)
+        context.colorspace, context.color_range = colour.matrix, colour.range
+        context.color_primaries, context.color_trc = colour.primaries, colour.transfer
+        context.thread_count, context.thread_type = 0, "AUTO"  # PyAV's own default means sliced threads in x264
+        context.flags |= Flags.global_header | Flags.frame_duration
+        return stream
+
+    def write(self, rgb: np.ndarray, pts: int, duration: int) -> None:
+        """Encode one frame: `rgb` (h, w, 3) uint8 or uint16, `pts` and `duration` in the source's time base.
+
+        A picture of another size than the settings' is scaled to it. Raises `OutputError` if it cannot be written.
+        """
+        settings = self._settings
+        size = (settings.width, settings.height)
+        matrix = self._info.colour.matrix_for_conversion(self._info.height)
+        colour = replace(self._colour, matrix=self._colour.matrix if self._colour.matrix != 2 else matrix)
+        frame = from_rgb(rgb, pix_fmt=settings.pix_fmt, colour=colour, size=None if rgb.shape[1::-1] == size else size)
+        frame.pts, frame.duration, frame.time_base = pts, duration, self._info.time_base
+        self._encode(frame)
+
+    def close(self) -> None:
+        """Flush the encoder and finish the file, which is complete then."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._encode(None)
+        finally:
+            self._finish()
+
+    def _encode(self, frame: av.VideoFrame | None) -> None:
+        try:
+            self._container.mux(self._stream.encode(frame))
+        except (OSError, ValueError) as error:
+            raise OutputError(f"cannot write {self._path}: {error}") from error
+
+    def _finish(self) -> None:
+        try:
+            self._container.close()
+        except OSError as error:
+            raise OutputError(f"cannot write {self._path}: {error}") from error
+
+    def __enter__(self) -> "SegmentWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        elif not self._closed:
+            self._closed = True
+            self._container.close()
+
+
+def output_colour(info: VideoInfo, settings: EncodeSettings) -> Colour:
+    """The colour tags of the output: the source's own, save that the matrix says RGB exactly where the planes are."""
+    colour = info.colour
+    is_rgb = av.VideoFormat(settings.pix_fmt, 16, 16).is_rgb
+    if is_rgb:
+        return replace(colour, matrix=RGB_MATRIX, range=0 if settings.codec == "gif" else colour.range)
+    if colour.matrix == RGB_MATRIX:
+        matrix = Colour().matrix_for_conversion(settings.height)
+        return replace(colour, matrix=matrix, range=1)
+    return colour
+
+
+def output_aspect(info: VideoInfo, settings: EncodeSettings) -> Fraction:
+    """The sample aspect ratio that keeps the shape of what is shown: the source's own for a plain enlargement."""
+    aspect = info.sample_aspect_ratio
+    stretch = Fraction(info.width * settings.height, info.height * settings.width)
+    if abs(stretch - 1) < Fraction(1, 100):  # a size rounded to whole pixels is no change of shape
+        return aspect
+    return ((aspect or Fraction(1)) * stretch).limit_denominator(255)
+
+
+def _open_segment(path: Path, info: VideoInfo, settings: EncodeSettings) -> av.container.OutputContainer:
+    options = {"avoid_negative_ts": "disabled"}  # no timestamp may be moved
+    if settings.codec != "prores":
+        return av.open(str(path), "w", format="nut", container_options=options)
+    clock = str(info.time_base.denominator)
+    clocks = {"video_track_timescale": clock, "movie_timescale": clock}
+    return av.open(str(path), "w", format="mov", container_options=options | clocks)

@@ -1,0 +1,154 @@
+"""Joins segments into one video stream with exact timestamps, fed to ffmpeg through a pipe."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import IO
+
+import av
+
+from vsrcli.errors import InterruptedJobError, OutputError
+from vsrcli.media.info import VideoInfo
+
+MICROSECOND = Fraction(1, 1_000_000)
+
+
+@dataclass(frozen=True)
+class Feed:
+    """The joined video, in showing order: `times` are its pts in `time_base`, by the pts that the segments carry.
+
+    `last_duration` (in `time_base`) is how long the last frame shows.
+    """
+
+    segments: tuple[Path, ...]
+    source_time_base: Fraction
+    time_base: Fraction
+    times: dict[int, int]
+    last_duration: int
+    rotation: tuple[int, ...] | None
+
+    @property
+    def end(self) -> int:
+        """When the last frame ends, in `time_base`."""
+        return max(self.times.values()) + self.last_duration
+
+    def input_arguments(self) -> list[str]:
+        """ffmpeg's arguments for the pipe as an input.
+
+        The pipe's clock starts at 0, since its format has no place for a negative dts; ffmpeg adds the start again.
+        """
+        microseconds, _ = self._start()
+        return ["-itsoffset", f"{microseconds}us", "-f", "mov", "-i", "pipe:0"]
+
+    def filter_arguments(self, specifier: str) -> list[str]:
+        """ffmpeg's arguments that add the part of the start that does not fit its whole microseconds, if any."""
+        _, rest = self._start()
+        return [f"-bsf:{specifier}", f"setts=pts=PTS+{rest}:dts=DTS+{rest}"] if rest else []
+
+    def _start(self) -> tuple[int, int]:
+        """The first dts as whole microseconds and the rest as ticks of the pipe's clock, 1/denominator."""
+        ticks = self._first_dts(self._delay()) * self.time_base.numerator
+        clock = Fraction(1, self.time_base.denominator)
+        microseconds = round(ticks * clock / MICROSECOND)
+        scaled = abs(microseconds) * MICROSECOND / clock
+        applied = int(scaled + Fraction(1, 2)) * (1 if microseconds >= 0 else -1)  # av_rescale_q rounds half away
+        return microseconds, ticks - applied
+
+    def _first_dts(self, delay: int) -> int:
+        ordered = list(self.times.values())
+        step = ordered[1] - ordered[0] if len(ordered) > 1 else self.last_duration
+        return ordered[0] - delay * max(1, step)
+
+    def _delay(self) -> int:
+        """How many frames the encoder's reordering holds back."""
+        with av.open(str(self.segments[0])) as container:
+            return int(container.streams.video[0].codec_context.reorder_depth)
+
+    def write(self, pipe: IO[bytes], cancelled: Callable[[], bool]) -> int:
+        """Write the stream to `pipe` and return its number of frames.
+
+        The dts are the sorted pts delayed by the encoder's reordering, over the whole film: strictly monotonic across
+        segments and never above the pts, whatever the frame times. Raises `OutputError` for segments that do not
+        belong together and `InterruptedJobError` once `cancelled` says so.
+        """
+        delay = self._delay()
+        ordered = list(self.times.values())
+        start = self._first_dts(delay)
+        step = (ordered[0] - start) // delay if delay else 0
+        dts = [start + step * i for i in range(delay)] + ordered
+        durations = {a: b - a for a, b in pairwise(ordered)}
+        clock = str(self.time_base.denominator)
+        options = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "video_track_timescale": clock}
+        number = 0
+        with av.open(
+            pipe, "w", format=self._format(), container_options=options | {"avoid_negative_ts": "disabled"}
+        ) as joined:
+            output: av.VideoStream | None = None
+            for packet, source in self._packets():
+                if cancelled():
+                    raise InterruptedJobError("stopped while writing the final file: run the same command to go on")
+                if output is None:
+                    output = joined.add_stream_from_template(source)
+                    output.time_base = self.time_base
+                    if self.rotation is not None:
+                        output.set_display_matrix(self.rotation)
+                pts = self._time_of(packet)
+                packet.pts, packet.dts = pts - start, dts[number] - start
+                packet.duration, packet.time_base = durations.get(pts, self.last_duration), self.time_base
+                packet.stream = output
+                joined.mux_one(packet)
+                number += 1
+        return number
+
+    def _format(self) -> str:
+        with av.open(str(self.segments[0])) as container:
+            return "mov" if container.streams.video[0].codec_context.name in ("prores", "ffv1") else "mp4"
+
+    def _packets(self) -> Iterator[tuple[av.Packet, av.VideoStream]]:
+        headers = None
+        for path in self.segments:
+            with av.open(str(path)) as container:
+                stream = container.streams.video[0]
+                extradata = stream.codec_context.extradata
+                if headers is not None and extradata != headers:
+                    raise OutputError(f"{path.name} was encoded otherwise than the segments before: use --restart")
+                headers = extradata
+                for packet in container.demux(stream):
+                    if packet.size:
+                        yield packet, stream
+
+    def _time_of(self, packet: av.Packet) -> int:
+        if packet.pts is None or packet.time_base is None:
+            raise OutputError("a segment has a frame without a timestamp: use --restart")
+        pts = packet.pts * Fraction(packet.time_base) / self.source_time_base
+        try:
+            return self.times[int(pts)]
+        except KeyError:
+            raise OutputError(f"a segment has an unexpected frame at pts {pts}: use --restart") from None
+
+
+def segment_pts(segments: Sequence[Path], time_base: Fraction) -> list[int]:
+    """The pts of all frames in the segments, in `time_base`, sorted."""
+    found = []
+    for path in segments:
+        with av.open(str(path)) as container:
+            for packet in container.demux(container.streams.video[0]):
+                if packet.size and packet.pts is not None and packet.time_base is not None:
+                    found.append(int(packet.pts * Fraction(packet.time_base) / time_base))
+    return sorted(found)
+
+
+def last_duration(info: VideoInfo, pts: Sequence[int]) -> int:
+    """How long the frame at the last of `pts` shows, in the source's time base: as the source says, or one frame."""
+    fallback = max(1, round(1 / (info.rate * info.time_base))) if info.rate else 1
+    if info.images:
+        return fallback
+    with av.open(str(info.path)) as container:
+        stream = container.streams[info.stream_index]
+        container.seek(pts[-1], stream=stream)
+        for packet in container.demux(stream):
+            if packet.pts == pts[-1] and packet.duration:
+                return int(packet.duration)
+    return fallback
