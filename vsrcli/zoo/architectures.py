@@ -1,6 +1,7 @@
 """Which architectures exist: where each class lives, how its checkpoints are recognised and what their shapes say."""
 
 import importlib
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,16 +20,16 @@ Config = dict[str, Any]
 class Architecture:
     """One architecture.
 
-    `marker` begins some key of its checkpoints in BasicSR's naming, and of no architecture that stands before it in
-    the table. `configure` reads the constructor's arguments from the shapes (None: only files that name their
-    arguments can be loaded). `rename` leads from BasicSR's key names to the net's own.
+    `marker` begins some key of its checkpoints in BasicSR's naming, and none of an architecture that stands after it
+    in the table. `configure` reads the constructor's arguments from the shapes. `rename` leads from BasicSR's key
+    names to the net's own.
     """
 
     name: str
     module: str
     class_name: str
-    marker: str | None = None
-    configure: Callable[[Shapes], Config] | None = None
+    marker: str
+    configure: Callable[[Shapes], Config]
     rename: tuple[tuple[str, str], ...] = ()
 
     def build(self, config: Config) -> RecurrentNet:
@@ -42,17 +43,56 @@ def count(shapes: Shapes, pattern: str) -> int:
     return sum(re.match(pattern, key) is not None for key in shapes)
 
 
-def basicvsr_config(shapes: Shapes) -> Config:
-    """Width from the fusion convolution, depth from the backward trunk."""
+def trunk_config(shapes: Shapes, trunk: str) -> Config:
+    """Width and depth of a residual trunk whose keys begin with `trunk`."""
     return {
-        "channels": shapes["fusion.weight"][0],
-        "blocks": count(shapes, r"backward_trunk\.main\.2\.\d+\.conv1\.weight"),
+        "channels": shapes[f"{trunk}.main.0.weight"][0],
+        "blocks": count(shapes, re.escape(trunk) + r"\.main\.2\.\d+\.conv1\.weight"),
+    }
+
+
+def basicvsr_config(shapes: Shapes) -> Config:
+    """Width and depth from the backward trunk."""
+    return trunk_config(shapes, "backward_trunk")
+
+
+def iconvsr_config(shapes: Shapes) -> Config:
+    """Width and depth from the backward trunk, the refill window's reach from the frames that EDVR fuses."""
+    fused, joined, *_ = shapes["edvr.fusion.feat_fusion.weight"]
+    return {**trunk_config(shapes, "backward_trunk"), "padding": joined // fused // 2}
+
+
+def basicvsrpp_config(shapes: Shapes) -> Config:
+    """Width and depth from the first backward trunk."""
+    return trunk_config(shapes, "backbone.backward_1")
+
+
+def repvsr_config(shapes: Shapes) -> Config:
+    """Width, depth and scale of a merged net."""
+    return {
+        "channels": shapes["srnet.head.weight"][0],
+        "blocks": count(shapes, r"srnet\.body\.\d+\.conv1\.weight"),
+        "scale": math.isqrt(shapes["srnet.tail.weight"][0] // 3),
     }
 
 
 ARCHITECTURES = {
     a.name: a
-    for a in (Architecture("basicvsr", "vsrcli.nets.basicvsr", "BasicVSR", "backward_trunk.", basicvsr_config),)
+    for a in (
+        Architecture(
+            "basicvsr++",
+            "vsrcli.nets.basicvsrpp",
+            "BasicVSRPlusPlus",
+            marker="backbone.",
+            configure=basicvsrpp_config,
+            rename=((r"^upconv(\d)\.", r"upsample\1.upsample_conv."),),
+        ),
+        Architecture("iconvsr", "vsrcli.nets.iconvsr", "IconVSR", marker="edvr.", configure=iconvsr_config),
+        Architecture(
+            "basicvsr", "vsrcli.nets.basicvsr", "BasicVSR", marker="backward_trunk.", configure=basicvsr_config
+        ),
+        Architecture("repvsr", "vsrcli.nets.repvsr", "RepVSR", marker="srnet.", configure=repvsr_config),
+    )
 }
 """All architectures by name, in the order in which a checkpoint's keys are compared with their markers."""
 

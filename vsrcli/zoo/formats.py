@@ -125,15 +125,18 @@ def identify(state: StateDict, metadata: dict[str, Any], path: Path) -> tuple[Ar
             raise WeightsError(f"{path}: is for the architecture {name!r}, which this version of vsr does not know")
         return ARCHITECTURES[name], metadata["config"], state
     named = {basicsr_name(key): value for key, value in state.items()}
+    if len(named) < len(state):
+        raise WeightsError(f"{path}: holds some weights twice, under BasicSR's and mmagic's names")
     shapes = {key: tuple(value.shape) for key, value in named.items()}
     for architecture in ARCHITECTURES.values():
-        marker, configure = architecture.marker, architecture.configure
-        if marker is None or configure is None or not any(key.startswith(marker) for key in named):
+        if not any(key.startswith(architecture.marker) for key in named):
             continue
         try:
-            config = configure(shapes)
-        except (KeyError, IndexError) as error:
-            raise WeightsError(f"{path}: looks like {architecture.name}, but lacks {error.args[0]}") from error
+            config = architecture.configure(shapes)
+        except KeyError as error:
+            raise WeightsError(f"{path}: is no complete {architecture.name}: missing: {error.args[0]}") from error
+        except (IndexError, ValueError, ZeroDivisionError) as error:
+            raise WeightsError(f"{path}: looks like {architecture.name}, but its shapes fit none") from error
         own = named
         for pattern, replacement in architecture.rename:
             own = {re.sub(pattern, replacement, key): value for key, value in own.items()}

@@ -1,0 +1,233 @@
+"""Checkpoints in every format become the same net, and everything else is refused with what was found."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from tests.nets.golden import Golden, key_list, needs_golden
+from vsrcli.errors import WeightsError
+from vsrcli.nets.basicvsr import BasicVSR
+from vsrcli.nets.repvsr import RepVSR
+from vsrcli.zoo import formats, load
+
+TINY = {"channels": 8, "blocks": 2}
+
+
+@pytest.fixture(scope="module")
+def tiny() -> dict[str, Tensor]:
+    """A small BasicVSR's state dict in BasicSR's names."""
+    torch.manual_seed(0)
+    return BasicVSR(**TINY).state_dict()
+
+
+def assert_same(net: torch.nn.Module, state: dict[str, Tensor]) -> None:
+    own = net.state_dict()
+    assert list(own) == list(state)
+    assert all(torch.equal(own[key], state[key]) for key in own)
+
+
+def as_mmagic(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors under mmagic's names, by the reference's table for whole nets."""
+    table = dict(reversed(line.split("\t")) for line in key_list("map_basicvsr"))
+    return {table[key]: value for key, value in state.items()}
+
+
+@needs_golden
+@pytest.mark.parametrize("table", ["map_basicvsr", "map_iconvsr", "map_basicvsrpp_c64n7", "map_edvr_m_full"])
+def test_mmagic_names_map_one_to_one(table: str) -> None:
+    pairs = [line.split("\t") for line in key_list(table)]
+    assert len(pairs) > 100
+    for mmagic, basicsr in pairs:
+        assert formats.basicsr_name(mmagic) == basicsr
+        assert formats.basicsr_name(basicsr) == basicsr
+    assert len({basicsr for _, basicsr in pairs}) == len(pairs)
+
+
+@pytest.mark.parametrize("wrap", ["bare", "params", "params_ema", "parallel", "lightning"])
+def test_basicsr_wrappers_load_to_the_same_net(wrap: str, tiny: dict[str, Tensor], tmp_path: Path) -> None:
+    zeros = {key: torch.zeros_like(value) for key, value in tiny.items()}
+    content = {
+        "bare": tiny,
+        "params": {"params": tiny},
+        "params_ema": {"params": zeros, "params_ema": tiny},
+        "parallel": {"params": {f"module.{key}": value for key, value in tiny.items()}},
+        "lightning": {"state_dict": tiny, "epoch": 3},
+    }[wrap]
+    torch.save(content, tmp_path / "net.pth")
+    net, architecture, _ = formats.load_net(tmp_path / "net.pth")
+    assert architecture.name == "basicvsr"
+    assert_same(net, tiny)
+    assert not net.training and not any(p.requires_grad for p in net.parameters())
+
+
+@needs_golden
+@pytest.mark.parametrize("wrap", ["released", "training", "ema", "averaged"])
+def test_mmagic_wrappers_load_to_the_same_net(wrap: str, tiny: dict[str, Tensor], tmp_path: Path) -> None:
+    mmagic = as_mmagic(tiny)
+    generator = {f"generator.{key}": value for key, value in mmagic.items()}
+    zeros = {key: torch.zeros_like(value) for key, value in generator.items()}
+    extra = {
+        "step_counter": torch.ones(1),
+        "discriminator.conv.weight": torch.ones(1, 3, 3, 3),
+        "perceptual_loss.vgg.mean": torch.ones(3),
+    }
+    state = {
+        "released": generator,
+        "training": {**extra, **generator},
+        "ema": {**extra, **zeros, **{f"generator_ema.{key}": value for key, value in mmagic.items()}},
+        "averaged": {
+            **zeros,
+            "generator_ema.steps": torch.tensor(7),
+            **{f"generator_ema.module.{key}": value for key, value in mmagic.items()},
+        },
+    }[wrap]
+    torch.save({"state_dict": state, "meta": {"epoch": 1}, "optimizer": {"lr": 1e-4}}, tmp_path / "net.pth")
+    net, _, _ = formats.load_net(tmp_path / "net.pth")
+    assert_same(net, tiny)
+
+
+@needs_golden
+def test_mmagic_safetensors_load_too(tiny: dict[str, Tensor], tmp_path: Path) -> None:
+    save_file({f"generator.{key}": value for key, value in as_mmagic(tiny).items()}, tmp_path / "net.safetensors")
+    net, _, _ = formats.load_net(tmp_path / "net.safetensors")
+    assert_same(net, tiny)
+
+
+@pytest.mark.parametrize(("blocks", "channels", "scale"), [(2, 16, 4), (3, 24, 2)], ids=["x4", "x2"])
+def test_repvsr_shapes_say_what_it_is(blocks: int, channels: int, scale: int, tmp_path: Path) -> None:
+    net = RepVSR(channels, blocks, scale)
+    torch.save(net.state_dict(), tmp_path / "net.pt")
+    loaded = load(tmp_path / "net.pt", scale=scale)
+    assert (loaded.arch, loaded.scale, loaded.source) == ("repvsr", scale, "path")
+    assert_same(loaded.net, net.state_dict())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16], ids=["fp32", "fp16"])
+def test_own_format_keeps_arguments_extra_and_exact_buffers(dtype: torch.dtype, tmp_path: Path) -> None:
+    net = BasicVSR(**TINY)
+    path = tmp_path / "net.safetensors"
+    formats.save(path, net, arch="basicvsr", config=TINY, extra={"degradation": "real"}, dtype=dtype)
+    loaded = load(path)
+    assert loaded.degradation == "real"
+    for key, value in net.state_dict().items():
+        stored = loaded.net.state_dict()[key]
+        assert stored.dtype == torch.float32
+        exact = "spynet.mean" in key or "spynet.std" in key
+        assert torch.equal(stored, value if exact else value.to(dtype).float()), key
+
+
+def test_own_format_of_an_unknown_architecture_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    formats.save(path, BasicVSR(**TINY), arch="future", config={})
+    with pytest.raises(WeightsError, match="architecture 'future'"):
+        load(path)
+
+
+def test_own_format_with_wrong_arguments_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    formats.save(path, BasicVSR(**TINY), arch="basicvsr", config={**TINY, "depth": 3})
+    with pytest.raises(WeightsError, match="no basicvsr can be built"):
+        load(path)
+    formats.save(path, BasicVSR(**TINY), arch="basicvsr", config={"channels": 8, "blocks": 3})
+    with pytest.raises(WeightsError, match=r"missing: backward_trunk\.main\.2\.2\.conv1\.weight"):
+        load(path)
+
+
+def test_missing_unexpected_and_misshapen_keys_are_named(tiny: dict[str, Tensor], tmp_path: Path) -> None:
+    path = tmp_path / "net.pth"
+
+    def complaint(state: dict[str, Tensor]) -> str:
+        torch.save({"params": state}, path)
+        with pytest.raises(WeightsError) as caught:
+            load(path)
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    assert "missing: conv_hr.bias" in complaint({k: v for k, v in tiny.items() if k != "conv_hr.bias"})
+    without_trunk = {k: v for k, v in tiny.items() if not k.startswith("backward_trunk.main.0")}
+    assert "missing: backward_trunk.main.0.weight" in complaint(without_trunk)
+    assert "unexpected: extra.weight" in complaint({**tiny, "extra.weight": torch.ones(1)})
+    assert "wrong shape: fusion.weight (8, 16, 3, 3)" in complaint({**tiny, "fusion.weight": torch.ones(8, 16, 3, 3)})
+    assert "not finite: conv_last.bias" in complaint({**tiny, "conv_last.bias": torch.full((3,), torch.nan)})
+    message = complaint({f"layer{i}.weight": torch.ones(1) for i in range(9)})
+    assert "holds none of" in message and "layer0.weight, layer1.weight, layer2.weight and 6 more" in message
+
+
+@needs_golden
+@pytest.mark.parametrize(
+    ("keys", "name"),
+    [("mmagic_realbasicvsr_b2", "RealBasicVSR"), ("basicsr_edvr_extractor_p2", "EDVR"), ("mmagic_spynet", "SPyNet")],
+)
+def test_related_nets_are_called_by_their_name(keys: str, name: str, tmp_path: Path) -> None:
+    rows = [line.split("\t") for line in key_list(keys)]
+    torch.save({key: torch.zeros([int(s) for s in shape.split("x")]) for key, shape, _ in rows}, tmp_path / "net.pth")
+    with pytest.raises(WeightsError, match=f"holds {name}"):
+        load(tmp_path / "net.pth")
+
+
+class Bomb:
+    """Unpickling this runs a command."""
+
+    def __init__(self, victim: Path) -> None:
+        self.victim = victim
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.victim),)
+
+
+@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
+def test_pickled_code_is_refused_and_never_runs(legacy: bool, tiny: dict[str, Tensor], tmp_path: Path) -> None:
+    victim = tmp_path / "exploded"
+    content = {"params": tiny, "meta": Bomb(victim)}
+    torch.save(content, tmp_path / "net.pth", _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(WeightsError, match="code or objects besides tensors"):
+        load(tmp_path / "net.pth")
+    assert not victim.exists()
+
+
+@pytest.mark.parametrize("name", ["net.pth", "net.safetensors"])
+@pytest.mark.parametrize(
+    "content", [b"", b"<!DOCTYPE html><p>404", b"\x80\x02", b"PK\x03\x04" + bytes(99), b"\xff" * 7 + b"\0{ " * 9]
+)
+def test_files_that_are_no_checkpoints_are_refused(name: str, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(WeightsError, match="damaged"):
+        load(tmp_path / name)
+
+
+def test_truncated_checkpoints_are_refused(tiny: dict[str, Tensor], tmp_path: Path) -> None:
+    torch.save(tiny, tmp_path / "net.pth")
+    save_file(tiny, tmp_path / "net.safetensors")
+    for path in (tmp_path / "net.pth", tmp_path / "net.safetensors"):
+        path.write_bytes(path.read_bytes()[:-1000])
+        with pytest.raises(WeightsError, match="damaged"):
+            load(path)
+
+
+def test_files_without_weights_are_refused(tmp_path: Path) -> None:
+    for content in ({}, {"params": {}}, [1, 2], {"epoch": 1}, torch.ones(3)):
+        torch.save(content, tmp_path / "net.pth")
+        with pytest.raises(WeightsError, match="holds no weights"):
+            load(tmp_path / "net.pth")
+
+
+def test_a_missing_checkpoint_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="cannot be read: No such file"):
+        load(tmp_path / "none.pth")
+
+
+@needs_golden
+def test_golden_keys_in_mmagic_form_compute_the_reference(tmp_path: Path) -> None:
+    golden = Golden("basicvsr_mm_mirror")
+    state = {f"generator.{key}": value for key, value in golden.state_dict().items()}
+    torch.save({"state_dict": state, "meta": {}}, tmp_path / "net.pth")
+    net = load(tmp_path / "net.pth").net
+    with torch.inference_mode():
+        out = net(golden.clip())[0]
+    for name, info in golden.meta["arrays"].items():
+        if info["of"] == "out":
+            golden.check(name, out)
