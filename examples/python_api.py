@@ -8,11 +8,17 @@ import sys
 
 import vsrcli
 from vsrcli.errors import VsrError
+from vsrcli.pipeline import Event
 
 
-def show(event: object) -> None:
-    """Called with each event of the job: what it does, how many frames are done, warnings."""
-    print(event, file=sys.stderr)
+def show(event: Event) -> None:
+    """Called from time to time while the job runs; vsr itself prints nothing."""
+    if event.kind in ("note", "warning"):
+        print(event.text, file=sys.stderr)
+    elif event.kind == "frame":
+        print(f"\rframe {event.done} of {event.total or '?'}", end="", file=sys.stderr, flush=True)
+    elif event.kind == "done":
+        print(file=sys.stderr)
 
 
 def main() -> int:
@@ -26,7 +32,8 @@ def main() -> int:
     except VsrError as error:  # every failure of vsr is one of these, with a message that says what to do
         print(error, file=sys.stderr)
         return error.exit_code
-    print(result)
+    width, height = result.size
+    print(f"{result.output}: {result.frames} frames of {width}x{height} by {result.model} in {result.seconds:.0f} s")
     return 0
 
 
