@@ -1,0 +1,81 @@
+"""Warping error and tOF on motions that are known."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from vsrcli.quality.temporal import not_occluded, tof, warp, warping_error
+
+
+def shift_flow(dx: float, dy: float):
+    """A flow function that answers with the known pan: content moves by (dx, dy) from frame to frame.
+
+    Which of two frames is the later one is told by the mean brightness, which grows with time in these clips.
+    """
+
+    def flow(a: Tensor, b: Tensor) -> Tensor:
+        sign = 1.0 if b.mean() > a.mean() else -1.0
+        return sign * torch.tensor([dx, dy]).reshape(1, 2, 1, 1).expand(a.shape[0], 2, *a.shape[-2:])
+
+    return flow
+
+
+def pan(frames: int = 4) -> Tensor:
+    """(t, 3, 24, 32): a texture that moves two pixels right and one down a frame, and brightens by one level."""
+    texture = torch.rand(3, 60, 60, generator=torch.Generator().manual_seed(0)) * 0.5
+    clip = [texture[:, 20 - t : 44 - t, 20 - 2 * t : 52 - 2 * t] for t in range(frames)]
+    return torch.stack([f - f.mean() + 0.4 + t / 255 for t, f in enumerate(clip)])
+
+
+def test_warp_samples_where_the_flow_points() -> None:
+    x = torch.arange(20.0).reshape(1, 1, 4, 5)
+    flow = torch.zeros(1, 2, 4, 5)
+    flow[:, 0] = 1
+    flow[:, 1] = 0.5
+    out = warp(x, flow)
+    assert out[0, 0, 1, 2].item() == pytest.approx((x[0, 0, 1, 3] + x[0, 0, 2, 3]).item() / 2)
+    assert out[0, 0, 0, 4].item() == pytest.approx((x[0, 0, 0, 4] + x[0, 0, 1, 4]).item() / 2)
+
+
+def test_a_perfectly_moving_clip_has_only_its_flicker_as_warping_error() -> None:
+    clip = pan()
+    # the mean is removed from each crop, so the flicker is one level plus the crops' difference in mean
+    error = warping_error(clip, clip, shift_flow(2, 1))
+    assert error.shape == (3,)
+    moved = [((clip[t, :, 1:, 2:] - clip[t - 1, :, :-1, :-2]) * 255).square().mean() for t in (1, 2, 3)]
+    torch.testing.assert_close(error, torch.stack(moved), rtol=1e-3, atol=1e-3)
+    assert error.max() < 10 < warping_error(clip, clip, shift_flow(0, 0)).min()
+
+
+def test_flicker_adds_its_square() -> None:
+    clip = torch.full((3, 3, 8, 8), 0.5)
+    clip[1] += 6 / 255
+    error = warping_error(clip, torch.full_like(clip, 0.5), lambda a, b: torch.zeros(1, 2, 8, 8))
+    torch.testing.assert_close(error, torch.tensor([36.0, 36.0]), rtol=1e-4, atol=0)
+
+
+def test_occlusion_is_where_flows_disagree_or_leave_the_frame() -> None:
+    forth = torch.zeros(1, 2, 8, 8)
+    forth[:, 0] = 2
+    back = -forth.clone()
+    back[..., :4, :] = 3
+    mask = not_occluded(forth, back)
+    assert mask[0, 5, :6].eq(1).all()
+    assert mask[0, :, 6:].eq(0).all()
+    assert mask[0, :3].eq(0).all()
+
+
+def test_tof_is_the_mean_absolute_difference_of_motion() -> None:
+    def brightness_flow(a: Tensor, b: Tensor) -> Tensor:
+        return (b - a).mean() * torch.ones(1, 2, *a.shape[-2:])
+
+    truth = torch.tensor([0.1, 0.2, 0.4]).reshape(3, 1, 1, 1).expand(3, 3, 8, 8)
+    ours = torch.tensor([0.1, 0.25, 0.3]).reshape(3, 1, 1, 1).expand(3, 3, 8, 8)
+    torch.testing.assert_close(tof(ours, truth, brightness_flow), torch.tensor([0.05, 0.15]))
+    assert tof(truth, truth, brightness_flow).eq(0).all()
+
+
+def test_a_single_frame_has_no_temporal_figures() -> None:
+    one = torch.rand(1, 3, 8, 8)
+    assert warping_error(one, one, shift_flow(0, 0)).shape == (0,)
+    assert tof(one, one, shift_flow(0, 0)).shape == (0,)

@@ -1,0 +1,138 @@
+"""Finds the clips of an evaluation set: which files are ground truth, which are LR, which frames are scored.
+
+Only paths are handled here; frames are read by the caller. Layouts that are recognised (HR may also be called GT,
+truth, original, target or sharp; LR anything else beside it):
+
+    root/*.png                      one clip
+    root/CLIP/*.png                 Vid4, UDM10
+    root/GT/CLIP/*.png              with root/BIx4/CLIP/*.png or the like: Vid4 and REDS4 as BasicSR has them
+    root/CLIP/truth/*.png           with root/CLIP/blur4/*.png or the like: UDM10, SPMCS
+    root/sep_testlist.txt           with root/sequences/00001/0266/im1..7.png (or root/GT/...): Vimeo-90K-T
+    root/*.mp4, *.mkv, ...          each video file is a clip
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from vsrcli.errors import InputError
+
+HR_NAMES = ("hr", "gt", "truth", "original", "target", "sharp", "train_sharp", "val_sharp", "sequences")
+IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
+VIDEOS = {".mp4", ".mkv", ".mov", ".webm", ".avi", ".ts", ".m2ts", ".m4v", ".y4m", ".gif"}
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip: `hr` and `lr` are image files in order, or one video file.
+
+    `scored` holds the numbers of the frames that count in published figures; None means all.
+    """
+
+    name: str
+    hr: tuple[Path, ...]
+    lr: tuple[Path, ...] | None = None
+    scored: tuple[int, ...] | None = None
+
+    @property
+    def is_video(self) -> bool:
+        """Whether the frames lie in a video file."""
+        return self.hr[0].suffix.lower() in VIDEOS
+
+
+def find_clips(root: Path, *, lr_name: str | None = None) -> list[Clip]:
+    """The clips under `root` (a folder, a video file, or Vimeo-90K's list), in natural order of their names.
+
+    `lr_name` says which folder holds the LR frames. Without it that is the one called LR or LQ, else the only one
+    beside the ground truth; among several, none is guessed. Raises InputError where there is no clip, where a list
+    names missing frames, or where HR and LR differ in number.
+    """
+    if not root.exists():
+        raise InputError(f"{root}: no such file or folder")
+    if root.suffix.lower() in VIDEOS and root.is_file():
+        return [Clip(root.stem, (root,))]
+    if root.is_file():
+        return _vimeo(root, lr_name)
+    if (root / "sep_testlist.txt").is_file():
+        return _vimeo(root / "sep_testlist.txt", lr_name)
+    clips = _folder(root, lr_name)
+    if not clips:
+        raise InputError(f"{root}: no clips found; expected folders of PNG frames, GT/ and LR/ folders, or video files")
+    return clips
+
+
+def _folder(root: Path, lr_name: str | None) -> list[Clip]:
+    frames = _images(root)
+    if frames:
+        return [Clip(root.resolve().name, frames)]
+    hr = _hr_folder(root)
+    if hr is not None:
+        if _images(hr):
+            return [_paired(root.resolve().name, hr, _lr_folder(root, hr, Path(), lr_name))]
+        inner = [f for f in _folders(hr) if _images(f)]
+        return [_paired(f.name, f, _lr_folder(root, hr, Path(f.name), lr_name)) for f in inner]
+    clips = [
+        clip for folder in _folders(root) if _images(folder) or _hr_folder(folder) for clip in _folder(folder, lr_name)
+    ]
+    videos = natural_sort(p for p in root.iterdir() if p.suffix.lower() in VIDEOS and p.is_file())
+    return clips + [Clip(p.stem, (p,)) for p in videos]
+
+
+def _vimeo(listing: Path, lr_name: str | None) -> list[Clip]:
+    """Septuplets by a list of lines 00001/0266; the published figures are of the fourth frame alone."""
+    root = listing.parent
+    hr_root = _hr_folder(root) or root
+    clips = []
+    for name in listing.read_text(encoding="utf-8", errors="replace").split():
+        if not _images(hr_root / name):
+            raise InputError(f"{listing}: names {name}, but {hr_root / name} has no frames")
+        clip = _paired(name, hr_root / name, _lr_folder(root, hr_root, Path(name), lr_name))
+        clips.append(Clip(clip.name, clip.hr, clip.lr, scored=(len(clip.hr) // 2,)))
+    if not clips:
+        raise InputError(f"{listing}: an empty list")
+    return clips
+
+
+def _hr_folder(root: Path) -> Path | None:
+    by_name = {f.name.lower(): f for f in _folders(root)}
+    return next((by_name[name] for name in HR_NAMES if name in by_name), None)
+
+
+def _lr_folder(root: Path, hr: Path, inside: Path, lr_name: str | None) -> Path | None:
+    """The folder with the LR frames of the clip that lies `inside` the HR folder, if it is beyond doubt."""
+    if lr_name is not None:
+        return root / lr_name / inside
+    found = {f.name.lower(): f / inside for f in _folders(root) if f != hr and _images(f / inside)}
+    for name in ("lr", "lq"):
+        if name in found:
+            return found[name]
+    return next(iter(found.values())) if len(found) == 1 else None
+
+
+def _paired(name: str, hr: Path, lr: Path | None) -> Clip:
+    frames = _images(hr)
+    lr_frames = _images(lr) if lr else None
+    if lr_frames is not None and len(lr_frames) != len(frames):
+        raise InputError(f"{lr}: {len(lr_frames)} LR frames for the {len(frames)} in {hr}")
+    return Clip(name, frames, lr_frames)
+
+
+def _images(folder: Path) -> tuple[Path, ...]:
+    if not folder.is_dir():
+        return ()
+    return natural_sort(p for p in folder.iterdir() if p.suffix.lower() in IMAGES and not p.name.startswith("."))
+
+
+def _folders(root: Path) -> tuple[Path, ...]:
+    return natural_sort(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def natural_sort(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """Sorted by name, with numbers in names compared as numbers: im2 before im10."""
+
+    def key(path: Path) -> tuple[tuple[int, int, str], ...]:
+        parts = re.findall(r"\d+|\D+", path.name)
+        return tuple((0, int(p), p) if p.isdigit() else (1, 0, p) for p in parts)
+
+    return tuple(sorted(paths, key=key))

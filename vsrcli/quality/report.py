@@ -1,0 +1,83 @@
+"""A small table of results, rendered as Markdown, CSV or JSON."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+Value = str | int | float | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its stable `key` (JSON and CSV), its `title` (Markdown), and decimals for floating numbers."""
+
+    key: str
+    title: str
+    digits: int = 2
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of values by column key; a missing key, None or NaN is what was not run and stays blank."""
+
+    columns: Sequence[Column]
+    rows: Sequence[Mapping[str, Value]]
+
+    def markdown(self) -> str:
+        """A GitHub table, padded so that it also reads well as plain text; numbers stand on the right."""
+        cells = [[c.title for c in self.columns]]
+        cells += [[_text(row.get(c.key), c.digits) for c in self.columns] for row in self.rows]
+        widths = [max(3, *(len(line[i]) for line in cells)) for i in range(len(self.columns))]
+        right = [any(_is_number(row.get(c.key)) for row in self.rows) for c in self.columns]
+        rule = ["-" * (w - 1) + ":" if r else "-" * w for w, r in zip(widths, right, strict=True)]
+        lines = [
+            [t.rjust(w) if r else t.ljust(w) for t, w, r in zip(line, widths, right, strict=True)] for line in cells
+        ]
+        return "".join(f"| {' | '.join(line)} |\n" for line in [lines[0], rule, *lines[1:]])
+
+    def csv(self) -> str:
+        """A header of keys, then full-precision values."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow([c.key for c in self.columns])
+        writer.writerows([_blank(row.get(c.key)) for c in self.columns] for row in self.rows)
+        return out.getvalue()
+
+    def json(self) -> str:
+        """A list of objects with the columns' keys; what is blank is null, and an infinite number the text "inf"."""
+        rows = [{c.key: _plain(row.get(c.key)) for c in self.columns} for row in self.rows]
+        return json.dumps(rows, indent=2, allow_nan=False)
+
+
+def mean_row(rows: Sequence[Mapping[str, Value]], **labels: Value) -> dict[str, Value]:
+    """The plain mean over rows of every key that is a number in all of them, with `labels` in place of the rest."""
+    means: dict[str, Value] = {}
+    for key in rows[0] if rows else ():
+        values = [v for row in rows if isinstance(v := row.get(key), int | float) and not math.isnan(v)]
+        if len(values) == len(rows):
+            means[key] = math.fsum(values) / len(values) if all(map(math.isfinite, values)) else math.inf
+    return {**means, **labels}
+
+
+def _is_number(value: Value) -> bool:
+    return isinstance(value, int | float)
+
+
+def _blank(value: Value) -> Value:
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _plain(value: Value) -> Value:
+    value = _blank(value)
+    return str(value) if isinstance(value, float) and math.isinf(value) else value
+
+
+def _text(value: Value, digits: int) -> str:
+    value = _blank(value)
+    if value is None:
+        return ""
+    text = f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+    return text.replace("|", "\\|")

@@ -1,0 +1,70 @@
+"""Temporal consistency of a clip: the warping error and tOF, given any optical flow.
+
+The flow is an argument, `flow(a, b)` on frames (n, 3, h, w) in [0, 1] -> (n, 2, h, w), x then y in pixels, such that
+pixel p of `a` is seen in `b` at p + flow(p). With SPyNet it is the flow that most VSR nets align by.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Flow = Callable[[Tensor, Tensor], Tensor]
+
+
+def warping_error(frames: Tensor, reference: Tensor, flow: Flow) -> Tensor:
+    """How far each frame is from its predecessor moved onto it: (t, 3, h, w) in [0, 1] -> (t - 1,), in levels squared.
+
+    The warping error of Lai et al. 2018, "Learning Blind Video Temporal Consistency": the mean squared difference
+    over pixels that are not occluded, here also averaged over R, G and B and in 8-bit levels, like `mse`. Flow and
+    occlusion come from `reference`, the ground truth, so that all methods are judged along the same motion. Blur
+    lowers this figure and the ground truth's own is not zero: read it beside the latter, or beside `tof`.
+    """
+    errors = []
+    for i in range(1, len(frames)):
+        now, before = reference[i : i + 1], reference[i - 1 : i]
+        forth, back = flow(now, before), flow(before, now)
+        visible = not_occluded(forth, back)
+        squared = (frames[i] - warp(frames[i - 1 : i], forth)[0]).mul(255).square().mean(0)
+        errors.append((squared * visible[0]).sum() / visible.sum().clamp(min=1))
+    return torch.stack(errors) if errors else frames.new_zeros(0)
+
+
+def tof(frames: Tensor, reference: Tensor, flow: Flow) -> Tensor:
+    """How far the motion of the frames is from the reference's: (t, 3, h, w) in [0, 1] -> (t - 1,), in pixels.
+
+    tOF of Chu et al. 2020, "Learning Temporal Coherence via Self-Supervision for GAN-based Video Generation"
+    (TecoGAN): |OF(b[t-1], b[t]) - OF(g[t-1], g[t])|, mean over pixels and both components.
+    """
+    differences = []
+    for i in range(1, len(frames)):
+        ours = flow(frames[i - 1 : i], frames[i : i + 1])
+        truth = flow(reference[i - 1 : i], reference[i : i + 1])
+        differences.append((ours - truth).abs().mean())
+    return torch.stack(differences) if differences else frames.new_zeros(0)
+
+
+def warp(x: Tensor, flow: Tensor) -> Tensor:
+    """Sample `x` (n, c, h, w) bilinearly at p + flow(p); outside lies the nearest pixel of the border."""
+    h, w = x.shape[-2:]
+    xs = flow[:, 0] + torch.arange(w, device=flow.device)
+    ys = flow[:, 1] + torch.arange(h, device=flow.device)[:, None]
+    grid = torch.stack((2 * xs / max(w - 1, 1) - 1, 2 * ys / max(h - 1, 1) - 1), -1)
+    return F.grid_sample(x, grid.to(x.dtype), padding_mode="border", align_corners=True)
+
+
+def not_occluded(forth: Tensor, back: Tensor) -> Tensor:
+    """1.0 where flow and backward flow agree and stay inside the frame, else 0.0: two (n, 2, h, w) -> (n, h, w).
+
+    The check of Sundaram et al. 2010 with the constants of Ruder et al. 2016 ("Artistic Style Transfer for Videos"),
+    which Lai et al. use: |forth + back|^2 <= 0.01 (|forth|^2 + |back|^2) + 0.5.
+    """
+    h, w = forth.shape[-2:]
+    returned = warp(back, forth)
+    gap = (forth + returned).square().sum(1)
+    agrees = gap <= 0.01 * (forth.square().sum(1) + returned.square().sum(1)) + 0.5
+    xs = forth[:, 0] + torch.arange(w, device=forth.device)
+    ys = forth[:, 1] + torch.arange(h, device=forth.device)[:, None]
+    inside = (xs >= 0) & (xs <= w - 1) & (ys >= 0) & (ys <= h - 1)
+    return (agrees & inside).to(forth.dtype)
