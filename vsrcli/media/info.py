@@ -16,8 +16,11 @@ class Colour:
     chroma_location: int = 0
 
     def matrix_for_conversion(self, height: int) -> int:
-        """The declared matrix; undeclared SD counts as BT.601 (5) and HD, from 720 lines, as BT.709 (1)."""
-        if self.matrix in (2, 3):
+        """The declared matrix; undeclared SD counts as BT.601 (5) and HD, from 720 lines, as BT.709 (1).
+
+        RGB's number (0) counts as undeclared: where it is true no matrix is used, and on Y'CbCr planes it is wrong.
+        """
+        if self.matrix in (0, 2, 3):
             return 1 if height >= 720 else 5
         return self.matrix
 
@@ -42,7 +45,8 @@ class VideoInfo:
     `frames` is the container's own count or an estimate (None if unknown), for progress and planning only.
     `rotation` is the display matrix as 9 integers (None if there is none). `mastering_display` is x265's text form
     "G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)", `content_light` is (MaxCLL, MaxFALL). `interlaced` is what the stream
-    declares. `tags` are the container's.
+    declares or its first frame is flagged with. `sample_aspect_ratio` is 0 where undeclared. `start_time` is where the
+    container's clock begins, in seconds: what a player shows as 0:00.
     """
 
     path: Path
@@ -66,3 +70,4 @@ class VideoInfo:
     streams: tuple[OtherStream, ...]
     chapters: int
     images: tuple[Path, ...] = ()
+    start_time: float = 0.0

@@ -1,0 +1,144 @@
+"""Image sequences: which files belong to one, reading them, and writing PNG without loss."""
+
+import os
+import re
+import tempfile
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.error import FFmpegError
+
+from vsrcli.errors import InputError, OutputError
+from vsrcli.media.colour import to_rgb
+from vsrcli.media.info import VideoInfo
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+_PRINTF = re.compile(r"%(0?)(\d*)d")
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def natural_key(path: Path) -> tuple[tuple[int, int | str], ...]:
+    """Sorts names as people count: 2.png before 10.png."""
+    parts = re.split(r"(\d+)", path.name)
+    return tuple((0, int(part)) if part.isdigit() else (1, part.casefold()) for part in parts if part)
+
+
+def expand_images(path: Path) -> tuple[Path, ...] | None:
+    """The images, naturally sorted, that a folder, a printf pattern, a glob or an image's path stands for.
+
+    None if `path` is none of these (a video, or nothing at all). Raises InputError if it is one and no image fits.
+    """
+    if path.is_file():
+        return (path,) if path.suffix.lower() in IMAGE_SUFFIXES else None
+    if path.is_dir():
+        found = [file for file in _listed(path) if file.suffix.lower() in IMAGE_SUFFIXES]
+        return _sorted(found, f"no images in the folder {path}")
+    if _PRINTF.search(path.name):
+        pattern = _printf_regex(path.name)
+        found = [file for file in _listed(path.parent) if pattern.fullmatch(file.name)]
+        return _sorted(found, f"no image fits the pattern {path}")
+    if any(sign in path.name for sign in "*?["):
+        found = [file for file in path.parent.glob(path.name) if file.suffix.lower() in IMAGE_SUFFIXES]
+        return _sorted(found, f"no image fits the pattern {path}")
+    return None
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """(width, height) in pixels from the file's header. Raises InputError."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(24)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    if head.startswith(_PNG_SIGNATURE) and len(head) == 24:
+        return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+    picture = load_picture(path)
+    return picture.width, picture.height
+
+
+def load_picture(path: Path) -> av.VideoFrame:
+    """Decode one image file, whatever its name says it is. Raises InputError."""
+    try:
+        with path.open("rb") as file, av.open(file, "r") as container:  # a name in the path's stead would be a pattern
+            for frame in container.decode(video=0):
+                return frame
+    except FFmpegError as error:
+        raise InputError(f"{path} is not an image, or is damaged") from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except IndexError as error:
+        raise InputError(f"{path} is not an image") from error
+    raise InputError(f"{path} is not an image, or is damaged")
+
+
+def read_image(path: Path, info: VideoInfo) -> np.ndarray:
+    """The picture of one image of the sequence `info` as (h, w, 3) RGB. Raises InputError, also for another size."""
+    picture = load_picture(path)
+    if (picture.width, picture.height) != (info.width, info.height):
+        raise InputError(f"{path} is {picture.width}x{picture.height}, but the sequence is {info.width}x{info.height}")
+    colour = info.colour
+    if picture.format.name != info.pix_fmt:  # e.g. a gray page among coloured ones: its own range, the shared matrix
+        colour = replace(colour, range=int(picture.color_range))
+    return to_rgb(picture, colour)
+
+
+def write_png(path: Path, rgb: np.ndarray) -> None:
+    """Write (h, w, 3) RGB, uint8 or uint16 (0..65535), without loss; the file appears whole or not at all.
+
+    Raises OutputError.
+    """
+    pix_fmt = "rgb24" if rgb.dtype == np.uint8 else "rgb48be"
+    encoder = av.VideoCodecContext.create("png", "w")
+    encoder.height, encoder.width = rgb.shape[:2]
+    encoder.pix_fmt, encoder.time_base = pix_fmt, Fraction(1, 25)
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format=pix_fmt)
+    data = b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
+    temporary: str | None = None
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=".part", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise OutputError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return [file for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise InputError(f"cannot read the folder {folder}: {error.strerror}") from error
+
+
+def _sorted(found: list[Path], complaint: str) -> tuple[Path, ...]:
+    if not found:
+        raise InputError(complaint)
+    return tuple(sorted(found, key=natural_key))
+
+
+def _printf_regex(name: str) -> re.Pattern[str]:
+    """The names that a printf pattern makes: %d any number, %04d at least four digits, %% a percent sign."""
+    digits: list[str] = []
+
+    def number(match: re.Match[str]) -> str:
+        digits.append(rf"\d{{{match[2]},}}" if match[2] else r"\d+")
+        return "\0"
+
+    literal = re.escape(_PRINTF.sub(number, name).replace("%%", "%"))
+    for group in digits:
+        literal = literal.replace(re.escape("\0"), group, 1)
+    return re.compile(literal)

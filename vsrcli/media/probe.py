@@ -1,0 +1,261 @@
+"""Finds out what a source is: its video stream, clock, colours and shape, and everything beside the video."""
+
+import struct
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import islice, pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.format import Flags as FormatFlags
+from av.stream import Disposition, Stream
+
+from vsrcli.errors import InputError
+from vsrcli.media.colour import bit_depth
+from vsrcli.media.images import expand_images, image_size, load_picture
+from vsrcli.media.info import Colour, OtherStream, VideoInfo
+from vsrcli.media.siting import chroma_location
+
+_TEXT_DEMUXERS = frozenset({"tty"})  # draws any text as a video
+_PACKETS_TO_FIRST_FRAME = 300
+_PACKETS_FOR_RATE = 60
+
+
+def probe(path: Path, *, rate: Fraction = Fraction(25)) -> VideoInfo:
+    """Describe a video file, or an image sequence: a folder, a printf pattern, a glob or one image.
+
+    Images count as `rate` frames per second. Raises InputError with one line that says what is wrong.
+    """
+    images = expand_images(path)
+    if images is not None:
+        return _probe_images(path, images, rate)
+    with open_video(path) as container:
+        try:
+            return _probe_video(path, container)
+        except FFmpegError as error:
+            raise InputError(f"{path} cannot be read as video: {error.strerror}") from error
+
+
+def open_video(path: Path) -> InputContainer:
+    """Open a video file for reading. Raises InputError with one line that says what is wrong."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist") from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    if not head:
+        raise InputError(f"{path} is empty (0 bytes)")
+    try:
+        # "file:" keeps a colon in the name from being taken for a protocol
+        container = av.open(f"file:{path}", metadata_errors="replace")
+    except FFmpegError as error:
+        if head[4:8] == b"ftyp":
+            raise InputError(f"{path} is cut off or damaged: its index (moov) cannot be read") from error
+        raise InputError(f"{path} is not a video, or is damaged beyond reading") from error
+    if container.format.name in _TEXT_DEMUXERS:
+        container.close()
+        raise InputError(f"{path} is a text, not a video")
+    return container
+
+
+def decode_packet(packet: av.Packet) -> list[av.VideoFrame]:
+    """The frames that become ready with this packet. Raises FFmpegError if it is damaged."""
+    return [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)]
+
+
+def _probe_video(path: Path, container: InputContainer) -> VideoInfo:
+    stream = _best_stream(path, container)
+    context = stream.codec_context
+    packets = container.demux(stream)
+    frame = _first_frame(path, packets)
+    time_base = stream.time_base or Fraction(1, 90000)
+    rate = _rate(container, stream, frame, packets)
+    duration = _duration(container, stream)
+    return VideoInfo(
+        path=path,
+        container=container.format.name,
+        stream_index=stream.index,
+        codec=context.codec.canonical_name,
+        width=frame.width,
+        height=frame.height,
+        pix_fmt=frame.format.name,
+        bit_depth=bit_depth(frame.format),
+        time_base=time_base,
+        frames=_frame_count(stream, duration, rate),
+        duration=duration,
+        rate=rate,
+        colour=_colour(frame, context.codec.canonical_name),
+        sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(0),
+        rotation=_rotation(frame),
+        interlaced=context.field_order > 1 or frame.interlaced_frame,  # 1 is AV_FIELD_PROGRESSIVE
+        mastering_display=_mastering_display(frame),
+        content_light=_content_light(frame),
+        streams=tuple(_other(other) for other in container.streams if other.index != stream.index),
+        chapters=len(container.chapters()),
+        start_time=(container.start_time or 0) / av.time_base,
+    )
+
+
+def _probe_images(path: Path, images: tuple[Path, ...], rate: Fraction) -> VideoInfo:
+    frame = load_picture(images[0])
+    size = (frame.width, frame.height)
+    for image in images[1:]:
+        if image_size(image) != size:
+            other = "x".join(map(str, image_size(image)))
+            raise InputError(
+                f"the images differ in size: {images[0].name} is {size[0]}x{size[1]}, {image.name} {other}"
+            )
+    codec = {".jpg": "mjpeg", ".jpeg": "mjpeg", ".tif": "tiff"}.get(images[0].suffix.lower())
+    codec = codec or images[0].suffix.lower().lstrip(".")
+    return VideoInfo(
+        path=path,
+        container="image2",
+        stream_index=0,
+        codec=codec,
+        width=frame.width,
+        height=frame.height,
+        pix_fmt=frame.format.name,
+        bit_depth=bit_depth(frame.format),
+        time_base=1 / rate,
+        frames=len(images),
+        duration=float(len(images) / rate),
+        rate=rate,
+        colour=_colour(frame, codec),
+        sample_aspect_ratio=Fraction(0),
+        rotation=None,
+        interlaced=False,
+        mastering_display=None,
+        content_light=None,
+        streams=(),
+        chapters=0,
+        images=images,
+    )
+
+
+def _best_stream(path: Path, container: InputContainer) -> av.VideoStream:
+    """The default video stream, or the largest; never a cover."""
+    candidates = [stream for stream in container.streams.video if not _is_cover(stream)]
+    if not candidates:
+        if container.streams.audio:
+            raise InputError(f"{path} has sound but no video")
+        raise InputError(f"{path} has no video")
+    usable = [stream for stream in candidates if stream.codec_context is not None]
+    if not usable:
+        raise InputError(f"no decoder for the video codec of {path}")
+    return max(
+        usable,
+        key=lambda stream: (Disposition.default in Disposition(stream.disposition), stream.width * stream.height),
+    )
+
+
+def _first_frame(path: Path, packets: Iterator[av.Packet]) -> av.VideoFrame:
+    for packet in islice(packets, _PACKETS_TO_FIRST_FRAME):
+        try:
+            frames = decode_packet(packet)
+        except FFmpegError:
+            continue
+        if frames:
+            return frames[0]
+    raise InputError(f"not one frame of {path} can be decoded: it is damaged or cut off")
+
+
+def _rate(
+    container: InputContainer, stream: av.VideoStream, frame: av.VideoFrame, packets: Iterator[av.Packet]
+) -> Fraction:
+    """Frames per second: the nominal rate where frames come at it on average, else the average, else as measured."""
+    time_base, guessed, average = stream.time_base, stream.guessed_rate, stream.average_rate
+    if time_base and frame.duration and FormatFlags.no_timestamps in FormatFlags(container.format.flags):
+        return 1 / (frame.duration * time_base)
+    if average:
+        return guessed if guessed and abs(guessed / average - 1) < Fraction(1, 100) else average
+    stamps = sorted(packet.dts for packet in islice(packets, _PACKETS_FOR_RATE) if packet.dts is not None)
+    steps = [after - before for before, after in pairwise(stamps) if after > before]
+    if steps and time_base:
+        return (1 / (Fraction(median(steps)) * time_base)).limit_denominator(1001)
+    return guessed or Fraction(25)
+
+
+def _duration(container: InputContainer, stream: av.VideoStream) -> float | None:
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    tag = stream.metadata.get("DURATION", "")  # Matroska's, per stream
+    try:
+        hours, minutes, seconds = tag.split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return container.duration / av.time_base if container.duration else None
+
+
+def _frame_count(stream: av.VideoStream, duration: float | None, rate: Fraction) -> int | None:
+    if stream.frames:
+        return stream.frames
+    tag = stream.metadata.get("NUMBER_OF_FRAMES", "")
+    if tag.isdigit() and int(tag):
+        return int(tag)
+    return round(duration * rate) if duration else None
+
+
+def _colour(frame: av.VideoFrame, codec: str) -> Colour:
+    return Colour(
+        matrix=int(frame.colorspace),
+        range=int(frame.color_range),
+        primaries=int(frame.color_primaries),
+        transfer=int(frame.color_trc),
+        chroma_location=chroma_location(frame, codec),
+    )
+
+
+def _side_data(frame: av.VideoFrame, kind: str) -> bytes | None:
+    container: Any = frame.side_data  # PyAV's stub has it as a dictionary
+    for data in container:
+        if data.type.name == kind:
+            return bytes(data)
+    return None
+
+
+def _rotation(frame: av.VideoFrame) -> tuple[int, ...] | None:
+    data = _side_data(frame, "DISPLAYMATRIX")
+    return struct.unpack("=9i", data) if data else None
+
+
+def _mastering_display(frame: av.VideoFrame) -> str | None:
+    """SMPTE ST 2086 as x265 takes it: chromaticities in 0.00002, luminances in 0.0001 cd/m2."""
+    data = _side_data(frame, "MASTERING_DISPLAY_METADATA")
+    if data is None:
+        return None
+    numbers = struct.unpack_from("=22i", data)  # 10 rationals: R, G, B, white as x, y; min; max. Then 2 flags
+    if not (numbers[20] and numbers[21]):
+        return None
+    values = [Fraction(numbers[2 * i], numbers[2 * i + 1] or 1) for i in range(10)]
+    red, green, blue, white = (f"({round(values[2 * i] * 50000)},{round(values[2 * i + 1] * 50000)})" for i in range(4))
+    return f"G{green}B{blue}R{red}WP{white}L({round(values[9] * 10000)},{round(values[8] * 10000)})"
+
+
+def _content_light(frame: av.VideoFrame) -> tuple[int, int] | None:
+    data = _side_data(frame, "CONTENT_LIGHT_LEVEL")
+    if data is None:
+        return None
+    light, average = struct.unpack_from("=2I", data)
+    return light, average
+
+
+def _is_cover(stream: Stream) -> bool:
+    return Disposition.attached_pic in Disposition(stream.disposition)
+
+
+def _other(stream: Stream) -> OtherStream:
+    context = stream.codec_context
+    return OtherStream(
+        index=stream.index,
+        kind=stream.type,
+        codec=context.codec.canonical_name if context is not None else (stream.name or "unknown"),
+        language=stream.language,
+        title=stream.metadata.get("title"),
+        attached_picture=_is_cover(stream),
+    )

@@ -1,0 +1,69 @@
+"""Gives every decoded picture its time: the stream's own wherever it is usable, repaired only where it is broken."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
+
+import av
+
+from vsrcli.media.info import VideoInfo
+
+_LOOKAHEAD = 8  # frames in which disorder by wrongly stored pts must show (B-frames reorder over 2 to 4)
+_BREAK_SECONDS = 1.0  # a jump back by more is a new beginning (files joined end to end), not a rounding slip
+
+
+@dataclass(frozen=True, eq=False)
+class Timed:
+    """A decoded picture with its time and length, both in the source's time base."""
+
+    picture: av.VideoFrame
+    pts: int
+    duration: int
+
+
+def stamp(pictures: Iterable[av.VideoFrame], info: VideoInfo, warn: Callable[[str], None]) -> Iterator[Timed]:
+    """Pair pictures, in order of presentation, with strictly increasing pts; good ones are never touched.
+
+    Some files (ASF with B-frames) store times in decoding order; then the pts go back and forth and the dts are in
+    order, so the dts are used, as ffmpeg does. Missing times go on by the last frame's duration, or the frame rate's.
+    """
+    stream = iter(pictures)
+    head = deque(islice(stream, _LOOKAHEAD))
+    prefer_dts = _disorder([picture.pts for picture in head]) > _disorder([picture.dts for picture in head])
+    period = max(1, round(1 / (info.rate * info.time_base)))
+    held: Timed | None = None
+    offset = 0
+    for picture in _emptied(head, stream):
+        declared = int(picture.duration or 0)
+        own = (picture.dts, picture.pts) if prefer_dts else (picture.pts, picture.dts)
+        pts = next((time for time in own if time is not None), None)
+        if held is None:
+            held = Timed(picture, 0 if pts is None else pts, declared)
+            continue
+        step = held.duration or period
+        if pts is None:
+            pts = held.pts + step
+        else:
+            pts += offset
+            if (held.pts - pts) * info.time_base > _BREAK_SECONDS:
+                warn(f"{info.path}: its clock jumps back after {float(held.pts * info.time_base):.2f} s, joined there")
+                offset += held.pts + step - pts
+                pts = held.pts + step
+            pts = max(pts, held.pts + 1)
+        yield held if held.duration else replace(held, duration=pts - held.pts)
+        held = Timed(picture, pts, declared)
+    if held is not None:
+        yield held if held.duration else replace(held, duration=period)
+
+
+def _emptied(head: deque[av.VideoFrame], rest: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    """`head`, then `rest`; what has been given is not held on to."""
+    while head:
+        yield head.popleft()
+    yield from rest
+
+
+def _disorder(times: list[int | None]) -> int:
+    """How often time does not go on; a missing time counts too."""
+    return sum(before is None or after is None or after <= before for before, after in pairwise(times))
