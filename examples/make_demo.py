@@ -5,7 +5,7 @@
 
 Everything is our own drawing and our own sound, so the clip is free to use. Besides what vsr needs, this script needs
 Pillow (`pip install pillow`). The camera pans, turns and closes in by fractions of a pixel a frame, a van crosses the
-picture, leaves sway: what a recurrent net feeds on. The van's number plate is legible in no single frame.
+picture, leaves sway: what a recurrent net feeds on. The van's number plate is a blur in every single frame.
 """
 
 from __future__ import annotations
