@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,7 @@ from av.stream import Disposition
 
 from vsrcli.errors import OutputError
 from vsrcli.media.codecs import EncodeSettings
-from vsrcli.media.containers import Placement, check_container, container_of, place_streams
+from vsrcli.media.containers import Placement, check_container, container_of, place_streams, url
 from vsrcli.media.encode import output_colour
 from vsrcli.media.feed import MICROSECOND, Feed, last_duration, segment_pts
 from vsrcli.media.info import VideoInfo
@@ -86,7 +87,7 @@ def assemble(
                 _write_gif(feed, partial, Path(folder), cancelled)
             else:
                 command = _command(feed, info, settings, output, tags, preview, Path(folder), warn)
-                _run([*command, str(partial)], feed, output, cancelled)
+                _run([*command, url(partial)], feed, output, cancelled)
         verify(partial, feed, warn)
         _settle(partial, output)
     except OSError as error:
@@ -97,7 +98,7 @@ def assemble(
 
 def verify(written: Path, feed: Feed, warn: Callable[[str], None]) -> None:
     """Raise `OutputError` unless the file holds every frame at its time, to the precision of its container."""
-    with av.open(str(written)) as container:
+    with av.open(url(written)) as container:
         stream = next(s for s in container.streams.video if not s.disposition & Disposition.attached_pic)
         tick = Fraction(stream.time_base or 0)
         found = sorted((p.pts if p.pts is not None else p.dts) or 0 for p in container.demux(stream) if p.size)
@@ -158,8 +159,8 @@ def _command(
         described: list[str] = []
         number = 0
     else:
-        command += [*_source_span(feed, info, preview), "-i", str(info.path)]
-        with av.open(str(info.path)) as source:
+        command += [*_source_span(feed, info, preview), "-i", url(info.path)]
+        with av.open(url(info.path)) as source:
             number, maps = _maps(source, info, placements, output, folder)
             described = _container_tags(source, output, tags, preview, warn)
         command += maps
@@ -194,7 +195,8 @@ def _maps(
     arguments: list[str] = ["-c", "copy"]
     attachments: list[str] = []
     kept = {p.stream.index: p for p in placements}
-    number = video_number = extra = 0
+    number = video_number = 0
+    extra = sum(p.stream.kind == "attachment" for p in placements)
     for index in sorted([*kept, info.stream_index]):
         stream = source.streams[index]
         disposition = "+".join(str(flag.name) for flag in Disposition if flag in stream.disposition) or "0"
@@ -220,7 +222,7 @@ def _maps(
 def _attach(source: av.container.InputContainer, placement: Placement, folder: Path, extra: int) -> list[str]:
     stream = source.streams[placement.stream.index]
     kind = {"mjpeg": "jpeg"}.get(placement.stream.codec, placement.stream.codec)
-    name = stream.metadata.get("filename") or f"cover{extra or ''}.{kind.replace('jpeg', 'jpg')}"
+    name = stream.metadata.get("filename") or f"cover.{kind.replace('jpeg', 'jpg')}"
     file = folder / f"{extra}"
     source.seek(0)
     file.write_bytes(bytes(next(source.demux(stream))))
@@ -256,17 +258,13 @@ def _colour_arguments(info: VideoInfo, settings: EncodeSettings, number: int) ->
     """The colour tags for the container, which not every codec carries inside."""
     colour = output_colour(info, settings)
     values = {
-        "colorspace": colour.matrix,
-        "color_primaries": colour.primaries,
-        "color_trc": colour.transfer,
+        "colorspace": colour.matrix if colour.matrix != 2 else None,
+        "color_primaries": colour.primaries if colour.primaries != 2 else None,
+        "color_trc": colour.transfer if colour.transfer != 2 else None,
+        "color_range": colour.range or None,
+        "chroma_sample_location": colour.chroma_location or None,
     }
-    arguments = []
-    for name, value in values.items():
-        if value != 2:
-            arguments += [f"-{name}:{number}", str(value)]
-    if colour.range:
-        arguments += [f"-color_range:{number}", str(colour.range)]
-    return arguments
+    return [part for name, value in values.items() if value is not None for part in (f"-{name}:{number}", str(value))]
 
 
 def _muxer_arguments(feed: Feed, info: VideoInfo, output: Path, preview: bool) -> list[str]:
@@ -281,8 +279,10 @@ def _muxer_arguments(feed: Feed, info: VideoInfo, output: Path, preview: bool) -
         # A negative time would wrap to 26.5 hours, which players take for a jump: all is shifted instead.
         arguments += ["-mpegts_copyts", "1", "-muxdelay", "0", "-muxpreload", "0"]
         arguments += ["-avoid_negative_ts", "make_non_negative"]
+    if muxer == "avi":  # it has no clock to shift, only frames to count
+        arguments += ["-avoid_negative_ts", "disabled"]
     if preview:
-        arguments += ["-t", f"{math.ceil(feed.end * feed.time_base / MICROSECOND)}us"]
+        arguments += ["-ss", "0", "-t", f"{math.ceil(feed.end * feed.time_base / MICROSECOND)}us"]
     return arguments
 
 
@@ -290,7 +290,7 @@ def _movie_clock(info: VideoInfo, clock: int) -> int:
     """A clock in which the starts of picture and sound are both whole, as far as 31 bits go."""
     rates: list[int] = []
     if not info.images:
-        with av.open(str(info.path)) as source:
+        with av.open(url(info.path)) as source:
             rates = [Fraction(stream.time_base).denominator for stream in source.streams.audio if stream.time_base]
     for rate in rates:
         if math.lcm(clock, rate) < 1 << 31:
@@ -305,7 +305,7 @@ def _write_gif(feed: Feed, partial: Path, folder: Path, cancelled: Callable[[], 
     _run([*command, "-vf", "palettegen=stats_mode=diff", "-frames:v", "1", palette], feed, partial, cancelled)
     draw = "[0:v][1:v]paletteuse=dither=sierra2_4a:diff_mode=rectangle"
     timing = ["-fps_mode", "passthrough", "-enc_time_base", "demux", "-loop", "0"]
-    _run([*command, "-i", palette, "-lavfi", draw, *timing, str(partial)], feed, partial, cancelled)
+    _run([*command, "-i", palette, "-lavfi", draw, *timing, url(partial)], feed, partial, cancelled)
 
 
 def _run(command: list[str], feed: Feed, output: Path, cancelled: Callable[[], bool]) -> None:
@@ -334,8 +334,9 @@ def _reason(output: Path, complaints: str, code: int) -> str:
         return f"cannot write {output}: the disk is full (the finished segments are kept: make room and run again)"
     if "File too large" in complaints or code == -25:
         return f"cannot write {output}: the file is larger than this system or user may write"
-    lines = complaints.strip().splitlines()
-    return f"cannot write {output}: {lines[-1] if lines else f'ffmpeg stopped with code {code}'}"
+    lines = complaints.strip().splitlines()  # the first is the cause, the rest its consequences
+    cause = re.sub(r"^\[.*? @ 0x[0-9a-f]+\] ", "", lines[0]) if lines else f"ffmpeg stopped with code {code}"
+    return f"cannot write {output}: {cause}"
 
 
 def _settle(partial: Path, output: Path) -> None:

@@ -1,5 +1,6 @@
 """Which codec, pixel format and quality the output gets: decided once, from the source and the output's name."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +28,20 @@ DEFAULTS: dict[str, tuple[float | None, str | None]] = {
     "prores": (None, "hq"),
     "ffv1": (None, None),
     "gif": (None, None),
+}
+LARGEST_CRF = {"h264": 51, "hevc": 51, "av1": 63, "vp9": 63}
+_X26X = tuple("ultrafast superfast veryfast faster fast medium slow slower veryslow placebo".split())  # noqa: SIM905
+PRESETS = {
+    "h264": _X26X,
+    "hevc": _X26X,
+    "av1": tuple(map(str, range(14))),
+    "vp9": tuple(map(str, range(9))),
+    "prores": ("proxy", "lt", "standard", "hq", "4444", "4444xq"),
+}
+HDR_NAMES = {
+    "h264": ("mastering-display", "cll"),
+    "hevc": ("master-display", "max-cll"),
+    "av1": ("mastering-display", "content-light"),
 }
 LARGEST_H264 = 4096 * 2304  # level 5.2, the most that common hardware decoders take
 
@@ -80,25 +95,44 @@ def choose_settings(
         raise UsageError(f"{encoder} cannot encode {pix_fmt}: choose one of {', '.join(supported)}")
     chosen = pix_fmt or _nearest_pix_fmt(info, codec, supported)
     notes = [] if pix_fmt else _depth_note(info, chosen, codec)
+    if (info.mastering_display or info.content_light) and codec not in HDR_NAMES:
+        notes.append(f"{codec} cannot hold the HDR mastering metadata: use --codec hevc or av1 to keep it")
     even_width, even_height = _even_size(width, height, chosen)
     if (even_width, even_height) != (width, height):
         notes.append(f"{chosen} needs even sizes: {width}x{height} becomes {even_width}x{even_height}")
-    default_crf, default_preset = DEFAULTS[codec]
-    if crf is not None and default_crf is None:
-        raise UsageError(f"{codec} has no crf: leave --crf out")
-    if preset is not None and default_preset is None:
-        raise UsageError(f"{codec} has no presets: leave --preset out")
     return EncodeSettings(
         codec,
         encoder,
-        default_crf if crf is None else crf,
-        preset or default_preset,
+        _crf(codec, crf),
+        _preset(codec, preset, chosen),
         chosen,
         even_width,
         even_height,
         b_frames=container.muxer != "avi",  # AVI has no timestamps, so frames must lie in showing order
         notes=tuple(notes),
     )
+
+
+def _crf(codec: str, asked: float | None) -> float | None:
+    default, largest = DEFAULTS[codec][0], LARGEST_CRF.get(codec)
+    if asked is None:
+        return default
+    if largest is None:
+        raise UsageError(f"{codec} has no crf: leave --crf out")
+    if not 0 <= asked <= largest:
+        raise UsageError(f"--crf {asked:g} is not for {codec}: use 0 (best) to {largest}")
+    return asked
+
+
+def _preset(codec: str, asked: str | None, pix_fmt: str) -> str | None:
+    known = PRESETS.get(codec, ())
+    if asked is None:
+        return "4444" if codec == "prores" and "444" in pix_fmt else DEFAULTS[codec][1]
+    if not known:
+        raise UsageError(f"{codec} has no presets: leave --preset out")
+    if asked not in known:
+        raise UsageError(f"{codec} has no preset {asked}: choose one of {' '.join(known)}")
+    return asked
 
 
 def encoder_options(info: VideoInfo, settings: EncodeSettings) -> dict[str, str]:
@@ -114,22 +148,33 @@ def encoder_options(info: VideoInfo, settings: EncodeSettings) -> dict[str, str]
     if info.colour.chroma_location:
         options["chroma_sample_location"] = str(info.colour.chroma_location)
     options |= {"vp9": {"row-mt": "1", "b": "0"}, "ffv1": {"level": "3"}, "gif": {"level": "3"}}.get(settings.codec, {})
-    if settings.codec == "av1":
-        options["svtav1-params"] = ":".join(_hdr_parameters(info, "mastering-display", "content-light")) or "rc=0"
+    hdr = _hdr_parameters(info, settings.codec)
     if settings.codec == "hevc":
-        options["x265-params"] = ":".join(["log-level=error", *_hdr_parameters(info, "master-display", "max-cll")])
-    if settings.codec == "h264" and (parameters := _hdr_parameters(info, "mastering-display", "cll")):
-        options["x264-params"] = ":".join(parameters)
+        options["x265-params"] = ":".join(["log-level=error", *hdr])
+    elif hdr:
+        options[{"av1": "svtav1-params", "h264": "x264-params"}[settings.codec]] = ":".join(hdr)
     return options
 
 
-def _hdr_parameters(info: VideoInfo, display: str, light: str) -> list[str]:
+def _hdr_parameters(info: VideoInfo, codec: str) -> list[str]:
+    """HDR metadata as the encoder's own library takes it; nothing where it takes none."""
+    if codec not in HDR_NAMES:
+        return []
+    display, light = HDR_NAMES[codec]
     parameters = []
     if info.mastering_display:
-        parameters.append(f"{display}={info.mastering_display}")
+        value = info.mastering_display
+        parameters.append(f"{display}={_plain_units(value) if codec == 'av1' else value}")
     if info.content_light:
         parameters.append(f"{light}={info.content_light[0]},{info.content_light[1]}")
     return parameters
+
+
+def _plain_units(mastering_display: str) -> str:
+    """x265's integers (0.00002 of chromaticity, 0.0001 cd/m2) as the decimal numbers that SVT-AV1 takes."""
+    colours, luminances = mastering_display.split("L")
+    colours = re.sub(r"\d+", lambda number: f"{int(number[0]) / 50000:.5f}", colours)
+    return colours + "L" + re.sub(r"\d+", lambda number: f"{int(number[0]) / 10000:.4f}", luminances)
 
 
 def _default_codec(info: VideoInfo, output: Path, width: int, height: int) -> str:
@@ -152,13 +197,15 @@ def _shape(name: str) -> tuple[int, int, int, bool, bool]:
     """(depth, chroma shift x, chroma shift y, is RGB, has alpha) of a pixel format; gray has shifts of 9."""
     fmt = av.VideoFormat(name, 1 << 9, 1 << 9)
     rgb = fmt.is_rgb or fmt.has_palette
-    alpha = any(part.is_alpha for part in fmt.components)
-    depth = max(part.bits for part in fmt.components)
-    chroma = [part for part in fmt.components if part.is_chroma]
-    if rgb or not chroma:
-        shifts = (0, 0) if rgb else (9, 9)
-        return (8 if fmt.has_palette else depth, *shifts, rgb, alpha)
-    return depth, 9 - (chroma[0].width.bit_length() - 1), 9 - (chroma[0].height.bit_length() - 1), False, alpha
+    planes = [part for part in fmt.components if not part.is_alpha]
+    alpha = len(planes) < len(fmt.components)
+    depth = 8 if fmt.has_palette else max(part.bits for part in planes)
+    if rgb:
+        return depth, 0, 0, True, alpha
+    if len(planes) < 3:
+        return depth, 9, 9, False, alpha
+    x, y = (10 - size.bit_length() for size in (planes[1].width, planes[1].height))
+    return depth, x, y, False, alpha
 
 
 def _nearest_pix_fmt(info: VideoInfo, codec: str, supported: list[str]) -> str:
@@ -174,7 +221,7 @@ def _nearest_pix_fmt(info: VideoInfo, codec: str, supported: list[str]) -> str:
 
     def loss(name: str) -> tuple[int, ...]:
         bits, x, y, is_rgb, alpha = _shape(name)
-        awkward = name.startswith(("yuvj", "nv", "bgr", "rgb", "ya")) or name.endswith("be") or "f16" in name
+        awkward = name.startswith(("yuvj", "nv", "rgb", "ya")) or name.endswith("be") or "f16" in name
         return (
             is_rgb != want_rgb or alpha or awkward or "f32" in name,
             max(0, depth - bits),
@@ -190,7 +237,8 @@ def _depth_note(info: VideoInfo, chosen: str, codec: str) -> list[str]:
     bits = _shape(chosen)[0]
     if bits >= info.bit_depth or codec == "gif":
         return []
-    return [f"{codec} holds {bits} bits here and the source has {info.bit_depth}: use --codec hevc to keep them"]
+    fix = "hevc" if bits < 12 and info.bit_depth <= 12 else "ffv1"
+    return [f"{codec} keeps {bits} of the source's {info.bit_depth} bits here: use --codec {fix} for all"]
 
 
 def _even_size(width: int, height: int, pix_fmt: str) -> tuple[int, int]:

@@ -44,6 +44,7 @@ STYLED = frozenset({"ass", "ssa"})
 EXACT = frozenset(
     {"pcm_u8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_bluray", "pcm_dvd", "flac", "alac"}
 )
+UNNAMED = frozenset({"bin_data", "none", "unknown"})  # what a text track of chapters in MP4 goes by
 PICTURES = frozenset({"mjpeg", "png", "bmp"})
 _MPEG_AUDIO = frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "dts"})
 _PCM = frozenset({"pcm_u8", "pcm_s8", "pcm_alaw", "pcm_mulaw"}) | {
@@ -61,7 +62,7 @@ _MP4 = Container(
 )
 _MOV = Container(
     "mov",
-    ("h264", "hevc", "prores", "av1", "ffv1"),
+    ("h264", "hevc", "prores", "av1"),
     (_MPEG_AUDIO | {"alac"} | _PCM) - {"dts"},
     frozenset({"mov_text", "eia_608"}),
     "mov_text",
@@ -102,6 +103,11 @@ CONTAINERS = {
     ".mp4": _MP4, ".m4v": _MP4, ".mov": _MOV, ".mkv": _MKV, ".webm": _WEBM,
     ".ts": _TS, ".m2ts": _TS, ".mts": _TS, ".avi": _AVI, ".gif": _GIF,
 }  # fmt: skip
+
+
+def url(path: Path) -> str:
+    """The path as ffmpeg's name for it; the prefix keeps a colon in it from being taken for a protocol."""
+    return f"file:{path}"
 
 
 def container_of(output: Path) -> Container:
@@ -158,7 +164,7 @@ def _place(stream: OtherStream, container: Container, suffix: str, has_chapters:
     if stream.kind == "video":
         held = container.covers if stream.attached_picture else container.video
         return Placement(stream, "copy") if codec in held else left_out
-    if codec == "bin_data" and has_chapters:
+    if has_chapters and codec in UNNAMED:
         return None
     return Placement(stream, "copy") if codec in container.data else left_out
 

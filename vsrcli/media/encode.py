@@ -8,13 +8,16 @@ from types import TracebackType
 import av
 import numpy as np
 from av.codec.context import Flags
+from av.error import FFmpegError
 
 from vsrcli.errors import OutputError
 from vsrcli.media.codecs import EncodeSettings, encoder_options
 from vsrcli.media.colour import from_rgb
+from vsrcli.media.containers import url
 from vsrcli.media.info import Colour, VideoInfo
 
 RGB_MATRIX = 0
+FAILURES = (FFmpegError, OSError, ValueError)
 
 
 class SegmentWriter:
@@ -28,12 +31,12 @@ class SegmentWriter:
         self._info, self._settings, self._path = info, settings, path
         self._colour = output_colour(info, settings)
         self._closed = False
-        self._container = _open_segment(path, info, settings)
         try:
+            self._container = _open_segment(path, info, settings)
             self._stream = self._open_stream()
-        except BaseException:
-            self._container.close()
-            raise
+            self._container.start_encoding()
+        except FAILURES as error:
+            raise OutputError(f"cannot write {path}: {_reason(error)}") from error
 
     def _open_stream(self) -> av.VideoStream:
         info, settings, colour = self._info, self._settings, self._colour
@@ -76,14 +79,14 @@ class SegmentWriter:
     def _encode(self, frame: av.VideoFrame | None) -> None:
         try:
             self._container.mux(self._stream.encode(frame))
-        except (OSError, ValueError) as error:
-            raise OutputError(f"cannot write {self._path}: {error}") from error
+        except FAILURES as error:
+            raise OutputError(f"cannot write {self._path}: {_reason(error)}") from error
 
     def _finish(self) -> None:
         try:
             self._container.close()
-        except OSError as error:
-            raise OutputError(f"cannot write {self._path}: {error}") from error
+        except FAILURES as error:
+            raise OutputError(f"cannot write {self._path}: {_reason(error)}") from error
 
     def __enter__(self) -> "SegmentWriter":
         return self
@@ -96,6 +99,10 @@ class SegmentWriter:
         elif not self._closed:
             self._closed = True
             self._container.close()
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def output_colour(info: VideoInfo, settings: EncodeSettings) -> Colour:
@@ -122,7 +129,7 @@ def output_aspect(info: VideoInfo, settings: EncodeSettings) -> Fraction:
 def _open_segment(path: Path, info: VideoInfo, settings: EncodeSettings) -> av.container.OutputContainer:
     options = {"avoid_negative_ts": "disabled"}  # no timestamp may be moved
     if settings.codec != "prores":
-        return av.open(str(path), "w", format="nut", container_options=options)
+        return av.open(url(path), "w", format="nut", container_options=options)
     clock = str(info.time_base.denominator)
     clocks = {"video_track_timescale": clock, "movie_timescale": clock}
-    return av.open(str(path), "w", format="mov", container_options=options | clocks)
+    return av.open(url(path), "w", format="mov", container_options=options | clocks)

@@ -1,5 +1,6 @@
 """Joins segments into one video stream with exact timestamps, fed to ffmpeg through a pipe."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,6 +11,7 @@ from typing import IO
 import av
 
 from vsrcli.errors import InterruptedJobError, OutputError
+from vsrcli.media.containers import url
 from vsrcli.media.info import VideoInfo
 
 MICROSECOND = Fraction(1, 1_000_000)
@@ -40,7 +42,9 @@ class Feed:
         The pipe's clock starts at 0, since its format has no place for a negative dts; ffmpeg adds the start again.
         """
         microseconds, _ = self._start()
-        return ["-itsoffset", f"{microseconds}us", "-f", "mov", "-i", "pipe:0"]
+        muxer = self._muxer()
+        turned = _rotation_arguments(self.rotation) if muxer == "nut" and self.rotation else []
+        return [*turned, "-itsoffset", f"{microseconds}us", "-f", muxer, "-i", "pipe:0"]
 
     def filter_arguments(self, specifier: str) -> list[str]:
         """ffmpeg's arguments that add the part of the start that does not fit its whole microseconds, if any."""
@@ -63,7 +67,7 @@ class Feed:
 
     def _delay(self) -> int:
         """How many frames the encoder's reordering holds back."""
-        with av.open(str(self.segments[0])) as container:
+        with av.open(url(self.segments[0])) as container:
             return int(container.streams.video[0].codec_context.reorder_depth)
 
     def write(self, pipe: IO[bytes], cancelled: Callable[[], bool]) -> int:
@@ -83,16 +87,18 @@ class Feed:
         options = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "video_track_timescale": clock}
         number = 0
         with av.open(
-            pipe, "w", format=self._format(), container_options=options | {"avoid_negative_ts": "disabled"}
+            pipe, "w", format=self._muxer(), container_options=options | {"avoid_negative_ts": "disabled"}
         ) as joined:
             output: av.VideoStream | None = None
             for packet, source in self._packets():
                 if cancelled():
                     raise InterruptedJobError("stopped while writing the final file: run the same command to go on")
                 if output is None:
-                    output = joined.add_stream_from_template(source)
+                    output = joined.add_stream_from_template(
+                        source, opaque=True
+                    )  # the decoder's name may be no encoder
                     output.time_base = self.time_base
-                    if self.rotation is not None:
+                    if self.rotation and self._muxer() != "nut":
                         output.set_display_matrix(self.rotation)
                 pts = self._time_of(packet)
                 packet.pts, packet.dts = pts - start, dts[number] - start
@@ -102,14 +108,15 @@ class Feed:
                 number += 1
         return number
 
-    def _format(self) -> str:
-        with av.open(str(self.segments[0])) as container:
-            return "mov" if container.streams.video[0].codec_context.name in ("prores", "ffv1") else "mp4"
+    def _muxer(self) -> str:
+        """Fragmented MP4 keeps pts, dts and durations; FFV1, unknown there, needs no dts and goes as NUT."""
+        with av.open(url(self.segments[0])) as container:
+            return {"prores": "mov", "ffv1": "nut"}.get(container.streams.video[0].codec_context.name, "mp4")
 
     def _packets(self) -> Iterator[tuple[av.Packet, av.VideoStream]]:
         headers = None
         for path in self.segments:
-            with av.open(str(path)) as container:
+            with av.open(url(path)) as container:
                 stream = container.streams.video[0]
                 extradata = stream.codec_context.extradata
                 if headers is not None and extradata != headers:
@@ -133,7 +140,7 @@ def segment_pts(segments: Sequence[Path], time_base: Fraction) -> list[int]:
     """The pts of all frames in the segments, in `time_base`, sorted."""
     found = []
     for path in segments:
-        with av.open(str(path)) as container:
+        with av.open(url(path)) as container:
             for packet in container.demux(container.streams.video[0]):
                 if packet.size and packet.pts is not None and packet.time_base is not None:
                     found.append(int(packet.pts * Fraction(packet.time_base) / time_base))
@@ -145,10 +152,19 @@ def last_duration(info: VideoInfo, pts: Sequence[int]) -> int:
     fallback = max(1, round(1 / (info.rate * info.time_base))) if info.rate else 1
     if info.images:
         return fallback
-    with av.open(str(info.path)) as container:
+    with av.open(url(info.path)) as container:
         stream = container.streams[info.stream_index]
         container.seek(pts[-1], stream=stream)
         for packet in container.demux(stream):
             if packet.pts == pts[-1] and packet.duration:
                 return int(packet.duration)
     return fallback
+
+
+def _rotation_arguments(matrix: tuple[int, ...]) -> list[str]:
+    """ffmpeg's input options that make this display matrix."""
+    a, b, _, c, d = matrix[:5]
+    mirrored = a * d - b * c < 0
+    if mirrored:
+        a, c = -a, -c
+    return ["-display_rotation", f"{-math.degrees(math.atan2(b, a)):g}", *(["-display_hflip"] if mirrored else [])]

@@ -1,0 +1,459 @@
+"""The final file has everything of the source: each container is made, enlarged and read back."""
+
+import re
+import resource
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from av.stream import Disposition
+
+from tests.media import make
+from vsrcli.errors import InterruptedJobError, OutputError, UsageError
+from vsrcli.media.assemble import assemble
+from vsrcli.media.codecs import EncodeSettings, choose_settings
+from vsrcli.media.containers import check_container
+from vsrcli.media.encode import SegmentWriter
+from vsrcli.media.info import Colour, VideoInfo
+from vsrcli.media.probe import probe
+
+BT709 = Colour(matrix=1, range=1, primaries=1, transfer=1, chroma_location=1)
+ROTATED = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
+QUICK = {"h264": "ultrafast", "hevc": "ultrafast", "av1": "12", "vp9": "8"}
+
+
+@dataclass
+class Film:
+    """A file's contents as a reader finds them."""
+
+    pts: list[Fraction] = field(default_factory=list)
+    streams: list[dict[str, Any]] = field(default_factory=list)
+    chapters: list[tuple[Fraction, Fraction, str]] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [stream for stream in self.streams if stream["kind"] == kind]
+
+
+def read(path: Path) -> Film:
+    film = Film()
+    with av.open(str(path)) as container:
+        film.tags = dict(container.metadata)
+        for chapter in container.chapters():
+            tick = chapter["time_base"]
+            span = chapter["start"] * tick, chapter["end"] * tick
+            film.chapters.append((Fraction(span[0]), Fraction(span[1]), chapter["metadata"].get("title", "")))
+        for stream in container.streams:
+            codec = stream.codec_context.name if stream.type in ("video", "audio", "subtitle") else None
+            film.streams.append({
+                "kind": "cover" if stream.disposition & Disposition.attached_pic else stream.type,
+                "codec": codec,
+                "language": stream.metadata.get("language"),
+                "title": stream.metadata.get("title"),
+                "disposition": int(stream.disposition),
+                "name": stream.metadata.get("filename"),
+                "data": getattr(stream, "data", None) if stream.type == "attachment" else None,
+                "packets": [],
+            })  # fmt: skip
+        for packet in container.demux():
+            if packet.size:
+                found = ((packet.pts or 0) * Fraction(packet.time_base or 0), bytes(packet))
+                film.streams[packet.stream.index]["packets"].append(found)
+    with av.open(str(path)) as container:
+        video = next(s for s in container.streams.video if not s.disposition & Disposition.attached_pic)
+        film.pts = [Fraction(f.pts or 0) * Fraction(f.time_base or 0) for f in container.decode(video)]
+    return film
+
+
+def segments_of(
+    info: VideoInfo, settings: EncodeSettings, folder: Path, *, borders: Sequence[int] = (7, 8)
+) -> tuple[list[Path], list[int]]:
+    """The source's own frames, twice as large, in segments that end at `borders`; and their pts."""
+    folder.mkdir(exist_ok=True)
+    with av.open(str(info.path)) as container:
+        stream = container.streams[info.stream_index]
+        frames = [(f.to_ndarray(format="rgb24"), f.pts, f.duration) for f in container.decode(stream)]
+    cuts = [0, *(border for border in borders if border < len(frames)), len(frames)]
+    paths = []
+    for number, (first, last) in enumerate(pairwise(cuts)):
+        paths.append(folder / f"{number}.segment")
+        with SegmentWriter(paths[-1], info, settings) as writer:
+            for rgb, pts, duration in frames[first:last]:
+                writer.write(rgb.repeat(2, 0).repeat(2, 1), pts, duration)
+    return paths, [pts for _, pts, _ in frames]
+
+
+def enlarge(source: Path, output: Path, *, codec: str | None = None, **options: Any) -> list[str]:
+    """The whole way from `source` to `output`; returns the warnings."""
+    info = probe(source)
+    settings = choose_settings(info, output, width=info.width * 2, height=info.height * 2, codec=codec)
+    settings = choose_settings(
+        info, output, width=info.width * 2, height=info.height * 2, codec=codec, preset=QUICK.get(settings.codec)
+    )
+    paths, _ = segments_of(info, settings, output.with_suffix(".work"))
+    warnings: list[str] = []
+    assemble(paths, info, settings, output, warn=warnings.append, **options)
+    assert sorted(p.name for p in output.parent.iterdir() if ".partial" in p.name or p.name.startswith(".vsr")) == []
+    return warnings
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Texts and a picture to mux."""
+    folder = tmp_path_factory.mktemp("parts")
+    (folder / "a.srt").write_text("1\n00:00:00,100 --> 00:00:00,300\nHello\n\n2\n00:00:00,400 --> 00:00:00,600\nBye\n")
+    (folder / "a.ass").write_text(
+        "[Script Info]\nScriptType: v4.00+\n\n[V4+ Styles]\nFormat: Name, Fontname, Fontsize\n"
+        "Style: Default,Arial,20\n\n"
+        "[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
+        "Dialogue: 0,0:00:00.10,0:00:00.40,Default,,0,0,0,,{\\i1}Slanted{\\i0}\n"
+    )
+    (folder / "meta.txt").write_text(
+        ";FFMETADATA1\ntitle=A title\nartist=Somebody\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=400\ntitle=One\n"
+        "[CHAPTER]\nTIMEBASE=1/1000\nSTART=400\nEND=800\ntitle=Two\n"
+    )
+    (folder / "font.ttf").write_bytes(bytes(range(256)) * 4)
+    make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=32x32:d=1", "-frames:v", "1", folder / "cover.png")
+    return folder
+
+
+def tones(count: int, seconds: float = 0.8) -> list[str]:
+    arguments: list[str] = []
+    for number in range(count):
+        arguments += ["-f", "lavfi", "-i", f"sine=frequency={440 + 220 * number}:duration={seconds}:sample_rate=48000"]
+    return arguments
+
+
+@pytest.fixture(scope="module")
+def mp4(parts: Path) -> Path:
+    picture = make.video(
+        parts / "picture.mp4", frames=20, rotation=ROTATED, colour=BT709, sar=Fraction(4, 3),
+        options={"crf": "10", "bf": "2"},
+    )  # fmt: skip
+    path = parts / "film.mp4"
+    make.ffmpeg(
+        "-i", picture, *tones(2), "-i", parts / "a.srt", "-i", parts / "meta.txt", "-i", parts / "cover.png",
+        "-map", "0:v", "-map", "1:a", "-map", "2:a", "-map", "3:s", "-map", "5:v", "-map_metadata", "4",
+        "-map_chapters", "4", "-c:v", "copy", "-c:a", "aac", "-c:s", "mov_text", "-disposition:v:1", "attached_pic",
+        "-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=ger", "-metadata:s:s:0", "language=fre",
+        "-disposition:a:1", "default", "-disposition:a:0", "0", path,
+    )  # fmt: skip
+    return path
+
+
+@pytest.fixture(scope="module")
+def mkv(parts: Path) -> Path:
+    """Variable frame rate, 1 ms timestamps."""
+    pts = [0, 33, 67, 100, 250, 260, 300, 333, 500, 533, 567, 600, 633, 640, 700, 750]
+    picture = make.video(parts / "picture.mkv", frames=len(pts), pts=pts, time_base=Fraction(1, 1000))
+    path = parts / "film.mkv"
+    make.ffmpeg(
+        "-i", picture, *tones(2), "-i", parts / "a.srt", "-i", parts / "a.ass", "-i", parts / "meta.txt",
+        "-map", "0:v", "-map", "1:a", "-map", "2:a", "-map", "3:s", "-map", "4:s", "-map_metadata", "5",
+        "-map_chapters", "5", "-c:v", "copy", "-c:a:0", "flac", "-c:a:1", "aac", "-c:s", "copy",
+        "-metadata:s:a:0", "language=eng", "-metadata:s:a:0", "title=Main", "-metadata:s:a:1", "language=ger",
+        "-metadata:s:s:1", "language=fre", "-attach", parts / "font.ttf",
+        "-metadata:s:t:0", "mimetype=application/x-truetype-font", "-metadata:s:t:0", "filename=font.ttf",
+        "-attach", parts / "cover.png", "-metadata:s:t:1", "mimetype=image/png",
+        "-metadata:s:t:1", "filename=cover.png", path,
+    )  # fmt: skip
+    return path
+
+
+def same_sound(source: Film, made: Film, *, within: Fraction = Fraction(0)) -> None:
+    assert source.of("audio")
+    assert len(source.of("audio")) == len(made.of("audio"))
+    for before, after in zip(source.of("audio"), made.of("audio"), strict=True):
+        assert [data for _, data in before["packets"]] == [data for _, data in after["packets"]]
+        shifts = [b - a for (a, _), (b, _) in zip(before["packets"], after["packets"], strict=True)]
+        assert max(map(abs, shifts)) <= within
+
+
+def test_mp4_keeps_everything(mp4: Path, tmp_path: Path) -> None:
+    warnings = enlarge(mp4, tmp_path / "out.mp4", tags={"comment": "made with care"})
+    before, after = read(mp4), read(tmp_path / "out.mp4")
+    assert warnings == []
+    assert after.pts == before.pts
+    same_sound(before, after)
+    for key in ("kind", "language", "title", "disposition"):
+        assert [s[key] for s in after.streams] == [s[key] for s in before.streams]
+    assert after.of("subtitle")[0]["packets"] == before.of("subtitle")[0]["packets"]
+    assert after.of("cover")[0]["packets"][0][1] == before.of("cover")[0]["packets"][0][1]
+    assert after.chapters == before.chapters
+    assert after.tags["title"] == "A title"
+    assert after.tags["artist"] == "Somebody"
+    assert after.tags["comment"] == "made with care"
+    old, new = probe(mp4), probe(tmp_path / "out.mp4")
+    assert new.time_base == old.time_base
+    assert new.rotation == old.rotation == ROTATED
+    assert new.sample_aspect_ratio == Fraction(4, 3)
+    assert new.colour == old.colour
+
+
+def test_a_second_decoder_sees_the_same_timestamps(mp4: Path, tmp_path: Path) -> None:
+    enlarge(mp4, tmp_path / "out.mp4")
+    rows = make.second_opinion(tmp_path / "out.mp4")
+    assert [pts for pts, _ in rows] == [pts for pts, _ in make.second_opinion(mp4)]
+
+
+def test_mkv_keeps_everything(mkv: Path, tmp_path: Path) -> None:
+    warnings = enlarge(mkv, tmp_path / "out.mkv")
+    before, after = read(mkv), read(tmp_path / "out.mkv")
+    assert warnings == []
+    assert after.pts == before.pts
+    same_sound(before, after)
+    for key in ("kind", "language", "title", "disposition", "name", "data"):
+        assert [s[key] for s in after.streams] == [s[key] for s in before.streams]
+    for old, new in zip(before.of("subtitle"), after.of("subtitle"), strict=True):
+        assert new["codec"] == old["codec"]
+        assert new["packets"] == old["packets"]
+    assert after.of("attachment")[0]["data"] == bytes(range(256)) * 4
+    assert after.of("cover")[0]["packets"][0][1] == before.of("cover")[0]["packets"][0][1]
+    assert after.chapters == before.chapters
+    assert after.tags["ARTIST"] == "Somebody"
+
+
+def test_webm_keeps_vp9_and_opus(tmp_path: Path) -> None:
+    picture = make.video(tmp_path / "p.mkv", codec="libvpx-vp9", pts=[0, 40, 80, 95, 160, 200, 240, 290, 320, 360],
+                         time_base=Fraction(1, 1000), options={"cpu-used": "8", "deadline": "realtime"})  # fmt: skip
+    source = tmp_path / "in.webm"
+    make.ffmpeg("-i", picture, *tones(1, 0.4), "-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", "libopus",
+                "-metadata:s:a:0", "language=eng", source)  # fmt: skip
+    assert enlarge(source, tmp_path / "out.webm") == []
+    before, after = read(source), read(tmp_path / "out.webm")
+    assert after.pts == before.pts
+    assert [s["codec"] for s in after.streams] == ["vp9", "opus"]
+    assert after.of("audio")[0]["language"] == "eng"
+    same_sound(before, after)
+
+
+def test_transport_stream_keeps_its_clock(tmp_path: Path) -> None:
+    source = tmp_path / "in.ts"
+    picture = make.video(tmp_path / "p.mp4", frames=20)
+    make.ffmpeg("-i", picture, *tones(1), "-c:v", "copy", "-c:a", "mp2", "-metadata:s:a:0", "language=eng", source)
+    assert enlarge(source, tmp_path / "out.ts") == []
+    before, after = read(source), read(tmp_path / "out.ts")
+    assert before.pts[0] > 1  # a transport stream does not begin at 0
+    assert after.pts == before.pts
+    same_sound(before, after)
+    assert after.of("audio")[0]["language"] == "eng"
+
+
+def test_transport_stream_into_mp4_keeps_time(tmp_path: Path) -> None:
+    source = tmp_path / "in.ts"
+    make.ffmpeg("-i", make.video(tmp_path / "p.mp4", frames=20), *tones(1), "-c:v", "copy", "-c:a", "mp2", source)
+    assert enlarge(source, tmp_path / "out.mp4") == []
+    before, after = read(source), read(tmp_path / "out.mp4")
+    assert after.pts == before.pts
+    same_sound(before, after, within=Fraction(1, 48000))
+
+
+def test_mov_keeps_prores_and_pcm(tmp_path: Path) -> None:
+    picture = make.video(tmp_path / "p.mov", codec="prores_ks", pix_fmt="yuv422p10le", colour=BT709, frames=8)
+    source = tmp_path / "in.mov"
+    make.ffmpeg("-i", picture, *tones(1, 0.32), "-c:v", "copy", "-c:a", "pcm_s24le", source)
+    assert enlarge(source, tmp_path / "out.mov", codec="prores") == []
+    before, after = read(source), read(tmp_path / "out.mov")
+    assert after.pts == before.pts
+    assert after.streams[0]["codec"] == "prores"
+    same_sound(before, after)
+    made = probe(tmp_path / "out.mov")
+    assert (made.pix_fmt, made.bit_depth) == ("yuv422p10le", 10)
+    assert (made.colour.matrix, made.colour.primaries, made.colour.transfer) == (1, 1, 1)
+
+
+def test_avi_keeps_frames_and_sound(tmp_path: Path) -> None:
+    picture = make.video(tmp_path / "p.avi", codec="mpeg4", frames=12, options={"qscale": "3"})
+    source = tmp_path / "in.avi"
+    make.ffmpeg("-i", picture, *tones(1, 0.48), "-c:v", "copy", "-c:a", "libmp3lame", source)
+    assert enlarge(source, tmp_path / "out.avi") == []
+    before, after = read(source), read(tmp_path / "out.avi")
+    assert len(after.pts) == len(before.pts) == 12
+    same_sound(before, after)
+
+
+@pytest.mark.parametrize("codec", ["hevc", "av1", "h264"])
+def test_hdr_metadata_reaches_the_decoder(tmp_path: Path, codec: str) -> None:
+    display = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
+    hdr = Colour(matrix=9, range=1, primaries=9, transfer=16, chroma_location=1)
+    source = make.video(
+        tmp_path / "in.mp4", codec="libx265", pix_fmt="yuv420p10le", frames=3, colour=hdr,
+        options={"preset": "ultrafast", "x265-params": f"log-level=error:master-display={display}:max-cll=1000,400"},
+    )  # fmt: skip
+    assert enlarge(source, tmp_path / "out.mp4", codec=codec) == []
+    before, after = probe(source), probe(tmp_path / "out.mp4")
+    assert after.pix_fmt == "yuv420p10le"
+    assert after.colour == before.colour == hdr
+    assert before.mastering_display == display
+    assert after.content_light == (1000, 400)
+    assert after.mastering_display is not None
+    old, new = (re.findall(r"\d+", text) for text in (display, after.mastering_display))
+    assert [abs(int(a) - int(b)) <= 1 + int(a) // 1000 for a, b in zip(old, new, strict=True)] == [True] * 10
+    if codec == "hevc":
+        with av.open(str(tmp_path / "out.mp4")) as container:
+            assert container.streams.video[0].codec_context.codec_tag == "hvc1"
+
+
+def test_gif_keeps_frame_times(tmp_path: Path) -> None:
+    source = tmp_path / "in.gif"
+    picture = make.video(
+        tmp_path / "p.mkv", codec="ffv1", pix_fmt="bgr0", frames=5, pts=[0, 10, 30, 35, 60], time_base=Fraction(1, 100)
+    )
+    make.ffmpeg("-i", picture, "-fps_mode", "passthrough", "-enc_time_base", "demux", source)
+    assert enlarge(source, tmp_path / "out.gif") == []
+    before, after = read(source), read(tmp_path / "out.gif")
+    assert after.pts == before.pts
+    with av.open(str(source)) as small, av.open(str(tmp_path / "out.gif")) as large:
+        a = next(small.decode(video=0)).to_ndarray(format="rgb24").astype(int)
+        b = next(large.decode(video=0)).to_ndarray(format="rgb24").astype(int)
+    assert b.shape == (96, 128, 3)
+    assert np.abs(a.repeat(2, 0).repeat(2, 1) - b).mean() < 12
+
+
+def test_late_and_odd_clocks_survive_in_mp4(tmp_path: Path) -> None:
+    """Frames that start late, at uneven steps of 1/30000 s, over three segments."""
+    pts = [90007, 91008, 93010, 93511, 97000, 97002, 98003, 99004, 100005, 140000, 140500, 141001]
+    source = make.video(
+        tmp_path / "in.mp4", frames=len(pts), pts=pts, time_base=Fraction(1, 30000), options={"crf": "10", "bf": "2"}
+    )
+    enlarge(source, tmp_path / "out.mp4")
+    before, after = read(source), read(tmp_path / "out.mp4")
+    assert after.pts == before.pts
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        packets = [p for p in container.demux(video=0) if p.size]
+    dts = [p.dts or 0 for p in packets]
+    assert dts == sorted(set(dts))
+    assert all((p.dts or 0) <= (p.pts or 0) for p in packets)
+
+
+def test_subtitles_change_form_but_not_words(mkv: Path, mp4: Path, tmp_path: Path) -> None:
+    warnings = enlarge(mkv, tmp_path / "out.mp4")
+    assert [line for line in warnings if "styling" in line]
+    text = make.ffmpeg("-i", tmp_path / "out.mp4", "-map", "0:s:0", "-f", "srt", "-")
+    assert "Hello" in text
+    assert "00:00:00,400 --> 00:00:00,600" in text
+    assert "Slanted" in make.ffmpeg("-i", tmp_path / "out.mp4", "-map", "0:s:1", "-f", "srt", "-")
+    assert any("attachment" in line for line in warnings)
+    warnings = enlarge(mp4, tmp_path / "out.mkv")
+    text = make.ffmpeg("-i", tmp_path / "out.mkv", "-map", "0:s:0", "-f", "srt", "-")
+    assert "00:00:00,100 --> 00:00:00,300\nHello" in text
+    assert len(read(tmp_path / "out.mkv").of("cover")) == 1
+    assert probe(tmp_path / "out.mkv").rotation == ROTATED
+
+
+def test_pcm_becomes_alac_without_loss_in_mp4(tmp_path: Path) -> None:
+    source = tmp_path / "in.mov"
+    make.ffmpeg("-i", make.video(tmp_path / "p.mp4", frames=8), *tones(1, 0.32), "-c:v", "copy", "-c:a", "pcm_s24le",
+                source)  # fmt: skip
+    warnings = enlarge(source, tmp_path / "out.mp4")
+    assert [line for line in warnings if "alac" in line]
+    samples = [
+        make.ffmpeg("-i", path, "-map", "0:a", "-c:a", "pcm_s24le", "-f", "hash", "-")
+        for path in (source, tmp_path / "out.mp4")
+    ]
+    assert samples[0] == samples[1]
+
+
+def test_sound_that_does_not_fit_is_refused_early(mp4: Path, mkv: Path) -> None:
+    with pytest.raises(UsageError, match=r"\.webm cannot hold stream 1 \(audio, aac, eng\).*\.mkv"):
+        check_container(probe(mp4), Path("x.webm"))
+    with pytest.raises(UsageError, match="flac"):
+        check_container(probe(mkv), Path("x.avi"))
+    assert check_container(probe(mkv), Path("x.mkv")) == []
+
+
+def test_preview_starts_at_zero_in_sync(mkv: Path, tmp_path: Path) -> None:
+    info = probe(mkv)
+    output = tmp_path / "out.mkv"
+    settings = choose_settings(info, output, width=128, height=96, preset="ultrafast")
+    with av.open(str(mkv)) as container:
+        frames = [f for f in container.decode(video=0) if f.pts is not None and 0.3 <= f.time < 0.6]
+    path = tmp_path / "0.segment"
+    with SegmentWriter(path, info, settings) as writer:
+        for frame in frames:
+            rgb = frame.to_ndarray(format="rgb24").repeat(2, 0).repeat(2, 1)
+            writer.write(rgb, frame.pts or 0, frame.duration or 0)
+    warnings: list[str] = []
+    assemble([path], info, settings, output, start=0.3, end=0.6, warn=warnings.append)
+    before, after = read(mkv), read(output)
+    assert warnings == []
+    assert after.pts == [Fraction(f.pts or 0, 1000) - Fraction(3, 10) for f in frames]
+    for old, new in zip(before.of("audio"), after.of("audio"), strict=True):
+        times = {data: time for time, data in old["packets"]}
+        assert new["packets"]
+        assert {round((times[data] - time) * 1000) for time, data in new["packets"]} == {300}
+        assert min(time for time, _ in new["packets"]) < Fraction(5, 100)
+        assert max(time for time, _ in new["packets"]) < Fraction(35, 100)
+    assert [time for time, _ in after.of("subtitle")[0]["packets"]] == [Fraction(1, 10)]
+    assert after.chapters == []
+
+
+def test_a_missing_frame_fails_and_leaves_nothing(mp4: Path, tmp_path: Path) -> None:
+    info = probe(mp4)
+    output = tmp_path / "out.mp4"
+    settings = choose_settings(info, output, width=128, height=96, preset="ultrafast")
+    paths, pts = segments_of(info, settings, tmp_path / "work")
+    with pytest.raises(OutputError, match="8 frames instead of 20"):
+        assemble(paths[:-1], info, settings, output, pts=pts, warn=lambda line: None)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["work"]
+
+
+def test_cancelling_leaves_nothing(mp4: Path, tmp_path: Path) -> None:
+    info = probe(mp4)
+    output = tmp_path / "out.mp4"
+    settings = choose_settings(info, output, width=128, height=96, preset="ultrafast")
+    paths, pts = segments_of(info, settings, tmp_path / "work")
+    with pytest.raises(InterruptedJobError):
+        assemble(paths, info, settings, output, pts=pts, warn=lambda line: None, cancelled=lambda: True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["work"]
+
+
+def test_a_full_disk_is_one_clear_line_and_leaves_nothing(mp4: Path, tmp_path: Path) -> None:
+    info = probe(mp4)
+    output = tmp_path / "out.mp4"
+    settings = choose_settings(info, output, width=128, height=96, preset="ultrafast")
+    paths, pts = segments_of(info, settings, tmp_path / "work")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))
+    try:
+        with pytest.raises(OutputError, match="larger than this system") as caught:
+            assemble(paths, info, settings, output, pts=pts, warn=lambda line: None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "\n" not in str(caught.value)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["work"]
+
+
+def test_a_full_disk_says_so(mp4: Path, tmp_path: Path) -> None:
+    info = probe(mp4)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24k", "none", str(disk)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting a small file system is not possible here")
+    try:
+        settings = choose_settings(info, disk / "out.mp4", width=128, height=96, preset="ultrafast")
+        paths, pts = segments_of(info, settings, tmp_path / "work")
+        with pytest.raises(OutputError, match="the disk is full"):
+            assemble(paths, info, settings, disk / "out.mp4", pts=pts, warn=lambda line: None)
+        assert list(disk.iterdir()) == []
+        with pytest.raises(OutputError, match="No space left"):
+            segments_of(info, settings, disk)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_an_unwritable_folder_is_one_clear_line(mp4: Path, tmp_path: Path) -> None:
+    info = probe(mp4)
+    settings = choose_settings(info, tmp_path / "out.mp4", width=128, height=96, preset="ultrafast")
+    paths, pts = segments_of(info, settings, tmp_path / "work")
+    with pytest.raises(OutputError, match=r"cannot write .*: No such file or directory"):
+        assemble(paths, info, settings, tmp_path / "gone" / "out.mp4", pts=pts, warn=lambda line: None)

@@ -1,0 +1,180 @@
+"""Segments keep every timestamp and tag, and the settings follow the source."""
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from tests.media import make
+from vsrcli.errors import OutputError, UsageError
+from vsrcli.media.codecs import EncodeSettings, choose_settings, encoder_options
+from vsrcli.media.encode import SegmentWriter, output_aspect
+from vsrcli.media.info import Colour, VideoInfo
+
+INFO = VideoInfo(
+    path=Path("in.mkv"), container="matroska", stream_index=0, codec="h264", width=64, height=48, pix_fmt="yuv420p",
+    bit_depth=8, time_base=Fraction(1, 1000), frames=None, duration=None, rate=Fraction(25), colour=Colour(),
+    sample_aspect_ratio=Fraction(0), rotation=None, interlaced=False, mastering_display=None, content_light=None,
+    streams=(), chapters=0,
+)  # fmt: skip
+DEEP = replace(INFO, pix_fmt="yuv420p10le", bit_depth=10)
+CODECS = ["h264", "hevc", "av1", "vp9", "prores", "ffv1"]
+QUICK = {"h264": "ultrafast", "hevc": "ultrafast", "av1": "12", "vp9": "8"}
+OUTPUT = {"vp9": "o.webm", "prores": "o.mov", "gif": "o.gif"}
+
+
+def chosen(info: VideoInfo, output: str, width: int = 256, height: int = 192, **asked: str) -> EncodeSettings:
+    return choose_settings(info, Path(output), width=width, height=height, **asked)  # type: ignore[arg-type]
+
+
+def write(path: Path, info: VideoInfo, settings: EncodeSettings, pts: list[int]) -> None:
+    with SegmentWriter(path, info, settings) as writer:
+        for number, time in enumerate(pts):
+            writer.write(make.pattern(number, settings.width, settings.height), time, 1)
+
+
+def times(path: Path) -> list[Fraction]:
+    with av.open(str(path)) as container:
+        return [(frame.pts or 0) * Fraction(frame.time_base or 0) for frame in container.decode(video=0)]
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize(
+    "tick", [Fraction(1, 90000), Fraction(1, 1000), Fraction(1001, 30000), Fraction(1, 15360), Fraction(1, 10000000)]
+)
+def test_a_segment_keeps_every_pts(tmp_path: Path, codec: str, tick: Fraction) -> None:
+    step = max(1, int(Fraction(1, 25) / tick))
+    pts = [700 + step * n for n in (0, 1, 2, 4, 5, 9)] + [700 + 9 * step + 1]
+    info = replace(INFO, time_base=tick)
+    settings = choose_settings(
+        info, Path(OUTPUT.get(codec, "o.mkv")), width=96, height=64, codec=codec, preset=QUICK.get(codec)
+    )
+    if codec in ("h264", "hevc"):
+        settings = replace(settings, preset="veryfast")  # with B-frames
+    write(tmp_path / "s", info, settings, pts)
+    assert times(tmp_path / "s") == [time * tick for time in pts]
+
+
+def test_colour_tags_and_aspect_stand_in_the_stream(tmp_path: Path) -> None:
+    colour = Colour(matrix=1, range=2, primaries=1, transfer=1, chroma_location=2)
+    info = replace(INFO, colour=colour, sample_aspect_ratio=Fraction(16, 11))
+    write(tmp_path / "s", info, chosen(info, "o.mp4", preset="ultrafast"), [0])
+    with av.open(str(tmp_path / "s")) as container:
+        frame = next(container.decode(video=0))
+        assert container.streams.video[0].sample_aspect_ratio == Fraction(16, 11)
+    tags = (frame.colorspace, frame.color_range, frame.color_primaries, frame.color_trc)
+    assert tags == (1, 2, 1, 1)
+
+
+def test_lossless_output_gives_the_frames_back(tmp_path: Path) -> None:
+    info = replace(INFO, pix_fmt="rgb24")
+    settings = chosen(info, "o.mkv", 64, 48, codec="ffv1")
+    write(tmp_path / "s", info, settings, [0, 40])
+    with av.open(str(tmp_path / "s")) as container:
+        for number, frame in enumerate(container.decode(video=0)):
+            assert np.array_equal(frame.to_ndarray(format="rgb24"), make.pattern(number))
+
+
+def test_encoding_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    for codec in ("h264", "vp9", "av1"):
+        settings = chosen(INFO, OUTPUT.get(codec, "o.mkv"), codec=codec, preset=QUICK[codec])
+        for name in "ab":
+            write(tmp_path / name, INFO, settings, list(range(0, 400, 40)))
+        assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("info", "output", "size", "codec", "pix_fmt"),
+    [
+        (INFO, "o.mp4", (1920, 1080), "h264", "yuv420p"),
+        (INFO, "o.mkv", (7680, 4320), "hevc", "yuv420p"),
+        (INFO, "o.avi", (7680, 4320), "h264", "yuv420p"),
+        (INFO, "o.webm", (640, 480), "vp9", "yuv420p"),
+        (INFO, "o.gif", (640, 480), "gif", "bgr0"),
+        (DEEP, "o.mp4", (640, 480), "hevc", "yuv420p10le"),
+        (DEEP, "o.webm", (640, 480), "av1", "yuv420p10le"),
+        (replace(INFO, pix_fmt="yuv422p"), "o.ts", (640, 480), "h264", "yuv422p"),
+        (replace(INFO, pix_fmt="yuv444p10le", bit_depth=10), "o.mkv", (640, 480), "hevc", "yuv444p10le"),
+        (replace(INFO, pix_fmt="yuv422p12le", bit_depth=12), "o.mkv", (640, 480), "hevc", "yuv422p12le"),
+        (replace(INFO, pix_fmt="yuvj420p"), "o.mp4", (640, 480), "h264", "yuv420p"),
+        (replace(INFO, pix_fmt="yuv411p"), "o.mp4", (640, 480), "h264", "yuv422p"),
+        (replace(INFO, pix_fmt="gray"), "o.mp4", (640, 480), "h264", "yuv420p"),
+        (replace(INFO, pix_fmt="rgb24"), "o.mp4", (640, 480), "h264", "yuv420p"),
+        (replace(INFO, pix_fmt="pal8"), "o.mkv", (640, 480), "h264", "yuv420p"),
+        (replace(INFO, pix_fmt="yuva420p"), "o.mkv", (640, 480), "h264", "yuv420p"),
+    ],
+)
+def test_settings_follow_source_and_container(
+    info: VideoInfo, output: str, size: tuple[int, int], codec: str, pix_fmt: str
+) -> None:
+    settings = chosen(info, output, *size)
+    assert (settings.codec, settings.pix_fmt, settings.notes) == (codec, pix_fmt, ())
+
+
+def test_lossless_and_production_codecs_keep_the_kind_of_pixels() -> None:
+    assert chosen(replace(INFO, pix_fmt="rgb24"), "o.mkv", codec="ffv1").pix_fmt == "bgr0"
+    assert chosen(replace(INFO, pix_fmt="pal8"), "o.mkv", codec="ffv1").pix_fmt == "bgr0"
+    assert chosen(replace(INFO, pix_fmt="gbrp10le", bit_depth=10), "o.mkv", codec="ffv1").pix_fmt == "gbrp10le"
+    assert chosen(replace(INFO, pix_fmt="yuv410p"), "o.mkv", codec="ffv1").pix_fmt == "yuv410p"
+    assert chosen(INFO, "o.mov", codec="prores").pix_fmt == "yuv422p10le"
+    assert chosen(replace(INFO, pix_fmt="yuv444p"), "o.mov", codec="prores").pix_fmt == "yuv444p10le"
+
+
+def test_what_cannot_be_kept_is_said() -> None:
+    assert "10" in chosen(DEEP, "o.webm", codec="vp9").notes[0]
+    images = chosen(replace(INFO, pix_fmt="rgb48le", bit_depth=16), "o.mp4")
+    assert images.pix_fmt == "yuv420p12le"
+    assert "--codec ffv1" in images.notes[0]
+    odd = chosen(INFO, "o.mp4", 641, 479)
+    assert (odd.width, odd.height) == (642, 480)
+    assert "641x479 becomes 642x480" in odd.notes[0]
+    free = chosen(replace(INFO, pix_fmt="yuv444p"), "o.mp4", 641, 479)
+    assert (free.width, free.height, free.notes) == (641, 479, ())
+
+
+@pytest.mark.parametrize(
+    ("output", "asked", "message"),
+    [
+        ("o.avi", {"codec": "av1"}, r"\.avi cannot hold av1: use --codec h264"),
+        ("o.webm", {"codec": "h264"}, r"\.webm cannot hold h264: use --codec vp9 or av1, or -o o\.mp4"),
+        ("o.mp4", {"codec": "ffv1"}, r"-o o\.mkv"),
+        ("o.mp4", {"codec": "divx"}, "unknown codec divx: choose one of h264"),
+        ("o.flv", {}, r"cannot write o\.flv: .*\.mkv"),
+        ("o.mp4", {"pix_fmt": "yuv410p"}, "libx264 cannot encode yuv410p"),
+        ("o.mov", {"codec": "prores", "crf": 1.0}, "prores has no crf"),
+        ("o.gif", {"crf": 20.0}, "gif has no crf"),
+        ("o.mkv", {"codec": "ffv1", "preset": "slow"}, "ffv1 has no presets"),
+        ("o.mp4", {"preset": "sloow"}, "h264 has no preset sloow: choose one of ultrafast"),
+        ("o.mp4", {"crf": 70.0}, "crf"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_the_fix(output: str, asked: dict[str, str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        chosen(INFO, output, **asked)
+
+
+def test_options_are_taken_by_the_encoders() -> None:
+    for codec in CODECS:
+        settings = chosen(INFO, OUTPUT.get(codec, "o.mkv"), codec=codec)
+        context = av.VideoCodecContext.create(settings.encoder, "w")
+        context.width, context.height, context.pix_fmt = 256, 192, settings.pix_fmt
+        context.time_base = Fraction(1, 25)
+        context.options = encoder_options(INFO, settings)
+        context.open()
+        assert context.options == {}, f"{codec} did not take these"
+
+
+def test_shape_of_the_picture_is_kept() -> None:
+    wide = replace(INFO, width=720, height=576, sample_aspect_ratio=Fraction(64, 45))
+    assert output_aspect(wide, chosen(wide, "o.mp4", 2880, 2304)) == Fraction(64, 45)
+    assert output_aspect(wide, chosen(wide, "o.mp4", 1920, 1080)) == 1
+    assert output_aspect(INFO, chosen(INFO, "o.mp4", 256, 192)) == 0
+    assert output_aspect(INFO, chosen(INFO, "o.mp4", 854, 640)) == 0  # rounded to whole pixels, not stretched
+
+
+def test_an_unwritable_segment_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"cannot write .*nowhere.s"):
+        SegmentWriter(tmp_path / "nowhere" / "s", INFO, chosen(INFO, "o.mp4"))
