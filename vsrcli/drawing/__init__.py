@@ -1,0 +1,1 @@
+"""Text, lines and plots drawn with numpy alone: no fonts or drawing library need be on the machine."""
