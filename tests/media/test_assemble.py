@@ -318,6 +318,26 @@ def test_gif_keeps_frame_times(tmp_path: Path) -> None:
     assert np.abs(a.repeat(2, 0).repeat(2, 1) - b).mean() < 12
 
 
+def test_tags_of_a_phone_survive_in_mp4(tmp_path: Path) -> None:
+    source = tmp_path / "in.mp4"
+    make.ffmpeg("-i", make.video(tmp_path / "p.mp4", frames=3), "-c", "copy", "-movflags", "use_metadata_tags",
+                "-metadata", "com.android.version=14", "-metadata", "creation_time=2024-05-06T07:08:09Z",
+                source)  # fmt: skip
+    assert enlarge(source, tmp_path / "out.mp4", tags={"comment": "ours"}) == []
+    tags = read(tmp_path / "out.mp4").tags
+    assert tags["com.android.version"] == "14"
+    assert tags["creation_time"].startswith("2024-05-06T07:08:09")
+    assert tags["comment"] == "ours"
+
+
+@pytest.mark.parametrize("name", ["a:b 1.mp4", "-x%03d.mp4", "ä'\"[1].mp4"])
+def test_awkward_names_are_only_names(mp4: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "in").mkdir()
+    source = shutil.copy(mp4, tmp_path / "in" / name)
+    enlarge(Path(source), tmp_path / name)
+    assert read(tmp_path / name).pts == read(mp4).pts
+
+
 def test_late_and_odd_clocks_survive_in_mp4(tmp_path: Path) -> None:
     """Frames that start late, at uneven steps of 1/30000 s, over three segments."""
     pts = [90007, 91008, 93010, 93511, 97000, 97002, 98003, 99004, 100005, 140000, 140500, 141001]

@@ -1,0 +1,196 @@
+"""ffmpeg's command line for the final file: what is mapped, converted, tagged and timed, and how."""
+
+import math
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import imageio_ffmpeg
+from av.stream import Disposition
+
+from vsrcli.media.codecs import EncodeSettings
+from vsrcli.media.containers import Placement, container_of, place_streams, url
+from vsrcli.media.encode import output_colour
+from vsrcli.media.feed import MICROSECOND, Feed
+from vsrcli.media.info import VideoInfo
+
+# Tags that describe the old file's bytes, not the work.
+STALE = ("major_brand", "minor_version", "compatible_brands", "encoder", "vendor_id")
+STATISTICS = ("BPS", "NUMBER_OF_", "_STATISTICS_", "DURATION")
+# The tags that MP4's customary (iTunes) form has a place for, and that players show.
+# fmt: off
+SHOWN = frozenset([
+    "title", "artist", "album_artist", "composer", "album", "date", "comment", "genre", "copyright", "grouping",
+    "lyrics", "description", "synopsis", "show", "episode_id", "network", "keywords", "episode_sort", "season_number",
+    "media_type", "hd_video", "gapless_playback", "compilation", "track", "disc", "tempo",
+])
+# fmt: on
+
+
+def ffmpeg() -> list[str]:
+    """The start of every command line."""
+    return [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-loglevel", "error", "-y"]
+
+
+def mux_command(
+    feed: Feed,
+    info: VideoInfo,
+    settings: EncodeSettings,
+    output: Path,
+    tags: Mapping[str, str],
+    preview: bool,
+    folder: Path,
+    warn: Callable[[str], None],
+) -> list[str]:
+    """ffmpeg's whole command line, save the output's name.
+
+    `folder` takes files that ffmpeg must read (cover art); `warn` is told of tags that get lost.
+    """
+    command = [*ffmpeg(), "-copyts", *feed.input_arguments()]
+    placements = [] if info.images else [p for p in place_streams(info, output) if p.codec]
+    if info.images:
+        command += ["-map", "0:v", "-c", "copy"]
+        described: list[str] = []
+        number = 0
+    else:
+        command += [*_source_span(feed, info, preview), "-i", url(info.path)]
+        with av.open(url(info.path)) as source:
+            number, maps = _maps(source, info, placements, output, folder, preview)
+            described = _container_tags(source, output, tags, preview, warn)
+        command += maps
+    command += described
+    for key, value in tags.items():
+        command += ["-metadata", f"{key}={value}"]
+    if settings.codec == "hevc" and container_of(output).muxer in ("mp4", "mov"):
+        command += [f"-tag:{number}", "hvc1"]
+    command += feed.filter_arguments(str(number))
+    command += _colour_arguments(info, settings, number)
+    return command + _muxer_arguments(feed, info, output, preview)
+
+
+def _source_span(feed: Feed, info: VideoInfo, preview: bool) -> list[str]:
+    """Input options that shift the source's clock to the preview's."""
+    if not preview:
+        return []
+    origin = next(iter(feed.times)) * info.time_base
+    seconds = f"{round(origin / MICROSECOND)}us"
+    return ["-seek_timestamp", "1", "-ss", seconds, "-itsoffset", f"-{seconds}"]
+
+
+def _maps(
+    source: av.container.InputContainer,
+    info: VideoInfo,
+    placements: list[Placement],
+    output: Path,
+    folder: Path,
+    preview: bool,
+) -> tuple[int, list[str]]:
+    """The place of the video among the output's streams, and the arguments for all streams, in the source's order."""
+    container = container_of(output)
+    arguments: list[str] = ["-c", "copy"]
+    attachments: list[str] = []
+    kept = {p.stream.index: p for p in placements}
+    number = video_number = 0
+    extra = sum(p.stream.kind == "attachment" for p in placements)
+    for index in sorted([*kept, info.stream_index]):
+        stream = source.streams[index]
+        disposition = "+".join(str(flag.name) for flag in Disposition if flag in stream.disposition) or "0"
+        if index == info.stream_index:
+            video_number = number
+            arguments += ["-map", "0:v", f"-disposition:{number}", disposition]
+            for key, value in stream.metadata.items():
+                if key not in STALE and not key.startswith(STATISTICS):
+                    arguments += [f"-metadata:s:{number}", f"{key}={value}"]
+        elif kept[index].stream.attached_picture and container.muxer == "matroska":
+            # Matroska keeps cover art as attachments, which ffmpeg takes from files only.
+            attachments += _attach(source, kept[index], folder, extra)
+            extra += 1
+            continue
+        else:
+            arguments += ["-map", f"1:{index}", f"-disposition:{number}", disposition]
+            if (codec := kept[index].codec) and codec != "copy":
+                arguments += [f"-c:{number}", codec]
+            if preview:  # seeking lands before the start
+                arguments += [f"-bsf:{number}", r"noise=drop=lt(pts\,0)"]
+        number += 1
+    return video_number, arguments + attachments
+
+
+def _attach(source: av.container.InputContainer, placement: Placement, folder: Path, extra: int) -> list[str]:
+    stream = source.streams[placement.stream.index]
+    kind = {"mjpeg": "jpeg"}.get(placement.stream.codec, placement.stream.codec)
+    name = stream.metadata.get("filename") or f"cover.{kind.replace('jpeg', 'jpg')}"
+    file = folder / f"{extra}"
+    source.seek(0)
+    file.write_bytes(bytes(next(source.demux(stream))))
+    return ["-attach", url(file), f"-metadata:s:t:{extra}", f"mimetype=image/{kind}",
+            f"-metadata:s:t:{extra}", f"filename={name}"]  # fmt: skip
+
+
+def _container_tags(
+    source: av.container.InputContainer,
+    output: Path,
+    tags: Mapping[str, str],
+    preview: bool,
+    warn: Callable[[str], None],
+) -> list[str]:
+    """Arguments that carry over the container's tags and chapters (none in a preview: their times are the film's)."""
+    arguments = ["-map_metadata", "1", "-map_chapters", "-1" if preview else "1"]
+    for key in STALE:
+        if key in source.metadata:
+            arguments += ["-metadata", f"{key}="]
+    custom = [
+        key for key in source.metadata if key.lower() not in SHOWN | {"creation_time", "location"} and key not in STALE
+    ]
+    if custom and container_of(output).muxer in ("mp4", "mov"):
+        # The two forms of tags exclude each other: keep the customary one where players would show it.
+        if any(key.lower() in SHOWN for key in source.metadata):
+            warn(f"{output.suffix} cannot hold these tags beside the customary ones: {', '.join(custom)}")
+        else:
+            arguments += ["-movflags", "+use_metadata_tags"]
+    return arguments
+
+
+def _colour_arguments(info: VideoInfo, settings: EncodeSettings, number: int) -> list[str]:
+    """The colour tags for the container, which not every codec carries inside."""
+    colour = output_colour(info, settings)
+    values = {
+        "colorspace": colour.matrix if colour.matrix != 2 else None,
+        "color_primaries": colour.primaries if colour.primaries != 2 else None,
+        "color_trc": colour.transfer if colour.transfer != 2 else None,
+        "color_range": colour.range or None,
+        "chroma_sample_location": colour.chroma_location or None,
+    }
+    return [part for name, value in values.items() if value is not None for part in (f"-{name}:{number}", str(value))]
+
+
+def _muxer_arguments(feed: Feed, info: VideoInfo, output: Path, preview: bool) -> list[str]:
+    # Without a limit on interleaving, streams that start late or are sparse never reorder.
+    arguments = ["-max_interleave_delta", "0", "-max_muxing_queue_size", "4096"]
+    muxer = container_of(output).muxer
+    if muxer in ("mp4", "mov"):
+        clock = feed.time_base.denominator
+        # Edit lists, and so the start of every track, count in the movie's clock, which is 1 ms unless told.
+        arguments += ["-video_track_timescale", str(clock), "-movie_timescale", str(_movie_clock(info, clock))]
+    if muxer == "mpegts":
+        # A negative time would wrap to 26.5 hours, which players take for a jump: all is shifted instead.
+        arguments += ["-mpegts_copyts", "1", "-muxdelay", "0", "-muxpreload", "0"]
+        arguments += ["-avoid_negative_ts", "make_non_negative"]
+    if muxer == "avi":  # it has no clock to shift, only frames to count
+        arguments += ["-avoid_negative_ts", "disabled"]
+    if preview:
+        arguments += ["-t", f"{math.ceil(feed.end * feed.time_base / MICROSECOND)}us"]
+    return arguments
+
+
+def _movie_clock(info: VideoInfo, clock: int) -> int:
+    """A clock in which the starts of picture and sound are both whole, as far as 31 bits go."""
+    rates: list[int] = []
+    if not info.images:
+        with av.open(url(info.path)) as source:
+            rates = [Fraction(stream.time_base).denominator for stream in source.streams.audio if stream.time_base]
+    for rate in rates:
+        if math.lcm(clock, rate) < 1 << 31:
+            clock = math.lcm(clock, rate)
+    return clock
