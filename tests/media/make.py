@@ -44,6 +44,8 @@ def video(
     tick = time_base or 1 / rate
     if options is None:
         options = {"crf": "10", "preset": "ultrafast"} if codec in ("libx264", "libx265") else {}
+    if codec == "libx265":
+        options = {"x265-params": "log-level=none", **options}
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, options=options)
         assert isinstance(stream, av.VideoStream)
@@ -127,3 +129,20 @@ def second_opinion(path: Path, *options: str | Path) -> list[tuple[int, str]]:
     )  # fmt: skip
     rows = [line.split(",") for line in text.splitlines() if line and not line.startswith("#")]
     return [(int(row[2]), row[5].strip()) for row in rows]
+
+
+def interlaced(path: Path, *, frames: int = 12) -> Path:
+    """Top-field-first MPEG-2 at 25 frames (50 fields) a second of bars that move from field to field."""
+    return _combed(path, frames, ["-c:v", "mpeg2video", "-flags", "+ilme+ildct", "-q:v", "1", "-bf", "0"])
+
+
+def combed_but_not_flagged(path: Path, *, frames: int = 12) -> Path:
+    """The same picture without a word that it is interlaced."""
+    return _combed(path, frames, ["-c:v", "ffv1"], ",setfield=prog")
+
+
+def _combed(path: Path, frames: int, codec: list[str], after: str = "") -> Path:
+    source = "testsrc2=s=96x64:r=50,scroll=horizontal=0.04,hue=s=0,format=yuv420p"
+    filters = f"tinterlace=interleave_top{after}"
+    ffmpeg("-f", "lavfi", "-i", source, "-frames:v", str(frames), "-vf", filters, *codec, path)
+    return path

@@ -158,6 +158,7 @@ def _site_chroma(frame: av.VideoFrame, subsampled: av.VideoFormat, colour: Colou
         return frame
     site = _SITES.get(colour.chroma_location, "left")
     graph = Graph()
+    graph.threads = 1  # a pool of threads would be started for each frame
     source = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1)
     )

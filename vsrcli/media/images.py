@@ -12,10 +12,11 @@ import numpy as np
 from av.error import FFmpegError
 
 from vsrcli.errors import InputError, OutputError
-from vsrcli.media.colour import to_rgb
-from vsrcli.media.info import VideoInfo
+from vsrcli.media.colour import from_rgb, to_rgb
+from vsrcli.media.info import Colour, VideoInfo
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+_RGB = {1: "rgb24", 2: "rgb48le"}
 _PRINTF = re.compile(r"%(0?)(\d*)d")
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -85,6 +86,28 @@ def read_image(path: Path, info: VideoInfo) -> np.ndarray:
     return to_rgb(picture, colour)
 
 
+WRITABLE_SUFFIXES = (".png", ".jpg", ".jpeg")
+
+
+def write_image(path: Path, rgb: np.ndarray, *, size: tuple[int, int] | None = None) -> None:
+    """Write (h, w, 3) RGB in the format of the name's ending, scaled to `size` (w, h) with Lanczos if it differs.
+
+    JPEG is written at its best quality, without chroma subsampling. Raises OutputError.
+    """
+    if size is not None and size != rgb.shape[1::-1]:
+        rgb = from_rgb(rgb, pix_fmt=_RGB[rgb.dtype.itemsize], colour=Colour(), size=size).to_ndarray()
+    if path.suffix.lower() == ".png":
+        write_png(path, rgb)
+        return
+    encoder = av.VideoCodecContext.create("mjpeg", "w")
+    encoder.height, encoder.width = rgb.shape[:2]
+    encoder.pix_fmt, encoder.time_base, encoder.color_range = "yuvj444p", Fraction(1, 25), 2
+    encoder.qmin = encoder.qmax = 1
+    narrow = rgb if rgb.dtype == np.uint8 else (rgb >> 8).astype(np.uint8)
+    frame = from_rgb(narrow, pix_fmt="yuvj444p", colour=Colour(matrix=5, range=2))
+    _write_whole(path, b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)]))
+
+
 def write_png(path: Path, rgb: np.ndarray) -> None:
     """Write (h, w, 3) RGB, uint8 or uint16 (0..65535), without loss; the file appears whole or not at all.
 
@@ -95,7 +118,10 @@ def write_png(path: Path, rgb: np.ndarray) -> None:
     encoder.height, encoder.width = rgb.shape[:2]
     encoder.pix_fmt, encoder.time_base = pix_fmt, Fraction(1, 25)
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format=pix_fmt)
-    data = b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
+    _write_whole(path, b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)]))
+
+
+def _write_whole(path: Path, data: bytes) -> None:
     temporary: str | None = None
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=".part", dir=path.parent)

@@ -27,6 +27,8 @@ def stamp(pictures: Iterable[av.VideoFrame], info: VideoInfo, warn: Callable[[st
 
     Some files (ASF with B-frames) store times in decoding order; then the pts go back and forth and the dts are in
     order, so the dts are used, as ffmpeg does. Missing times go on by the last frame's duration, or the frame rate's.
+    A picture lasts until the next one; what the container says of its duration counts for the last one only, since mp4
+    with B-frames tells the time between packets.
     """
     stream = iter(pictures)
     head = deque(islice(stream, _LOOKAHEAD))
@@ -51,7 +53,7 @@ def stamp(pictures: Iterable[av.VideoFrame], info: VideoInfo, warn: Callable[[st
                 offset += held.pts + step - pts
                 pts = held.pts + step
             pts = max(pts, held.pts + 1)
-        yield held if held.duration else replace(held, duration=pts - held.pts)
+        yield replace(held, duration=pts - held.pts)
         held = Timed(picture, pts, declared)
     if held is not None:
         yield held if held.duration else replace(held, duration=period)

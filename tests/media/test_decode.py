@@ -1,0 +1,184 @@
+"""Every frame, each at its time: against a second ffmpeg, on real tiny files."""
+
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.media import make
+from vsrcli.errors import InputError
+from vsrcli.media.decode import Frame, decode
+from vsrcli.media.probe import probe
+
+BFRAMES = {"bf": "3", "g": "12"}
+KINDS = {
+    "mp4": ("libx264", "yuv420p", BFRAMES),
+    "mkv": ("ffv1", "yuv444p", {}),
+    "webm": ("libvpx-vp9", "yuv420p", {"deadline": "realtime", "cpu-used": "8"}),
+    "ts": ("libx264", "yuv420p", BFRAMES),
+    "avi": ("mpeg4", "yuv420p", {"bf": "2"}),
+    "264": ("libx264", "yuv420p", BFRAMES),
+    "mpg": ("mpeg2video", "yuv420p", {"bf": "2"}),
+    "mov": ("prores_ks", "yuv422p10le", {}),
+    "gif": ("gif", "rgb8", {}),
+}
+
+
+def _all(path: Path, **options: object) -> tuple[list[Frame], list[str]]:
+    warnings: list[str] = []
+    return list(decode(probe(path), warn=warnings.append, **options)), warnings  # type: ignore[arg-type]
+
+
+def _pts(frames: list[Frame]) -> list[int]:
+    return [frame.pts for frame in frames]
+
+
+@pytest.mark.parametrize("suffix", KINDS)
+def test_all_frames_and_timestamps_and_any_part_of_them(tmp_path: Path, suffix: str) -> None:
+    codec, pix_fmt, options = KINDS[suffix]
+    path = make.video(tmp_path / f"a.{suffix}", codec=codec, pix_fmt=pix_fmt, options=options, frames=40)
+    info = probe(path)
+    frames, warnings = _all(path)
+    assert _pts(frames) == [pts for pts, _ in make.second_opinion(path)]
+    assert [frame.number for frame in frames] == list(range(40))
+    assert warnings == []
+    for frame in frames:
+        assert np.abs(frame.rgb / np.iinfo(frame.rgb.dtype).max * 255 - make.pattern(frame.number)).mean() < 24
+    part, _ = _all(path, start=0.8, end=1.2)
+    begin = round(info.start_time / info.time_base)
+    chosen = [f for f in frames if 0.799 < (f.pts - begin) * info.time_base < 1.199]
+    assert len(chosen) == 10
+    assert _pts(part) == _pts(chosen)
+    assert [frame.number for frame in part] == list(range(10))
+    assert all(np.array_equal(one.rgb, other.rgb) for one, other in zip(part, chosen, strict=True))
+
+
+def test_variable_frame_rate_keeps_each_timestamp_and_duration(tmp_path: Path) -> None:
+    pts = [0, 7, 40, 41, 99, 100, 250, 251, 999, 1500]
+    path = make.video(tmp_path / "a.mkv", codec="ffv1", pts=pts, time_base=Fraction(1, 1000))
+    frames, _ = _all(path)
+    assert _pts(frames) == pts
+    assert all(frame.duration > 0 for frame in frames)
+    path = make.video(tmp_path / "a.mp4", pts=pts, time_base=Fraction(1, 1000), options={"bf": "3"})
+    info = probe(path)
+    frames, _ = _all(path)
+    assert [frame.pts * info.time_base for frame in frames] == [Fraction(p, 1000) for p in pts]
+    assert [f.duration * info.time_base for f in frames[:-1]] == [
+        Fraction(after - before, 1000) for before, after in pairwise(pts)
+    ]
+
+
+def test_deep_sources_come_as_sixteen_bits(tmp_path: Path) -> None:
+    frames, _ = _all(make.video(tmp_path / "a.mkv", codec="ffv1", pix_fmt="yuv444p10le", frames=2))
+    assert frames[0].rgb.dtype == np.uint16
+    assert np.abs(frames[0].rgb / 257 - make.pattern(0)).max() < 2.5
+
+
+def test_a_cut_off_file_gives_all_it_has_and_says_so(tmp_path: Path) -> None:
+    whole, fast, cut = (
+        make.video(tmp_path / "v.mp4", frames=60, options={"g": "10"}),
+        tmp_path / "f.mp4",
+        tmp_path / "c.mp4",
+    )
+    make.ffmpeg("-i", whole, "-c", "copy", "-movflags", "+faststart", fast)
+    data = fast.read_bytes()
+    cut.write_bytes(data[: len(data) * 6 // 10])
+    frames, warnings = _all(cut)
+    assert _pts(frames) == [pts for pts, _ in make.second_opinion(cut)]
+    assert 5 < len(frames) < 60
+    assert any("cut off" in line for line in warnings)
+
+
+def test_damage_in_the_middle_is_skipped_as_ffmpeg_does(tmp_path: Path) -> None:
+    path = make.video(tmp_path / "v.avi", codec="mpeg4", frames=60)
+    data = bytearray(path.read_bytes())
+    for place in np.random.default_rng(3).integers(len(data) // 4, len(data) * 3 // 4, 40):
+        data[place] ^= 0x5A
+    path.write_bytes(data)
+    frames, warnings = _all(path)
+    assert _pts(frames) == [pts for pts, _ in make.second_opinion(path)]
+    assert 0 < len(frames) < 60
+    assert "damaged" in warnings[0]
+
+
+def test_nothing_decodable_is_an_input_error(tmp_path: Path) -> None:
+    whole, fast, cut = make.video(tmp_path / "v.mp4"), tmp_path / "f.mp4", tmp_path / "c.mp4"
+    make.ffmpeg("-i", whole, "-c", "copy", "-movflags", "+faststart", fast)
+    data = fast.read_bytes()
+    cut.write_bytes(data[: data.index(b"mdat") + 40])
+    with pytest.raises(InputError, match="not one frame"):
+        _all(cut)
+
+
+def test_a_clock_that_starts_again_is_joined(tmp_path: Path) -> None:
+    one = make.video(tmp_path / "a.ts", frames=30).read_bytes()
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(one + one)
+    frames, warnings = _all(joined)
+    assert len(frames) == 60
+    assert all(after > before for before, after in pairwise(_pts(frames)))
+    assert frames[-1].pts - frames[0].pts == pytest.approx(59 * 3600, abs=3 * 3600)
+    assert any("clock jumps back" in line for line in warnings)
+
+
+def test_a_change_of_size_is_scaled_to_the_first(tmp_path: Path) -> None:
+    large = make.video(tmp_path / "a.ts", frames=10, width=64, height=48).read_bytes()
+    small = make.video(tmp_path / "b.ts", frames=10, width=96, height=64, pts=range(10, 20)).read_bytes()
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(large + small)
+    frames, warnings = _all(joined)
+    assert {frame.rgb.shape for frame in frames} == {(48, 64, 3)}
+    assert len(frames) == 20
+    assert any("96x64" in line for line in warnings)
+
+
+def test_skipped_frames_are_counted(tmp_path: Path) -> None:
+    path = make.video(tmp_path / "a.mp4", frames=12, options=BFRAMES)
+    frames, _ = _all(path)
+    rest, _ = _all(path, skip=5)
+    assert [(frame.number, frame.pts) for frame in rest] == [(frame.number, frame.pts) for frame in frames[5:]]
+    assert all(np.array_equal(one.rgb, other.rgb) for one, other in zip(rest, frames[5:], strict=True))
+
+
+def _combing(frames: list[Frame]) -> float:
+    """How much more neighbouring rows differ than rows two apart do, in the frames' middle."""
+    green = np.stack([frame.rgb[..., 1].astype(float) for frame in frames[2:-2]])
+    near = np.abs(green[:, 1:-1] - green[:, :-2]).mean()
+    far = np.abs(green[:, 2:] - green[:, :-2]).mean()
+    return float(near / far)
+
+
+def test_interlaced_frames_are_deinterlaced_one_for_one(tmp_path: Path) -> None:
+    path = make.interlaced(tmp_path / "i.mpg")
+    combed, _ = _all(path, deinterlace="off")
+    clean, _ = _all(path)
+    assert _pts(clean) == _pts(combed) == [pts for pts, _ in make.second_opinion(path)]
+    assert [f.duration for f in clean] == [f.duration for f in combed]
+    assert _combing(combed) > 1.2
+    assert _combing(clean) < 1.0
+
+
+def test_deinterlacing_can_be_forced_and_progressive_video_is_left_alone(tmp_path: Path) -> None:
+    path = make.combed_but_not_flagged(tmp_path / "c.mkv")
+    left, _ = _all(path, deinterlace="auto")
+    forced, _ = _all(path, deinterlace="on")
+    assert _pts(forced) == _pts(left)
+    assert _combing(left) > 1.2
+    assert _combing(forced) < 1.0
+
+
+def test_real_files(shared: Path) -> None:
+    for name, count in (("phone_rotated_vfr.mp4", 23), ("bear_vp9_opus.webm", 82)):
+        path = shared / "data/real" / name
+        frames, warnings = _all(path)
+        assert (len(frames), warnings) == (count, [])
+        assert _pts(frames) == [pts for pts, _ in make.second_opinion(path)]
+
+
+def test_pts_stored_in_decoding_order_are_set_right(shared: Path) -> None:
+    path = shared / "data/train/aquarium.wmv"  # VC-1 with B-frames in ASF
+    frames, _ = _all(path, end=0.6)
+    assert len(frames) > 10
+    assert _pts(frames) == [pts for pts, _ in make.second_opinion(path, "-t", "1")][: len(frames)]
