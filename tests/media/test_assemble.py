@@ -20,7 +20,7 @@ from tests.media import make
 from vsrcli.errors import InterruptedJobError, OutputError, UsageError
 from vsrcli.media.assemble import assemble
 from vsrcli.media.codecs import EncodeSettings, choose_settings
-from vsrcli.media.containers import check_container
+from vsrcli.media.containers import CONTAINERS, check_container
 from vsrcli.media.encode import SegmentWriter
 from vsrcli.media.info import Colour, VideoInfo
 from vsrcli.media.probe import probe
@@ -52,7 +52,8 @@ def read(path: Path) -> Film:
             span = chapter["start"] * tick, chapter["end"] * tick
             film.chapters.append((Fraction(span[0]), Fraction(span[1]), chapter["metadata"].get("title", "")))
         for stream in container.streams:
-            codec = stream.codec_context.name if stream.type in ("video", "audio", "subtitle") else None
+            known = stream.type in ("video", "audio", "subtitle")
+            codec = stream.codec_context.codec.canonical_name if known else None
             film.streams.append({
                 "kind": "cover" if stream.disposition & Disposition.attached_pic else stream.type,
                 "codec": codec,
@@ -336,6 +337,22 @@ def test_awkward_names_are_only_names(mp4: Path, tmp_path: Path, name: str) -> N
     source = shutil.copy(mp4, tmp_path / "in" / name)
     enlarge(Path(source), tmp_path / name)
     assert read(tmp_path / name).pts == read(mp4).pts
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"),
+    [
+        (suffix, codec)
+        for suffix in (".mp4", ".mov", ".mkv", ".webm", ".ts", ".avi")
+        for codec in CONTAINERS[suffix].video
+    ],
+)
+def test_every_container_holds_the_codecs_it_is_said_to(tmp_path: Path, suffix: str, codec: str) -> None:
+    source = make.video(tmp_path / "in.mkv", frames=9)
+    enlarge(source, tmp_path / f"out{suffix}", codec=codec)
+    made = read(tmp_path / f"out{suffix}")
+    assert len(made.pts) == 9
+    assert [stream["codec"] for stream in made.streams] == [codec]
 
 
 def test_late_and_odd_clocks_survive_in_mp4(tmp_path: Path) -> None:

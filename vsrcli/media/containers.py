@@ -62,7 +62,7 @@ _MP4 = Container(
 )
 _MOV = Container(
     "mov",
-    ("h264", "hevc", "prores", "av1"),
+    ("h264", "hevc", "prores"),
     (_MPEG_AUDIO | {"alac"} | _PCM) - {"dts"},
     frozenset({"mov_text", "eia_608"}),
     "mov_text",
@@ -84,7 +84,7 @@ _WEBM = Container("webm", ("vp9", "av1"), frozenset({"opus", "vorbis"}), frozens
 _TS = Container(
     "mpegts",
     ("h264", "hevc"),
-    _MPEG_AUDIO | {"aac_latm", "truehd", "opus", "pcm_bluray", "s302m"},
+    _MPEG_AUDIO | {"aac_latm", "opus", "pcm_bluray", "s302m"},
     frozenset({"dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle"}),
     data=frozenset({"klv", "timed_id3"}),
     chapters=False,

@@ -173,6 +173,7 @@ def _muxer_arguments(feed: Feed, info: VideoInfo, output: Path, preview: bool) -
         clock = feed.time_base.denominator
         # Edit lists, and so the start of every track, count in the movie's clock, which is 1 ms unless told.
         arguments += ["-video_track_timescale", str(clock), "-movie_timescale", str(_movie_clock(info, clock))]
+        arguments += ["-strict", "experimental"]  # for TrueHD
     if muxer == "mpegts":
         # A negative time would wrap to 26.5 hours, which players take for a jump: all is shifted instead.
         arguments += ["-mpegts_copyts", "1", "-muxdelay", "0", "-muxpreload", "0"]
