@@ -55,6 +55,8 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point of `vsr`: every failure becomes one line on stderr and the documented exit code."""
+    # Spinning OpenMP threads starve the decoder and encoder beside them; must be set before torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     debug = "--debug" in sys.argv or os.environ.get("VSR_DEBUG", "") not in ("", "0")
     try:
         cli.main(prog_name="vsr", standalone_mode=False)

@@ -1,0 +1,189 @@
+"""What a person sees while a job runs: a progress bar on a terminal, plain lines elsewhere. All on stderr."""
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.text import Text
+
+from vsrcli.pipeline.events import Event
+
+PLAIN_INTERVAL = 10.0
+"""Seconds between lines where there is no terminal."""
+
+
+class Speed:
+    """Frames per second over the last frames, and the time that is left."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque(maxlen=240)
+
+    def add(self, done: int) -> None:
+        """`done` frames are made now."""
+        self._seen.append((time.monotonic(), done))
+
+    @property
+    def fps(self) -> float | None:
+        """None until two frames are made."""
+        if len(self._seen) < 2 or self._seen[-1][0] == self._seen[0][0]:
+            return None
+        return (self._seen[-1][1] - self._seen[0][1]) / (self._seen[-1][0] - self._seen[0][0])
+
+    def left(self, total: int | None) -> str:
+        """Time to go as "1:02:03", or "" while it is unknown."""
+        if not self.fps or total is None or not self._seen:
+            return ""
+        return clock((total - self._seen[-1][1]) / self.fps)
+
+
+def clock(seconds: float) -> str:
+    """62.4 -> "1:02"."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class Display:
+    """Draws the events of jobs."""
+
+    def __init__(self, *, quiet: bool, verbose: bool) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._quiet, self._verbose = quiet, verbose
+        self._progress: Progress | None = None
+        self._task: Any = None
+        self._download: Progress | None = None
+        self._speed = Speed()
+        self._plain_at = 0.0
+
+    def line(self, text: str, *, style: str | None = None) -> None:
+        """One line, unless quiet."""
+        if not self._quiet:
+            self._console.print(text, style=style, markup=False, soft_wrap=True)
+
+    def event(self, event: Event) -> None:
+        """Show one event of a job."""
+        if event.kind == "note":
+            self.line(event.text)
+        elif event.kind == "warning":
+            self.line(f"warning: {event.text}", style="yellow")
+        elif event.kind == "download":
+            self._show_download(event)
+        elif event.kind == "start":
+            self._speed = Speed()
+            self._speed.add(event.done)
+            if event.done:
+                self.line(f"going on after frame {event.done}, which an earlier run had reached")
+            self._update("upscaling", event)
+        elif event.kind == "frame":
+            self._speed.add(event.done)
+            self._update("upscaling", event)
+        elif event.kind == "assemble":
+            self._update("assembling", Event("assemble", done=event.total or 0, total=event.total))
+
+    @contextmanager
+    def job(self, name: str) -> Iterator[None]:
+        """Around one job: its progress bar."""
+        if self._quiet or not self._console.is_terminal:
+            yield
+            return
+        columns = (
+            TextColumn("{task.description:>10}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.fields[shown_total]}"),
+            TextColumn("{task.percentage:3.0f} %"),
+        )
+        self._progress = Progress(*columns, _LiveSpeed(self), console=self._console, transient=True)
+        self._task = self._progress.add_task("preparing", total=None, shown_total="?")
+        try:
+            with self._progress:
+                yield
+        finally:
+            self._progress = None
+
+    @property
+    def speed(self) -> Speed:
+        """Of the job that runs now."""
+        return self._speed
+
+    def plan(self, report: dict[str, Any], *, force: bool = False) -> None:
+        """What will be done, if it is asked for."""
+        if not (force or self._verbose):
+            return
+        source, (width, height) = report["source"], report["size"]
+        tile = "whole frames" if report["tile"] is None else "tiles of {}x{}".format(*report["tile"])
+        window = "whole scenes" if report["window"] is None else f"windows of {report['window']} frames"
+        lines = {
+            "input": f"{report['input']}: {source['width']}x{source['height']}, {source['frames'] or '?'} frames, "
+            f"{source['rate']:.3f} fps, {source['codec']} {source['pix_fmt']}",
+            "output": f"{report['output']}: {width}x{height}, "
+            + ", ".join(f"{k} {v}" for k, v in report["encode"].items() if v is not None and k != "size"),
+            "model": f"{report['model']} ({report['weights']['source']}, {report['weights']['sha256'][:12]})",
+            "run": f"{report['device']}, {report['precision']}, {window}, lookahead {report['lookahead']}, {tile}",
+            "memory": f"about {report['memory_bytes'] / 2**30:.2f} GiB",
+        }
+        for name, text in lines.items():
+            self._console.print(f"{name:>8}  {text}", markup=False, soft_wrap=True)
+        for text in report["warnings"]:
+            self._console.print(f" warning  {text}", markup=False, soft_wrap=True)
+
+    def result(self, report: dict[str, Any]) -> None:
+        """One line about a finished job."""
+        speed = f", {report['fps']:.2f} fps" if report["frames_made"] else ""
+        self.line(
+            f"{report['output']}: {report['frames']} frames of {report['size'][0]}x{report['size'][1]} "
+            f"in {clock(report['seconds'])}{speed}, {report['model']}",
+            style="green",
+        )
+
+    def summary(self, reports: list[dict[str, Any]]) -> None:
+        """The end of a batch."""
+        count = {s: sum(r["status"] == s for r in reports) for s in ("done", "planned", "skipped", "failed")}
+        self.line(", ".join(f"{n} {status}" for status, n in count.items() if n), style="bold")
+        for report in reports:
+            if report["status"] == "failed":
+                self.line(f"failed: {report['input']}: {report['error']}", style="red")
+
+    def _update(self, stage: str, event: Event) -> None:
+        if self._progress is not None:
+            total = max(event.total, event.done) if event.total else None
+            self._progress.update(
+                self._task, description=stage, completed=event.done, total=total, shown_total=total or "?"
+            )
+        elif not self._quiet and not self._console.is_terminal and time.monotonic() - self._plain_at > PLAIN_INTERVAL:
+            self._plain_at = time.monotonic()
+            fps, left = self._speed.fps, self._speed.left(event.total)
+            parts = [f"{stage}: frame {event.done} of {event.total or '?'}"]
+            parts += [f"{fps:.2f} fps"] if fps else []
+            self.line(", ".join(parts + ([f"{left} left"] if left else [])))
+
+    def _show_download(self, event: Event) -> None:
+        if self._quiet or not self._console.is_terminal:
+            return
+        if self._download is None:
+            self._download = Progress(
+                TextColumn("downloading"), BarColumn(), DownloadColumn(), console=self._console, transient=True
+            )
+            self._task = self._download.add_task("", total=event.total)
+            self._download.start()
+        self._download.update(self._task, completed=event.done, total=event.total)
+        if event.done == event.total:
+            self._download.stop()
+            self._download = None
+
+
+class _LiveSpeed(ProgressColumn):
+    """The speed of whatever job the display shows now."""
+
+    def __init__(self, display: Display) -> None:
+        super().__init__()
+        self._display = display
+
+    def render(self, task: Task) -> Text:
+        """ "12.34 fps  0:42 left"."""
+        speed = self._display.speed
+        left = speed.left(int(task.total) if task.total else None)
+        return Text("  ".join([f"{speed.fps:.2f} fps" if speed.fps else "", f"{left} left" if left else ""]).strip())

@@ -1,0 +1,69 @@
+"""Several inputs and folders: which files there are, where each result goes, and what is already done."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vsrcli.errors import InputError, UsageError
+from vsrcli.media.containers import CONTAINERS
+from vsrcli.media.images import natural_key
+
+VIDEO_SUFFIXES = frozenset(CONTAINERS) | {
+    *(".mpg", ".mpeg", ".vob", ".wmv", ".asf", ".flv", ".3gp", ".ogv", ".mxf", ".y4m", ".264", ".265", ".hevc")
+}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One input and where its result goes (None: beside it, by the usual name)."""
+
+    source: Path
+    output: Path | None
+
+
+def is_video_folder(path: Path, *, recursive: bool) -> bool:
+    """Whether a path is a folder to be worked through file by file, and not one sequence of images."""
+    return path.is_dir() and (recursive or any(p.suffix.lower() in VIDEO_SUFFIXES for p in path.iterdir()))
+
+
+def is_batch(sources: Sequence[Path], *, recursive: bool) -> bool:
+    """Whether the call names more than one video."""
+    return len(sources) > 1 or is_video_folder(sources[0], recursive=recursive)
+
+
+def items(sources: Sequence[Path], output: Path | None, *, recursive: bool) -> list[Item]:
+    """All videos of a batch. With `output` (a folder) the tree below each source folder is kept there.
+
+    Raises UsageError if `output` is a file, InputError if there is nothing to do.
+    """
+    if output is not None and (output.is_file() or "%" in output.name):
+        raise UsageError(f"{output} is not a folder: with several inputs -o names a folder")
+    found = []
+    for source in sources:
+        if not is_video_folder(source, recursive=recursive):
+            found.append(Item(source, _target(output, Path(source.name))))
+            continue
+        for video in _videos(source, recursive):
+            if output is not None and video.is_relative_to(output):
+                continue
+            found.append(Item(video, _target(output, video.relative_to(source))))
+    if not found:
+        raise InputError(f"no videos in {', '.join(map(str, sources))}" + ("" if recursive else " (try --recursive)"))
+    outputs = [item.output for item in found if item.output is not None]
+    twice = next((o for o in outputs if outputs.count(o) > 1), None)
+    if twice is not None:
+        raise UsageError(f"two inputs would both be written to {twice}: give folders or separate calls")
+    return found
+
+
+def _target(output: Path | None, name: Path) -> Path | None:
+    """The same name in the output folder; formats that are not written become Matroska, which holds everything."""
+    if output is None:
+        return None
+    return output / (name if name.suffix.lower() in CONTAINERS or not name.suffix else name.with_suffix(".mkv"))
+
+
+def _videos(folder: Path, recursive: bool) -> Iterator[Path]:
+    walk = folder.rglob("*") if recursive else folder.iterdir()
+    files = (p for p in walk if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
+    return iter(sorted((p for p in files if not any(part.endswith(".vsr") for part in p.parts)), key=natural_key))

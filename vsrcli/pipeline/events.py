@@ -1,0 +1,21 @@
+"""What a job tells its caller while it runs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Event:
+    """One piece of news.
+
+    `kind` is "note" or "warning" (a line in `text`), "download" (`done` of `total` bytes), "start" (frame `done` is
+    the first to be made now, of `total` if known), "frame" (`done` of `total` frames are made), "assemble" or "done".
+    """
+
+    kind: str
+    text: str = ""
+    done: int = 0
+    total: int | None = None
+
+
+OnEvent = Callable[[Event], None]

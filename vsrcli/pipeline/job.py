@@ -1,0 +1,174 @@
+"""The job folder beside the output: what survives a crash, and how a second run finds its place again.
+
+`<output>.vsr/` holds `job.json` (the source's fingerprint and all settings), finished segments, and the engine's
+state at the border after the last one. Segments cover fixed ranges of frames, so an interrupted and an uninterrupted
+job encode the same frames in the same way. A segment counts once its record `NNNNNN.json` is renamed into place.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from vsrcli.engine.plan import Plan
+from vsrcli.errors import InputError, OutputError, UsageError
+from vsrcli.media.info import VideoInfo
+
+_SAMPLE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A finished segment: its file (or folder of images), and the pts of its frames."""
+
+    path: Path
+    pts: tuple[int, ...]
+    last: bool
+
+
+class Job:
+    """The folder of one job. Use `Job.open`."""
+
+    def __init__(self, folder: Path, record: dict[str, Any]) -> None:
+        self.folder = folder
+        tile = record["plan"]["tile"]
+        self.plan = Plan(**record["plan"] | {"tile": tile and tuple(tile)})
+        self.segment_frames: int = record["segment_frames"]
+        self.segments = self._finished()
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        *,
+        source: Mapping[str, Any],
+        settings: Mapping[str, Any],
+        plan: Plan,
+        segment_frames: int,
+        restart: bool,
+    ) -> "Job":
+        """Continue the job in `folder` or start one there.
+
+        `plan` is what vsr chose by itself: a job that goes on keeps the plan it began with. Raises UsageError if an
+        unfinished job of another source or with other settings lies there (`restart` throws it away).
+        """
+        record: dict[str, Any] = {"source": source, "settings": settings}
+        record |= {"plan": asdict(plan), "segment_frames": segment_frames}
+        record = json.loads(json.dumps(record))
+        path = folder / "job.json"
+        if restart and folder.exists():
+            shutil.rmtree(folder)
+        if path.exists():
+            try:
+                found = json.loads(path.read_text())
+                changed = [
+                    k for part in ("source", "settings") for k in record[part] if found[part].get(k) != record[part][k]
+                ]
+            except (ValueError, KeyError, AttributeError):
+                raise UsageError(f"{folder} holds a damaged job: add --restart to start over") from None
+            if changed:
+                raise UsageError(
+                    f"{folder} holds an unfinished job that differs in {', '.join(changed)}: "
+                    "add --restart to start over, or repeat the settings it began with"
+                )
+            return cls(folder, found)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_durably(path, json.dumps(record, indent=1).encode())
+        except OSError as error:
+            raise OutputError(f"cannot write {folder}: {error.strerror}") from None
+        return cls(folder, record)
+
+    @property
+    def frames(self) -> int:
+        """Frames in finished segments."""
+        return sum(len(segment.pts) for segment in self.segments)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last segment of the video is finished."""
+        return bool(self.segments) and self.segments[-1].last
+
+    def segment_path(self, index: int) -> Path:
+        """Where a segment is written."""
+        return self.folder / f"{index:06d}.segment"
+
+    def commit(self, index: int, pts: list[int], *, last: bool, state: dict[str, torch.Tensor] | None) -> None:
+        """Make a written segment count, with the engine's state at its end (None if it is the last)."""
+        path = self.segment_path(index)
+        for part in sorted(path.iterdir()) if path.is_dir() else [path]:
+            sync(part)
+        if state is not None:
+            temporary = self.folder / "state.part"
+            save_file(state, temporary)
+            sync(temporary)
+            temporary.replace(self._state_path(index))
+        write_durably(self._record_path(index), json.dumps({"pts": pts, "last": last}).encode())
+        self._state_path(index - 1).unlink(missing_ok=True)
+        self.segments.append(Segment(path, tuple(pts), last))
+
+    def state(self) -> dict[str, torch.Tensor] | None:
+        """The engine's state after the last finished segment; None at the start."""
+        if not self.segments:
+            return None
+        return load_file(self._state_path(len(self.segments) - 1))
+
+    def remove(self) -> None:
+        """The output is in place: nothing here is needed any more."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _finished(self) -> list[Segment]:
+        found: list[Segment] = []
+        while (path := self._record_path(len(found))).exists():
+            record = json.loads(path.read_text())
+            found.append(Segment(self.segment_path(len(found)), tuple(record["pts"]), record["last"]))
+        return found
+
+    def _record_path(self, index: int) -> Path:
+        return self.folder / f"{index:06d}.json"
+
+    def _state_path(self, index: int) -> Path:
+        return self.folder / f"{index:06d}.state"
+
+
+def fingerprint(info: VideoInfo) -> dict[str, Any]:
+    """What identifies a source: name, size and a digest of its beginning and end (of all images' names and sizes)."""
+    digest = hashlib.sha256()
+    files = info.images or (info.path,)
+    try:
+        for path in files:
+            digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+        for path in {files[0], files[-1]}:
+            with path.open("rb") as file:
+                digest.update(file.read(_SAMPLE))
+                file.seek(max(0, path.stat().st_size - _SAMPLE))
+                digest.update(file.read())
+    except OSError as error:
+        raise InputError(f"cannot read {error.filename}: {error.strerror}") from None
+    return {"input": info.path.name, "sha256": digest.hexdigest()}
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a file so that after a crash it is either absent (or as before) or whole."""
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_bytes(data)
+    sync(temporary)
+    temporary.replace(path)
+    if os.name == "posix":
+        sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Flush a file or folder to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

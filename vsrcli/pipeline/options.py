@@ -1,0 +1,118 @@
+"""What the caller may ask of a job, and what follows from it for one source: sizes and the engine's plan."""
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import torch
+
+from vsrcli.engine.plan import LOOKAHEAD, WINDOW, Plan, choose_plan, default_budget, parse_size
+from vsrcli.errors import UsageError
+from vsrcli.media.decode import Deinterlace
+from vsrcli.media.info import VideoInfo
+from vsrcli.nets.recurrent import RecurrentNet
+
+
+@dataclass(frozen=True)
+class Options:
+    """All that shapes a job, named as on the command line; None leaves the choice to vsr.
+
+    `scale`, `height` and `size` (w, h) exclude each other. `start` and `end` are seconds. `rate` is the frame rate of
+    an image sequence.
+    """
+
+    model: str | None = None
+    scale: float | None = None
+    height: int | None = None
+    size: tuple[int, int] | None = None
+    device: str = "auto"
+    precision: str = "auto"
+    propagation: str = "auto"
+    window: int | None = None
+    lookahead: int | None = None
+    keyframe_interval: int | None = None
+    tile: str = "auto"
+    memory: str | None = None
+    deinterlace: Deinterlace = "auto"
+    codec: str | None = None
+    crf: float | None = None
+    preset: str | None = None
+    pix_fmt: str | None = None
+    start: float | None = None
+    end: float | None = None
+    rate: Fraction = Fraction(25)
+    overwrite: bool = False
+    restart: bool = False
+
+    def check(self) -> None:
+        """Raise UsageError if the options contradict each other."""
+        if sum(x is not None for x in (self.scale, self.height, self.size)) > 1:
+            raise UsageError("--scale, --height and --size exclude each other: give one")
+        if self.scale is not None and not 0 < self.scale <= 16:
+            raise UsageError("--scale must be between 0 and 16")
+        if self.start is not None and self.end is not None and self.end <= self.start:
+            raise UsageError("--end must lie after --start")
+
+
+def net_scale(options: Options) -> int | None:
+    """The factor that the net should have: 2 for a target of exactly x2, else any."""
+    return 2 if options.scale == 2 else None
+
+
+def output_size(options: Options, info: VideoInfo, scale: int) -> tuple[int, int]:
+    """(width, height) of the output as coded (before the rotation that `info` declares, if any)."""
+    turned = info.rotation is not None and abs(info.rotation[1]) > abs(info.rotation[0])
+    width, height = (info.height, info.width) if turned else (info.width, info.height)
+    if options.size is not None:
+        wanted = options.size
+    elif options.height is not None:
+        wanted = (even(width * options.height / height), options.height)
+    elif options.scale is not None and options.scale != scale:
+        wanted = (even(width * options.scale), even(height * options.scale))
+    else:
+        wanted = (width * scale, height * scale)
+    if min(wanted) < 16 or max(wanted) > 16384:
+        raise UsageError(f"an output of {wanted[0]}x{wanted[1]} is out of range (16 to 16384 pixels a side)")
+    return (wanted[1], wanted[0]) if turned else wanted
+
+
+def even(length: float) -> int:
+    """The nearest even number of pixels, as subsampled chroma needs."""
+    return 2 * round(length / 2)
+
+
+def make_plan(
+    options: Options, net: RecurrentNet, height: int, width: int, device: torch.device, dtype: torch.dtype
+) -> Plan:
+    """The engine's plan for frames of that size. Raises UsageError for options that do not fit the net."""
+    wanted = Plan(
+        window=WINDOW if options.window is None else options.window,
+        lookahead=LOOKAHEAD if options.lookahead is None else options.lookahead,
+    )
+    mode = options.propagation
+    if not net.bidirectional:
+        if mode == "window":
+            raise UsageError("this model runs forward only and always streams: leave out --propagation")
+        wanted = replace(wanted, window=None if mode == "clip" else 1, lookahead=0)
+    elif mode == "stream":
+        raise UsageError("this model needs frames from the future and cannot stream: use --propagation window")
+    elif mode == "clip":
+        wanted = replace(wanted, window=None)
+    elif mode not in ("auto", "window"):
+        raise UsageError(f"no such propagation: {mode} (use auto, clip, window or stream)")
+    budget = parse_size(options.memory) if options.memory else default_budget(device)
+    if options.tile == "auto":
+        return choose_plan(net, height, width, wanted, dtype, budget)
+    wanted = replace(wanted, tile=parse_tile(options.tile))
+    return choose_plan(net, height, width, wanted, dtype, budget, fixed_tile=True)
+
+
+def parse_tile(text: str) -> tuple[int, int] | None:
+    """ "256x192" -> (256, 192); "256" is square; "none" is None. Raises UsageError."""
+    if text == "none":
+        return None
+    parts = text.lower().split("x")
+    if len(parts) in (1, 2) and all(p.isdecimal() for p in parts):
+        width, height = int(parts[0]), int(parts[-1])
+        if min(width, height) >= 32:
+            return width, height
+    raise UsageError(f"not a tile: {text} (write auto, none or WxH in source pixels, 32 or more a side)")

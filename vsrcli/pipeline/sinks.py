@@ -1,0 +1,168 @@
+"""Where HR frames go: a video file or a sequence of images. Both are made of segments and put in place at the end."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from vsrcli.errors import OutputError, UsageError
+from vsrcli.media.assemble import assemble
+from vsrcli.media.codecs import EncodeSettings, choose_settings
+from vsrcli.media.containers import check_container
+from vsrcli.media.encode import SegmentWriter
+from vsrcli.media.images import WRITABLE_SUFFIXES, write_image
+from vsrcli.media.info import VideoInfo
+from vsrcli.pipeline.job import Segment
+
+
+class Writer(Protocol):
+    """Takes the frames of one segment."""
+
+    def write(self, rgb: np.ndarray, pts: int, duration: int) -> None:
+        """One frame (h, w, 3), uint8 or uint16."""
+
+    def close(self) -> None:
+        """The segment is complete."""
+
+
+class Sink(Protocol):
+    """One kind of output. `warnings` are lines about what the output cannot hold."""
+
+    output: Path
+    warnings: list[str]
+
+    def settings(self) -> dict[str, object]:
+        """What shapes the encoded frames, for the job's record."""
+
+    def writer(self, path: Path, first: int) -> Writer:
+        """A writer for the segment at `path`, whose first frame has the number `first`."""
+
+    def finish(self, segments: Sequence[Segment], tags: Mapping[str, str], warn: Callable[[str], None]) -> None:
+        """Put the complete output in place."""
+
+
+class VideoSink:
+    """A video file with all other streams of the source."""
+
+    def __init__(
+        self,
+        output: Path,
+        info: VideoInfo,
+        encode: EncodeSettings,
+        *,
+        span: tuple[float | None, float | None] = (None, None),
+    ) -> None:
+        self.output, self.info, self.encode, self.span = output, info, encode, span
+        self.warnings = [*encode.notes, *([] if info.images else check_container(info, output))]
+
+    def settings(self) -> dict[str, object]:
+        """The encoder's settings."""
+        e = self.encode
+        return {"codec": e.codec, "crf": e.crf, "preset": e.preset, "pix_fmt": e.pix_fmt, "size": [e.width, e.height]}
+
+    def writer(self, path: Path, first: int) -> Writer:
+        """An encoder."""
+        return SegmentWriter(path, self.info, self.encode)
+
+    def finish(self, segments: Sequence[Segment], tags: Mapping[str, str], warn: Callable[[str], None]) -> None:
+        """Join the segments and add the source's other streams, by stream copy."""
+        already = set(self.warnings)
+        assemble(
+            [s.path for s in segments],
+            self.info,
+            self.encode,
+            self.output,
+            pts=[p for s in segments for p in s.pts],
+            tags=tags,
+            start=self.span[0],
+            end=self.span[1],
+            warn=lambda line: None if line in already else warn(line),
+        )
+
+
+class ImageSink:
+    """Numbered images: a pattern such as out/%08d.png, or a folder (which gets the source images' names)."""
+
+    def __init__(self, output: Path, info: VideoInfo, *, size: tuple[int, int]) -> None:
+        self.output, self.size = output, size
+        self.warnings: list[str] = []
+        self._names: Callable[[int], str]
+        if "%" in output.name:
+            self.folder, pattern = output.parent, output.name
+            first = _first_number(info)
+            self._names = lambda number: pattern % (number + first)
+        else:
+            self.folder = output
+            stems = [p.stem for p in info.images]
+            self._names = lambda number: f"{stems[number]}.png" if stems else f"{number + 1:08d}.png"
+        try:
+            suffix = Path(self._names(0)).suffix.lower()
+        except (TypeError, ValueError):
+            raise UsageError(f"not a pattern of names: {output.name} (write it like out/%08d.png)") from None
+        if suffix not in WRITABLE_SUFFIXES:
+            raise UsageError(f"cannot write {suffix or 'nameless'} images: use one of {', '.join(WRITABLE_SUFFIXES)}")
+
+    def settings(self) -> dict[str, object]:
+        """The pattern and size."""
+        return {"images": self.output.name, "size": list(self.size)}
+
+    def writer(self, path: Path, first: int) -> Writer:
+        """Writes images to the folder `path`."""
+        return _ImageWriter(path, first, self._names, self.size)
+
+    def finish(self, segments: Sequence[Segment], tags: Mapping[str, str], warn: Callable[[str], None]) -> None:
+        """Move the images to their folder."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for segment in segments:
+                for image in sorted(segment.path.iterdir()):
+                    image.replace(self.folder / image.name)
+        except OSError as error:
+            raise OutputError(f"cannot write {self.folder}: {error.strerror}") from None
+
+
+class _ImageWriter:
+    def __init__(self, folder: Path, first: int, names: Callable[[int], str], size: tuple[int, int]) -> None:
+        folder.mkdir(exist_ok=True)
+        self._folder, self._number, self._names, self._size = folder, first, names, size
+
+    def write(self, rgb: np.ndarray, pts: int, duration: int) -> None:
+        write_image(self._folder / self._names(self._number), rgb, size=self._size)
+        self._number += 1
+
+    def close(self) -> None:
+        pass
+
+
+def is_image_output(output: Path, info: VideoInfo) -> bool:
+    """Whether an output's name means images: a pattern, or for a source of images a name without an ending."""
+    return "%" in output.name or (bool(info.images) and (output.is_dir() or not output.suffix))
+
+
+def make_sink(
+    output: Path,
+    info: VideoInfo,
+    size: tuple[int, int],
+    *,
+    codec: str | None,
+    crf: float | None,
+    preset: str | None,
+    pix_fmt: str | None,
+    span: tuple[float | None, float | None],
+) -> Sink:
+    """The sink that the output's name asks for. Raises UsageError if the container cannot hold what is asked."""
+    if is_image_output(output, info):
+        return ImageSink(output, info, size=size)
+    width, height = size
+    encode = choose_settings(
+        info, output, width=width, height=height, codec=codec, crf=crf, preset=preset, pix_fmt=pix_fmt
+    )
+    return VideoSink(output, info, encode, span=span)
+
+
+def _first_number(info: VideoInfo) -> int:
+    """Images keep their numbers; a video's frames count from 1, as with ffmpeg."""
+    digits = re.findall(r"\d+", info.images[0].stem) if info.images else ["1"]
+    return int(digits[-1]) if digits else 1
