@@ -159,8 +159,39 @@ def test_missing_unexpected_and_misshapen_keys_are_named(tiny: dict[str, Tensor]
 
 @needs_golden
 @pytest.mark.parametrize(
+    ("keys", "arch", "config"),
+    [
+        ("basicsr_basicvsr", "basicvsr", {"channels": 64, "blocks": 30}),
+        ("mmagic_basicvsr_b2", "basicvsr", {"channels": 64, "blocks": 2}),
+        ("basicsr_iconvsr_p2", "iconvsr", {"channels": 64, "blocks": 30, "padding": 2}),
+        ("basicsr_iconvsr_p3", "iconvsr", {"channels": 64, "blocks": 30, "padding": 3}),
+        ("mmagic_iconvsr_p3", "iconvsr", {"channels": 64, "blocks": 30, "padding": 3}),
+        ("mmagic_basicvsrpp_c64n7", "basicvsr++", {"channels": 64, "blocks": 7}),
+        ("basicsr_basicvsrpp_c64n7", "basicvsr++", {"channels": 64, "blocks": 7}),
+        ("mmagic_edvr_m_full", "edvr", {"channels": 64, "frames": 5, "blocks": 10}),
+        ("basicsr_edvr_m_full", "edvr", {"channels": 64, "frames": 5, "blocks": 10}),
+    ],
+)
+def test_every_released_layout_is_recognised_and_complete(
+    keys: str, arch: str, config: dict[str, int], tmp_path: Path
+) -> None:
+    rows = [line.split("\t") for line in key_list(keys)]
+    state = {key: torch.zeros([int(s) for s in shape.split("x")]) for key, shape, _ in rows}
+    architecture, found, own = formats.identify(state, {}, tmp_path)
+    assert (architecture.name, found) == (arch, config)
+    with torch.device("meta"):
+        net = architecture.build(found)
+    assert {key: value.shape for key, value in net.state_dict().items()} == {k: v.shape for k, v in own.items()}
+
+
+@needs_golden
+@pytest.mark.parametrize(
     ("keys", "name"),
-    [("mmagic_realbasicvsr_b2", "RealBasicVSR"), ("basicsr_edvr_extractor_p2", "EDVR"), ("mmagic_spynet", "SPyNet")],
+    [
+        ("mmagic_realbasicvsr_b2", "RealBasicVSR"),
+        ("basicsr_edvr_extractor_p2", "EDVR's feature"),
+        ("mmagic_spynet", "SPyNet"),
+    ],
 )
 def test_related_nets_are_called_by_their_name(keys: str, name: str, tmp_path: Path) -> None:
     rows = [line.split("\t") for line in key_list(keys)]
@@ -221,7 +252,7 @@ def test_a_missing_checkpoint_is_one_line(tmp_path: Path) -> None:
 
 
 @needs_golden
-def test_golden_keys_in_mmagic_form_compute_the_reference(tmp_path: Path) -> None:
+def test_an_mmagic_file_computes_the_reference(tmp_path: Path) -> None:
     golden = Golden("basicvsr_mm_mirror")
     state = {f"generator.{key}": value for key, value in golden.state_dict().items()}
     torch.save({"state_dict": state, "meta": {}}, tmp_path / "net.pth")
@@ -231,3 +262,21 @@ def test_golden_keys_in_mmagic_form_compute_the_reference(tmp_path: Path) -> Non
     for name, info in golden.meta["arrays"].items():
         if info["of"] == "out":
             golden.check(name, out)
+
+
+@needs_golden
+@pytest.mark.parametrize(
+    ("case", "table", "arch"),
+    [("iconvsr_mm_p2_n6", "map_iconvsr", "iconvsr"), ("basicvsrpp", "map_basicvsrpp_c64n7", "basicvsr++")],
+)
+def test_mmagic_and_basicsr_files_load_to_the_same_net(case: str, table: str, arch: str, tmp_path: Path) -> None:
+    mmagic = Golden(case).state_dict()
+    names = dict(line.split("\t") for line in key_list(table))
+    torch.save({"state_dict": {f"generator.{k}": v for k, v in mmagic.items()}}, tmp_path / "mmagic.pth")
+    torch.save({"params": {names[k]: v for k, v in mmagic.items()}}, tmp_path / "basicsr.pth")
+    first, second = load(tmp_path / "mmagic.pth"), load(tmp_path / "basicsr.pth")
+    assert first.arch == second.arch == arch
+    assert_same(second.net, first.net.state_dict())
+    filled = sum(value.double().sum() for value in mmagic.values())
+    loaded = sum(value.double().sum() for value in first.net.parameters())
+    assert torch.isclose(filled, loaded, rtol=1e-12)

@@ -67,6 +67,16 @@ def basicvsrpp_config(shapes: Shapes) -> Config:
     return trunk_config(shapes, "backbone.backward_1")
 
 
+def edvr_config(shapes: Shapes) -> Config:
+    """Width and window from the fusion convolution, depth from the reconstruction."""
+    fused, joined, *_ = shapes["fusion.feat_fusion.weight"]
+    return {
+        "channels": fused,
+        "frames": joined // fused,
+        "blocks": count(shapes, r"reconstruction\.\d+\.conv1\.weight"),
+    }
+
+
 def repvsr_config(shapes: Shapes) -> Config:
     """Width, depth and scale of a merged net."""
     return {
@@ -82,7 +92,7 @@ ARCHITECTURES = {
         Architecture(
             "basicvsr++",
             "vsrcli.nets.basicvsrpp",
-            "BasicVSRPlusPlus",
+            "BasicVSRPP",
             marker="backbone.",
             configure=basicvsrpp_config,
             rename=((r"^upconv(\d)\.", r"upsample\1.upsample_conv."),),
@@ -91,6 +101,7 @@ ARCHITECTURES = {
         Architecture(
             "basicvsr", "vsrcli.nets.basicvsr", "BasicVSR", marker="backward_trunk.", configure=basicvsr_config
         ),
+        Architecture("edvr", "vsrcli.nets.edvr", "EDVR", marker="reconstruction.0.", configure=edvr_config),
         Architecture("repvsr", "vsrcli.nets.repvsr", "RepVSR", marker="srnet.", configure=repvsr_config),
     )
 }
@@ -98,7 +109,7 @@ ARCHITECTURES = {
 
 UNSUPPORTED = {
     "image_cleaning.": "RealBasicVSR, which vsr does not run",
-    "pcd_align.": "EDVR alone, which vsr runs only as a part of IconVSR",
+    "pcd_align.": "EDVR's feature extractor alone, which is only a part of IconVSR",
     "basic_module.": "SPyNet alone, which is only a part of the video nets",
 }
 """Known nets that cannot be loaded, by marker, so that the message can say so."""
