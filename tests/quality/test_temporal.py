@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from vsrcli.quality.temporal import not_occluded, tof, warp, warping_error
+from vsrcli.quality.temporal import Flow, Motion, motion, not_occluded, tof, warp, warping_error
 
 
-def shift_flow(dx: float, dy: float):
+def shift_flow(dx: float, dy: float) -> Flow:
     """A flow function that answers with the known pan: content moves by (dx, dy) from frame to frame.
 
     Which of two frames is the later one is told by the mean brightness, which grows with time in these clips.
@@ -39,19 +39,32 @@ def test_warp_samples_where_the_flow_points() -> None:
 
 def test_a_perfectly_moving_clip_has_only_its_flicker_as_warping_error() -> None:
     clip = pan()
+    before, now = clip[:-1], clip[1:]
+    error = warping_error(before, now, motion(before, now, shift_flow(2, 1)))
     # the mean is removed from each crop, so the flicker is one level plus the crops' difference in mean
-    error = warping_error(clip, clip, shift_flow(2, 1))
-    assert error.shape == (3,)
-    moved = [((clip[t, :, 1:, 2:] - clip[t - 1, :, :-1, :-2]) * 255).square().mean() for t in (1, 2, 3)]
-    torch.testing.assert_close(error, torch.stack(moved), rtol=1e-3, atol=1e-3)
-    assert error.max() < 10 < warping_error(clip, clip, shift_flow(0, 0)).min()
+    moved = (clip[1:, :, 1:, 2:] - clip[:-1, :, :-1, :-2]).mul(255).square().mean((1, 2, 3))
+    torch.testing.assert_close(error, moved, rtol=1e-3, atol=1e-3)
+    still = warping_error(before, now, motion(before, now, shift_flow(0, 0)))
+    assert error.max() < 10 < still.min()
 
 
 def test_flicker_adds_its_square() -> None:
     clip = torch.full((3, 3, 8, 8), 0.5)
+    still = motion(clip[:-1], clip[1:], lambda a, b: torch.zeros(len(a), 2, 8, 8))
     clip[1] += 6 / 255
-    error = warping_error(clip, torch.full_like(clip, 0.5), lambda a, b: torch.zeros(1, 2, 8, 8))
+    error = warping_error(clip[:-1], clip[1:], still)
     torch.testing.assert_close(error, torch.tensor([36.0, 36.0]), rtol=1e-4, atol=0)
+
+
+def test_what_is_occluded_does_not_count() -> None:
+    before, now = torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 8)
+    now[..., :2] = 1
+    visible = torch.ones(1, 8, 8)
+    visible[..., :2] = 0
+    still = torch.zeros(1, 2, 8, 8)
+    assert warping_error(before, now, Motion(still, still, visible)).item() == 0
+    assert warping_error(before, now, Motion(still, still, torch.zeros(1, 8, 8))).item() == 0
+    assert warping_error(before, now, Motion(still, still, torch.ones(1, 8, 8))).item() == pytest.approx(255**2 / 4)
 
 
 def test_occlusion_is_where_flows_disagree_or_leave_the_frame() -> None:
@@ -67,15 +80,10 @@ def test_occlusion_is_where_flows_disagree_or_leave_the_frame() -> None:
 
 def test_tof_is_the_mean_absolute_difference_of_motion() -> None:
     def brightness_flow(a: Tensor, b: Tensor) -> Tensor:
-        return (b - a).mean() * torch.ones(1, 2, *a.shape[-2:])
+        return (b - a).mean((1, 2, 3)).reshape(-1, 1, 1, 1) * torch.ones(1, 2, *a.shape[-2:])
 
     truth = torch.tensor([0.1, 0.2, 0.4]).reshape(3, 1, 1, 1).expand(3, 3, 8, 8)
     ours = torch.tensor([0.1, 0.25, 0.3]).reshape(3, 1, 1, 1).expand(3, 3, 8, 8)
-    torch.testing.assert_close(tof(ours, truth, brightness_flow), torch.tensor([0.05, 0.15]))
-    assert tof(truth, truth, brightness_flow).eq(0).all()
-
-
-def test_a_single_frame_has_no_temporal_figures() -> None:
-    one = torch.rand(1, 3, 8, 8)
-    assert warping_error(one, one, shift_flow(0, 0)).shape == (0,)
-    assert tof(one, one, shift_flow(0, 0)).shape == (0,)
+    reference = motion(truth[:-1], truth[1:], brightness_flow)
+    torch.testing.assert_close(tof(ours[:-1], ours[1:], reference, brightness_flow), torch.tensor([0.05, 0.15]))
+    assert tof(truth[:-1], truth[1:], reference, brightness_flow).eq(0).all()

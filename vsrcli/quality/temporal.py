@@ -1,10 +1,12 @@
-"""Temporal consistency of a clip: the warping error and tOF, given any optical flow.
+"""Temporal consistency of consecutive frames: the warping error and tOF, given any optical flow.
 
 The flow is an argument, `flow(a, b)` on frames (n, 3, h, w) in [0, 1] -> (n, 2, h, w), x then y in pixels, such that
-pixel p of `a` is seen in `b` at p + flow(p). With SPyNet it is the flow that most VSR nets align by.
+pixel p of `a` is seen in `b` at p + flow(p). With SPyNet it is the flow that most VSR nets align by. Flow is by far the
+dearest part, so the reference's `motion` is found once for a pair of frames and serves all methods and both figures.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -13,36 +15,40 @@ from torch import Tensor
 Flow = Callable[[Tensor, Tensor], Tensor]
 
 
-def warping_error(frames: Tensor, reference: Tensor, flow: Flow) -> Tensor:
-    """How far each frame is from its predecessor moved onto it: (t, 3, h, w) in [0, 1] -> (t - 1,), in levels squared.
+@dataclass(frozen=True)
+class Motion:
+    """How the reference moves between two frames: flow both ways (n, 2, h, w), and 1.0 where it holds (n, h, w)."""
+
+    to_next: Tensor
+    to_previous: Tensor
+    visible: Tensor
+
+
+def motion(previous: Tensor, frame: Tensor, flow: Flow) -> Motion:
+    """The motion between the reference's frames, (n, 3, h, w) in [0, 1] each; pairs of a clip may form the batch."""
+    to_next, to_previous = flow(previous, frame), flow(frame, previous)
+    return Motion(to_next, to_previous, not_occluded(to_previous, to_next))
+
+
+def warping_error(previous: Tensor, frame: Tensor, reference: Motion) -> Tensor:
+    """How far a frame is from its predecessor moved onto it: (n, 3, h, w) in [0, 1] each -> (n,), in levels squared.
 
     The warping error of Lai et al. 2018, "Learning Blind Video Temporal Consistency": the mean squared difference
     over pixels that are not occluded, here also averaged over R, G and B and in 8-bit levels, like `mse`. Flow and
-    occlusion come from `reference`, the ground truth, so that all methods are judged along the same motion. Blur
-    lowers this figure and the ground truth's own is not zero: read it beside the latter, or beside `tof`.
+    occlusion are those of the ground truth, so that all methods are judged along the same motion. Blur lowers this
+    figure and the ground truth's own is not zero: read it beside the latter, or beside `tof`.
     """
-    errors = []
-    for i in range(1, len(frames)):
-        now, before = reference[i : i + 1], reference[i - 1 : i]
-        forth, back = flow(now, before), flow(before, now)
-        visible = not_occluded(forth, back)
-        squared = (frames[i] - warp(frames[i - 1 : i], forth)[0]).mul(255).square().mean(0)
-        errors.append((squared * visible[0]).sum() / visible.sum().clamp(min=1))
-    return torch.stack(errors) if errors else frames.new_zeros(0)
+    squared = (frame - warp(previous, reference.to_previous)).mul(255).square().mean(1)
+    return (squared * reference.visible).sum((-2, -1)) / reference.visible.sum((-2, -1)).clamp(min=1)
 
 
-def tof(frames: Tensor, reference: Tensor, flow: Flow) -> Tensor:
-    """How far the motion of the frames is from the reference's: (t, 3, h, w) in [0, 1] -> (t - 1,), in pixels.
+def tof(previous: Tensor, frame: Tensor, reference: Motion, flow: Flow) -> Tensor:
+    """How far the motion between two frames is from the reference's: (n, 3, h, w) in [0, 1] each -> (n,), in pixels.
 
     tOF of Chu et al. 2020, "Learning Temporal Coherence via Self-Supervision for GAN-based Video Generation"
     (TecoGAN): |OF(b[t-1], b[t]) - OF(g[t-1], g[t])|, mean over pixels and both components.
     """
-    differences = []
-    for i in range(1, len(frames)):
-        ours = flow(frames[i - 1 : i], frames[i : i + 1])
-        truth = flow(reference[i - 1 : i], reference[i : i + 1])
-        differences.append((ours - truth).abs().mean())
-    return torch.stack(differences) if differences else frames.new_zeros(0)
+    return (flow(previous, frame) - reference.to_next).abs().mean((-3, -2, -1))
 
 
 def warp(x: Tensor, flow: Tensor) -> Tensor:
