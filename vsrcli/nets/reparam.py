@@ -49,10 +49,9 @@ class RepConv(nn.Module):
             self.lap.extend([_kernel(c_out, c_in, 1), nn.Parameter(torch.full((c_out, 1, 1, 1), 0.1))])
         self.register_buffer("laplacian", torch.tensor(_LAPLACIAN).expand(c_out, 1, 3, 3).clone(), persistent=False)
         with torch.no_grad():
-            wanted = gain * (2.0 / 1.01 / (9 * c_in)) ** 0.5
-            factor = wanted / self.kernel().std()
-            for branch in (self.conv3, self.seq13[-1], self.seq31[-1], self.seq131[-1], *self.lap[:1]):
-                branch.mul_(factor)
+            factor = gain * _he_deviation(c_in) / self.kernel().std()
+            for last in (self.conv3, self.seq13[-1], self.seq31[-1], self.seq131[-1], *self.lap[:1]):
+                last.mul_(factor)
 
     def kernel(self) -> Tensor:
         """The merged 3x3 kernel (c_out, c_in, 3, 3), differentiable (eqs. 4-7)."""
@@ -84,17 +83,39 @@ class RepConv(nn.Module):
         return F.conv2d(x.to(kernel.dtype), kernel, bias, padding=1)
 
 
+def block(c_in: int, c_out: int, *, multibranch: bool, laplacian: bool, gain: float = 1.0) -> nn.Module:
+    """A RepConv to train, or else the plain convolution that one merges into; both start alike."""
+    if multibranch:
+        return RepConv(c_in, c_out, laplacian=laplacian, gain=gain)
+    conv = Conv(c_in, c_out, 3, padding=1)
+    nn.init.normal_(conv.weight, std=gain * _he_deviation(c_in))
+    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+    return conv
+
+
 @contextmanager
 def merged_once(net: nn.Module) -> Iterator[None]:
     """Within, each RepConv of `net` uses one merged kernel however often it runs (a clip's frames share it)."""
-    blocks = [m for m in net.modules() if isinstance(m, RepConv)]
-    for block in blocks:
-        block._merged = block.merge()
+    convs = [m for m in net.modules() if isinstance(m, RepConv)]
+    for conv in convs:
+        conv._merged = conv.merge()
     try:
         yield
     finally:
-        for block in blocks:
-            block._merged = None
+        for conv in convs:
+            conv._merged = None
+
+
+def merged_state(net: nn.Module) -> dict[str, Tensor]:
+    """The state dict that `reparameterize(net)` would have, without gradients: what is averaged, stored, shipped."""
+    state: dict[str, Tensor] = {}
+    convs = {name: m for name, m in net.named_modules() if isinstance(m, RepConv)}
+    with torch.no_grad():
+        for name, conv in convs.items():
+            state[f"{name}.weight"], state[f"{name}.bias"] = conv.kernel(), conv.bias.detach()
+    inside = tuple(f"{name}." for name in convs)
+    state.update((k, v) for k, v in net.state_dict().items() if not k.startswith(inside))
+    return state
 
 
 def reparameterize(net: Net) -> Net:
@@ -107,14 +128,19 @@ def reparameterize(net: Net) -> Net:
     return net
 
 
-def _plain(block: RepConv) -> Conv:
+def _plain(merging: RepConv) -> Conv:
     with torch.no_grad():
-        kernel = block.kernel()
+        kernel = merging.kernel()
         conv = Conv(kernel.shape[1], kernel.shape[0], 3, padding=1).to(kernel)
         conv.weight.copy_(kernel)
         assert conv.bias is not None
-        conv.bias.copy_(block.bias)
+        conv.bias.copy_(merging.bias)
     return conv
+
+
+def _he_deviation(c_in: int) -> float:
+    """He initialisation of a 3x3 kernel before LeakyReLU(0.1)."""
+    return float((2.0 / 1.01 / (9 * c_in)) ** 0.5)
 
 
 def _kernel(c_out: int, c_in: int, size: int) -> nn.Parameter:

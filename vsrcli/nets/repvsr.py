@@ -10,7 +10,7 @@ first. Time per 320x180 frame of one 3x3 convolution, channels last, one AVX-512
 10.0 / 4.9 ms, 48: 21.5 / 10.4, 64: 37.3 / 18.5, which is 106-114 / 217-230 GFLOP/s. The same arithmetic takes about the
 same time at each width, so 48 channels in 10 layers cost what 64 channels in 6 cost, with nearly twice the reach, while
 32 channels in 20 layers would pay for twice the elementwise passes.
-RepFlowNet spends its parameters at 1/2 to 1/8 resolution, where they cost a twentieth of RepSRNet's time.
+RepFlowNet works at 1/2 to 1/8 resolution, where its quarter of the parameters costs a twentieth of the arithmetic.
 
 What is not convolution. Straightforward bicubic enlargement, flow enlargement, HR warp, space-to-depth and pixel
 shuffle took 49 ms there. Here each enlargement is a convolution from LR pixels to the s*s HR positions that they
@@ -27,37 +27,8 @@ from torch import Tensor, nn
 
 from vsrcli.nets.layers import Conv, leaky
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
-from vsrcli.nets.reparam import RepConv, merged_once, reparameterize
-
-
-class RepFlowNet(nn.Module):
-    """Encoder-decoder of FNMB blocks at 1, 1/2, 1/4 and 1/8 of the resolution, with additive skips."""
-
-    def __init__(self, *, multibranch: bool) -> None:
-        super().__init__()
-        widths = [(6, 16), (16, 32), (32, 32), (32, 32)]
-        self.encoder = nn.ModuleList(_block(i, o, multibranch, laplacian=False) for i, o in widths)
-        self.bottom = _block(32, 32, multibranch, laplacian=False)
-        self.decoder = nn.ModuleList(_block(i, o, multibranch, laplacian=False) for o, i in reversed(widths[1:]))
-        self.last = _block(16, 2, multibranch, laplacian=False, gain=0.1)
-
-    def forward(self, frame: Tensor, neighbour: Tensor) -> Tensor:
-        """Flow (n, 2, h, w) in float32, x then y in pixels, from `frame` to `neighbour` (n, 3, h, w), any size."""
-        h, w = frame.shape[-2:]
-        x = torch.cat([frame, neighbour], 1).contiguous(memory_format=torch.channels_last)
-        x = F.pad(x, (0, -w % 8, 0, -h % 8), mode="replicate")
-        skips: list[Tensor] = []
-        for block in self.encoder:
-            if skips:
-                x = F.avg_pool2d(x, 2)
-            x = leaky(block(x))
-            skips.append(x)
-        x = leaky(self.bottom(x))
-        for block, skip in zip(self.decoder, reversed(skips[:-1]), strict=True):
-            x = leaky(block(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)))
-            x = x + skip
-        flow: Tensor = self.last(x).float()
-        return flow[..., :h, :w]
+from vsrcli.nets.reparam import RepConv, block, merged_once, reparameterize
+from vsrcli.nets.repflow import RepFlowNet
 
 
 class RepBlock(nn.Module):
@@ -65,8 +36,8 @@ class RepBlock(nn.Module):
 
     def __init__(self, channels: int, multibranch: bool) -> None:
         super().__init__()
-        self.conv1 = _block(channels, channels, multibranch, laplacian=True)
-        self.conv2 = _block(channels, channels, multibranch, laplacian=True, gain=0.25)
+        self.conv1 = block(channels, channels, multibranch=multibranch, laplacian=True)
+        self.conv2 = block(channels, channels, multibranch=multibranch, laplacian=True, gain=0.25)
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, c, h, w) -> the same shape and type."""
@@ -79,9 +50,9 @@ class RepSRNet(nn.Module):
     def __init__(self, channels: int, blocks: int, scale: int, *, multibranch: bool) -> None:
         super().__init__()
         folded = 3 * scale**2
-        self.head = _block(3 + folded, channels, multibranch, laplacian=True)
+        self.head = block(3 + folded, channels, multibranch=multibranch, laplacian=True)
         self.body = nn.Sequential(*(RepBlock(channels, multibranch) for _ in range(blocks)))
-        self.tail = _block(channels, folded, multibranch, laplacian=True, gain=0.1)
+        self.tail = block(channels, folded, multibranch=multibranch, laplacian=True, gain=0.1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, 3 + 3*s*s, h, w) -> (n, 3*s*s, h, w) in float32."""
@@ -94,6 +65,10 @@ class RepVSR(RecurrentNet):
     """The net, for training (`multibranch`) or merged into plain convolutions, as it is stored and shipped."""
 
     branches: ClassVar[tuple[Branch, ...]] = (Branch("forward", reverse=False),)
+    float32_parts = ("flownet",)
+    stored_channels = 48  # the HR estimate
+    working_channels = 480  # two features in float32, the folded and the unfolded estimate, the warp's grid
+    flow_channels = 64
 
     def __init__(self, channels: int = 48, blocks: int = 4, scale: int = 4, *, multibranch: bool = False) -> None:
         super().__init__()
@@ -177,18 +152,6 @@ def warp_folded(hr: Tensor, flow: Tensor, scale: int) -> Tensor:
     grid = target.view(n, 2, scale**2, h, w).permute(0, 2, 3, 4, 1).reshape(n, -1, w, 2)
     warped = F.grid_sample(hr, grid, mode="bilinear", padding_mode="border", align_corners=True)
     return warped.reshape(n, -1, h, w)
-
-
-def _block(c_in: int, c_out: int, multibranch: bool, *, laplacian: bool, gain: float = 1.0) -> nn.Module:
-    if multibranch:
-        return RepConv(c_in, c_out, laplacian=laplacian, gain=gain)
-    conv = Conv(c_in, c_out, 3, padding=1)
-    nn.init.kaiming_normal_(conv.weight, 0.1)
-    with torch.no_grad():
-        conv.weight.mul_(gain)
-    assert conv.bias is not None
-    nn.init.zeros_(conv.bias)
-    return conv
 
 
 @lru_cache(maxsize=32)

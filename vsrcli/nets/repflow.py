@@ -1,0 +1,93 @@
+"""RepFlowNet (REPVSR section 3.2's flow part): an encoder-decoder of FNMB blocks that refines flow from coarse to fine.
+
+The encoder brings each frame to features at 1/2, 1/4 and 1/8 of the resolution; the decoder starts at 1/8, and at each
+level warps the neighbour's features by the flow so far, compares them with the frame's over the nearest displacements,
+and adds to the flow. Warping and comparing have no parameters. The paper draws an encoder-decoder and says no more; the
+same blocks without comparison did not get below the warping error of zero flow in 1000 iterations (a convolution of two
+stacked frames has no product of them to begin with), while with it 500 iterations halve that error.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vsrcli.nets.layers import flow_warp, leaky
+from vsrcli.nets.reparam import block
+
+WIDTHS = (16, 24, 24)
+RADII = (1, 1, 2)
+HIDDEN = 32
+"""By level, finest first: channels of the features, reach of the comparison in pixels; channels in the decoder."""
+
+
+class RepFlowNet(nn.Module):
+    """Flow at half the LR resolution, enlarged: fine enough for motion, and a quarter of the elementwise work."""
+
+    def __init__(self, *, multibranch: bool) -> None:
+        super().__init__()
+
+        def fnmb(c_in: int, c_out: int, gain: float = 1.0) -> nn.Module:
+            return block(c_in, c_out, multibranch=multibranch, laplacian=False, gain=gain)
+
+        w1, w2, w3 = WIDTHS
+        self.encoder = nn.ModuleList(
+            [
+                nn.ModuleList([fnmb(12, w1), fnmb(w1, w1)]),
+                nn.ModuleList([fnmb(w1, w2), fnmb(w2, w2)]),
+                nn.ModuleList([fnmb(w2, w3)]),
+            ]
+        )
+        self.decoder = nn.ModuleList()
+        for level, (width, radius) in enumerate(zip(WIDTHS, RADII, strict=True)):
+            inputs = (2 * radius + 1) ** 2 + width + (2 if level < 2 else 0)
+            between = [fnmb(HIDDEN, HIDDEN)] if level == 0 else []
+            self.decoder.append(nn.ModuleList([fnmb(inputs, HIDDEN), *between, fnmb(HIDDEN, 2, gain=0.1)]))
+
+    def forward(self, frame: Tensor, neighbour: Tensor) -> Tensor:
+        """Flow (n, 2, h, w) in float32, x then y in pixels, from `frame` to `neighbour` (n, 3, h, w), any size."""
+        n, _, h, w = frame.shape
+        flow = frame.new_zeros(())
+        for level, features in reversed(list(enumerate(self._encode(torch.cat([frame, neighbour]).float())))):
+            own, other = features[:n], features[n:]
+            known = [own]
+            if level < len(WIDTHS) - 1:
+                flow = _double(flow)
+                other = flow_warp(other, flow, padding="border")
+                known.append(flow)
+            x = torch.cat([compare(own, other, RADII[level]), *known], 1)
+            for conv in self.decoder[level][:-1]:
+                x = leaky(conv(x))
+            flow = flow + self.decoder[level][-1](x).float()
+        return _double(flow)[..., :h, :w]
+
+    def _encode(self, frames: Tensor) -> list[Tensor]:
+        """Features at 1/2, 1/4, 1/8 of frames (n, 3, h, w), whose sides are first brought to multiples of 8."""
+        h, w = frames.shape[-2:]
+        x = F.pixel_unshuffle(F.pad(frames, (0, -w % 8, 0, -h % 8), mode="replicate"), 2)
+        x = x.contiguous(memory_format=torch.channels_last)
+        levels: list[Tensor] = []
+        for convs in self.encoder:
+            if levels:
+                x = F.avg_pool2d(x, 2)
+            for conv in convs:
+                x = leaky(conv(x))
+            levels.append(x.float())
+        return levels
+
+
+def compare(a: Tensor, b: Tensor, radius: int) -> Tensor:
+    """Squared distances of `a` (n, c, h, w) to `b` shifted by up to `radius` pixels: (n, (2r+1)^2, h, w).
+
+    Divided by their mean over the shifts, less 1: what is left says which shift fits, whatever the contrast, and near
+    the best shift it is a parabola whose vertex, the sub-pixel displacement, is about linear in it.
+    """
+    h, w = a.shape[-2:]
+    side = range(2 * radius + 1)
+    b = F.pad(b, (radius,) * 4, mode="replicate")
+    distances = [(a - b[..., y : y + h, x : x + w]).square().mean(1) for y in side for x in side]
+    stacked = torch.stack(distances, 1)
+    return stacked / (stacked.mean(1, keepdim=True) + 1e-4) - 1
+
+
+def _double(flow: Tensor) -> Tensor:
+    return 2 * F.interpolate(flow, scale_factor=2, mode="bilinear", align_corners=False)
