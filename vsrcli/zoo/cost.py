@@ -2,17 +2,16 @@
 
 import copy
 from types import MethodType
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from vsrcli.nets.deform import DeformConv
 from vsrcli.nets.recurrent import RecurrentNet
-
-FRAMES = (2, 7)
-"""Clip lengths whose difference gives the cost of a frame: five frames, IconVSR's keyframe interval."""
 
 
 def parameters(net: nn.Module) -> int:
@@ -31,8 +30,9 @@ def flops(net: RecurrentNet, h: int, w: int) -> float:
     for module in blank.modules():
         if isinstance(module, DeformConv):
             module.convolve = MethodType(plain, module)  # type: ignore[method-assign]
-    short, long = (clip_flops(blank, frames, h, w) for frames in FRAMES)
-    return (long - short) / (FRAMES[1] - FRAMES[0])
+    period = getattr(net, "keyframe_interval", 0) or 1  # frames after which the cost repeats
+    short, long = (clip_flops(blank, frames, h, w) for frames in (2, 2 + period))
+    return (long - short) / period
 
 
 def plain(self: DeformConv, x: Tensor, offset: Tensor, mask: Tensor) -> Tensor:
@@ -40,9 +40,29 @@ def plain(self: DeformConv, x: Tensor, offset: Tensor, mask: Tensor) -> Tensor:
     return F.conv2d(x, self.weight, self.bias, padding=1)
 
 
+class Counter(TorchDispatchMode):
+    """Adds up the operations of convolutions and matrix products.
+
+    Unlike torch's own FlopCounterMode it does not take other operators apart, which costs seconds a clip.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flops = 0
+
+    def __torch_dispatch__(
+        self, func: torch._ops.OpOverload, types: object, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run one operator and count it."""
+        out = func(*args, **(kwargs or {}))
+        if count := flop_registry.get(func.overloadpacket):
+            self.flops += count(*args, **(kwargs or {}), out_val=out)
+        return out
+
+
 def clip_flops(net: RecurrentNet, frames: int, h: int, w: int) -> int:
     """Operations for a whole clip; `net` is on the meta device."""
     dtype = next(net.parameters()).dtype
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), Counter() as counter:  # inference_mode would hide convolutions inside composite operators
         net(torch.empty(1, frames, 3, h, w, device="meta", dtype=dtype))
-    return counter.get_total_flops()
+    return counter.flops

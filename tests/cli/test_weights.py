@@ -1,0 +1,105 @@
+"""`vsr weights` pulls, verifies and locates, and fails in one line with the documented exit code."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tests.zoo.server import WeightsServer
+from vsrcli.cli import weights as module
+from vsrcli.cli.weights import command
+from vsrcli.errors import WeightsError
+from vsrcli.zoo import loading
+from vsrcli.zoo.catalogue import parse
+
+CONTENT = b"weights" * 1000
+DIGEST = hashlib.sha256(CONTENT).hexdigest()[:8]
+
+
+@pytest.fixture(autouse=True)
+def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("VSR_HOME", str(tmp_path))
+    monkeypatch.setenv("no_proxy", "*")
+    return tmp_path
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WeightsServer]:
+    """Serves the one model of a small catalogue."""
+    about = {"degradation": "bi", "trained_on": "X", "licence": "MIT"}
+    with WeightsServer(CONTENT).running() as running:
+        sources = [{"url": f"{running.url}/net-{DIGEST}.pth", "sha256": DIGEST}]
+        listed = parse(
+            {
+                "default": ["basicvsr.tiny"],
+                "architectures": {"basicvsr": {"title": "BasicVSR", "parameters": 1, "gflop": 1.0}},
+                "models": {"basicvsr.tiny": {**about, "scale": 4, "sources": sources}},
+            }
+        )
+        for place in (module, loading):
+            monkeypatch.setattr(place, "catalogue", lambda: listed)
+        yield running
+
+
+def vsr(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "vsrcli", *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+def test_pull_verify_and_path_agree(server: WeightsServer, empty_home: Path) -> None:
+    def invoke(*arguments: str) -> tuple[str, str]:
+        result = CliRunner().invoke(command, arguments, catch_exceptions=False)
+        return result.stdout, result.stderr
+
+    assert "to download" in invoke("verify")[0]
+    _, said = invoke("pull", "basicvsr.tiny")
+    path = empty_home / "weights" / f"net-{DIGEST}.pth"
+    assert f"downloaded, verified (SHA-256 {DIGEST}): {path}" in said
+    assert path.read_bytes() == CONTENT
+    assert invoke("path", "basicvsr")[0].strip() == str(path)
+    assert invoke("verify")[0].split()[:3] == ["basicvsr.tiny", "ok", "downloaded"]
+    invoke("pull", "basicvsr.tiny")
+    assert len(server.requests) == 1
+
+
+def test_verify_finds_damage_and_pull_repairs_it(server: WeightsServer, empty_home: Path) -> None:
+    CliRunner().invoke(command, ["pull", "basicvsr.tiny"], catch_exceptions=False)
+    path = empty_home / "weights" / f"net-{DIGEST}.pth"
+    path.write_bytes(b"?" + CONTENT[1:])
+    result = CliRunner().invoke(command, ["verify"])
+    assert "damaged" in result.stdout
+    assert isinstance(result.exception, WeightsError)
+    assert "`vsr weights pull basicvsr.tiny`" in str(result.exception)
+    CliRunner().invoke(command, ["pull", "basicvsr.tiny"], catch_exceptions=False)
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_missing_file_has_no_path() -> None:
+    result = vsr("weights", "path", "iconvsr.reds4")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "`vsr weights pull iconvsr.reds4`" in result.stderr
+
+
+def test_an_unknown_model_is_a_usage_error_with_a_suggestion() -> None:
+    result = vsr("weights", "pull", "icnovsr.reds4")
+    assert result.returncode == 2
+    assert result.stderr.startswith("vsr: no model is called 'icnovsr.reds4'; did you mean iconvsr.reds4 or ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_offline_pull_fails_in_one_line() -> None:
+    result = vsr("weights", "pull", "iconvsr.reds4", VSR_WEIGHTS_MIRROR="http://127.0.0.1:9")
+    assert result.returncode == 1
+    announced, failed = result.stderr.splitlines()
+    assert announced.startswith("vsr: iconvsr.reds4: downloading its weights from http://127.0.0.1:9/mmediting/")
+    assert "cannot be reached" in failed and "put https://download.openmmlab.com/" in failed

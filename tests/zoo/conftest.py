@@ -1,0 +1,8 @@
+"""No proxy of this machine comes between the tests and their local servers."""
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "*")

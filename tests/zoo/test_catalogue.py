@@ -1,0 +1,115 @@
+"""The list of models is complete, true to the nets, and forgiving with names."""
+
+import tomllib
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import torch
+
+from vsrcli.errors import UsageError
+from vsrcli.zoo import catalogue as module
+from vsrcli.zoo import store
+from vsrcli.zoo.architectures import ARCHITECTURES
+from vsrcli.zoo.catalogue import Catalogue, Entry, catalogue, parse
+from vsrcli.zoo.cost import flops, parameters
+
+ENTRIES = list(catalogue().models.values())
+SIZES = {(entry.arch, entry.parameters): entry for entry in ENTRIES}
+
+
+def small_catalogue() -> Catalogue:
+    """Two architectures, two scales."""
+    about = {"degradation": "bi", "trained_on": "X", "licence": "MIT", "sources": [{"bundled": "f", "sha256": "0"}]}
+    return parse(
+        {
+            "default": ["big.a", "small.two"],
+            "architectures": {name: {"title": name, "parameters": 1, "gflop": 1.0} for name in ("big", "small")},
+            "models": {
+                "big.a": {**about, "scale": 4},
+                "big.b": {**about, "scale": 4},
+                "small.four": {**about, "scale": 4},
+                "small.two": {**about, "scale": 2},
+            },
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "scale", "expected"),
+    [
+        (None, None, "big.a"),
+        (None, 2, "small.two"),
+        ("big", None, "big.a"),
+        ("BIG.B", 4, "big.b"),
+        ("small", None, "small.four"),
+        ("Small", 2, "small.two"),
+    ],
+)
+def test_names_resolve_to_the_first_that_fits(name: str | None, scale: int | None, expected: str) -> None:
+    assert small_catalogue().resolve(name, scale=scale).name == expected
+
+
+def test_of_a_bare_name_the_model_at_hand_goes_first() -> None:
+    def at_hand(entry: Entry) -> bool:
+        return entry.name == "big.b"
+
+    assert small_catalogue().resolve("big", at_hand=at_hand).name == "big.b"
+    assert small_catalogue().resolve("big.a", at_hand=at_hand).name == "big.a"
+
+
+@pytest.mark.parametrize(
+    ("name", "scale", "message"),
+    [
+        ("bigg.a", None, r"no model is called 'bigg\.a'; did you mean big\.a"),
+        ("zzzz", None, "`vsr models` lists them all"),
+        ("big", 2, "big upscales by x4, not by x2"),
+        (None, 3, "the default model upscales by x2, x4, not by x3"),
+    ],
+)
+def test_names_that_fit_nothing_get_help(name: str | None, scale: int | None, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        small_catalogue().resolve(name, scale=scale)
+
+
+def test_a_misspelt_field_is_refused() -> None:
+    table = tomllib.loads((module.weights_folder() / "catalogue.toml").read_text())
+    table["models"]["basicvsr.reds4"]["license"] = "MIT"
+    with pytest.raises(TypeError, match="license"):
+        parse(table)
+
+
+def test_the_missions_models_are_listed() -> None:
+    tags = ("reds4", "vimeo90k-bi", "vimeo90k-bd")
+    assert {f"{arch}.{tag}" for arch in ("basicvsr", "iconvsr", "basicvsr++") for tag in tags} <= set(
+        catalogue().models
+    )
+    assert catalogue().resolve("basicvsr").name == "basicvsr.reds4"
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_every_entry_can_be_fetched_and_verified(entry: Entry) -> None:
+    assert entry.arch in ARCHITECTURES
+    assert entry.sources
+    for source in entry.sources:
+        assert sum(place is not None for place in (source.bundled, source.package, source.url)) == 1
+        assert set(source.sha256) <= set("0123456789abcdef") and len(source.sha256) in (8, 64)
+        if source.bundled:
+            assert len(source.sha256) == 64
+            path, _ = store.place(source)
+            assert path is not None and store.sha256(path) == source.sha256
+        if source.url:
+            assert source.url.startswith("https://")
+            assert Path(urlsplit(source.url).path).stem.endswith(source.sha256[:8])
+
+
+@pytest.mark.parametrize("entry", SIZES.values(), ids=lambda entry: entry.name)
+def test_parameters_and_gflop_are_those_of_the_net(entry: Entry) -> None:
+    config = {"padding": 2 if entry.name == "iconvsr.reds4" else 3} if entry.arch == "iconvsr" else {}
+    if entry.arch == "repvsr":
+        config["scale"] = entry.scale
+    with torch.device("meta"):
+        net = ARCHITECTURES[entry.arch].build(config)
+    assert net.scale == entry.scale
+    assert parameters(net) == entry.parameters
+    assert flops(net, 180, 320) / 1e9 == pytest.approx(entry.gflop, abs=0.06)
