@@ -106,8 +106,16 @@ def _reason(error: Exception) -> str:
 
 
 def output_colour(info: VideoInfo, settings: EncodeSettings) -> Colour:
-    """The colour tags of the output: the source's own, save that the matrix says RGB exactly where the planes are."""
+    """The colour tags of the output: the source's own, save that the matrix says RGB exactly where the planes are.
+
+    An undeclared matrix is declared where the picture grows past 720 lines: players guess it from the height, and would
+    guess another one than they do for the source.
+    """
     colour = info.colour
+    if colour.matrix == 2 and info.colour.matrix_for_conversion(settings.height) != colour.matrix_for_conversion(
+        info.height
+    ):
+        colour = replace(colour, matrix=colour.matrix_for_conversion(info.height))
     is_rgb = av.VideoFormat(settings.pix_fmt, 16, 16).is_rgb
     if is_rgb:
         return replace(colour, matrix=RGB_MATRIX, range=0 if settings.codec == "gif" else colour.range)

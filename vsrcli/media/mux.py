@@ -45,23 +45,27 @@ def mux_command(
 ) -> list[str]:
     """ffmpeg's whole command line, save the output's name.
 
-    `folder` takes files that ffmpeg must read (cover art); `warn` is told of tags that get lost.
+    `tags` are added to the container's own, behind what stands there under the same name. `folder` takes files that
+    ffmpeg must read (cover art); `warn` is told of tags that get lost.
     """
     command = [*ffmpeg(), "-copyts", *feed.input_arguments()]
     placements = [] if info.images else [p for p in place_streams(info, output) if p.codec]
     if info.images:
         command += ["-map", "0:v", "-c", "copy"]
         described: list[str] = []
+        own: dict[str, str] = {}
         number = 0
     else:
         command += [*_source_span(feed, info, preview), "-i", url(info.path)]
         with av.open(url(info.path)) as source:
             number, maps = _maps(source, info, placements, output, folder, preview)
-            described = _container_tags(source, output, tags, preview, warn)
+            described = _container_tags(source, output, preview, warn)
+            own = dict(source.metadata)
         command += maps
     command += described
     for key, value in tags.items():
-        command += ["-metadata", f"{key}={value}"]
+        kept = f"{own[key]}; " if key in own else ""
+        command += ["-metadata", f"{key}={kept}{value}"]
     if settings.codec == "hevc" and container_of(output).muxer in ("mp4", "mov"):
         command += [f"-tag:{number}", "hvc1"]
     command += feed.filter_arguments(str(number))
@@ -131,7 +135,6 @@ def _attach(source: av.container.InputContainer, placement: Placement, folder: P
 def _container_tags(
     source: av.container.InputContainer,
     output: Path,
-    tags: Mapping[str, str],
     preview: bool,
     warn: Callable[[str], None],
 ) -> list[str]:

@@ -53,11 +53,6 @@ class Options:
             raise UsageError("--end must lie after --start")
 
 
-def net_scale(options: Options) -> int | None:
-    """The factor that the net should have: 2 for a target of exactly x2, else any."""
-    return 2 if options.scale == 2 else None
-
-
 def output_size(options: Options, info: VideoInfo, scale: int) -> tuple[int, int]:
     """(width, height) of the output as coded (before the rotation that `info` declares, if any)."""
     turned = info.rotation is not None and abs(info.rotation[1]) > abs(info.rotation[0])

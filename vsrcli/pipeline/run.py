@@ -24,7 +24,7 @@ from vsrcli.media.probe import probe
 from vsrcli.nets.iconvsr import IconVSR
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.job import Job, fingerprint
-from vsrcli.pipeline.options import Options, make_plan, net_scale, output_size
+from vsrcli.pipeline.options import Options, make_plan, output_size
 from vsrcli.pipeline.sinks import Sink, Writer, is_image_output, make_sink
 from vsrcli.zoo import LoadedModel
 
@@ -112,7 +112,6 @@ def prepare(source: Path, output: Path | None, options: Options, on_event: OnEve
     dtype = pick_precision(options.precision, device)
     model = zoo.load(
         options.model,
-        scale=net_scale(options),
         say=lambda line: on_event(Event("note", line)),
         progress=lambda done, total: on_event(Event("download", done=done, total=total)),
     )
@@ -225,7 +224,7 @@ def run(task: Task, on_event: OnEvent = lambda event: None) -> Result:
 
 def output_tags(task: Task) -> dict[str, str]:
     """What the output says about its making."""
-    return {"encoder": f"vsr {__version__}, {task.model.name}, weights {task.model.sha256[:16]}"}
+    return {"comment": f"upscaled by vsr {__version__}, {task.model.name}, weights {task.model.sha256[:16]}"}
 
 
 @dataclass(frozen=True)

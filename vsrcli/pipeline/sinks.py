@@ -11,7 +11,7 @@ from vsrcli.errors import OutputError, UsageError
 from vsrcli.media.assemble import assemble
 from vsrcli.media.codecs import EncodeSettings, choose_settings
 from vsrcli.media.containers import check_container
-from vsrcli.media.encode import SegmentWriter
+from vsrcli.media.encode import SegmentWriter, output_colour
 from vsrcli.media.images import WRITABLE_SUFFIXES, write_image
 from vsrcli.media.info import VideoInfo
 from vsrcli.pipeline.job import Segment
@@ -56,6 +56,10 @@ class VideoSink:
     ) -> None:
         self.output, self.info, self.encode, self.span = output, info, encode, span
         self.warnings = [*encode.notes, *([] if info.images else check_container(info, output))]
+        matrix = output_colour(info, encode).matrix
+        if info.colour.matrix == 2 and matrix not in (0, 2) and not info.images:
+            name = {1: "BT.709", 5: "BT.601"}[matrix]
+            self.warnings.append(f"the source declares no colour matrix: the output says {name}, which players assume")
 
     def settings(self) -> dict[str, object]:
         """The encoder's settings."""

@@ -1,0 +1,33 @@
+# make demo   install into .venv, upscale the demo clip, show where the result is
+# make test   install into .venv, run the whole test suite
+# make lint   ruff and mypy
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+.PHONY: demo test slow lint clean
+demo: $(VENV)/.installed
+	@mkdir -p demo
+	$(BIN)/vsr upscale examples/demo.mp4 -o demo/demo_x4.mp4 -m basicvsr -y
+	$(BIN)/python examples/before_after.py examples/demo.mp4 demo/demo_x4.mp4 demo/before_after.png --at 0.57 --zoom 225 372 150 66
+	@echo "the result:   demo/demo_x4.mp4"
+	@echo "before/after: demo/before_after.png"
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest
+
+slow: $(VENV)/.installed
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) demo build dist

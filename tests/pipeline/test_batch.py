@@ -1,0 +1,79 @@
+"""Folders of videos: the tree is kept, bad files do not stop the rest, what is done is not done again."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.media import make
+from vsrcli.errors import InputError, UsageError
+from vsrcli.pipeline import batch
+
+
+def vsr(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([sys.executable, "-m", "vsrcli", *map(str, arguments)], capture_output=True, text=True)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    root = tmp_path / "clips"
+    (root / "sub folder").mkdir(parents=True)
+    make.video(root / "a.mp4", frames=3)
+    make.video(root / "sub folder" / "b.mkv", frames=3)
+    (root / "broken.mp4").write_text("no video")
+    (root / "notes.txt").write_text("no video either")
+    return root
+
+
+def test_a_tree_is_kept_and_a_bad_file_does_not_stop_the_rest(tree: Path, tiny_model: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = vsr("upscale", tree, "-o", out, "--recursive", "-m", tiny_model, "--json")
+    assert done.returncode == 3
+    assert {r["status"] for r in json.loads(done.stdout)} == {"done", "failed"}
+    assert sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()) == ["a.mp4", "sub folder/b.mkv"]
+    assert "2 done, 1 failed" in done.stderr
+    again = vsr("upscale", tree, "-o", out, "--recursive", "-m", tiny_model, "--json")
+    assert [r["status"] for r in json.loads(again.stdout)].count("skipped") == 2
+
+
+def test_without_recursive_only_the_folder_itself_is_worked_through(tree: Path, tmp_path: Path) -> None:
+    found = [i.source.name for i in batch.items([tree], tmp_path / "out", recursive=False)]
+    assert found == ["a.mp4", "broken.mp4"]
+
+
+def test_formats_that_are_not_written_become_matroska(tmp_path: Path) -> None:
+    (tmp_path / "old.wmv").touch()
+    (tmp_path / "b.mp4").touch()
+    outputs = [i.output for i in batch.items([tmp_path], Path("out"), recursive=False)]
+    assert outputs == [Path("out/b.mp4"), Path("out/old.mkv")]
+
+
+def test_several_inputs_need_a_folder_and_distinct_names(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="not a folder"):
+        batch.items([Path("a.mp4"), Path("b.mp4")], tmp_path / "file", recursive=False)
+    with pytest.raises(UsageError, match="both be written"):
+        batch.items([Path("x/a.mp4"), Path("y/a.mp4")], tmp_path, recursive=False)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no videos"):
+        batch.items([tmp_path / "empty"], None, recursive=True)
+
+
+def test_dry_run_plans_and_writes_nothing(film: Path, tiny_model: str, tmp_path: Path) -> None:
+    done = vsr("upscale", film, "-o", tmp_path / "out.mkv", "-m", tiny_model, "--dry-run", "--json")
+    report = json.loads(done.stdout)
+    assert (report["status"], report["size"], report["source"]["frames"]) == ("planned", [256, 192], 20)
+    assert report["memory_bytes"] > 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_needs_neither_torch_nor_pyav_and_is_quick() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "vsrcli", "--help"], capture_output=True, text=True
+    )
+    assert done.returncode == 0
+    assert "upscale" in done.stdout
+    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert not imported & {"torch", "av", "numpy", "rich"}

@@ -1,0 +1,236 @@
+"""Whole jobs, with real files: nothing but the picture's size changes, and nothing is lost when a job stops."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+import vsrcli
+from tests.media import make
+from vsrcli.errors import InputError, InterruptedJobError, OutputError, UsageError, WeightsError
+from vsrcli.pipeline import Event, Result
+
+FAST = {"window": 4, "lookahead": 2, "precision": "fp32"}
+
+
+def upscale(source: Path, output: Path, model: str, **options: Any) -> Result:
+    return vsrcli.upscale(source, output, model=model, **FAST | options)
+
+
+def pts(path: Path) -> list[int]:
+    with av.open(str(path)) as container:
+        stream = next(s for s in container.streams.video if not s.disposition & 0x400)
+        return sorted(p.pts for p in container.demux(stream) if p.size and p.pts is not None)
+
+
+def packets(path: Path, kind: str) -> list[list[bytes]]:
+    with av.open(str(path)) as container:
+        streams = [s for s in container.streams if s.type == kind]
+        found: dict[int, list[bytes]] = {s.index: [] for s in streams}
+        for packet in container.demux(streams):
+            if packet.size:
+                found[packet.stream_index].append(bytes(packet))
+        return list(found.values())
+
+
+def pictures(path: Path) -> np.ndarray:
+    with av.open(str(path)) as container:
+        return np.stack([f.to_ndarray(format="rgb24") for f in container.decode(video=0)])
+
+
+def test_every_frame_time_sound_and_tag_survives(film: Path, tiny_model: str, tmp_path: Path) -> None:
+    events: list[Event] = []
+    result = upscale(film, tmp_path / "out.mkv", tiny_model, on_event=events.append)
+    assert (result.frames, result.size) == (20, (256, 192))
+    assert pts(result.output) == pts(film)
+    assert packets(result.output, "audio") == packets(film, "audio")
+    with av.open(str(film)) as before, av.open(str(result.output)) as after:
+        tags = {key.lower(): value for key, value in after.metadata.items()}
+        assert tags["title"] == before.metadata["title"]
+        assert result.weights[:16] in tags["comment"]
+        assert [c["start"] for c in after.chapters()] == [c["start"] for c in before.chapters()]
+    assert [e.done for e in events if e.kind == "frame"] == list(range(1, 21))
+    assert [p.name for p in tmp_path.iterdir()] == ["out.mkv"]
+
+
+def test_the_output_is_named_after_the_input(film: Path, tiny_model: str, tmp_path: Path) -> None:
+    source = tmp_path / "my film.mkv"
+    source.write_bytes(film.read_bytes())
+    assert vsrcli.upscale(source, model=tiny_model, **FAST).output == tmp_path / "my film_x4.mkv"
+    assert vsrcli.upscale(source, model=tiny_model, height=96, **FAST).output == tmp_path / "my film_96p.mkv"
+
+
+@pytest.mark.parametrize(
+    ("asked", "size"), [({"scale": 2}, (128, 96)), ({"height": 100}, (134, 100)), ({"size": (100, 60)}, (100, 60))]
+)
+def test_other_sizes_are_reached(
+    film: Path, tiny_model: str, tmp_path: Path, asked: dict[str, Any], size: tuple[int, int]
+) -> None:
+    result = upscale(film, tmp_path / "out.mkv", tiny_model, end=0.2, **asked)
+    assert pictures(result.output).shape[2:0:-1] == size
+
+
+def test_images_in_images_out_without_loss_and_with_their_names(film: Path, tiny_model: str, tmp_path: Path) -> None:
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    make.ffmpeg("-i", film, "-frames:v", "5", "-start_number", "7", frames / "%04d.png")
+    upscale(frames, tmp_path / "out" / "%08d.png", tiny_model)
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [f"{i:08d}.png" for i in range(7, 12)]
+    upscale(frames, tmp_path / "same", tiny_model)
+    assert sorted(p.name for p in (tmp_path / "same").iterdir()) == [f"{i:04d}.png" for i in range(7, 12)]
+    first, again = (next(av.open(str(p)).decode(video=0)).to_ndarray() for p in sorted(tmp_path.glob("*/*07.png"))[1:])
+    assert first.shape == (192, 256, 3)
+    assert np.array_equal(first, again)
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "vsrcli", "upscale", *map(str, arguments)]
+
+
+def long_film(path: Path) -> Path:
+    return make.video(path, frames=150, width=48, height=32)
+
+
+def test_killed_three_times_and_resumed_it_gives_the_same_frames(tiny_model: str, tmp_path: Path) -> None:
+    film = long_film(tmp_path / "in.mp4")
+    options = ["-m", tiny_model, "--window", "10", "--lookahead", "4", "--precision", "fp32", "-q"]
+    subprocess.run(command(film, "-o", tmp_path / "whole.mp4", *options), check=True)
+    rng, kills, output = random.Random(7), 0, tmp_path / "killed.mp4"
+    work = tmp_path / "killed.mp4.vsr"
+    while kills < 3:
+        process = subprocess.Popen(command(film, "-o", output, *options))
+        while process.poll() is None and not (work / "job.json").exists():
+            time.sleep(0.02)
+        time.sleep(rng.uniform(0.1, 1.5))
+        if process.poll() is not None:
+            break
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills += 1
+        assert not output.exists()
+        assert work.exists()
+    assert kills >= 2, "the job was too short to be killed"
+    subprocess.run(command(film, "-o", output, *options), check=True)
+    assert np.array_equal(pictures(output), pictures(tmp_path / "whole.mp4"))
+    assert pts(output) == pts(film)
+    assert not work.exists()
+
+
+def test_ctrl_c_keeps_finished_segments_and_says_how_to_go_on(tiny_model: str, tmp_path: Path) -> None:
+    film = long_film(tmp_path / "in.mp4")
+
+    def interrupt(event: Event) -> None:
+        if event.kind == "frame" and event.done == 70:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(InterruptedJobError, match=r"60 frames are safe.*run the same command again"):
+        upscale(film, tmp_path / "out.mp4", tiny_model, on_event=interrupt)
+    events: list[Event] = []
+    result = upscale(film, tmp_path / "out.mp4", tiny_model, on_event=events.append)
+    assert (result.frames, result.made) == (150, 90)
+    assert next(e for e in events if e.kind == "start").done == 60
+
+
+def test_other_settings_do_not_mix_with_an_unfinished_job(tiny_model: str, tmp_path: Path) -> None:
+    film = long_film(tmp_path / "in.mp4")
+
+    def interrupt(event: Event) -> None:
+        if event.kind == "frame" and event.done == 61:
+            raise KeyboardInterrupt
+
+    with pytest.raises(InterruptedJobError):
+        upscale(film, tmp_path / "out.mp4", tiny_model, on_event=interrupt)
+    with pytest.raises(UsageError, match=r"differs in crf.*--restart"):
+        upscale(film, tmp_path / "out.mp4", tiny_model, crf=30)
+    assert upscale(film, tmp_path / "out.mp4", tiny_model, crf=30, restart=True).made == 150
+
+
+def bad_inputs(tmp_path: Path) -> dict[str, Path]:
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "text.mp4").write_text("this is not a video\n" * 50)
+    make.audio_only(tmp_path / "audio.mp4")
+    whole = long_film(tmp_path / "whole.mp4").read_bytes()
+    (tmp_path / "truncated.mp4").write_bytes(whole[: len(whole) // 2])
+    return {name: tmp_path / f"{name}.mp4" for name in ("empty", "text", "audio", "truncated", "missing")}
+
+
+@pytest.mark.parametrize("name", ["empty", "text", "audio", "truncated", "missing"])
+def test_bad_input_is_one_line_and_leaves_nothing(tiny_model: str, tmp_path: Path, name: str) -> None:
+    source = bad_inputs(tmp_path)[name]
+    before = sorted(tmp_path.iterdir())
+    done = subprocess.run(command(source, "-m", tiny_model), capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1 and str(source) in done.stderr
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_bad_output_fails_before_any_work(film: Path, tiny_model: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"not a folder|cannot write"):
+        upscale(film, tmp_path / "file" / "out.mkv", tiny_model)
+    (tmp_path / "there.mkv").touch()
+    with pytest.raises(UsageError, match="add -y"):
+        upscale(film, tmp_path / "there.mkv", tiny_model)
+    with pytest.raises(UsageError, match=r"\.xyz"):
+        upscale(film, tmp_path / "out.xyz", tiny_model)
+    with pytest.raises(UsageError, match="the input itself"):
+        upscale(film, film, tiny_model, overwrite=True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "there.mkv"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model": "nosuch"}, "nosuch"),
+        ({"scale": 2, "height": 100}, "exclude each other"),
+        ({"propagation": "stream"}, "cannot stream"),
+        ({"tile": "7x"}, "not a tile"),
+        ({"memory": "lots"}, "not a memory size"),
+        ({"device": "abacus"}, "no such device"),
+        ({"start": 2.0, "end": 1.0}, "after --start"),
+    ],
+)
+def test_wrong_options_are_refused_with_a_way_out(
+    film: Path, tiny_model: str, tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        vsrcli.upscale(film, tmp_path / "out.mkv", **{"model": tiny_model} | options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_checkpoint_is_refused(film: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.safetensors").write_bytes(b"\x10" * 100)
+    with pytest.raises(WeightsError, match=r"bad\.safetensors"):
+        vsrcli.upscale(film, tmp_path / "out.mkv", model=str(tmp_path / "bad.safetensors"))
+
+
+def test_a_full_disk_is_one_line_and_the_job_can_go_on(tiny_model: str, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", small], capture_output=True).returncode:
+        pytest.skip("mounting a tmpfs is not allowed here")
+    try:
+        film = long_film(tmp_path / "in.mp4")
+        arguments = command(film, "-o", small / "out.mp4", "-m", tiny_model, "--crf", "0", "-q", "--window", "10")
+        done = subprocess.run(arguments, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert len(done.stderr.splitlines()) == 1 and "No space left" in done.stderr
+        assert not (small / "out.mp4").exists()
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_an_input_error_is_not_raised_for_a_source_without_sound(tiny_model: str, tmp_path: Path) -> None:
+    film = make.video(tmp_path / "silent.mkv", frames=6)
+    assert upscale(film, tmp_path / "out.mkv", tiny_model).frames == 6
+    with pytest.raises(InputError):
+        upscale(tmp_path / "none.mkv", tmp_path / "o.mkv", tiny_model)
