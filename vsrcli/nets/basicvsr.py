@@ -3,10 +3,9 @@
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from vsrcli.nets.layers import Conv, ResidualTrunk, flow_warp, leaky
+from vsrcli.nets.layers import Conv, ResidualTrunk, enlarge, flow_warp, leaky
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
 from vsrcli.nets.spynet import SpyNet
 
@@ -15,6 +14,7 @@ class BasicVSR(RecurrentNet):
     """Backward, then forward branch; their features are fused by a 1x1 convolution and upsampled by 4."""
 
     branches: ClassVar[tuple[Branch, ...]] = (Branch("backward", reverse=True), Branch("forward", reverse=False))
+    float32_parts = ("spynet",)
     reconstruct_reach = 3  # 3x3 convolutions at 1x, 2x, 4x and 4x: 1 + 1/2 + 1/4 + 1/4, and the bilinear base
 
     def __init__(self, channels: int = 64, blocks: int = 30) -> None:
@@ -50,19 +50,4 @@ class BasicVSR(RecurrentNet):
     def reconstruct(self, features: Features) -> Tensor:
         """Fuse both branches, upsample twice by pixel shuffle, add the bilinear enlargement of the frame."""
         x = leaky(self.fusion(torch.cat([features["backward"], features["forward"]], 1)))
-        x = leaky(F.pixel_shuffle(self.upconv1(x), 2))
-        x = leaky(F.pixel_shuffle(self.upconv2(x), 2))
-        x = self.conv_last(leaky(self.conv_hr(x)))
-        base = F.interpolate(features["lr"], scale_factor=4, mode="bilinear", align_corners=False)
-        return base + x
-
-    @property
-    def compute_dtype(self) -> torch.dtype:
-        """The type of the trunks' convolutions."""
-        return self.conv_last.weight.dtype
-
-    def set_precision(self, dtype: torch.dtype) -> None:
-        """Trunks, fusion and upsampling in `dtype`; flow, warping, sums and the bilinear base stay in float32."""
-        for name, module in self.named_children():
-            if name != "spynet":
-                module.to(dtype)
+        return enlarge(x, features["lr"], self.upconv1, self.upconv2, self.conv_hr, self.conv_last)

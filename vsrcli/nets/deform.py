@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 
 import torch
 import torch.nn.functional as F
@@ -35,7 +36,14 @@ def deform_conv2d(
     if library is not None:
         kind = offset.dtype
         out = library(
-            x.to(kind), offset, weight.to(kind), bias.to(kind), stride=stride, padding=padding, dilation=dilation, mask=mask
+            x.to(kind),
+            offset,
+            weight.to(kind),
+            bias.to(kind),
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            mask=mask,
         )
         return out.to(weight.dtype)
     return sampled_conv2d(x, offset, mask, weight, bias, stride=stride, padding=padding, dilation=dilation)
@@ -53,9 +61,10 @@ def sampled_conv2d(
     taps = k_h * k_w
     groups = mask.shape[1] // taps
     out_h, out_w = offset.shape[-2:]
-    x = x.to(offset.dtype).reshape(n * groups, c // groups, h, w)
-    offset = offset.reshape(n * groups, taps, 2, out_h, out_w)
-    mask = mask.reshape(n * groups, 1, taps, out_h, out_w)
+    # contiguous: in channels-last memory every plane below would be read with large strides
+    x = x.to(offset.dtype).contiguous().view(n * groups, c // groups, h, w)
+    offset = offset.contiguous().view(n * groups, taps, 2, out_h, out_w)
+    mask = mask.contiguous().view(n * groups, 1, taps, out_h, out_w)
 
     # grid_sample's align_corners=False coordinates: pixel p of a row of size s lies at (2p + 1) / s - 1
     tap_y = torch.arange(k_h, device=x.device).repeat_interleave(k_w)[:, None, None] * dilation - padding
@@ -88,7 +97,7 @@ def sampled_conv2d(
 def torchvision_op() -> Callable[..., Tensor] | None:
     """torchvision's compiled operator, or None where torchvision is absent or built for another torch."""
     try:
-        from torchvision.ops import deform_conv2d as op
+        op: Callable[..., Tensor] = import_module("torchvision.ops").deform_conv2d
     except (ImportError, OSError, RuntimeError):
         return None
     return op if hasattr(torch.ops.torchvision, "deform_conv2d") else None

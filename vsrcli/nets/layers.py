@@ -67,3 +67,18 @@ class ResidualTrunk(nn.Module):
 def leaky(x: Tensor) -> Tensor:
     """LeakyReLU(0.1), the activation of all these nets outside residual blocks. In place."""
     return F.leaky_relu(x, 0.1, inplace=True)
+
+
+def wide(x: Tensor) -> Tensor:
+    """`x` in float32, or as it is if that is its type or better."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def enlarge(
+    x: Tensor, lr: Tensor, upconv1: nn.Module, upconv2: nn.Module, conv_hr: nn.Module, conv_last: nn.Module
+) -> Tensor:
+    """The end of all these nets: features (n, c, h, w) twice through pixel shuffle, onto the bilinear 4x of `lr`."""
+    x = leaky(F.pixel_shuffle(upconv1(x), 2))
+    x = leaky(F.pixel_shuffle(upconv2(x), 2))
+    x = conv_last(leaky(conv_hr(x)))
+    return F.interpolate(lr, scale_factor=4, mode="bilinear", align_corners=False) + x

@@ -50,6 +50,7 @@ class Window:
 class RecurrentNet(nn.Module):
     """Base of all nets. Subclasses set the class attributes and implement the four steps.
 
+    `float32_parts` names the children that stay in float32 whatever the precision.
     `context` is how many neighbours on each side `encode` looks at; `multiple` and `min_size` what height and width
     must be for the steps (`forward` and the engine pad frames accordingly and crop the result);
     `reconstruct_reach` how many LR pixels around a pixel `reconstruct` looks at (0: it must see whole frames).
@@ -58,6 +59,7 @@ class RecurrentNet(nn.Module):
     """
 
     branches: ClassVar[tuple[Branch, ...]]
+    float32_parts: ClassVar[tuple[str, ...]] = ()
     context: int = 0
     multiple: int = 1
     min_size: int = 1
@@ -80,12 +82,14 @@ class RecurrentNet(nn.Module):
 
     @property
     def compute_dtype(self) -> torch.dtype:
-        """The type in which the convolutions run (features, flows, sums and states stay in float32)."""
-        return next(self.parameters()).dtype
+        """The type in which the convolutions run (flows, sums and states stay in float32)."""
+        return next(p.dtype for name, p in self.named_parameters() if name.split(".")[0] not in self.float32_parts)
 
     def set_precision(self, dtype: torch.dtype) -> None:
-        """Run the convolutions in `dtype` and keep in float32 what needs it. In place."""
-        self.to(dtype)
+        """Run the convolutions in `dtype`, all but those of `float32_parts`. In place."""
+        for name, module in self.named_children():
+            if name not in self.float32_parts:
+                module.to(dtype)
 
     def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
         """Optical flow (n, 2, h, w), x then y in pixels: where in `neighbour` each pixel of `frame` lies."""

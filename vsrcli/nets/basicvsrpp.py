@@ -1,0 +1,128 @@
+"""BasicVSR++ (Chan et al., CVPR 2022): second-order grid propagation with flow-guided deformable alignment."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from vsrcli.nets.deform import DeformConv
+from vsrcli.nets.layers import Conv, ResidualTrunk, enlarge, flow_warp, wide
+from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
+from vsrcli.nets.spynet import SpyNet
+
+GROUPS = 16
+"""Deformable groups: 8 for the previous state and 8 for the one before; 16 * 9 taps * (dy, dx, mask) = 432 channels."""
+
+MAX_RESIDUE = 10.0
+"""How many pixels an offset may lie from the flow, at the most."""
+
+
+class FlowGuidedAlign(DeformConv):
+    """Eqs. 3-5: one deformable convolution over the two previous states, its offsets residues to their flows."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(2 * channels, channels)
+        layers: list[nn.Module] = []
+        for c_in, c_out in ((3 * channels + 4, channels), (channels, channels), (channels, channels)):
+            layers += [Conv(c_in, c_out, 3, padding=1), nn.LeakyReLU(0.1, inplace=True)]
+        last = Conv(channels, 27 * GROUPS, 3, padding=1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+        self.conv_offset = nn.Sequential(*layers, last)
+
+    def forward(self, states: Tensor, condition: Tensor, flow1: Tensor, flow2: Tensor) -> Tensor:
+        """Both states (n, 2c, h, w), [both warped states and the current feature] (n, 3c, h, w), the flows (n, 2, h, w)
+        from this frame to theirs -> (n, c, h, w)."""
+        raw = wide(self.conv_offset(torch.cat([condition, flow1, flow2], 1)))
+        residue, mask = raw.split((18 * GROUPS, 9 * GROUPS), 1)
+        half = residue.shape[1] // 4  # (dy, dx) pairs of the groups of one state
+        flows = torch.cat([flow1.flip(1).repeat(1, half, 1, 1), flow2.flip(1).repeat(1, half, 1, 1)], 1)
+        offset = torch.add(flows, residue.tanh(), alpha=MAX_RESIDUE)
+        return self.convolve(states, offset, mask.sigmoid())
+
+
+class BasicVSRPP(RecurrentNet):
+    """Two rounds of backward and forward branches, each fed by all before it; all are joined and upsampled by 4."""
+
+    branches: ClassVar[tuple[Branch, ...]] = (
+        Branch("backward_1", reverse=True),
+        Branch("forward_1", reverse=False),
+        Branch("backward_2", reverse=True),
+        Branch("forward_2", reverse=False),
+    )
+    float32_parts = ("spynet",)
+    min_size = 64
+    reconstruct_reach = 14  # as BasicVSR, after a trunk of 11 convolutions
+    stored_channels = 256
+    working_channels = 1400
+
+    def __init__(self, channels: int = 64, blocks: int = 7) -> None:
+        super().__init__()
+        self.channels = channels
+        names = [branch.name for branch in self.branches]
+        self.spynet = SpyNet()
+        self.feat_extract = ResidualTrunk(3, channels, 5)
+        self.deform_align = nn.ModuleDict({name: FlowGuidedAlign(channels) for name in names})
+        self.backbone = nn.ModuleDict(
+            {name: ResidualTrunk((2 + i) * channels, channels, blocks) for i, name in enumerate(names)}
+        )
+        self.reconstruction = ResidualTrunk(5 * channels, channels, 5)
+        self.upsample1 = nn.ModuleDict({"upsample_conv": Conv(channels, 4 * channels, 3, padding=1)})
+        self.upsample2 = nn.ModuleDict({"upsample_conv": Conv(channels, 4 * 64, 3, padding=1)})
+        self.conv_hr = Conv(64, 64, 3, padding=1)
+        self.conv_last = Conv(64, 3, 3, padding=1)
+
+    def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
+        """SPyNet's flow."""
+        out: Tensor = self.spynet(frame, neighbour)
+        return out
+
+    def encode(self, lr: Sequence[Tensor], index: int, *, number: int, length: int | None) -> Features:
+        """The frame's own feature."""
+        return {"spatial": self.feat_extract(lr[index]).to(self.compute_dtype)}
+
+    def propagate(
+        self, branch: str, features: Features, flow: Tensor | None, state: State | None
+    ) -> tuple[Tensor, State]:
+        """Eqs. 1-2: align the two states before, refine them together with what all earlier branches say of the frame.
+
+        The state is (feature) after the branch's first step, then (feature, feature of the frame before, flow from
+        the one to the other).
+        """
+        known = [features["spatial"]]
+        for earlier in self.branches:
+            if earlier.name == branch:
+                break
+            known.append(features[earlier.name])
+        if state is None or flow is None:
+            lr = features["lr"]
+            aligned = lr.new_zeros(lr.shape[0], self.channels, *lr.shape[-2:])
+        else:
+            aligned = wide(self.align(branch, features["spatial"], flow, state))
+        feature = aligned + self.backbone[branch](torch.cat([*known, aligned], 1))
+        after = (feature,) if state is None or flow is None else (feature, state[0], flow)
+        return feature.to(self.compute_dtype), after
+
+    def align(self, branch: str, current: Tensor, flow: Tensor, state: State) -> Tensor:
+        """Bring the state or states before to this frame; a state that is not there yet counts as zeros."""
+        previous = state[0]
+        warped = flow_warp(previous, flow)
+        if len(state) == 1:
+            before = warped_before = torch.zeros_like(previous)
+            flow_before = torch.zeros_like(flow)
+        else:
+            _, before, step = state
+            flow_before = flow + flow_warp(step, flow)
+            warped_before = flow_warp(before, flow_before)
+        condition = torch.cat([warped, current, warped_before], 1)
+        states = torch.cat([previous, before], 1)
+        out: Tensor = self.deform_align[branch](states, condition, flow, flow_before)
+        return out
+
+    def reconstruct(self, features: Features) -> Tensor:
+        """Join the frame's feature with all branches', refine, upsample onto the bilinear enlargement."""
+        names = ["spatial", *(branch.name for branch in self.branches)]
+        x = self.reconstruction(wide(torch.cat([features[name] for name in names], 1)))
+        upsample1, upsample2 = self.upsample1["upsample_conv"], self.upsample2["upsample_conv"]
+        return enlarge(x, features["lr"], upsample1, upsample2, self.conv_hr, self.conv_last)

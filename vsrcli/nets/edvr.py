@@ -1,0 +1,204 @@
+"""EDVR-M (Wang et al., CVPRW 2019): a window of frames aligned by deformable pyramids and fused by attention."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vsrcli.nets.deform import DeformConv
+from vsrcli.nets.layers import Conv, ResidualBlock, enlarge, leaky, wide
+from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
+
+GROUPS = 8
+"""Deformable groups; every offset convolution makes 8 * 9 taps * (dy, dx, mask) = 216 channels."""
+
+Pyramid = tuple[Tensor, Tensor, Tensor]
+"""Features of one frame at full, half and quarter size."""
+
+
+def double(x: Tensor) -> Tensor:
+    """Bilinear enlargement by 2."""
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+class DeformPack(DeformConv):
+    """A deformable convolution that makes its offsets and masks from features by one convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels)
+        self.conv_offset = Conv(channels, 27 * GROUPS, 3, padding=1)
+        nn.init.zeros_(self.conv_offset.weight)
+        nn.init.zeros_(self.conv_offset.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """Features to sample and features that say where: (n, c, h, w) both -> (n, c, h, w)."""
+        offset, mask = wide(self.conv_offset(condition)).split((18 * GROUPS, 9 * GROUPS), 1)
+        return self.convolve(x, offset, mask.sigmoid())
+
+
+class PCDAlign(nn.Module):
+    """Pyramid, cascading and deformable alignment (section 3.2): a neighbour's features moved onto the reference's."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+
+        def conv(inputs: int) -> Conv:
+            return Conv(inputs * channels, channels, 3, padding=1)
+
+        self.offset_conv1 = nn.ModuleDict({level: conv(2) for level in ("l3", "l2", "l1")})
+        self.offset_conv2 = nn.ModuleDict({"l3": conv(1), "l2": conv(2), "l1": conv(2)})
+        self.offset_conv3 = nn.ModuleDict({level: conv(1) for level in ("l2", "l1")})
+        self.dcn_pack = nn.ModuleDict({level: DeformPack(channels) for level in ("l3", "l2", "l1")})
+        self.feat_conv = nn.ModuleDict({level: conv(2) for level in ("l2", "l1")})
+        self.cas_offset_conv1 = conv(2)
+        self.cas_offset_conv2 = conv(1)
+        self.cas_dcnpack = DeformPack(channels)
+
+    def forward(self, neighbour: Pyramid, reference: Pyramid) -> Tensor:
+        """Two frames' pyramids -> the neighbour's features (n, c, h, w) aligned with the reference frame."""
+        offset = leaky(self.offset_conv1["l3"](torch.cat([neighbour[2], reference[2]], 1)))
+        offset = leaky(self.offset_conv2["l3"](offset))
+        feature = leaky(self.dcn_pack["l3"](neighbour[2], offset))
+        for level, near, ref in (("l2", neighbour[1], reference[1]), ("l1", neighbour[0], reference[0])):
+            lower = double(offset) * 2.0  # a pixel of the lower level is two of this one
+            offset = leaky(self.offset_conv1[level](torch.cat([near, ref], 1)))
+            offset = leaky(self.offset_conv2[level](torch.cat([offset, lower], 1)))
+            offset = leaky(self.offset_conv3[level](offset))
+            sampled = self.dcn_pack[level](near, offset)
+            feature = self.feat_conv[level](torch.cat([sampled, double(feature)], 1))
+            if level == "l2":
+                feature = leaky(feature)
+        offset = leaky(self.cas_offset_conv1(torch.cat([feature, reference[0]], 1)))
+        offset = leaky(self.cas_offset_conv2(offset))
+        return leaky(self.cas_dcnpack(feature, offset))
+
+
+class TSAFusion(nn.Module):
+    """Temporal and spatial attention (section 3.3): `frames` aligned features become one."""
+
+    def __init__(self, channels: int, frames: int) -> None:
+        super().__init__()
+        self.center = frames // 2
+        self.temporal_attn1 = Conv(channels, channels, 3, padding=1)
+        self.temporal_attn2 = Conv(channels, channels, 3, padding=1)
+        self.feat_fusion = Conv(frames * channels, channels, 1)
+        self.spatial_attn1 = Conv(frames * channels, channels, 1)
+        self.spatial_attn2 = Conv(2 * channels, channels, 1)
+        self.spatial_attn3 = Conv(channels, channels, 3, padding=1)
+        self.spatial_attn4 = Conv(channels, channels, 1)
+        self.spatial_attn5 = Conv(channels, channels, 3, padding=1)
+        self.spatial_attn_l1 = Conv(channels, channels, 1)
+        self.spatial_attn_l2 = Conv(2 * channels, channels, 3, padding=1)
+        self.spatial_attn_l3 = Conv(channels, channels, 3, padding=1)
+        self.spatial_attn_add1 = Conv(channels, channels, 1)
+        self.spatial_attn_add2 = Conv(channels, channels, 1)
+
+    def forward(self, aligned: list[Tensor]) -> Tensor:
+        """`frames` tensors (n, c, h, w), the reference frame in the middle -> (n, c, h, w)."""
+        reference = wide(self.temporal_attn1(aligned[self.center]))
+        likeness = [(self.temporal_attn2(x) * reference).sum(1, keepdim=True).sigmoid() for x in aligned]
+        weighted = torch.cat([x * a for x, a in zip(aligned, likeness, strict=True)], 1)
+        feature = wide(leaky(self.feat_fusion(weighted)))
+
+        attention = leaky(self.spatial_attn1(weighted))
+        attention = leaky(self.spatial_attn2(pool(attention)))
+        lower = leaky(self.spatial_attn_l1(attention))
+        lower = leaky(self.spatial_attn_l2(pool(lower)))
+        lower = double(leaky(self.spatial_attn_l3(lower)))
+        attention = leaky(self.spatial_attn3(attention)) + lower
+        attention = double(leaky(self.spatial_attn4(attention)))
+        attention = self.spatial_attn5(attention)
+        shift = self.spatial_attn_add2(leaky(self.spatial_attn_add1(attention)))
+        return feature * wide(attention).sigmoid() * 2.0 + shift
+
+
+def pool(x: Tensor) -> Tensor:
+    """Maxima and means (padding counted) over 3x3 pixels at half the size: (n, c, h, w) -> (n, 2*c, h/2, w/2)."""
+    return torch.cat([F.max_pool2d(x, 3, 2, 1), F.avg_pool2d(x, 3, 2, 1)], 1)
+
+
+class EDVRFeatureExtractor(nn.Module):
+    """EDVR-M without its reconstruction: the fused feature of the window's middle frame."""
+
+    def __init__(self, channels: int = 64, frames: int = 5) -> None:
+        super().__init__()
+
+        def conv(stride: int) -> Conv:
+            return Conv(channels, channels, 3, stride=stride, padding=1)
+
+        self.conv_first = Conv(3, channels, 3, padding=1)
+        self.feature_extraction = nn.Sequential(*(ResidualBlock(channels) for _ in range(5)))
+        self.conv_l2_1, self.conv_l2_2 = conv(2), conv(1)
+        self.conv_l3_1, self.conv_l3_2 = conv(2), conv(1)
+        self.pcd_align = PCDAlign(channels)
+        self.fusion = TSAFusion(channels, frames)
+
+    def fuse(self, window: Sequence[Tensor]) -> Tensor:
+        """A window of frames (n, 3, h, w), h and w multiples of 4 -> (n, channels, h, w)."""
+        pyramids = [self.pyramid(frame) for frame in window]
+        reference = pyramids[len(window) // 2]
+        out: Tensor = self.fusion([self.pcd_align(neighbour, reference) for neighbour in pyramids])
+        return out
+
+    def pyramid(self, frame: Tensor) -> Pyramid:
+        """(n, 3, h, w) -> features at full, half and quarter size."""
+        l1 = self.feature_extraction(wide(leaky(self.conv_first(frame))))
+        l2 = leaky(self.conv_l2_2(leaky(self.conv_l2_1(l1))))
+        l3 = leaky(self.conv_l3_2(leaky(self.conv_l3_1(l2))))
+        return l1, l2, l3
+
+
+class EDVR(RecurrentNet, EDVRFeatureExtractor):
+    """EDVR-M as a net of its own: it looks at a sliding window and carries nothing from frame to frame."""
+
+    branches: ClassVar[tuple[Branch, ...]] = (Branch("window", reverse=False),)
+    multiple = 4
+    reconstruct_reach = 3
+    working_channels = 1400
+
+    def __init__(self, channels: int = 64, frames: int = 5, blocks: int = 10) -> None:
+        super().__init__(channels, frames)
+        self.padding = frames // 2
+        self.context = 2 * self.padding
+        self.reconstruction = nn.Sequential(*(ResidualBlock(channels) for _ in range(blocks)))
+        self.upconv1 = Conv(channels, 4 * channels, 3, padding=1)
+        self.upconv2 = Conv(channels, 4 * 64, 3, padding=1)
+        self.conv_hr = Conv(64, 64, 3, padding=1)
+        self.conv_last = Conv(64, 3, 3, padding=1)
+
+    def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
+        """None is needed: zeros."""
+        return torch.zeros_like(frame[:, :2])
+
+    def encode(self, lr: Sequence[Tensor], index: int, *, number: int, length: int | None) -> Features:
+        """Align and fuse the window around the frame."""
+        numbers = window_numbers(number, self.padding, length)
+        return {"fused": self.fuse([lr[index + n - number] for n in numbers]).to(self.compute_dtype)}
+
+    def propagate(
+        self, branch: str, features: Features, flow: Tensor | None, state: State | None
+    ) -> tuple[Tensor, State]:
+        """Refine the fused feature. The state is empty."""
+        return self.reconstruction(wide(features["fused"])).to(self.compute_dtype), ()
+
+    def reconstruct(self, features: Features) -> Tensor:
+        """Upsample the refined feature onto the bilinear enlargement of the frame."""
+        return enlarge(features["window"], features["lr"], self.upconv1, self.upconv2, self.conv_hr, self.conv_last)
+
+
+def window_numbers(number: int, padding: int, length: int | None) -> list[int]:
+    """The frames that a window around frame `number` of a scene holds; `length` None: the scene's end is far.
+
+    What is missing on one side is taken from beyond the other side of the window, so that all are distinct (the rule
+    of EDVR's published tests): frame 0 sees 4, 3, 0, 1, 2. Scenes shorter than a window repeat frames.
+    """
+    numbers = []
+    for n in range(number - padding, number + padding + 1):
+        if n < 0:
+            n = number + padding - n
+        elif length is not None and n >= length:
+            n = number - padding - (n - length + 1)
+        numbers.append(n if length is None else min(max(n, 0), length - 1))
+    return numbers

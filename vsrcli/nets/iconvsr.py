@@ -1,0 +1,98 @@
+"""IconVSR (Chan et al., CVPR 2021, section 3.2): BasicVSR with keyframe features refilled and coupled branches."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from vsrcli.nets.edvr import EDVRFeatureExtractor
+from vsrcli.nets.layers import Conv, ResidualTrunk, enlarge, flow_warp
+from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
+from vsrcli.nets.spynet import SpyNet
+
+
+class IconVSR(RecurrentNet):
+    """Backward, then forward branch, which sees the backward features and alone is upsampled by 4.
+
+    Every `keyframe_interval`-th frame of a scene and its last are keyframes: there both branches take in the feature
+    that EDVR-M makes of 2 * `padding` + 1 frames. The interval may be changed at any time; 0 means no keyframes.
+    """
+
+    branches: ClassVar[tuple[Branch, ...]] = (Branch("backward", reverse=True), Branch("forward", reverse=False))
+    float32_parts = ("spynet",)
+    multiple = 4
+    reconstruct_reach = 3
+    stored_channels = 80  # the backward feature, and a fifth of a keyframe's
+    working_channels = 1400
+
+    def __init__(self, channels: int = 64, blocks: int = 30, *, padding: int = 2, keyframe_interval: int = 5) -> None:
+        super().__init__()
+        self.channels = channels
+        self.padding = padding
+        self.context = 2 * padding  # the first and last windows reach that far, see `refill_numbers`
+        self.keyframe_interval = keyframe_interval
+        self.edvr = EDVRFeatureExtractor(channels, 2 * padding + 1)
+        self.spynet = SpyNet()
+        self.backward_fusion = Conv(2 * channels, channels, 3, padding=1)
+        self.backward_trunk = ResidualTrunk(channels + 3, channels, blocks)
+        self.forward_fusion = Conv(2 * channels, channels, 3, padding=1)
+        self.forward_trunk = ResidualTrunk(2 * channels + 3, channels, blocks)
+        self.upconv1 = Conv(channels, 4 * channels, 3, padding=1)
+        self.upconv2 = Conv(channels, 4 * 64, 3, padding=1)
+        self.conv_hr = Conv(64, 64, 3, padding=1)
+        self.conv_last = Conv(64, 3, 3, padding=1)
+
+    def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
+        """SPyNet's flow."""
+        out: Tensor = self.spynet(frame, neighbour)
+        return out
+
+    def encode(self, lr: Sequence[Tensor], index: int, *, number: int, length: int | None) -> Features:
+        """Eq. 4: at keyframes, the feature of the window around the frame; else nothing."""
+        interval = self.keyframe_interval
+        if not interval or (number % interval and number + 1 != length):
+            return {}
+        numbers = refill_numbers(number, self.padding, length)
+        return {"keyframe": self.edvr.fuse([lr[index + n - number] for n in numbers]).to(self.compute_dtype)}
+
+    def propagate(
+        self, branch: str, features: Features, flow: Tensor | None, state: State | None
+    ) -> tuple[Tensor, State]:
+        """Eqs. 4-6: warp the neighbour's feature, refill it at keyframes, join it with the frame (forward: and with
+        the backward feature), refine."""
+        lr = features["lr"]
+        if state is None or flow is None:
+            warped = lr.new_zeros(lr.shape[0], self.channels, *lr.shape[-2:])
+        else:
+            warped = flow_warp(state[0], flow)
+        backward = branch == "backward"
+        if "keyframe" in features:
+            fusion = self.backward_fusion if backward else self.forward_fusion
+            warped = fusion(torch.cat([warped, features["keyframe"]], 1))
+        if backward:
+            feature: Tensor = self.backward_trunk(torch.cat([lr, warped], 1))
+        else:
+            feature = self.forward_trunk(torch.cat([lr, features["backward"], warped], 1))
+        return feature.to(self.compute_dtype), (feature,)
+
+    def reconstruct(self, features: Features) -> Tensor:
+        """Upsample the forward feature onto the bilinear enlargement of the frame."""
+        return enlarge(features["forward"], features["lr"], self.upconv1, self.upconv2, self.conv_hr, self.conv_last)
+
+
+def refill_numbers(number: int, padding: int, length: int | None) -> list[int]:
+    """The frames that the window of keyframe `number` holds; `length` None: the scene's end is far.
+
+    The released weights were made with scenes padded once, at both ends, by frames from inside: n < 0 stands for
+    `padding` - n, and likewise at the end. With padding 2 frame 0 sees 4, 3, 0, 1, 2, but frame 1 sees 3, 0, 1, 2, 3.
+    Scenes shorter than a window, on which the released code fails, repeat frames.
+    """
+    numbers = []
+    for n in range(number - padding, number + padding + 1):
+        if n < 0:
+            n = padding - n
+        elif length is not None and n >= length:
+            n = 2 * (length - 1) - padding - n
+        numbers.append(n if length is None else min(max(n, 0), length - 1))
+    return numbers
