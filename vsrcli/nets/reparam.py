@@ -118,6 +118,20 @@ def merged_state(net: nn.Module) -> dict[str, Tensor]:
     return state
 
 
+def load_merged(net: nn.Module, state: dict[str, Tensor]) -> None:
+    """Take over merged weights wherever key and shape fit: in a RepConv, the 3x3 branch makes up the difference."""
+    convs = dict(net.named_modules())
+    own = net.state_dict()
+    with torch.no_grad():
+        for key, value in state.items():
+            name, _, kind = key.rpartition(".")
+            conv = convs.get(name)
+            if isinstance(conv, RepConv) and kind == "weight" and conv.conv3.shape == value.shape:
+                conv.conv3 += value - conv.kernel()
+            elif key in own and own[key].shape == value.shape:
+                own[key].copy_(value)
+
+
 def reparameterize(net: Net) -> Net:
     """A copy of `net` in which each RepConv is the plain 3x3 convolution that it equals, in float32."""
     net = copy.deepcopy(net)

@@ -1,0 +1,293 @@
+"""Training: packs from real media, batches by number, runs that resume exactly, losses that mean what they say."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from safetensors.torch import save_file
+from torch import Tensor
+
+from vsrcli.cli.train import command
+from vsrcli.errors import InputError, UsageError
+from vsrcli.nets.reparam import merged_state
+from vsrcli.quality import degrade
+from vsrcli.training import curve, recipe, stills
+from vsrcli.training.data import Pack, Sampler, validation_pairs
+from vsrcli.training.distill import ConvLSTM, SpaceTime, attention
+from vsrcli.training.losses import charbonnier, flow_warping
+from vsrcli.training.pack import pack
+from vsrcli.training.real import CODECS, lower_real, transcode
+from vsrcli.training.trainer import Trainer, learning_rate
+from vsrcli.zoo import loading
+
+TINY = """
+[net]
+arch = "repvsr"
+config = { channels = 8, blocks = 1, multibranch = true }
+[data]
+degradation = "bi"
+patch = 12
+frames = 3
+batch = 2
+[loss]
+flow = 0.2
+[optimiser]
+iterations = 8
+warmup = 2
+flow_iterations = 2
+precision = "fp32"
+"""
+
+
+def textured(frames: int, h: int, w: int, seed: int = 0) -> Tensor:
+    """uint8 (frames, 3, h, w) of a still texture that pans by a pixel a frame."""
+    generator = torch.Generator().manual_seed(seed)
+    still = torch.randint(0, 256, (3, h, w + frames), generator=generator, dtype=torch.uint8)
+    return torch.stack([still[:, :, i : i + w] for i in range(frames)])
+
+
+@pytest.fixture
+def packed(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.safetensors"
+    save_file(
+        {"train/a": textured(5, 64, 64), "train/b": textured(5, 64, 72, 1), "validation/c": textured(3, 48, 48, 2)},
+        path,
+    )
+    return path
+
+
+def test_a_recipe_that_is_wrong_is_refused() -> None:
+    for text, message in [
+        (TINY.replace("[loss]", "[losses]"), "unknown section"),
+        (TINY.replace("flow = 0.2", "flows = 0.2"), "has no flows"),
+        (TINY.replace('"bi"', '"bicubic"'), "degradation"),
+        ("net = ", "not TOML"),
+    ]:
+        with pytest.raises(UsageError, match=message):
+            recipe.parse(text, "tiny")
+    with pytest.raises(UsageError, match="no recipe called"):
+        recipe.load("no-such-recipe")
+
+
+def test_all_recipes_that_ship_are_valid() -> None:
+    assert {"repvsr-bi", "repvsr-bd", "repvsr-real"} <= set(recipe.known())
+    for name in recipe.known():
+        assert recipe.load(name).optimiser.iterations > 0
+
+
+def test_the_rate_warms_up_and_falls() -> None:
+    cosine = recipe.OptimiserRecipe(iterations=100, rate=1.0, final_rate=0.1, warmup=10)
+    assert learning_rate(cosine, 0) == pytest.approx(0.1)
+    assert learning_rate(cosine, 10) == pytest.approx(1.0)
+    assert learning_rate(cosine, 55) == pytest.approx(0.55)
+    assert learning_rate(cosine, 100) == pytest.approx(0.1)
+    step = replace(cosine, schedule="step", step=40)
+    assert [learning_rate(step, i) for i in (39, 40, 80)] == [1.0, 0.5, 0.25]
+
+
+def test_a_batch_depends_on_its_number_alone(packed: Path) -> None:
+    made = [Sampler(Pack([packed]), recipe.parse(TINY, "tiny").data, 4, seed=3) for _ in range(2)]
+    lr, hr = made[0].batch(7)
+    assert lr.shape == (2, 3, 3, 12, 12) and hr.shape == (2, 3, 3, 48, 48)
+    torch.testing.assert_close(made[1].batch(7)[1], hr, atol=0, rtol=0)
+    assert not torch.equal(made[0].batch(8)[1], hr)
+    torch.testing.assert_close(degrade.bi(hr, 4), lr, atol=0, rtol=0)
+
+
+def test_pairs_stay_aligned_through_every_augmentation(tmp_path: Path) -> None:
+    lr = textured(5, 24, 20)
+    hr = lr.repeat_interleave(4, -1).repeat_interleave(4, -2)
+    save_file({"train/a": hr, "train-lr/a": lr}, tmp_path / "real.safetensors")
+    data = replace(recipe.parse(TINY, "tiny").data, degradation="real")
+    sampler = Sampler(Pack([tmp_path / "real.safetensors"]), data, 4, seed=0)
+    for number in range(16):
+        small, big = sampler.batch(number)
+        torch.testing.assert_close(big[..., 1::4, 2::4], small, atol=0, rtol=0)
+
+
+def test_a_pack_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "not.safetensors").write_bytes(b"no pack")
+    for path in (tmp_path / "not.safetensors", tmp_path / "missing.safetensors"):
+        with pytest.raises(InputError, match=path.name):
+            Pack([path])
+    save_file({"train/short": textured(2, 64, 64)}, tmp_path / "short.safetensors")
+    with pytest.raises(UsageError, match="3 frames of 48x48"):
+        Sampler(Pack([tmp_path / "short.safetensors"]), recipe.parse(TINY, "tiny").data, 4, 0)
+
+
+def test_warping_loss_is_zero_only_for_the_true_flow() -> None:
+    clip = textured(2, 16, 20)[None].float() / 255
+    frame, neighbour = clip[:, 1], clip[:, 0]
+    flow = torch.zeros(1, 2, 16, 20)
+    assert flow_warping(frame, neighbour, flow, "l2") > 0.05
+    flow[:, 0] = 1.0  # the pan: what is at x now was at x + 1 before
+    assert flow_warping(frame, neighbour, flow, "l2") < 1e-10
+
+
+def run(packed: Path, out: Path, iterations: int, *, resume: bool = False) -> Trainer:
+    trainer = Trainer(recipe.parse(TINY, "tiny"), Pack([packed]), out)
+    if resume:
+        trainer.resume()
+    while trainer.iteration < iterations:
+        trainer.step()
+    trainer.save()
+    return trainer
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(packed: Path, tmp_path: Path) -> None:
+    whole = run(packed, tmp_path / "whole", 8)
+    run(packed, tmp_path / "cut", 5)
+    resumed = run(packed, tmp_path / "cut", 8, resume=True)
+    for one, other in [
+        (whole.net.state_dict(), resumed.net.state_dict()),
+        (whole.average, resumed.average),
+    ]:
+        for key, value in one.items():
+            torch.testing.assert_close(other[key], value, atol=0, rtol=0)
+
+
+def test_flow_learns_first_and_alone(packed: Path, tmp_path: Path) -> None:
+    fresh = Trainer(recipe.parse(TINY, "tiny"), Pack([packed]), tmp_path).net.state_dict()
+    trained = run(packed, tmp_path, 2).net.state_dict()
+    changed = {key for key in fresh if not torch.equal(fresh[key], trained[key])}
+    assert changed and all(key.startswith("flownet.") for key in changed)
+
+
+def test_training_lowers_the_loss_and_exports_weights_that_load(packed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = CliRunner().invoke(
+        command, [str(_written(tmp_path)), "--data", str(packed), "--out", str(out), "--iterations", "40"]
+    )
+    assert result.exit_code == 0, result.output
+    rows = (out / "log.csv").read_text().splitlines()
+    assert rows[0].startswith("iteration,minutes") and rows[-1].startswith("40,")
+    assert (out / "curve.svg").read_text().startswith("<svg")
+    assert (out / "last.pt").stat().st_size < 16e6
+    model = loading.load(out / "best.safetensors")
+    assert model.arch == "repvsr" and model.degradation == "bi" and model.scale == 4
+    again = CliRunner().invoke(command, [str(_written(tmp_path)), "--data", str(packed), "--out", str(out)])
+    assert isinstance(again.exception, UsageError) and "--resume" in str(again.exception)
+
+
+def test_a_run_can_start_from_merged_weights(packed: Path, tmp_path: Path) -> None:
+    first = run(packed, tmp_path, 4)
+    first.export(tmp_path / "first.safetensors")
+    start = TINY.replace("[data]", f'start = "{tmp_path / "first.safetensors"}"\n[data]')
+    second = Trainer(recipe.parse(start, "tiny"), Pack([packed]), tmp_path / "second")
+    for key, value in merged_state(second.net).items():
+        torch.testing.assert_close(value, first.average[key], atol=1e-3, rtol=1e-3)  # stored in float16
+
+
+def _written(folder: Path) -> Path:
+    path = folder / "tiny.toml"
+    path.write_text(TINY)
+    return path
+
+
+def test_distillation_reaches_the_student_but_not_the_teacher(packed: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    space_time = SpaceTime(8, 6)
+    student = torch.randn(2, 3, 8, 5, 7, requires_grad=True)
+    teacher = torch.randn(2, 3, 6, 5, 7, requires_grad=True)
+    space, time = space_time(student, teacher)
+    (space + time).backward()
+    assert student.grad is not None and student.grad.abs().min() >= 0 and student.grad.abs().max() > 0
+    assert teacher.grad is None
+    torch.testing.assert_close(attention(student * 3), attention(student))
+    same, _ = SpaceTime(6, 6)(teacher.detach(), teacher)
+    assert same == 0
+
+
+def test_memory_depends_on_the_order_of_frames() -> None:
+    torch.manual_seed(0)
+    lstm = ConvLSTM(4, 3)
+    clip = torch.randn(1, 3, 4, 5, 5)
+    assert lstm(clip).shape == (1, 3, 5, 5)
+    assert not torch.allclose(lstm(clip), lstm(clip.flip(1)))
+
+
+def test_charbonnier_is_a_smooth_l1() -> None:
+    a = torch.tensor([0.0, 3.0], requires_grad=True)
+    loss = charbonnier(a, torch.tensor([0.0, 1.0]))
+    assert loss.item() == pytest.approx((1e-3 + 2) / 2, abs=1e-5)
+    loss.backward()
+    assert a.grad is not None and a.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("encoder,_best,worst,options", CODECS[1:])
+def test_real_codecs_damage_but_keep_every_frame(encoder: str, _best: int, worst: int, options: dict[str, str]) -> None:
+    clip = textured(4, 32, 64)
+    decoded = transcode(clip, encoder, {**options, "crf": str(worst)})
+    assert decoded.shape == clip.shape and decoded.dtype == torch.uint8
+    assert 1 < (decoded.float() - clip.float()).abs().mean() < 80
+
+
+def test_the_real_side_is_small_and_shows_the_same_picture() -> None:
+    ramp = torch.linspace(0, 255, 128).expand(3, 3, 128, 128).to(torch.uint8)
+    for seed in range(6):
+        lr = lower_real(ramp, 4, torch.Generator().manual_seed(seed))
+        assert lr.shape == (3, 3, 32, 32)
+        expected = degrade.imresize(ramp.float(), 0.25)
+        assert (lr.float() - expected).abs().mean() < 6  # a shift of one LR pixel alone would be 8
+
+
+def test_stills_move_smoothly_and_differ_by_seed() -> None:
+    photo = torch.nn.functional.interpolate(torch.rand(1, 3, 4, 4), size=(160, 160), mode="bicubic")[0] * 255
+    photo = photo.clamp(0, 255).to(torch.uint8)
+    clip = stills.animate(photo, 4, 32, torch.Generator().manual_seed(1), front=photo.flip(-1))
+    assert clip.shape == (4, 3, 32, 32) and clip.dtype == torch.uint8
+    steps = clip.float().diff(dim=0).abs().mean((1, 2, 3))
+    assert (steps > 0.01).all() and (steps < clip.float().std()).all()
+    assert not torch.equal(clip, stills.animate(photo, 4, 32, torch.Generator().manual_seed(2)))
+
+
+def write_video(path: Path, frames: Tensor) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "10"})
+        stream.height, stream.width, stream.pix_fmt = frames.shape[-2], frames.shape[-1], "yuv420p"
+        for frame in frames:
+            array = np.ascontiguousarray(frame.permute(1, 2, 0).numpy())
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(array, format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+def test_videos_and_photographs_become_a_pack_to_train_on(tmp_path: Path) -> None:
+    media = tmp_path / "media"
+    media.mkdir()
+    write_video(media / "walk.mp4", textured(9, 144, 144))
+    write_video(media / "lake.mp4", textured(6, 144, 144, 1))
+    picture = av.VideoFrame.from_ndarray(textured(1, 288, 288, 2)[0].permute(1, 2, 0).contiguous().numpy(), "rgb24")
+    with av.open(str(media / "photo.png"), "w", format="image2") as container:
+        stream = container.add_stream("png", rate=1)
+        stream.height = stream.width = 288
+        stream.pix_fmt = "rgb24"
+        container.mux(stream.encode(picture))
+    out = tmp_path / "all.safetensors"
+    lines: list[str] = []
+    count = pack([media], out, frames=3, size=128, clips_per_source=2, hold_out=("lake",), real=4, say=lines.append)
+    made = Pack([out])
+    assert count == len(made.names("train")) + len(made.names("validation")) == 6
+    assert [n for n in made.names("validation") if "lake" not in n] == [] != made.names("validation")
+    for name in made.names("train"):
+        hr, lr = made.pair("train", name)
+        assert hr.shape == (3, 3, 128, 128) and lr is not None and lr.shape == (3, 3, 32, 32)
+    assert len(lines) == 3
+    for degradation in ("bi", "bd", "real"):
+        lr, hr = validation_pairs(made, degradation, 4)[0]
+        assert lr.shape == (1, 3, 3, 32, 32) and hr.shape == (1, 3, 3, 128, 128)
+    with pytest.raises(InputError, match="no such file"):
+        pack([tmp_path / "nowhere"], out)
+
+
+def test_the_curve_is_drawn_from_a_log(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text(
+        "iteration,minutes,rate,loss,flow_loss,gradient,psnr,bicubic\n1,0.1,1,0.5,0,1,,\n2,0.2,1,0.4,0,1,30,29\n"
+    )
+    curve.draw(log, tmp_path / "curve.svg")
+    text = (tmp_path / "curve.svg").read_text()
+    assert text.count("<polyline") == 2 and "nan" not in text

@@ -1,0 +1,114 @@
+"""`vsr train`: run a recipe, or pack videos and photographs for it."""
+
+from pathlib import Path
+
+import click
+
+from vsrcli.errors import UsageError
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command("train", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("what", metavar="[RECIPE | SOURCE...]", nargs=-1)
+@click.option("--data", multiple=True, type=PATH, help="A pack to train on, made by --pack. Repeat for several.")
+@click.option("--out", type=PATH, help="Folder of checkpoints, log and curve.  [default: runs/RECIPE]")
+@click.option("--minutes", type=float, help="Stop after so many minutes; --resume goes on later.")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint in --out.")
+@click.option("--iterations", type=int, help="Instead of the recipe's.")
+@click.option("--seed", type=int, help="Instead of the recipe's; of packing too.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--threads", type=int, help="CPU threads.  [default: all]")
+@click.option("--pack", "packing", is_flag=True, help="Pack the SOURCEs (videos, photographs, folders) into -o.")
+@click.option("-o", "--output", type=PATH, help="The pack to write.")
+@click.option("--clips", default=12, show_default=True, help="Clips per source when packing.")
+@click.option("--hold-out", multiple=True, help="Validate on sources whose name contains this, when packing.")
+@click.option("--real", "real_scale", type=int, help="Add compressed low-resolution frames, reduced by this scale.")
+@click.option("--list", "listing", is_flag=True, help="List the recipes.")
+def command(
+    what: tuple[str, ...],
+    data: tuple[Path, ...],
+    out: Path | None,
+    minutes: float | None,
+    resume: bool,
+    iterations: int | None,
+    seed: int | None,
+    device: str,
+    threads: int | None,
+    packing: bool,
+    output: Path | None,
+    clips: int,
+    hold_out: tuple[str, ...],
+    real_scale: int | None,
+    listing: bool,
+) -> None:
+    """Train a model from a recipe, on packed clips.
+
+    \b
+    vsr train --pack videos/ photos/ -o pack.safetensors --hold-out lake
+    vsr train repvsr-bi --data pack.safetensors --minutes 60
+    vsr train repvsr-bi --data pack.safetensors --minutes 60 --resume
+    """
+    import torch
+
+    from vsrcli.training import recipe as recipes
+
+    if threads:
+        torch.set_num_threads(threads)
+    if listing:
+        click.echo("\n".join(recipes.known()))
+    elif packing:
+        _pack(what, output, clips=clips, hold_out=hold_out, real_scale=real_scale, seed=seed or 0)
+    else:
+        if len(what) != 1:
+            raise UsageError(f"name one recipe: {', '.join(recipes.known())}, or a .toml file")
+        if not data:
+            raise UsageError("--data: name the pack to train on (vsr train --pack makes one)")
+        recipe = recipes.load(what[0]).changed(iterations=iterations, seed=seed)
+        _train(recipe, data, out or Path("runs") / recipe.name, minutes=minutes, resume=resume, device=device)
+
+
+def _pack(
+    what: tuple[str, ...],
+    output: Path | None,
+    *,
+    clips: int,
+    hold_out: tuple[str, ...],
+    real_scale: int | None,
+    seed: int,
+) -> None:
+    from vsrcli.training.pack import pack
+
+    if output is None:
+        raise UsageError("-o: name the pack to write")
+    count = pack(
+        [Path(w) for w in what],
+        output,
+        clips_per_source=clips,
+        hold_out=hold_out,
+        real=real_scale,
+        seed=seed,
+        say=lambda line: click.echo(line, err=True),
+    )
+    click.echo(f"{output}: {count} clips, {output.stat().st_size / 2**20:.1f} MiB")
+
+
+def _train(
+    recipe: object, data: tuple[Path, ...], out: Path, *, minutes: float | None, resume: bool, device: str
+) -> None:
+    import torch
+
+    from vsrcli.training.data import Pack
+    from vsrcli.training.recipe import Recipe
+    from vsrcli.training.trainer import Trainer
+
+    assert isinstance(recipe, Recipe)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if (out / "last.pt").exists() and not resume:
+        raise UsageError(f"{out} holds a run already: --resume goes on with it, another --out starts afresh")
+    trainer = Trainer(recipe, Pack(list(data)), out, device=device, say=lambda line: click.echo(line, err=True))
+    if resume:
+        trainer.resume()
+    trainer.run(minutes=minutes)
+    click.echo(f"{out}: {trainer.iteration} of {recipe.optimiser.iterations} iterations, {trainer.minutes:.1f} minutes")

@@ -1,0 +1,123 @@
+"""Packed clips and the batches drawn from them: random crops, flips, transposes and time reversal, then degradation.
+
+A pack is one safetensors file of uint8 clips (t, 3, h, w): `train/NAME` and `validation/NAME`, and where the
+low-resolution side was made at packing time (degradation "real") also `train-lr/NAME` and `validation-lr/NAME`. It
+needs no video library to read, so training runs where there is none.
+"""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from vsrcli.errors import InputError, UsageError
+from vsrcli.quality import degrade
+from vsrcli.training.recipe import DataRecipe
+
+VALIDATION_CLIPS = 9
+
+Pair = tuple[Tensor, Tensor]
+"""LR and HR frames: (n, t, 3, h, w) and (n, t, 3, s*h, s*w), float32 in [0, 1]."""
+
+
+class Pack:
+    """The clips of one or more pack files, all in memory."""
+
+    def __init__(self, paths: list[Path]) -> None:
+        """Raises InputError where a file is missing or no pack, or all together hold no clip to train on."""
+        self.parts: dict[str, dict[str, Tensor]] = {}
+        for path in paths:
+            try:
+                tensors = load_file(path)
+            except (OSError, ValueError, RuntimeError) as error:
+                raise InputError(
+                    f"{path}: not a pack of training clips ({error}); make one with vsr train --pack"
+                ) from None
+            except Exception as error:  # safetensors' own error class has no public name in every version
+                raise InputError(f"{path}: not a pack of training clips ({error})") from None
+            for key, clip in tensors.items():
+                part, _, name = key.partition("/")
+                self.parts.setdefault(part, {})[f"{path.stem}/{name}"] = clip
+        if not self.parts.get("train"):
+            raise InputError("the pack holds no clip to train on")
+
+    def names(self, part: str) -> list[str]:
+        """The clips of "train" or "validation", sorted."""
+        return sorted(self.parts.get(part, {}))
+
+    def pair(self, part: str, name: str) -> tuple[Tensor, Tensor | None]:
+        """A clip's uint8 HR frames (t, 3, h, w), and its LR frames where the pack has them."""
+        return self.parts[part][name], self.parts.get(f"{part}-lr", {}).get(name)
+
+
+class Sampler:
+    """Batches by number: batch i depends on the seed, the recipe, the pack and i alone, so any run can be resumed."""
+
+    def __init__(self, pack: Pack, recipe: DataRecipe, scale: int, seed: int) -> None:
+        """Raises UsageError where the pack cannot serve the recipe."""
+        self.pack, self.recipe, self.scale, self.seed = pack, recipe, scale, seed
+        size = recipe.patch * scale
+        self.names = []
+        for name in pack.names("train"):
+            hr, lr = pack.pair("train", name)
+            if recipe.degradation == "real" and lr is None:
+                continue
+            if len(hr) >= recipe.frames and min(hr.shape[-2:]) >= size:
+                self.names.append(name)
+        if not self.names:
+            raise UsageError(
+                f"no clip of the pack has {recipe.frames} frames of {size}x{size}"
+                + (" with a low-resolution side (pack with --real)" if recipe.degradation == "real" else "")
+            )
+
+    def batch(self, number: int) -> Pair:
+        """LR (n, t, 3, p, p) and HR (n, t, 3, s*p, s*p) of batch `number`."""
+        generator = torch.Generator().manual_seed((self.seed << 32) + number)
+        pairs = [self._clip(generator) for _ in range(self.recipe.batch)]
+        hr = torch.stack([h for h, _ in pairs]).float() / 255
+        if self.recipe.degradation == "real":
+            return torch.stack([lr for _, lr in pairs if lr is not None]).float() / 255, hr
+        return lower(hr, self.recipe.degradation, self.scale), hr
+
+    def _clip(self, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        def pick(stop: int) -> int:
+            return int(torch.randint(stop, (), generator=generator))
+
+        hr, lr = self.pack.pair("train", self.names[pick(len(self.names))])
+        if self.recipe.degradation != "real":
+            lr = None
+        p, s, t = self.recipe.patch, self.scale, self.recipe.frames
+        stride = 1 + pick(2) if len(hr) >= 2 * t - 1 else 1
+        start = pick(len(hr) - (t - 1) * stride)
+        y, x = pick(hr.shape[-2] // s - p + 1), pick(hr.shape[-1] // s - p + 1)
+        reverse, transpose = pick(2), pick(2)
+        flips = [dim for dim in (-2, -1) if pick(2)]
+
+        def cut(clip: Tensor, unit: int) -> Tensor:
+            clip = clip[start : start + (t - 1) * stride + 1 : stride]
+            clip = clip[..., y * unit : (y + p) * unit, x * unit : (x + p) * unit]
+            if reverse:
+                clip = clip.flip(0)
+            return (clip.transpose(-2, -1) if transpose else clip).flip(flips)
+
+        return cut(hr, s), None if lr is None else cut(lr, 1)
+
+
+def validation_pairs(pack: Pack, degradation: str, scale: int) -> list[Pair]:
+    """Clips that are kept from training, whole, at most VALIDATION_CLIPS spread over all: LR and HR with n = 1."""
+    pairs = []
+    names = pack.names("validation")
+    for name in names[:: -(-len(names) // VALIDATION_CLIPS) or 1]:
+        hr, lr = pack.pair("validation", name)
+        if degradation == "real" and lr is None:
+            continue
+        target = degrade.crop_to_multiple(hr[None].float() / 255, scale)
+        given = lr[None].float() / 255 if degradation == "real" and lr is not None else None
+        pairs.append((lower(target, degradation, scale) if given is None else given, target))
+    return pairs
+
+
+def lower(hr: Tensor, degradation: str, scale: int) -> Tensor:
+    """The LR frames of HR frames by "bi" or "bd"."""
+    return (degrade.bi if degradation == "bi" else degrade.bd)(hr, scale)

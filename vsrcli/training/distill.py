@@ -1,0 +1,113 @@
+"""Space-time distillation (Xiao et al., CVPR 2021): what a large net attends to, and what it remembers.
+
+Space: the attention map of a frame is the mean square of its features over channels; the student's should have the
+teacher's shape. Time: one ConvLSTM (supplement, eq. 1) reads the feature maps of a clip in order; the memory that it
+ends with should be the same for both nets. The ConvLSTM starts at random and learns along with the student, which the
+supplement's table 1 finds to be as good as pretraining it; a 1x1 convolution brings the student's features to the
+teacher's width.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vsrcli.nets.recurrent import RecurrentNet
+
+FEATURES = {
+    "RepVSR": "srnet.body",
+    "BasicVSR": "fusion",
+    "IconVSR": "forward_trunk",
+    "BasicVSRPlusPlus": "reconstruction",
+}
+"""By class: the module whose output, one a frame and in their order, feeds the upsampling."""
+
+LSTM_WIDTH = 16
+
+
+@contextmanager
+def tapped(net: RecurrentNet) -> Iterator[list[Tensor]]:
+    """Within, what the net's FEATURES module puts out, frame by frame, as float32 (n, c, h, w)."""
+    seen: list[Tensor] = []
+    module = net.get_submodule(FEATURES[type(net).__name__])
+    handle = module.register_forward_hook(lambda _module, _input, output: seen.append(output.float()))
+    try:
+        yield seen
+    finally:
+        handle.remove()
+
+
+def attention(features: Tensor) -> Tensor:
+    """Spatial attention maps (..., c, h, w) -> (..., h*w) of unit length: mean square over channels."""
+    return F.normalize(features.square().mean(-3).flatten(-2), dim=-1)
+
+
+class ConvLSTM(nn.Module):
+    """The supplement's eq. 1: gates by 3x3 convolutions of input and hidden state, with peepholes to the memory.
+
+    The peepholes are per channel, not per pixel as its Hadamard products have it, so that any patch size fits.
+    """
+
+    def __init__(self, c_in: int, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.gates = nn.Conv2d(c_in + width, 4 * width, 3, padding=1)
+        self.peepholes = nn.Parameter(torch.zeros(3, width, 1, 1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """The memory (n, width, h, w) after reading (n, t, c, h, w) in order."""
+        n, _, _, h, w = features.shape
+        hidden = features.new_zeros(n, self.width, h, w)
+        memory = torch.zeros_like(hidden)
+        for x in features.unbind(1):
+            i, f, c, o = self.gates(torch.cat([x, hidden], 1)).chunk(4, 1)
+            i = torch.sigmoid(i + self.peepholes[0] * memory)
+            f = torch.sigmoid(f + self.peepholes[1] * memory)
+            memory = f * memory + i * torch.tanh(c)
+            hidden = torch.sigmoid(o + self.peepholes[2] * memory) * torch.tanh(memory)
+        return memory
+
+
+class Teacher:
+    """A model of the zoo that answers the student's batches: its frames, and the features that feed its upsampling."""
+
+    def __init__(self, name: str, device: torch.device, dtype: torch.dtype) -> None:
+        """Raises what loading raises: UsageError, WeightsError."""
+        from vsrcli.zoo import loading
+
+        self.net = loading.load(name, device=device).net
+        self.net.set_precision(dtype)
+
+    @torch.no_grad()
+    def __call__(self, lr: Tensor) -> tuple[Tensor, Tensor]:
+        """HR frames (n, t, 3, s*h, s*w) and features (n, t, c, h, w) for clips (n, t, 3, h, w)."""
+        with tapped(self.net) as seen:
+            hr = self.net(lr)
+        return hr, torch.stack(seen, 1)
+
+
+def feature_channels(net: RecurrentNet, device: torch.device) -> int:
+    """How many channels the net's FEATURES module puts out, found by running it on two small frames."""
+    side = max(net.min_size, 8 * net.multiple)
+    with torch.no_grad(), tapped(net) as seen:
+        net(torch.zeros(1, 2, 3, side, side, device=device))
+    return seen[0].shape[1]
+
+
+class SpaceTime(nn.Module):
+    """Both losses, with the parts of them that learn."""
+
+    def __init__(self, student_channels: int, teacher_channels: int) -> None:
+        super().__init__()
+        self.widen = nn.Conv2d(student_channels, teacher_channels, 1)
+        self.lstm = ConvLSTM(teacher_channels, LSTM_WIDTH)
+
+    def forward(self, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+        """The losses of space and of time for features (n, t, c, h, w); no gradient goes to the teacher's."""
+        teacher = teacher.detach()
+        space = (attention(student) - attention(teacher)).square().sum(-1).mean()
+        widened = self.widen(student.flatten(0, 1)).unflatten(0, student.shape[:2])
+        time = F.mse_loss(self.lstm(widened), self.lstm(teacher))
+        return space, time

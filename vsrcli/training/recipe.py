@@ -1,0 +1,161 @@
+"""Recipes: small TOML files that say everything a training run depends on but the data and the time."""
+
+import tomllib
+from dataclasses import asdict, dataclass, field, fields, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+from vsrcli.errors import UsageError
+
+T = TypeVar("T")
+
+DEGRADATIONS = ("bi", "bd", "real")
+
+
+@dataclass(frozen=True)
+class NetRecipe:
+    """Which net: an architecture of the zoo, the arguments of its constructor, and whence its first weights come.
+
+    `start` is a model's name or path whose weights are taken over wherever key and shape agree.
+    """
+
+    arch: str
+    config: dict[str, Any] = field(default_factory=dict)
+    start: str = ""
+
+
+@dataclass(frozen=True)
+class DataRecipe:
+    """Batches: `batch` clips of `frames` frames of `patch` x `patch` LR pixels. "real" needs a pack of pairs."""
+
+    degradation: str
+    patch: int = 32
+    frames: int = 8
+    batch: int = 4
+
+
+@dataclass(frozen=True)
+class LossRecipe:
+    """`kind` ("charbonnier" or "l2", eq. 8 of REPVSR) on frames; the others are weights, 0 leaves a term out.
+
+    `flow`: the warping loss, eq. 9. `teacher` is the model that is distilled: `output` weighs its frames as a second
+    target, `space` and `time` the two parts of space-time distillation.
+    """
+
+    kind: str = "charbonnier"
+    flow: float = 0.0
+    teacher: str = ""
+    output: float = 0.0
+    space: float = 0.0
+    time: float = 0.0
+
+
+@dataclass(frozen=True)
+class OptimiserRecipe:
+    """Adam: `rate` after `warmup` iterations, falling to `final_rate` ("cosine") or halving every `step` ("step").
+
+    The first `flow_iterations` train only the flow net by the warping loss. `frozen` names parameters (by prefix) that
+    stay as they are; `slow` those that learn at a tenth of the rate. `ema` is the decay of the averaged weights per
+    iteration, `clip` the largest gradient norm, `precision` the type of the convolutions.
+    """
+
+    iterations: int
+    rate: float = 1e-3
+    final_rate: float = 1e-6
+    schedule: str = "cosine"
+    step: int = 0
+    warmup: int = 50
+    flow_iterations: int = 0
+    clip: float = 1.0
+    ema: float = 0.999
+    precision: str = "bf16"
+    frozen: tuple[str, ...] = ()
+    slow: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe and its name."""
+
+    name: str
+    net: NetRecipe
+    data: DataRecipe
+    loss: LossRecipe
+    optimiser: OptimiserRecipe
+
+    def changed(self, *, iterations: int | None = None, seed: int | None = None) -> "Recipe":
+        """The recipe with another length or seed where one is given."""
+        own = self.optimiser
+        changed = replace(
+            own,
+            iterations=own.iterations if iterations is None else iterations,
+            seed=own.seed if seed is None else seed,
+        )
+        return replace(self, optimiser=changed)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for checkpoints and cards."""
+        return asdict(self)
+
+
+def known() -> list[str]:
+    """The names of the recipes that come with vsr."""
+    return sorted(p.name.removesuffix(".toml") for p in _folder().iterdir() if p.name.endswith(".toml"))
+
+
+def load(name: str) -> Recipe:
+    """A recipe by its name or by the path of a TOML file. Raises UsageError where it is unknown or wrong."""
+    bundled = _folder() / f"{name}.toml"
+    path = Path(name)
+    if bundled.is_file():
+        text = bundled.read_text("utf-8")
+    elif path.is_file():
+        text = path.read_text("utf-8")
+    else:
+        raise UsageError(f"no recipe called {name}: choose {', '.join(known())}, or give the path of a .toml file")
+    return parse(text, path.stem)
+
+
+def parse(text: str, name: str) -> Recipe:
+    """A recipe from TOML. Raises UsageError for anything it does not know."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"recipe {name}: not TOML: {error}") from None
+    unknown = set(table) - {"net", "data", "loss", "optimiser"}
+    if unknown:
+        raise UsageError(f"recipe {name}: unknown section [{min(unknown)}]")
+    recipe = Recipe(
+        name,
+        _section(NetRecipe, table, "net", name),
+        _section(DataRecipe, table, "data", name),
+        _section(LossRecipe, table, "loss", name),
+        _section(OptimiserRecipe, table, "optimiser", name),
+    )
+    choices = [
+        ("degradation", recipe.data.degradation, DEGRADATIONS),
+        ("kind", recipe.loss.kind, ("charbonnier", "l2")),
+        ("schedule", recipe.optimiser.schedule, ("cosine", "step")),
+        ("precision", recipe.optimiser.precision, ("fp32", "bf16")),
+    ]
+    for key, value, allowed in choices:
+        if value not in allowed:
+            raise UsageError(f"recipe {name}: {key} is {value!r}, not one of {', '.join(allowed)}")
+    return recipe
+
+
+def _section(kind: type[T], table: dict[str, Any], section: str, recipe: str) -> T:
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in table.get(section, {}).items()}
+    names = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    if set(values) - names:
+        raise UsageError(f"recipe {recipe}: [{section}] has no {min(set(values) - names)}")
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise UsageError(f"recipe {recipe}: [{section}] {str(error).split('()')[-1].strip()}") from None
+
+
+def _folder() -> Any:
+    return files("vsrcli.training") / "recipes"

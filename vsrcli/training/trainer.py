@@ -1,0 +1,277 @@
+"""The training loop: minimise, average, validate, log and checkpoint, so that a run can stop and go on at any time."""
+
+import csv
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vsrcli.errors import InputError, UsageError
+from vsrcli.nets.recurrent import RecurrentNet
+from vsrcli.nets.reparam import load_merged, merged_once, merged_state, reparameterize
+from vsrcli.quality import degrade, metrics
+from vsrcli.training.data import Pack, Pair, Sampler, validation_pairs
+from vsrcli.training.distill import SpaceTime, Teacher, feature_channels, tapped
+from vsrcli.training.losses import DISTANCES, flow_warping
+from vsrcli.training.recipe import OptimiserRecipe, Recipe
+from vsrcli.training.unroll import clip_flows, unroll
+
+Say = Callable[[str], None]
+
+COLUMNS = ("iteration", "minutes", "rate", "loss", "flow_loss", "gradient", "psnr", "bicubic")
+LONGEST_STEP = 5.0  # an iteration that takes so many times the usual was suspended: the rest of it is not counted
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+class Trainer:
+    """One run of a recipe. `out` receives last.pt (the whole state), best.safetensors, log.csv and curve.svg."""
+
+    def __init__(self, recipe: Recipe, pack: Pack, out: Path, *, device: str = "cpu", say: Say | None = None) -> None:
+        torch.manual_seed(recipe.optimiser.seed)
+        self.recipe, self.out, self.device, self.say = recipe, out, torch.device(device), say or (lambda line: None)
+        self.net = build(recipe).to(self.device).train()
+        self.net.set_precision(DTYPES[recipe.optimiser.precision])
+        self.sampler = Sampler(pack, recipe.data, self.net.scale, recipe.optimiser.seed)
+        self.validation = validation_pairs(pack, recipe.data.degradation, self.net.scale)
+        groups = _groups(self.net, recipe.optimiser)
+        self.teacher, self.space_time = None, None
+        if recipe.loss.teacher:
+            self.teacher = Teacher(recipe.loss.teacher, self.device, DTYPES[recipe.optimiser.precision])
+            if self.teacher.net.scale != self.net.scale:
+                raise UsageError(f"recipe {recipe.name}: the teacher upscales by x{self.teacher.net.scale}")
+        if self.teacher and (recipe.loss.space or recipe.loss.time):
+            channels = (feature_channels(net, self.device) for net in (self.net, self.teacher.net))
+            self.space_time = SpaceTime(*channels).to(self.device)
+            groups.append({"params": list(self.space_time.parameters()), "factor": 1.0})
+        self.optimiser = torch.optim.Adam(groups, betas=(0.9, 0.999))
+        self.average = {k: v.clone() for k, v in merged_state(self.net).items()}
+        self.iteration, self.minutes, self.best = 0, 0.0, -math.inf
+        self._usual_step = 0.0
+
+    def run(self, *, minutes: float | None = None, validate_every: int = 500, save_every: float = 3.0) -> None:
+        """Train until the recipe's iterations or `minutes` of this call are over; leave the state in `out`.
+
+        Time in which the process was suspended does not count. Validates every `validate_every` iterations and at the
+        end, saves every `save_every` minutes.
+        """
+        start = saved = self.minutes
+        total = self.recipe.optimiser.iterations
+        while self.iteration < total and (minutes is None or self.minutes - start < minutes):
+            began = time.monotonic()
+            row = self.step()
+            self._count(time.monotonic() - began)
+            if self.iteration % validate_every == 0 or self.iteration == total:
+                self._validate(row)
+                self._log(row)
+            elif self.iteration % 50 == 0:
+                self._log(row)
+            if self.minutes - saved >= save_every:
+                self.save()
+                saved = self.minutes
+        self.save()
+
+    def step(self) -> dict[str, float]:
+        """One iteration: what the log says of it."""
+        recipe, optimiser = self.recipe, self.optimiser
+        lr, hr = (x.to(self.device) for x in self.sampler.batch(self.iteration))
+        rate = learning_rate(recipe.optimiser, self.iteration)
+        for group in optimiser.param_groups:
+            group["lr"] = rate * group["factor"]
+        flow_only = self.iteration < recipe.optimiser.flow_iterations
+        loss, flow_loss = self._losses(lr, hr, flow_only=flow_only)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.net.parameters(), recipe.optimiser.clip)
+        optimiser.step()
+        self.iteration += 1
+        self._average()
+        return {
+            "iteration": self.iteration,
+            "rate": rate,
+            "loss": loss.item(),
+            "flow_loss": flow_loss.item(),
+            "gradient": float(norm),
+        }
+
+    def _losses(self, lr: Tensor, hr: Tensor, *, flow_only: bool) -> tuple[Tensor, Tensor]:
+        """The sum that is minimised, and the flow's warping loss alone (eqs. 8-10)."""
+        recipe = self.recipe.loss
+        loss = lr.new_zeros(())
+        if flow_only:
+            with merged_once(self.net):
+                flows = clip_flows(self.net, lr, forward=False)
+        elif self.space_time:
+            with tapped(self.net) as seen:
+                sr, flows = unroll(self.net, lr)
+            loss = DISTANCES[recipe.kind](sr, hr) + self._distil(lr, sr, torch.stack(seen, 1))
+        else:
+            sr, flows = unroll(self.net, lr)
+            loss = DISTANCES[recipe.kind](sr, hr) + self._distil(lr, sr, None)
+        if not (recipe.flow or flow_only):
+            return loss, loss.new_zeros(())
+        given = flows.flatten(0, 1)
+        flow_loss = flow_warping(lr[:, 1:].flatten(0, 1), lr[:, :-1].flatten(0, 1), given, recipe.kind)
+        return (flow_loss if flow_only else loss + recipe.flow * flow_loss), flow_loss
+
+    def _distil(self, lr: Tensor, sr: Tensor, features: Tensor | None) -> Tensor:
+        """What the teacher adds to the loss: its frames as targets, its attention in space and its memory in time."""
+        recipe = self.recipe.loss
+        if self.teacher is None:
+            return lr.new_zeros(())
+        taught, teacher_features = self.teacher(lr)
+        loss = recipe.output * DISTANCES[recipe.kind](sr, taught)
+        if self.space_time and features is not None:
+            space, time_ = self.space_time(features, teacher_features)
+            loss = loss + recipe.space * space + recipe.time * time_
+        return loss
+
+    def _average(self) -> None:
+        """Move the averaged merged weights; the decay grows with the run so that the start is soon forgotten."""
+        decay = min(self.recipe.optimiser.ema, (1 + self.iteration) / (10 + self.iteration))
+        every = 5
+        if self.iteration % every == 0:
+            state = merged_state(self.net)
+            floats = [k for k, v in state.items() if v.is_floating_point()]
+            torch._foreach_lerp_([self.average[k] for k in floats], [state[k] for k in floats], 1 - decay**every)
+
+    def averaged_net(self) -> RecurrentNet:
+        """The net with the averaged weights, merged, in float32 and eval mode."""
+        net = reparameterize(self.net)
+        net.set_precision(torch.float32)
+        net.load_state_dict(self.average)
+        return net.eval()
+
+    def _validate(self, row: dict[str, float]) -> None:
+        if not self.validation:
+            return
+        net = self.averaged_net()
+        net.set_precision(DTYPES[self.recipe.optimiser.precision])
+        row["psnr"], row["bicubic"] = score(net, self.validation, self.device)
+        if row["psnr"] > self.best:
+            self.best = row["psnr"]
+            self.export(self.out / "best.safetensors")
+        self.say(
+            f"iteration {self.iteration}, {self.minutes:.1f} min: {row['psnr']:.3f} dB, "
+            f"{row['psnr'] - row['bicubic']:+.3f} over bicubic"
+        )
+
+    def export(self, path: Path) -> None:
+        """Write the averaged net, merged, in float16: the file that ships."""
+        from vsrcli.zoo import formats
+
+        config = {k: v for k, v in self.recipe.net.config.items() if k != "multibranch"}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        about = {
+            "scale": self.net.scale,
+            "degradation": self.recipe.data.degradation,
+            "recipe": self.recipe.name,
+            "iterations": self.iteration,
+            "minutes": round(self.minutes, 1),
+        }
+        formats.save(
+            path, self.averaged_net(), arch=self.recipe.net.arch, config=config, extra=about, dtype=torch.float16
+        )
+
+    def save(self) -> None:
+        """Write last.pt: everything that the next iteration depends on. A reader never sees half a file."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        state = {
+            "recipe": self.recipe.as_dict(),
+            "net": self.net.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "average": self.average,
+            "iteration": self.iteration,
+            "minutes": self.minutes,
+            "best": self.best,
+            "space_time": self.space_time.state_dict() if self.space_time else {},
+        }
+        part = self.out / "last.pt.part"
+        torch.save(state, part)
+        part.replace(self.out / "last.pt")
+
+    def resume(self) -> None:
+        """Go on from last.pt. Raises InputError where it is missing or damaged, UsageError where the net differs."""
+        path = self.out / "last.pt"
+        try:
+            state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+        except Exception as error:
+            raise InputError(f"{path}: cannot go on from here ({error})") from None
+        if state["recipe"]["net"] != self.recipe.as_dict()["net"]:
+            raise UsageError(f"{path}: was trained with another net than recipe {self.recipe.name} describes")
+        self.net.load_state_dict(state["net"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.average = state["average"]
+        if self.space_time:
+            self.space_time.load_state_dict(state["space_time"])
+        self.iteration, self.minutes, self.best = state["iteration"], state["minutes"], state["best"]
+
+    def _count(self, seconds: float) -> None:
+        usual = self._usual_step
+        self._usual_step = 0.95 * usual + 0.05 * min(seconds, LONGEST_STEP * usual) if usual else seconds
+        self.minutes += min(seconds, LONGEST_STEP * self._usual_step) / 60
+
+    def _log(self, row: dict[str, float]) -> None:
+        from vsrcli.training import curve
+
+        self.out.mkdir(parents=True, exist_ok=True)
+        path = self.out / "log.csv"
+        fresh = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, restval="")
+            if fresh:
+                writer.writeheader()
+            writer.writerow({k: f"{v:.6g}" for k, v in {**row, "minutes": self.minutes}.items()})
+        if "psnr" in row:
+            curve.draw(path, self.out / "curve.svg")
+
+
+def build(recipe: Recipe) -> RecurrentNet:
+    """The recipe's net, with fresh weights but for those taken over from `start`."""
+    from vsrcli.zoo.architectures import ARCHITECTURES
+
+    if recipe.net.arch not in ARCHITECTURES:
+        raise UsageError(f"recipe {recipe.name}: no architecture called {recipe.net.arch}")
+    net = ARCHITECTURES[recipe.net.arch].build(dict(recipe.net.config))
+    if recipe.net.start:
+        from vsrcli.zoo import loading
+
+        given = loading.load(recipe.net.start).net.state_dict()
+        load_merged(net, given)
+    return net
+
+
+def learning_rate(recipe: OptimiserRecipe, iteration: int) -> float:
+    """Linear warm-up, then a cosine fall to `final_rate` or a halving every `step` iterations."""
+    if iteration < recipe.warmup:
+        return recipe.rate * (iteration + 1) / recipe.warmup
+    if recipe.schedule == "step":
+        return float(recipe.rate * 0.5 ** (iteration // recipe.step))
+    progress = min(1.0, (iteration - recipe.warmup) / max(1, recipe.iterations - recipe.warmup))
+    return recipe.final_rate + (recipe.rate - recipe.final_rate) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+@torch.no_grad()
+def score(net: RecurrentNet, pairs: list[Pair], device: torch.device) -> tuple[float, float]:
+    """Mean PSNR-Y of the net and of MATLAB's bicubic on clips, over all their frames."""
+    ours, bicubic = [], []
+    for lr, hr in pairs:
+        target = metrics.planes(hr)
+        ours.append(metrics.psnr(metrics.planes(net(lr.to(device)).cpu()), target).mean())
+        bicubic.append(metrics.psnr(metrics.planes(degrade.imresize(lr, net.scale)), target).mean())
+    return torch.stack(ours).mean().item(), torch.stack(bicubic).mean().item()
+
+
+def _groups(net: nn.Module, recipe: OptimiserRecipe) -> list[dict[str, Any]]:
+    """Parameter groups for Adam: those at the full rate and the slow ones; frozen ones need no gradient."""
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in net.named_parameters():
+        if recipe.frozen and name.startswith(recipe.frozen):
+            parameter.requires_grad_(False)
+        else:
+            slow = bool(recipe.slow) and name.startswith(recipe.slow)
+            groups.setdefault(0.1 if slow else 1.0, []).append(parameter)
+    return [{"params": parameters, "factor": factor} for factor, parameters in groups.items()]

@@ -1,0 +1,35 @@
+"""One training pass of a net over clips: the flows of all frames in one batch, then the net's steps in time."""
+
+import torch
+from torch import Tensor
+
+from vsrcli.nets.recurrent import RecurrentNet, Window, upsample_window
+from vsrcli.nets.reparam import merged_once
+
+
+def clip_flows(net: RecurrentNet, lr: Tensor, *, forward: bool) -> Tensor:
+    """Flows (n, t-1, 2, h, w) of clips (n, t, 3, h, w): from each frame but the last to the next, or back."""
+    n, t, _, h, w = lr.shape
+    earlier, later = lr[:, :-1].flatten(0, 1), lr[:, 1:].flatten(0, 1)
+    flow = net.flow(earlier, later) if forward else net.flow(later, earlier)
+    return flow.view(n, t - 1, 2, h, w)
+
+
+def unroll(net: RecurrentNet, lr: Tensor) -> tuple[Tensor, Tensor]:
+    """Upscale clips (n, t, 3, h, w): HR (n, t, 3, s*h, s*w) and the flows to the previous frames (n, t-1, 2, h, w).
+
+    The patch must fit the net (`multiple` and `min_size`); nothing is padded.
+    """
+    t = lr.shape[1]
+    with merged_once(net):
+        backward = clip_flows(net, lr, forward=False)
+        onward = clip_flows(net, lr, forward=True).unbind(1) if net.bidirectional else (None,) * (t - 1)
+        frames = lr.unbind(1)
+        window = Window(
+            lr=frames,
+            to_next=[*onward, None],
+            to_previous=[None, *backward.unbind(1)],
+            encoded=[net.encode(frames, i, number=i, length=t) for i in range(t)],
+            keep=t,
+        )
+        return torch.stack(list(upsample_window(net, window)), 1), backward
