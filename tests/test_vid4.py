@@ -16,7 +16,7 @@ from torch import Tensor
 from vsrcli.media.decode import decode
 from vsrcli.media.images import write_png
 from vsrcli.media.probe import probe
-from vsrcli.pipeline.run import to_rgb_array, to_tensor
+from vsrcli.pipeline.stages import to_rgb_array, to_tensor
 from vsrcli.quality.degrade import bi
 from vsrcli.quality.metrics import planes, psnr
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from vsrcli.pipeline.run import Result, Task
+from vsrcli.pipeline.run import Result
+from vsrcli.pipeline.task import Task
 
 
 def plan_report(task: Task) -> dict[str, Any]:

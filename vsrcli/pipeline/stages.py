@@ -1,0 +1,158 @@
+"""The three stages of a job, which overlap: decode | upscale | encode, with short queues between them."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vsrcli.engine.engine import Engine
+from vsrcli.media.decode import decode
+from vsrcli.pipeline.events import Event, OnEvent
+from vsrcli.pipeline.job import Job
+from vsrcli.pipeline.sinks import Writer
+from vsrcli.pipeline.task import Task
+
+
+@dataclass(frozen=True)
+class Made:
+    """An HR frame on its way to the encoder; where a segment begins, with the state from which to go on there."""
+
+    number: int
+    rgb: np.ndarray
+    pts: int
+    duration: int
+    state: dict[str, Tensor] | None
+
+
+class Pipe:
+    """A short queue between two threads that ends, fails and stops as one."""
+
+    def __init__(self, size: int, stop: threading.Event) -> None:
+        self._queue: queue.Queue[Any] = queue.Queue(size)
+        self._stop = stop
+
+    def put(self, item: Any) -> bool:
+        """Wait for room; False if all is to stop."""
+        while not self._stop.is_set():
+            try:
+                self._queue.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    @property
+    def stopped(self) -> bool:
+        """Whether all is to stop."""
+        return self._stop.is_set()
+
+    def __iter__(self) -> Iterator[Any]:
+        """Items until None comes or all is to stop; an exception that comes is raised."""
+        while not self._stop.is_set():
+            try:
+                item = self._queue.get(timeout=0.1)
+            except queue.Empty:
+                continue
+            if item is None:
+                return
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+
+def decode_stage(task: Task, first: int, out: Pipe, warn: Callable[[str], None]) -> None:
+    """Thread: frames from number `first` on, as (rgb, pts, duration)."""
+    o = task.options
+    try:
+        frames = decode(task.info, start=o.start, end=o.end, deinterlace=o.deinterlace, skip=first, warn=warn)
+        for frame in frames:
+            if not out.put((frame.rgb, frame.pts, frame.duration)):
+                return
+        out.put(None)
+    except BaseException as error:
+        out.put(error)
+
+
+def upscale_stage(engine: Engine, decoded: Pipe, made: Pipe, done: int, segment_frames: int) -> int:
+    """Main thread: push LR frames, pass on HR frames numbered `done` and later. Returns the frames there are in all."""
+    times: dict[int, tuple[int, int]] = {}
+    deep = False
+    number = pushed = engine.next_frame
+    state = engine.checkpoint()
+
+    def pass_on(ready: Iterator[Tensor]) -> None:
+        nonlocal number, state
+        for hr in ready:
+            border = number % segment_frames == 0
+            # windows end where segments do; a scene taken whole does not, and is begun again from its start
+            if engine.next_frame == number and (border or engine.plan.window is None):
+                state = engine.checkpoint()
+            pts, duration = times.pop(number)
+            if number >= done:
+                rgb = to_rgb_array(hr, deep=deep)
+                if not made.put(Made(number, rgb, pts, duration, state if border else None)):
+                    return
+            number += 1
+
+    for rgb, pts, duration in decoded:
+        deep = rgb.dtype == np.uint16
+        times[pushed] = (pts, duration)
+        pushed += 1
+        pass_on(engine.push(to_tensor(rgb)))
+    if not decoded.stopped:
+        pass_on(engine.flush())
+    return pushed
+
+
+class Encoder(threading.Thread):
+    """Writes frames to segments and makes each count when the next one begins."""
+
+    def __init__(self, task: Task, job: Job, made: Pipe, stop: threading.Event, on_event: OnEvent) -> None:
+        super().__init__(daemon=True)
+        self.error: BaseException | None = None
+        self._task, self._job, self._made, self._stop_all = task, job, made, stop
+        self._on_event = on_event
+        self._writer: Writer | None = None
+        self._pts: list[int] = []
+
+    def run(self) -> None:
+        """Until the last frame, an error, or the stop of all."""
+        try:
+            for frame in self._made:
+                if frame.state is not None:
+                    self._finish(frame.state, last=False)
+                if self._writer is None:
+                    self._writer = self._task.sink.writer(self._job.segment_path(len(self._job.segments)), frame.number)
+                self._writer.write(frame.rgb, frame.pts, frame.duration)
+                self._pts.append(frame.pts)
+                self._on_event(Event("frame", done=frame.number + 1, total=self._task.frames))
+            if not self._stop_all.is_set():
+                self._finish(None, last=True)
+        except BaseException as error:
+            self.error = error
+            self._stop_all.set()
+
+    def _finish(self, state: dict[str, Tensor] | None, *, last: bool) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._job.commit(len(self._job.segments), self._pts, last=last, state=state)
+        self._writer, self._pts = None, []
+
+
+def to_tensor(rgb: np.ndarray) -> Tensor:
+    """(h, w, 3) uint8 or uint16 -> (3, h, w) float32 in [0, 1]."""
+    largest = 65535.0 if rgb.dtype == np.uint16 else 255.0
+    return torch.from_numpy(rgb.astype(np.float32)).permute(2, 0, 1).contiguous().div_(largest)
+
+
+def to_rgb_array(hr: Tensor, *, deep: bool) -> np.ndarray:
+    """(3, h, w) -> (h, w, 3) uint8, or uint16 for deep sources, rounded and clamped."""
+    x = hr.clamp(0, 1).permute(1, 2, 0)
+    if deep:
+        return (x * 65535.0).round().to(torch.int32).cpu().numpy().astype(np.uint16)
+    return np.ascontiguousarray((x * 255.0).round().to(torch.uint8).cpu().numpy())

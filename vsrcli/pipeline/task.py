@@ -1,0 +1,145 @@
+"""A job that is understood and checked, but not begun: source, model, plan and output."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vsrcli import __version__, zoo
+from vsrcli.engine.device import pick_device, pick_precision, place
+from vsrcli.engine.plan import WINDOW, Plan, estimate
+from vsrcli.errors import OutputError, UsageError
+from vsrcli.media.containers import CONTAINERS
+from vsrcli.media.info import VideoInfo
+from vsrcli.media.probe import probe
+from vsrcli.nets.iconvsr import IconVSR
+from vsrcli.pipeline.events import Event, OnEvent
+from vsrcli.pipeline.options import Options, make_plan, output_size
+from vsrcli.pipeline.sinks import Sink, is_image_output, make_sink
+from vsrcli.zoo import LoadedModel
+
+SEGMENT_FRAMES = 60
+"""Least frames in a segment: work that a crash may cost, against a keyframe more for each border."""
+
+
+@dataclass
+class Task:
+    """A job that is understood and checked, but not begun."""
+
+    info: VideoInfo
+    options: Options
+    model: LoadedModel
+    device: torch.device
+    dtype: torch.dtype
+    plan: Plan
+    sink: Sink
+    size: tuple[int, int]
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def memory(self) -> int:
+        """The estimated peak of memory, in bytes."""
+        return estimate(self.model.net, self.info.height, self.info.width, self.plan, self.dtype)
+
+    @property
+    def segment_frames(self) -> int:
+        """Frames in a segment: a multiple of the window, so that segments end where windows do."""
+        window = self.plan.window or WINDOW
+        return window * -(-SEGMENT_FRAMES // window)
+
+    @property
+    def frames(self) -> int | None:
+        """Frames that will be made, as far as is known beforehand."""
+        info, options = self.info, self.options
+        if info.frames is None or (options.start is None and options.end is None):
+            return info.frames
+        duration = info.duration if info.duration is not None else info.frames / info.rate
+        end = min(float(duration), float(duration) if options.end is None else options.end)
+        return max(0, round((end - (options.start or 0.0)) * float(info.rate)))
+
+    def settings(self) -> dict[str, Any]:
+        """All that shapes the frames: a job goes on only with the same."""
+        o = self.options
+        asked = {name: getattr(o, name) for name in ("propagation", "window", "lookahead", "tile", "deinterlace")}
+        return {
+            "version": __version__,
+            "model": self.model.name,
+            "weights": self.model.sha256,
+            "keyframe interval": o.keyframe_interval,
+            "precision": str(self.dtype).removeprefix("torch."),
+            "device": self.device.type,
+            "start": o.start,
+            "end": o.end,
+            "rate": str(self.info.rate),
+            **asked,
+            **self.sink.settings(),
+        }
+
+
+def prepare(source: Path, output: Path | None, options: Options, on_event: OnEvent) -> Task:
+    """Probe, load the model, choose the plan, and check all that can be checked before work begins.
+
+    Raises a VsrError with one line that says what to do.
+    """
+    options.check()
+    info = probe(source, rate=options.rate)
+    device = pick_device(options.device)
+    dtype = pick_precision(options.precision, device)
+    model = zoo.load(
+        options.model,
+        say=lambda line: on_event(Event("note", line)),
+        progress=lambda done, total: on_event(Event("download", done=done, total=total)),
+    )
+    if options.keyframe_interval is not None:
+        if not isinstance(model.net, IconVSR):
+            raise UsageError(f"--keyframe-interval is for IconVSR; {model.name} has no keyframes")
+        model.net.keyframe_interval = options.keyframe_interval
+    size = output_size(options, info, model.scale)
+    output = output or default_output(info, options, model.scale)
+    check_output(output, info, options)
+    o = options
+    sink = make_sink(
+        output, info, size, codec=o.codec, crf=o.crf, preset=o.preset, pix_fmt=o.pix_fmt, span=(o.start, o.end)
+    )
+    place(model.net, device, dtype)
+    plan = make_plan(options, model.net, info.height, info.width, device, dtype)
+    return Task(info, options, model, device, dtype, plan, sink, size, list(sink.warnings))
+
+
+def default_output(info: VideoInfo, options: Options, scale: int) -> Path:
+    """`<name>_x4.<ext>` beside the input; for images a folder `<name>_x4`."""
+    name = f"_x{options.scale or scale:g}"
+    if options.height is not None or options.size is not None:
+        name = f"_{options.height}p" if options.size is None else "_{}x{}".format(*options.size)
+    path = info.path
+    if info.images:
+        folder = path if path.is_dir() else path.parent
+        return folder.with_name(folder.name + name)
+    suffix = path.suffix if path.suffix.lower() in CONTAINERS else ".mkv"
+    return path.with_name(path.stem + name + suffix)
+
+
+def check_output(output: Path, info: VideoInfo, options: Options) -> None:
+    """Raise before any work if the output exists, is the input, or cannot be written."""
+    images = is_image_output(output, info)
+    place = output.parent if images and "%" in output.name else output
+    if place.resolve() == info.path.resolve() or (
+        images and info.images and place.resolve() == info.images[0].parent.resolve()
+    ):
+        raise UsageError(f"{output} is the input itself: give another -o")
+    occupied = any(place.iterdir()) if images and place.is_dir() else place.exists() and not images
+    if occupied and not options.overwrite:
+        raise UsageError(f"{place} exists: add -y to overwrite it, or give another -o")
+    folder = place
+    while not folder.is_dir():
+        if folder.exists() and folder != output:
+            raise OutputError(f"cannot write {output}: {folder} is not a folder")
+        folder = folder.parent
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        probe_file = output.parent / f".{output.name.replace('%', '')}.vsr-check"
+        probe_file.touch()
+        probe_file.unlink()
+    except OSError as error:
+        raise OutputError(f"cannot write {output}: {error.strerror}") from None
