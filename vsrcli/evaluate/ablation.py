@@ -1,0 +1,198 @@
+"""The price of every shortcut: what each choice of window, tile, precision costs against whole-clip fp32."""
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from vsrcli.engine.device import place
+from vsrcli.engine.engine import Engine
+from vsrcli.engine.plan import LOOKAHEAD, WINDOW, Plan
+from vsrcli.errors import UsageError
+from vsrcli.evaluate.evaluation import OnFrame, Setting
+from vsrcli.evaluate.material import Pair, pairs
+from vsrcli.evaluate.methods import EngineRunner
+from vsrcli.nets.iconvsr import IconVSR
+from vsrcli.nets.recurrent import RecurrentNet
+from vsrcli.quality.datasets import Clip
+from vsrcli.quality.metrics import Channels, mse, planes, psnr
+from vsrcli.quality.report import Column, Table, Value
+
+WINDOWS = (8, 15, WINDOW)
+LOOKAHEADS = (0, 4, 8, LOOKAHEAD, 16)
+SHORT_WINDOW = WINDOW // 2
+"""In which lookaheads are tried: test clips of some 40 frames have next to no borders between the default windows."""
+
+TILE = (96, 96)
+KEYFRAME_INTERVALS = (0, 3, 5, 10)
+AXES = ("window", "lookahead", "tile", "precision", "keyframe-interval")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One way to run a model; `plan` gets the LR frame's height and width. None as the interval: the net's own."""
+
+    axis: str
+    label: str
+    plan: Callable[[int, int], Plan]
+    dtype: torch.dtype = torch.float32
+    keyframe_interval: int | None = None
+
+
+@dataclass
+class _Sum:
+    """What one choice cost so far, over all clips."""
+
+    seconds: float = 0.0
+    frames: int = 0
+    losses: list[float] = field(default_factory=list)
+    psnr: list[float] = field(default_factory=list)
+    worst: float = -math.inf
+    errors: list[float] = field(default_factory=list)
+
+
+WHOLE = Plan(window=None)
+REFERENCE = Choice("reference", "whole clip, fp32, untiled", lambda h, w: WHOLE)
+
+
+def choices(axes: Sequence[str], net: RecurrentNet, device: torch.device) -> list[Choice]:
+    """The grid: each choice differs from whole-clip fp32 in its own axis alone (a lookahead in its window as well).
+
+    Axes that the net does not have are left out. Raises UsageError for an unknown axis.
+    """
+    unknown = [a for a in axes if a not in AXES]
+    if unknown:
+        raise UsageError(f"--ablate: no such axis: {', '.join(unknown)} (use {','.join(AXES)})")
+    made: list[Choice] = []
+    for axis in axes:
+        if axis == "window" and net.bidirectional:
+            made += [_windowed(axis, w, LOOKAHEAD) for w in WINDOWS]
+        elif axis == "lookahead" and net.bidirectional:
+            made += [_windowed(axis, SHORT_WINDOW, n) for n in LOOKAHEADS]
+        elif axis == "tile":
+            made.append(Choice(axis, "half the frame", lambda h, w: replace(WHOLE, tile=(-(-w // 2), h))))
+            made.append(Choice(axis, "{}x{}".format(*TILE), lambda h, w: replace(WHOLE, tile=TILE)))
+        elif axis == "precision":
+            kinds = {"bf16": torch.bfloat16, "fp16": torch.float16}
+            made += [Choice(axis, n, lambda h, w: WHOLE, dtype=t) for n, t in kinds.items() if _convolves(t, device)]
+        elif axis == "keyframe-interval" and isinstance(net, IconVSR):
+            own = net.keyframe_interval
+            kept = [i for i in KEYFRAME_INTERVALS if i != own]
+            made += [Choice(axis, str(i) if i else "0 (none)", lambda h, w: WHOLE, keyframe_interval=i) for i in kept]
+    return made
+
+
+def _windowed(axis: str, window: int, lookahead: int) -> Choice:
+    label = f"window {window}, lookahead {lookahead}"
+    is_default = (window, lookahead) == (WINDOW, LOOKAHEAD)
+    return Choice(axis, label + (" (default)" if is_default else ""), lambda h, w: Plan(window, lookahead))
+
+
+def _convolves(dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether PyTorch has this convolution here at all."""
+    x = torch.zeros(1, 8, 8, 8, dtype=dtype, device=device)
+    try:
+        torch.nn.functional.conv2d(x, x.new_zeros(8, 8, 3, 3))
+    except RuntimeError:
+        return False
+    return True
+
+
+def ablate(
+    clips: Sequence[Clip],
+    net: RecurrentNet,
+    grid: Sequence[Choice],
+    setting: Setting,
+    device: torch.device,
+    *,
+    channels: Channels = "y",
+    on_frame: OnFrame = lambda clip, choice: None,
+) -> list[dict[str, Value]]:
+    """A row for the reference and for each choice; `net` is fp32 and left as it is.
+
+    Keys: axis, choice, psnr (dB, of the result against the ground truth, mean over clips), mean_loss and worst_loss
+    (dB a frame against the reference's; negative is a gain), to_reference (dB: PSNR of the result against the
+    reference's result, errors pooled over all frames), seconds_per_frame, time_ratio (reference = 1).
+    """
+    sums = [_Sum() for _ in range(len(grid) + 1)]
+    nets = {dtype: _placed(net, device, dtype) for dtype in {torch.float32, *(c.dtype for c in grid)}}
+    for clip in clips:
+        frames = list(pairs(clip, setting.degradation, setting.scale, limit=setting.limit))
+        scored = range(len(frames)) if clip.scored is None else [n for n in clip.scored if n < len(frames)]
+        reference: list[Tensor] = []
+        base: list[float] = []
+        for choice, total in zip([REFERENCE, *grid], sums, strict=True):
+            tell = partial(on_frame, clip.name, choice.label)
+            out, seconds = _run(nets[choice.dtype], choice, frames, device, tell)
+            reference = reference or out
+            values = [float(psnr(_planes(out[n], channels), _planes(frames[n].hr, channels))) for n in scored]
+            base = base or values
+            total.seconds += seconds
+            total.frames += len(frames)
+            total.psnr.append(math.fsum(values) / len(values))
+            losses = [0.0 if b == v else b - v for b, v in zip(base, values, strict=True)]
+            total.losses.append(math.fsum(losses) / len(losses))
+            total.worst = max(total.worst, *losses)
+            total.errors += [float(mse(_planes(out[n], channels), _planes(reference[n], channels))) for n in scored]
+    return [_row(c, s, sums[0]) for c, s in zip([REFERENCE, *grid], sums, strict=True)]
+
+
+def _run(
+    net: RecurrentNet, choice: Choice, frames: Sequence[Pair], device: torch.device, on_frame: Callable[[], None]
+) -> tuple[list[Tensor], float]:
+    """All results of one choice on one clip, uint8 on the CPU, and the seconds they took."""
+    own = getattr(net, "keyframe_interval", 0)
+    if choice.keyframe_interval is not None and isinstance(net, IconVSR):
+        net.keyframe_interval = choice.keyframe_interval
+    height, width = frames[0].lr.shape[-2:]
+    runner = EngineRunner(Engine(net, choice.plan(height, width), device, detector=None))
+    out: list[Tensor] = []
+    for frame in [*frames, None]:
+        for hr in runner.flush() if frame is None else runner.push(frame.lr):
+            out.append(hr.cpu())
+            on_frame()
+    if isinstance(net, IconVSR):
+        net.keyframe_interval = own
+    return out, runner.seconds
+
+
+def _placed(net: RecurrentNet, device: torch.device, dtype: torch.dtype) -> RecurrentNet:
+    return place(copy.deepcopy(net), device, dtype)
+
+
+def _planes(levels: Tensor, channels: Channels) -> Tensor:
+    return planes(levels.float() / 255, channels)
+
+
+def _row(choice: Choice, total: _Sum, reference: _Sum) -> dict[str, Value]:
+    pooled = math.fsum(total.errors) / len(total.errors)
+    return {
+        "axis": choice.axis,
+        "choice": choice.label,
+        "psnr": math.fsum(total.psnr) / len(total.psnr),
+        "mean_loss": math.fsum(total.losses) / len(total.losses),
+        "worst_loss": total.worst,
+        "to_reference": 10 * math.log10(255**2 / pooled) if pooled else math.inf,
+        "seconds_per_frame": total.seconds / total.frames,
+        "time_ratio": total.seconds / reference.seconds,
+    }
+
+
+def table(rows: Sequence[dict[str, Value]]) -> Table:
+    """The rows as a table."""
+    columns = [
+        Column("model", "model"),
+        Column("axis", "axis"),
+        Column("choice", "choice"),
+        Column("psnr", "PSNR (dB)", 3),
+        Column("mean_loss", "mean loss (dB)", 3),
+        Column("worst_loss", "worst frame (dB)", 3),
+        Column("to_reference", "against whole clip (dB)", 1),
+        Column("seconds_per_frame", "s/frame", 3),
+        Column("time_ratio", "time, whole = 1", 2),
+    ]
+    return Table(columns, rows)

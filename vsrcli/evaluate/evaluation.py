@@ -1,0 +1,97 @@
+"""The papers' table: every method on every clip, the means, and the published figures beside them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from vsrcli.evaluate.material import Degradation, pairs
+from vsrcli.evaluate.measure import Measures, measure
+from vsrcli.evaluate.methods import Method
+from vsrcli.quality.datasets import Clip
+from vsrcli.quality.metrics import Channels
+from vsrcli.quality.report import Column, Table, Value, mean_row
+from vsrcli.zoo.catalogue import Figures
+
+Row = dict[str, Value]
+OnFrame = Callable[[str, str], None]
+"""Called with the clip's and the method's name for each frame that is made."""
+
+OnRow = Callable[[Row], None]
+
+MEAN = "mean"
+"""What stands in the clip's place in rows of means over clips."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """On what all methods are measured: how LR is made, and at most how many frames a clip."""
+
+    degradation: Degradation
+    scale: int
+    limit: int | None = None
+
+
+def evaluate(
+    clips: Sequence[Clip],
+    methods: Sequence[Method],
+    setting: Setting,
+    measures: Measures,
+    *,
+    on_frame: OnFrame = lambda clip, method: None,
+    on_row: OnRow = lambda row: None,
+) -> list[Row]:
+    """A row for each clip and method (told to `on_row` at once), then one of means for each method.
+
+    Keys: clip, method, frames (that are scored), psnr (dB), ssim, mse (levels squared), seconds_per_frame, and where
+    asked for warping_error (levels squared), tof (pixels), lpips, vmaf. Means are over clips, as in the papers.
+    """
+    rows: list[Row] = []
+    for clip in clips:
+        frames = pairs(clip, setting.degradation, setting.scale, limit=setting.limit)
+        tell = partial(on_frame, clip.name)
+        scores = measure(clip.name, frames, methods, measures, scored=clip.scored, on_frame=tell)
+        for name, score in scores.items():
+            rows.append({"clip": clip.name, "method": name, "frames": len(score.values["psnr"]), **score.means()})
+            on_row(rows[-1])
+    return rows + [_mean([r for r in rows if r["method"] == m.name]) for m in methods]
+
+
+def _mean(rows: Sequence[Row]) -> Row:
+    frames = sum(row["frames"] for row in rows if isinstance(row["frames"], int))
+    return mean_row(rows, clip=MEAN, method=rows[0]["method"], frames=frames)
+
+
+def beside(rows: Sequence[Row], published: dict[str, Figures]) -> list[Row]:
+    """The rows with published figures in those of means, and a row for each published model that was not run."""
+    out: list[Row] = []
+    for row in rows:
+        figures = published.get(str(row["method"])) if row["clip"] == MEAN else None
+        out.append({**row, **_published(figures)} if figures else row)
+    run = {row["method"] for row in rows}
+    return out + [{"clip": MEAN, "method": n, **_published(f)} for n, f in published.items() if n not in run]
+
+
+def _published(figures: Figures) -> Row:
+    return {"published_psnr": figures.psnr, "published_ssim": figures.ssim}
+
+
+def table(rows: Sequence[Row], channels: Channels, *, with_mse: bool = False) -> Table:
+    """The rows as a table; columns that no row has are left out."""
+    plane = channels.upper()
+    columns = [
+        Column("clip", "clip"),
+        Column("method", "method"),
+        Column("frames", "frames"),
+        Column("psnr", f"PSNR-{plane} (dB)", 3),
+        Column("ssim", f"SSIM-{plane}", 4),
+        Column("mse", f"MSE-{plane}", 2),
+        Column("warping_error", "warping error", 2),
+        Column("tof", "tOF (px)", 3),
+        Column("lpips", "LPIPS", 4),
+        Column("vmaf", "VMAF", 2),
+        Column("seconds_per_frame", "s/frame", 3),
+        Column("published_psnr", "published PSNR", 2),
+        Column("published_ssim", "published SSIM", 4),
+    ]
+    shown = [c for c in columns if any(c.key in row for row in rows) and (with_mse or c.key != "mse")]
+    return Table(shown, rows)

@@ -1,0 +1,108 @@
+"""What is measured on: the frames of an evaluation clip in pairs of HR and LR, one at a time."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vsrcli.errors import InputError, UsageError
+from vsrcli.media.decode import decode
+from vsrcli.media.images import read_image
+from vsrcli.media.probe import probe
+from vsrcli.quality.datasets import Clip, find_clips
+from vsrcli.quality.degrade import bd, bi, crop_to_multiple
+
+Degradation = Literal["bi", "bd", "none"]
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """One frame: ground truth `hr` uint8 (3, scale*h, scale*w), and `lr` float32 (3, h, w) in [0, 1]."""
+
+    name: str
+    hr: Tensor
+    lr: Tensor
+
+
+def choose_clips(root: Path, names: Sequence[str] | None = None) -> list[Clip]:
+    """The clips under `root`, or those of them called `names`. Raises InputError or UsageError."""
+    clips = find_clips(root)
+    if names is None:
+        return clips
+    unknown = set(names) - {c.name for c in clips}
+    if unknown:
+        there = ", ".join(c.name for c in clips[:20]) + (", ..." if len(clips) > 20 else "")
+        raise UsageError(f"{root} has no clip called {', '.join(sorted(unknown))}: there is {there}")
+    return [c for c in clips if c.name in names]
+
+
+def length(clip: Clip, limit: int | None = None) -> int | None:
+    """How many frames `pairs` will give, as far as is known beforehand."""
+    count = probe(clip.hr[0]).frames if clip.is_video else len(clip.hr)
+    return min(count, limit) if count is not None and limit is not None else count
+
+
+def pairs(clip: Clip, degradation: Degradation, scale: int, *, limit: int | None = None) -> Iterator[Pair]:
+    """The clip's frames in order, at most `limit`.
+
+    HR is cut at the right and bottom to a multiple of the scale, and both sides are 8-bit, as in the published
+    protocol; "none" takes the clip's own LR frames as they are. Raises InputError where HR and LR do not fit.
+    """
+    if degradation == "none":
+        if clip.lr is None:
+            raise InputError(
+                f"{clip.name}: has no LR frames (expected one folder beside the ground truth, best called LR): "
+                "give --degradation bi or bd to make them"
+            )
+        both = zip(_images(clip.hr), _images(clip.lr), strict=False)
+        for name, hr, lr in itertools.islice(((n, a, b) for (n, a), (_, b) in both), limit):
+            yield Pair(name, _cut(clip, hr, lr, scale), lr)
+        return
+    degrade = {"bi": bi, "bd": bd}[degradation]
+    for name, frame in itertools.islice(_frames(clip), limit):
+        hr = crop_to_multiple(frame, scale)
+        yield Pair(name, to_levels(hr), degrade(hr, scale))
+
+
+def to_levels(frames: Tensor) -> Tensor:
+    """[0, 1] -> uint8, clamped and rounded as a written image is."""
+    return (frames * 255).round_().clamp_(0, 255).to(torch.uint8)
+
+
+def to_picture(levels: Tensor) -> np.ndarray:
+    """uint8 (3, h, w) -> (h, w, 3), as images are written."""
+    return np.ascontiguousarray(levels.permute(1, 2, 0).cpu().numpy())
+
+
+def _cut(clip: Clip, hr: Tensor, lr: Tensor, scale: int) -> Tensor:
+    height, width = (side * scale for side in lr.shape[-2:])
+    spare = (hr.shape[-2] - height, hr.shape[-1] - width)
+    if not all(0 <= s < scale for s in spare):
+        sizes = " and ".join(f"{x.shape[-1]}x{x.shape[-2]}" for x in (hr, lr))
+        raise InputError(f"{clip.name}: HR and LR frames of {sizes} do not differ by x{scale}: give the right --scale")
+    return to_levels(hr[..., :height, :width])
+
+
+def _frames(clip: Clip) -> Iterator[tuple[str, Tensor]]:
+    if not clip.is_video:
+        yield from _images(clip.hr)
+        return
+    for frame in decode(probe(clip.hr[0])):
+        yield f"{frame.number + 1:08d}", _to_tensor(frame.rgb)
+
+
+def _images(paths: Sequence[Path]) -> Iterator[tuple[str, Tensor]]:
+    info = probe(paths[0])
+    for path in paths:
+        yield path.stem, _to_tensor(read_image(path, info))
+
+
+def _to_tensor(rgb: np.ndarray) -> Tensor:
+    """(h, w, 3) uint8 or uint16 -> (3, h, w) float32 in [0, 1]."""
+    largest = 65535.0 if rgb.dtype == np.uint16 else 255.0
+    return torch.from_numpy(rgb.astype(np.float32)).permute(2, 0, 1).contiguous().div_(largest)

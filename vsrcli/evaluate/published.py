@@ -1,0 +1,48 @@
+"""The published figures that a result can stand beside: which test set a folder holds, and what the catalogue knows."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from vsrcli.quality.metrics import Channels
+from vsrcli.zoo.catalogue import Entry, Figures, catalogue
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A test set that papers report: its key in the catalogue, its clips, and what its figures are measured on."""
+
+    key: str
+    title: str
+    clips: int
+    channels: Channels = "y"
+
+
+SETS = {
+    "vid4": Benchmark("vid4", "Vid4", 4),
+    "reds4": Benchmark("reds4", "REDS4", 4, "rgb"),
+    "udm10": Benchmark("udm10", "UDM10", 10),
+    "spmcs": Benchmark("spmcs", "SPMCS", 30),
+    "vimeo90k": Benchmark("vimeo90k-t", "Vimeo-90K-T", 7824),
+}
+
+
+def recognise(root: Path) -> Benchmark | None:
+    """The test set that `root` holds, by the nearest folder with its name in it; None if it is none of them."""
+    if root.name == "sep_testlist.txt" or (root / "sep_testlist.txt").is_file():
+        return SETS["vimeo90k"]
+    for part in reversed(root.resolve().parts):
+        name = re.sub(r"[^a-z0-9]", "", part.lower())
+        for key, found in SETS.items():
+            if key in name:
+                return found
+    return None
+
+
+def published(test: Benchmark, degradation: str, scale: int) -> dict[str, Figures]:
+    """The figures of all models of the catalogue that have some for this test, by the model's name."""
+
+    def figures(entry: Entry) -> Figures | None:
+        return entry.published.get(f"{test.key}-{degradation}") if entry.scale == scale else None
+
+    return {name: found for name, entry in catalogue().models.items() if (found := figures(entry))}
