@@ -13,6 +13,8 @@ from torch import Tensor
 
 from vsrcli.cli.train import command
 from vsrcli.errors import InputError, UsageError
+from vsrcli.nets.basicvsr import BasicVSR
+from vsrcli.nets.iconvsr import IconVSR
 from vsrcli.nets.reparam import merged_state
 from vsrcli.quality import degrade
 from vsrcli.training import curve, recipe, stills
@@ -22,6 +24,7 @@ from vsrcli.training.losses import charbonnier, flow_warping
 from vsrcli.training.pack import pack
 from vsrcli.training.real import CODECS, lower_real, transcode
 from vsrcli.training.trainer import Trainer, learning_rate
+from vsrcli.training.warm import take_over
 from vsrcli.zoo import loading
 
 TINY = """
@@ -166,6 +169,7 @@ def test_training_lowers_the_loss_and_exports_weights_that_load(packed: Path, tm
     rows = (out / "log.csv").read_text().splitlines()
     assert rows[0].startswith("iteration,minutes") and rows[-1].startswith("40,")
     assert (out / "curve.svg").read_text().startswith("<svg")
+    assert "gain" in (out / "best.md").read_text()
     assert (out / "last.pt").stat().st_size < 16e6
     model = loading.load(out / "best.safetensors")
     assert model.arch == "repvsr" and model.degradation == "bi" and model.scale == 4
@@ -291,3 +295,17 @@ def test_the_curve_is_drawn_from_a_log(tmp_path: Path) -> None:
     curve.draw(log, tmp_path / "curve.svg")
     text = (tmp_path / "curve.svg").read_text()
     assert text.count("<polyline") == 2 and "nan" not in text
+
+
+def test_iconvsr_starts_as_basicvsr_with_an_idle_refill() -> None:
+    torch.manual_seed(0)
+    teacher, student = BasicVSR(channels=4, blocks=1), IconVSR(channels=4, blocks=1)
+    take_over(student, teacher.state_dict())
+    lr, warped = torch.rand(1, 3, 8, 8), torch.rand(1, 4, 8, 8)
+    flow = torch.zeros(1, 2, 8, 8)
+    features = {"lr": lr, "backward": torch.rand(1, 4, 8, 8)}
+    for branch in ("backward", "forward"):
+        expected, _ = teacher.propagate(branch, {"lr": lr}, flow, (warped,))
+        torch.testing.assert_close(student.propagate(branch, features, flow, (warped,))[0], expected)
+    refilled = student.forward_fusion(torch.cat([warped, torch.zeros_like(warped)], 1))
+    torch.testing.assert_close(refilled, warped)

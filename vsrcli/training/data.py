@@ -5,10 +5,11 @@ low-resolution side was made at packing time (degradation "real") also `train-lr
 needs no video library to read, so training runs where there is none.
 """
 
+import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from vsrcli.errors import InputError, UsageError
@@ -27,15 +28,16 @@ class Pack:
     def __init__(self, paths: list[Path]) -> None:
         """Raises InputError where a file is missing or no pack, or all together hold no clip to train on."""
         self.parts: dict[str, dict[str, Tensor]] = {}
+        self.sources: list[str] = []
         for path in paths:
             try:
-                tensors = load_file(path)
-            except (OSError, ValueError, RuntimeError) as error:
-                raise InputError(
-                    f"{path}: not a pack of training clips ({error}); make one with vsr train --pack"
-                ) from None
-            except Exception as error:  # safetensors' own error class has no public name in every version
-                raise InputError(f"{path}: not a pack of training clips ({error})") from None
+                with safe_open(path, "pt") as file:
+                    tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+                    about = file.metadata() or {}
+                self.sources += json.loads(about.get("vsr", "{}")).get("sources", [])
+            except (OSError, ValueError, SafetensorError) as error:
+                message = f"{path}: not a pack of training clips ({error}): make one by vsr train --pack"
+                raise InputError(message) from None
             for key, clip in tensors.items():
                 part, _, name = key.partition("/")
                 self.parts.setdefault(part, {})[f"{path.stem}/{name}"] = clip

@@ -12,13 +12,15 @@ from torch import Tensor, nn
 
 from vsrcli.errors import InputError, UsageError
 from vsrcli.nets.recurrent import RecurrentNet
-from vsrcli.nets.reparam import load_merged, merged_once, merged_state, reparameterize
+from vsrcli.nets.reparam import merged_once, merged_state, reparameterize
 from vsrcli.quality import degrade, metrics
+from vsrcli.training import card
 from vsrcli.training.data import Pack, Pair, Sampler, validation_pairs
 from vsrcli.training.distill import SpaceTime, Teacher, feature_channels, tapped
 from vsrcli.training.losses import DISTANCES, flow_warping
 from vsrcli.training.recipe import OptimiserRecipe, Recipe
 from vsrcli.training.unroll import clip_flows, unroll
+from vsrcli.training.warm import take_over
 
 Say = Callable[[str], None]
 
@@ -49,6 +51,7 @@ class Trainer:
             groups.append({"params": list(self.space_time.parameters()), "factor": 1.0})
         self.optimiser = torch.optim.Adam(groups, betas=(0.9, 0.999))
         self.average = {k: v.clone() for k, v in merged_state(self.net).items()}
+        self.sources = pack.sources
         self.iteration, self.minutes, self.best = 0, 0.0, -math.inf
         self._usual_step = 0.0
 
@@ -154,6 +157,7 @@ class Trainer:
         if row["psnr"] > self.best:
             self.best = row["psnr"]
             self.export(self.out / "best.safetensors")
+            card.write(self.out / "best.md", self.recipe, row, self.minutes, self.device, self.sources)
         self.say(
             f"iteration {self.iteration}, {self.minutes:.1f} min: {row['psnr']:.3f} dB, "
             f"{row['psnr'] - row['bicubic']:+.3f} over bicubic"
@@ -240,7 +244,7 @@ def build(recipe: Recipe) -> RecurrentNet:
         from vsrcli.zoo import loading
 
         given = loading.load(recipe.net.start).net.state_dict()
-        load_merged(net, given)
+        take_over(net, given)
     return net
 
 

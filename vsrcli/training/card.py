@@ -1,0 +1,40 @@
+"""The card beside trained weights: what they came from and how well they do."""
+
+import platform
+from pathlib import Path
+
+import torch
+
+from vsrcli.training.recipe import Recipe
+
+
+def write(
+    path: Path, recipe: Recipe, row: dict[str, float], minutes: float, device: torch.device, sources: list[str]
+) -> None:
+    """Write the card as Markdown. `row` is the log's line of the validation that chose these weights."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} CPU threads"
+    settings = [
+        f"- {section}.{key}: {value}"
+        for section, values in recipe.as_dict().items()
+        if isinstance(values, dict)
+        for key, value in values.items()
+        if value not in ("", (), 0.0)
+    ]
+    lines = [
+        f"# {recipe.net.arch}, {recipe.data.degradation} degradation",
+        "",
+        f"Recipe {recipe.name}, {row['iteration']:.0f} iterations, {minutes:.0f} minutes on {name} "
+        f"({platform.machine()}), averaged weights, best by validation.",
+        "",
+        f"Validation clips (not trained on): PSNR-Y {row['psnr']:.3f} dB, bicubic {row['bicubic']:.3f} dB, "
+        f"gain {row['psnr'] - row['bicubic']:+.3f} dB.",
+        "",
+        "## Recipe",
+        "",
+        *settings,
+        "",
+        "## Data",
+        "",
+        *(f"- {source}" for source in sorted(set(sources))),
+    ]
+    path.write_text("\n".join(lines) + "\n")
