@@ -18,26 +18,35 @@ BACKGROUND: Colour = (17, 18, 22)
 CHIP: Colour = (12, 13, 17)
 WHITE: Colour = (255, 255, 255)
 ACCENT: Colour = (255, 184, 28)
+SWAY = 0.5
+"""How far a moving wipe's borders go from their places, in widths of a strip."""
 
 
 def side_by_side(
-    frames: list[np.ndarray], labels: list[str], *, mode: Mode = "side", zoom: Zoom | None = None
+    frames: list[np.ndarray],
+    labels: list[str],
+    *,
+    mode: Mode = "side",
+    zoom: Zoom | None = None,
+    sway: float | None = None,
 ) -> np.ndarray:
     """One picture out of one frame of each video: uint8 RGB (h, w, 3) each -> (h', w', 3) of even size.
 
     "side" sets the frames in a row, "stack" in a column; "wipe" gives each an upright strip of one frame. Frames that
     are smaller than the largest, as the input of an upscaler, are enlarged to it by bicubic. `zoom` is a crop (x, y,
     width, height) in pixels of the largest frame: it is marked by a coloured frame and shown enlarged under each frame
-    (beside it in "stack"). An empty label draws none. Raises UsageError where shapes or the crop do not fit.
+    (beside it in "stack"). An empty label draws none. `sway`, from -1 to 1, moves a wipe's borders to the left or
+    right; labels are then of a size that fits wherever the borders are. Raises UsageError where shapes or the crop do
+    not fit.
     """
     if not frames or len(frames) != len(labels):
         raise UsageError(f"a comparison needs one label for each frame: got {len(frames)} frames, {len(labels)} labels")
-    frames = _same_size(frames)
+    frames = same_size(frames)
     height, width = frames[0].shape[:2]
     if zoom is not None:
         _check_zoom(zoom, width, height)
     if mode == "wipe":
-        return _wipe(frames, labels, zoom)
+        return _wipe(frames, labels, zoom, sway)
     gap = _line(height)
     tiles = []
     for frame, label in zip(frames, labels, strict=True):
@@ -53,11 +62,12 @@ def side_by_side(
     return _even(_join(tiles, gap, axis=0 if mode == "stack" else 1))
 
 
-def _wipe(frames: list[np.ndarray], labels: list[str], zoom: Zoom | None) -> np.ndarray:
+def _wipe(frames: list[np.ndarray], labels: list[str], zoom: Zoom | None, sway: float | None) -> np.ndarray:
     """Strips of equal width of one picture; the zoomed crops of all frames stand in a row below it."""
     height, width = frames[0].shape[:2]
     gap, count = _line(height), len(frames)
-    borders = [round(width * i / count) for i in range(count + 1)]
+    moved = SWAY * (sway or 0.0)
+    borders = [0, *(round(width * (i + moved) / count) for i in range(1, count)), width]
     picture = np.concatenate([f[:, a:b] for f, a, b in zip(frames, borders, borders[1:], strict=False)], 1)
     if zoom is not None:
         _mark(picture, zoom)
@@ -67,7 +77,11 @@ def _wipe(frames: list[np.ndarray], labels: list[str], zoom: Zoom | None) -> np.
         fill(picture, x - gap // 2, 0, gap, height, WHITE)
     for i, label in enumerate(labels):
         place: Literal["left", "middle", "right"] = "left" if i == 0 else "right" if i == count - 1 else "middle"
-        _label(picture, label, borders[i], borders[i + 1], place)
+        left, right = borders[i], borders[i + 1]
+        if sway is not None and place != "middle":
+            narrowest = round(width * (1 - SWAY) / count)
+            left, right = (0, narrowest) if place == "left" else (width - narrowest, width)
+        _label(picture, label, left, right, place)
     if zoom is None:
         return _even(picture)
     panel = (width - gap * (count - 1)) // count
@@ -79,7 +93,8 @@ def _wipe(frames: list[np.ndarray], labels: list[str], zoom: Zoom | None) -> np.
     return _even(_join([picture, np.concatenate((row, rest), 1)], gap, axis=0))
 
 
-def _same_size(frames: list[np.ndarray]) -> list[np.ndarray]:
+def same_size(frames: list[np.ndarray]) -> list[np.ndarray]:
+    """The frames (h, w, 3), each enlarged to the largest one's size. Raises UsageError where shapes differ."""
     height, width = max((f.shape[:2] for f in frames), key=lambda size: size[0] * size[1])
     return [f if f.shape[:2] == (height, width) else _resized(f, height, width) for f in frames]
 

@@ -161,7 +161,7 @@ class _Counter:
 
     def __call__(self, clip: str, method: str) -> None:
         self._done += 1
-        self._show(self._event("frame", done=self._done, total=self._total))
+        self._show(self._event("frame", "evaluating", done=self._done, total=self._total))
 
 
 def _evaluate(asked: dict[str, Any], output: Output, display: Any) -> None:

@@ -77,10 +77,10 @@ class Display:
             self._speed.add(event.done)
             if event.done:
                 self.line(f"going on after frame {event.done}, which an earlier run had reached")
-            self._update("upscaling", event)
+            self._update(event.text or "upscaling", event)
         elif event.kind == "frame":
             self._speed.add(event.done)
-            self._update("upscaling", event)
+            self._update(event.text or "upscaling", event)
         elif event.kind == "assemble":
             self._update("assembling", Event("assemble", done=event.total or 0, total=event.total))
 

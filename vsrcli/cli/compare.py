@@ -1,0 +1,165 @@
+"""`vsr compare`: videos side by side, and their quality frame by frame."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vsrcli.cli.upscale import Time, choice
+from vsrcli.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    from vsrcli.evaluate.comparison import Quality
+    from vsrcli.media.info import VideoInfo
+
+PICTURES = (".png", ".jpg", ".jpeg")
+
+
+class Crop(click.ParamType):
+    """X,Y,W,H in pixels."""
+
+    name = "X,Y,W,H"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """ "10,20,64,48" -> (10, 20, 64, 48)."""
+        if isinstance(value, tuple):
+            return value
+        parts = [part.strip() for part in str(value).split(",")]
+        if len(parts) != 4 or not all(part.isdecimal() for part in parts):
+            self.fail(f"{value} is not a crop: write it like 120,80,96,64", param, ctx)
+        return tuple(int(part) for part in parts)
+
+
+@click.command("compare", context_settings={"show_default": True})
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="A B...")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="A video, or a picture (.png, .jpg).")
+@click.option("--mode", default="side", type=choice("side", "wipe", "stack"), help="In a row, split, or in a column.")
+@click.option("--labels", help="Comma-separated.  [default: the files' names]")
+@click.option("--zoom", type=Crop(), help="Show this part of the largest video enlarged as well.")
+@click.option("--at", type=Time(), help="For a picture: which moment.  [default: the first]")
+@click.option("--reference", type=click.Path(path_type=Path), help="Ground truth: prints PSNR and SSIM against it.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Per-frame PSNR and SSIM as .svg or .png.")
+@click.option("--fps", type=Fraction, default="25", metavar="RATE", help="Frame rate of image sequences.")
+@click.option("-y", "--overwrite", is_flag=True, help="Replace outputs that exist.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def command(
+    inputs: tuple[Path, ...],
+    output: Path | None,
+    mode: Any,
+    labels: str | None,
+    zoom: Any,
+    at: float | None,
+    reference: Path | None,
+    plot: Path | None,
+    fps: Fraction,
+    overwrite: bool,
+    quiet: bool,
+    debug: bool,
+) -> None:
+    """Show videos or image sequences side by side.
+
+    \b
+    vsr compare in.mp4 in_x4.mp4 -o both.mp4
+    vsr compare in.mp4 in_x4.mp4 -o look.png --at 0:02 --zoom 400,200,160,90
+    vsr compare in.mp4 in_x4.mp4 -o wipe.mp4 --mode wipe
+    vsr compare a.mp4 b.mp4 --reference truth.mp4 --plot quality.svg
+
+    Frames of the same moment stand together; smaller videos are enlarged by bicubic to the largest. Timing and sound
+    are the first video's. A wipe's border moves slowly to and fro in a video. PSNR and SSIM are of the luma.
+    """
+    from vsrcli.cli.progress import Display
+    from vsrcli.evaluate.comparison import Look, Quality, film, measure, still
+    from vsrcli.media.probe import probe
+
+    _check(inputs, output, at=at, reference=reference, plot=plot, overwrite=overwrite)
+    display = Display(quiet=quiet, verbose=False)
+    infos = [probe(path, rate=fps) for path in inputs]
+    truth = probe(reference, rate=fps) if reference else None
+    look = Look(_labels(labels, inputs), mode, zoom)
+    quality = Quality(look.labels) if truth else None
+    with display.job("compare"):
+        tell = _counter(display, infos)
+        frames = None
+        if output and output.suffix.lower() in PICTURES:
+            still(infos, output, look, at=at or 0.0)
+        elif output:
+            warn = lambda line: display.line(f"warning: {line}", style="yellow")  # noqa: E731
+            frames = film(infos, output, look, warn=warn, on_frame=tell, reference=truth, quality=quality)
+        if truth and quality and frames is None:
+            measure(infos, truth, quality, tell)
+    if output:
+        display.line(f"{output}" + (f": {frames} frames" if frames else ""), style="green")
+    if quality:
+        click.echo(_means(quality), nl=False)
+        if plot:
+            quality.save(plot)
+            display.line(str(plot), style="green")
+
+
+def _check(
+    inputs: tuple[Path, ...],
+    output: Path | None,
+    *,
+    at: float | None,
+    reference: Path | None,
+    plot: Path | None,
+    overwrite: bool,
+) -> None:
+    """Raise before any work if the call makes no sense or an output cannot be written."""
+    if output is None and reference is None:
+        raise UsageError("give -o for a video or picture, or --reference to measure against")
+    if len(inputs) < 2 and output is not None:
+        raise UsageError("name two videos or more to compare")
+    if plot is not None and reference is None:
+        raise UsageError("--plot shows PSNR and SSIM: give the ground truth with --reference")
+    if plot is not None and plot.suffix.lower() not in (".svg", ".png"):
+        raise UsageError(f"--plot {plot}: name it .svg or .png")
+    if at is not None and (output is None or output.suffix.lower() not in PICTURES):
+        raise UsageError("--at is for a picture: name the output .png")
+    for path in (output, plot):
+        if path is None:
+            continue
+        if path.exists() and not overwrite:
+            raise UsageError(f"{path} exists: add -y to overwrite it, or give another name")
+        if any(path.resolve() == other.resolve() for other in (*inputs, reference) if other is not None):
+            raise UsageError(f"{path} is an input itself: give another name")
+        if not path.parent.is_dir():
+            raise OutputError(f"cannot write {path}: there is no folder {path.parent}")
+
+
+def _labels(text: str | None, inputs: tuple[Path, ...]) -> list[str]:
+    """As given, or the names of the files, with their folders where they coincide."""
+    if text is None:
+        labels = [path.resolve().name for path in inputs]
+        return labels if len(set(labels)) == len(labels) else [str(path) for path in inputs]
+    labels = [part.strip() for part in text.split(",")]
+    if len(labels) != len(inputs):
+        raise UsageError(f"--labels: {len(labels)} for {len(inputs)} videos")
+    return labels
+
+
+def _counter(display: Any, infos: "list[VideoInfo]") -> Callable[[int], None]:
+    from vsrcli.evaluate.alignment import master
+    from vsrcli.pipeline.events import Event
+
+    total = infos[master(infos)].frames
+    display.event(Event("start", total=total))
+    return lambda done: display.event(Event("frame", "comparing", done=done, total=total))
+
+
+def _means(quality: "Quality") -> str:
+    from vsrcli.quality.report import Column, Table, Value
+
+    def mean(rows: list[list[float]], i: int) -> float:
+        return sum(row[i] for row in rows) / len(rows)
+
+    columns = [Column("video", "video"), Column("frames", "frames")]
+    columns += [Column("psnr", "PSNR-Y (dB)", 3), Column("ssim", "SSIM-Y", 4)]
+    rows: list[dict[str, Value]] = [
+        {"video": n, "frames": len(quality.psnr), "psnr": mean(quality.psnr, i), "ssim": mean(quality.ssim, i)}
+        for i, n in enumerate(quality.labels)
+    ]
+    return Table(columns, rows).markdown()

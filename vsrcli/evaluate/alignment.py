@@ -1,0 +1,100 @@
+"""Walks through several videos together, so that frames of the same moment come side by side, each upright."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from vsrcli.media.decode import Frame, decode
+from vsrcli.media.info import VideoInfo
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """The frames shown at one moment, uint8 (h, w, 3) each; `pts` and `duration` are the master's."""
+
+    seconds: float
+    pts: int
+    duration: int
+    frames: list[np.ndarray]
+
+
+def master(infos: Sequence[VideoInfo]) -> int:
+    """Whose frames and clock decide: the first video, or among image sequences the first of all."""
+    return next((i for i, info in enumerate(infos) if not info.images), 0)
+
+
+def aligned(infos: Sequence[VideoInfo], *, start: float = 0.0) -> Iterator[Moment]:
+    """One moment for each of the master's frames, from `start` seconds after its first one, while all have frames.
+
+    Videos are aligned by time, counted from each one's first frame: beside a frame of the master stands the nearest of
+    every other. Where image sequences take part, which have no clock of their own, frames go by their number.
+    """
+    lead = master(infos)
+    rows = _by_number(infos, lead, start) if any(info.images for info in infos) else _by_time(infos, lead, start)
+    for seconds, frames in rows:
+        shown = [upright(f.rgb, info) for f, info in zip(frames, infos, strict=True)]
+        yield Moment(seconds, frames[lead].pts, frames[lead].duration, shown)
+
+
+_Row = tuple[float, Sequence[Frame]]
+
+
+def _by_number(infos: Sequence[VideoInfo], lead: int, start: float) -> Iterator[_Row]:
+    tick = infos[lead].time_base
+    first: int | None = None
+    for frames in zip(*(decode(info) for info in infos), strict=False):
+        first = frames[lead].pts if first is None else first
+        seconds = (frames[lead].pts - first) * tick
+        if seconds + tick / 2 >= start:
+            yield float(seconds), frames
+
+
+def _by_time(infos: Sequence[VideoInfo], lead: int, start: float) -> Iterator[_Row]:
+    others = {i: _Nearest(info, start) for i, info in enumerate(infos) if i != lead}
+    for seconds, frame in _timed(infos[lead], start):
+        frames = [frame if i == lead else others[i].at(seconds) for i in range(len(infos))]
+        there = [f for f in frames if f is not None]
+        if len(there) < len(infos):
+            return
+        yield float(seconds), there
+
+
+def _timed(info: VideoInfo, start: float) -> Iterator[tuple[Fraction, Frame]]:
+    """Frames with their seconds since the first one, from `start` on."""
+    began = next(decode(info)).pts * info.time_base
+    seek = float(began) - info.start_time + start if start > 0 else None
+    for frame in decode(info, start=seek):
+        yield frame.pts * info.time_base - began, frame
+
+
+class _Nearest:
+    """Finds a video's frame that is nearest in time, for times that only grow."""
+
+    def __init__(self, info: VideoInfo, start: float) -> None:
+        self._frames = _timed(info, max(0.0, start - 2 / float(info.rate)))
+        self._tick = info.time_base
+        self._now = next(self._frames, None)
+        self._next = next(self._frames, None)
+
+    def at(self, seconds: Fraction) -> Frame | None:
+        """None once the video is over."""
+        while self._now and self._next and abs(self._next[0] - seconds) < abs(self._now[0] - seconds):
+            self._now, self._next = self._next, next(self._frames, None)
+        if self._now is None:
+            return None
+        ends = self._now[0] + self._now[1].duration * self._tick
+        return None if self._next is None and seconds >= ends + self._tick else self._now[1]
+
+
+def upright(rgb: np.ndarray, info: VideoInfo) -> np.ndarray:
+    """The picture as 8-bit RGB, turned and mirrored as its display matrix says (to the nearest quarter turn)."""
+    levels = rgb if rgb.dtype == np.uint8 else np.rint(rgb / 257).astype(np.uint8)
+    if info.rotation is None:
+        return levels
+    a, b, _, c, d = info.rotation[:5]
+    if a * d - b * c < 0:
+        levels, a, b = levels[:, ::-1], -a, -b
+    return np.ascontiguousarray(np.rot90(levels, -round(math.atan2(b, a) / (math.pi / 2))))
