@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vsrcli.nets.stages import stage
+
 
 class Conv(nn.Conv2d):
     """A convolution that computes in the type of its own weights, whatever type comes in.
@@ -17,6 +19,7 @@ class Conv(nn.Conv2d):
         return super().forward(input.to(self.weight.dtype))
 
 
+@stage("warp")
 def flow_warp(x: Tensor, flow: Tensor, *, padding: str = "zeros") -> Tensor:
     """Sample `x` (n, c, h, w) bilinearly where `flow` (n, 2, h, w; x then y, in pixels) points.
 

@@ -29,6 +29,7 @@ from vsrcli.nets.layers import Conv, leaky
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
 from vsrcli.nets.reparam import RepConv, block, merged_once, reparameterize
 from vsrcli.nets.repflow import RepFlowNet
+from vsrcli.nets.stages import stage
 
 
 class RepBlock(nn.Module):
@@ -134,6 +135,7 @@ def enlarge(x: Tensor, scale: int, *, mode: str) -> Tensor:
     return F.conv2d(x, kernel)
 
 
+@stage("warp")
 def warp_folded(hr: Tensor, flow: Tensor, scale: int) -> Tensor:
     """Warp `hr` (n, c, s*h, s*w) by the LR `flow` (n, 2, h, w) enlarged bilinearly by s; return it folded.
 

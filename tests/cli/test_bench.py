@@ -1,0 +1,88 @@
+"""`vsr bench` answers with a table or JSON, on machines that have neither PyAV nor rich."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from vsrcli.bench import Measurement
+from vsrcli.cli.bench import command, report
+from vsrcli.errors import UsageError
+
+
+@pytest.fixture(scope="module")
+def answer(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    """One run in an environment where importing av or rich fails, in the command and in the processes it starts."""
+    folder = tmp_path_factory.mktemp("bench")
+    for name in ("av", "rich"):
+        (folder / f"{name}.py").write_text(f"raise ImportError('{name} is not here')")
+    root = Path(__file__).resolve().parents[2]
+    environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{root}", "VSR_HOME": str(folder)}
+    models = ["-m", "edvr", "-m", "basicvsr.vimeo90k-bi"]
+    options = ["--res", "64x64", "--precision", "FP32", "--device", "cpu", "--frames", "2", "--json"]
+    return subprocess.run(
+        [sys.executable, "-m", "vsrcli", "bench", *models, *options],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+def test_json_has_the_documented_fields(answer: subprocess.CompletedProcess[str]) -> None:
+    edvr, basicvsr = json.loads(answer.stdout)
+    assert list(edvr) == list(basicvsr) == [field.name for field in fields(Measurement)]
+    assert (edvr["model"], edvr["weights"], edvr["window"], edvr["lookahead"]) == ("edvr", "random", None, 0)
+    assert (basicvsr["model"], basicvsr["window"], basicvsr["lookahead"]) == ("basicvsr.vimeo90k-bi", 2, 1)
+    assert (basicvsr["weights"], basicvsr["parameters"]) == ("installed", 6291311)
+    assert edvr["speedup"] == 1 and basicvsr["speedup"] == pytest.approx(basicvsr["fps"] / edvr["fps"])
+    assert basicvsr["peak_memory_bytes"] > 4 * basicvsr["parameters"] or sys.platform != "linux"
+    for one in (edvr, basicvsr):
+        assert one["fps"] == pytest.approx(1000 / one["ms_median"])
+        assert list(one["stages"]) == ["flow", "encode", "warp", "propagate", "reconstruct", "other"]
+        assert one["stages"]["propagate"] > 0 and one["stages"]["reconstruct"] > 0
+
+
+def test_the_help_names_every_field() -> None:
+    text = CliRunner().invoke(command, ["--help"]).stdout
+    words = set(text.replace(",", " ").split())
+    assert {field.name for field in fields(Measurement)} <= words
+
+
+def test_missing_weights_and_progress_are_told_on_stderr(answer: subprocess.CompletedProcess[str]) -> None:
+    assert answer.stderr.splitlines() == [
+        "edvr: its weights are not here, random ones are used",
+        "edvr fp32",
+        "basicvsr.vimeo90k-bi fp32",
+    ]
+
+
+def test_several_models_make_a_table_with_ratios(answer: subprocess.CompletedProcess[str]) -> None:
+    first = Measurement(**json.loads(answer.stdout)[0])
+    second = replace(first, precision="bf16", fps=2 * first.fps, speedup=2.0, peak_memory_bytes=None)
+    lines = report([first, second]).splitlines()
+    assert "64x64" in lines[0]
+    head = next(i for i, line in enumerate(lines) if line.startswith("model"))
+    assert lines[head].endswith("speedup") and lines[head + 1].endswith("1x") and lines[head + 2].endswith("2x")
+    assert len({len(line) for line in lines[head : head + 3]}) == 1
+    assert "speedup" not in report([first])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["-m", "nosuchnet"], ["--res", "8k"], ["--precision", "fp32,fp8"], ["-m", "repvsr", "--res", "130x96"]],
+)
+def test_wrong_usage_is_refused(arguments: list[str]) -> None:
+    with pytest.raises(UsageError):
+        CliRunner().invoke(command, arguments, catch_exceptions=False)
+
+
+def test_help_imports_no_torch() -> None:
+    script = "import sys; from vsrcli.cli import cli; cli.main(['bench', '--help'], standalone_mode=False)"
+    script += "; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)

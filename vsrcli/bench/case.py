@@ -1,0 +1,131 @@
+"""What is to be measured and what comes out: plain records, which travel between processes and become JSON."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vsrcli import zoo
+from vsrcli.errors import UsageError
+from vsrcli.zoo import store
+from vsrcli.zoo.catalogue import Entry, catalogue, is_path
+
+RESOLUTIONS = {"720p": (1280, 720), "1080p": (1920, 1080), "1440p": (2560, 1440), "4k": (3840, 2160)}
+"""Names of output sizes: (width, height) in pixels."""
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """An architecture and its constructor's arguments."""
+
+    arch: str
+    config: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model to measure in one precision.
+
+    `model` is its name or its checkpoint's path; `random` is what to build with random weights instead, where its own
+    are not here. `output` is the (width, height) of the HR frames. `frames` and `window` None: as suits the device and
+    the net.
+    """
+
+    model: str
+    random: Blueprint | None
+    precision: str
+    device: str
+    output: tuple[int, int]
+    frames: int | None = None
+    window: int | None = None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured of one model in one precision; the field names are those of `vsr bench --json` and stable.
+
+    model: full name, or the checkpoint's file name. architecture, scale, parameters: the net's.
+    weights: bundled, installed, downloaded, path, or random where none are there (the speed is the same).
+    precision: fp32, fp16 or bf16. device, threads (null on accelerators), torch: where it ran.
+    input_width, input_height, output_width, output_height: pixels of LR and HR frames.
+    window (null: it streams), lookahead: frames. tile: [w, h] in LR pixels, null: whole frames. frames: timed frames.
+    fps: 1000 / ms_median. ms_median, ms_p95: milliseconds per frame; of a net that runs in windows, over windows, each
+      divided by its frames.
+    realtime_24, realtime_30: fps over 24 and 30; 1 or more keeps up with such a video.
+    peak_memory_bytes: on CUDA the most that torch had allocated, on a CPU by how much the process grew at its peak
+      (weights included); null where the system does not tell.
+    gflop: 1e9 operations per frame in a long clip, 2 per multiply-accumulate, without what windows do twice.
+    gflops: gflop per second at ms_median. gemm_gflops: the most that a large matrix product reached in this precision.
+    gemm_share: gflops / gemm_gflops.
+    stages: shares of the time, adding up to 1: flow, encode (what is said of a frame before propagation), warp (of
+      propagated features or frames; warps within flow count there), propagate, reconstruct, other (the engine).
+    speedup: fps over the fps of the first measurement.
+    """
+
+    model: str
+    architecture: str
+    scale: int
+    parameters: int
+    weights: str
+    precision: str
+    device: str
+    threads: int | None
+    torch: str
+    input_width: int
+    input_height: int
+    output_width: int
+    output_height: int
+    window: int | None
+    lookahead: int
+    tile: tuple[int, int] | None
+    frames: int
+    fps: float
+    ms_median: float
+    ms_p95: float
+    realtime_24: float
+    realtime_30: float
+    peak_memory_bytes: int | None
+    gflop: float
+    gflops: float
+    gemm_gflops: float
+    gemm_share: float
+    stages: dict[str, float]
+    speedup: float = 1.0
+
+
+def parse_resolution(text: str) -> tuple[int, int]:
+    """ "1080p" or "1920x1080" -> (1920, 1080). Raises UsageError."""
+    if size := RESOLUTIONS.get(text.lower()):
+        return size
+    width, _, height = text.lower().partition("x")
+    if width.isdecimal() and height.isdecimal() and 16 <= min(int(width), int(height)) <= max(int(width), int(height)):
+        return int(width), int(height)
+    raise UsageError(f"not a resolution: {text} (use {', '.join(RESOLUTIONS)}, or WxH from 16x16)")
+
+
+def resolve(model: str | None) -> tuple[str, Blueprint | None]:
+    """The full name of a model (None: the default), and what to build if its weights are not here.
+
+    Nothing is downloaded. Raises UsageError for an unknown name, WeightsError for a checkpoint that cannot be read.
+    """
+    if model is not None and is_path(model):
+        store.sha256(Path(model).expanduser())
+        return model, None
+    if model is None or model.lower() in catalogue().models or model.lower() in architectures_listed():
+        entry = zoo.find(model)
+        return entry.name, None if store.locate(entry) else blueprint(entry)
+    from vsrcli.zoo.architectures import ARCHITECTURES  # here, because torch takes seconds to import
+
+    if model.lower() in ARCHITECTURES:
+        return model.lower(), Blueprint(model.lower(), {})
+    raise UsageError(f"no model is called {model!r}; {catalogue().suggest(model)}")
+
+
+def blueprint(entry: Entry) -> Blueprint:
+    """A net of the shape of a catalogue's model."""
+    if entry.arch == "iconvsr":  # published nets refill from 5 frames if trained on REDS, else from 7
+        return Blueprint(entry.arch, {"padding": 2 if entry.trained_on == "REDS" else 3})
+    return Blueprint(entry.arch, {"scale": entry.scale} if entry.arch == "repvsr" else {})
+
+
+def architectures_listed() -> set[str]:
+    """The architectures that the catalogue has a model of."""
+    return {entry.arch for entry in catalogue().models.values()}

@@ -1,0 +1,65 @@
+"""What the machine is and can do: its name, its peak in matrix products, the memory that a process has used."""
+
+import platform
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+
+def describe(device: torch.device) -> str:
+    """The device's name as its maker writes it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until all that was asked of the device is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def gemm_gflops(device: torch.device, dtype: torch.dtype, *, seconds: float = 0.5) -> float:
+    """The most GFLOP/s that a large matrix product reaches in `dtype`, tried over and over for some `seconds`.
+
+    In float32 on CUDA the product may use TF32 if convolutions may, since it is their peak that is wanted.
+    """
+    if device.type == "cuda" and dtype == torch.float32 and torch.backends.cudnn.allow_tf32:
+        torch.set_float32_matmul_precision("high")
+    best, size, deadline = 0.0, 1024, time.perf_counter() + seconds
+    largest = 4096 if device.type == "cpu" else 8192
+    while True:
+        a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+        for _ in range(3):
+            synchronize(device)
+            start = time.perf_counter()
+            torch.mm(a, b)
+            synchronize(device)
+            took = time.perf_counter() - start
+            best = max(best, 2 * size**3 / took / 1e9)
+            if time.perf_counter() > deadline:
+                return best
+        if size < largest and 8 * took < seconds / 4:
+            size *= 2
+
+
+def resident_memory(*, peak: bool) -> int | None:
+    """Bytes of this process in memory, now or at its peak; None where the system does not tell."""
+    status = Path("/proc/self/status")
+    if status.exists():  # not getrusage: its peak survives exec and so would be the parent's
+        wanted = "VmHWM:" if peak else "VmRSS:"
+        return next(int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if line.startswith(wanted))
+    if sys.platform == "darwin":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return None

@@ -1,0 +1,190 @@
+"""Measures one model in this process: builds it, warms it up, runs the engine over synthetic frames, counts."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vsrcli import zoo
+from vsrcli.bench.case import Case, Measurement
+from vsrcli.bench.machine import describe, gemm_gflops, resident_memory, synchronize
+from vsrcli.bench.stages import StageTimer
+from vsrcli.engine.device import PRECISIONS, pick_device, pick_precision, place
+from vsrcli.engine.engine import Engine
+from vsrcli.engine.plan import LOOKAHEAD, WINDOW, Plan, choose_plan, default_budget
+from vsrcli.errors import UsageError
+from vsrcli.nets.recurrent import RecurrentNet
+from vsrcli.zoo.architectures import ARCHITECTURES
+from vsrcli.zoo.cost import flops, parameters
+
+Progress = Callable[[str], None]
+"""Receives what is being done, in a few words."""
+
+Sample = tuple[int, float]
+"""Frames that came out at once, and the seconds that they took together."""
+
+FRAMES_CPU = WINDOW
+FRAMES_GPU = 4 * WINDOW
+"""Timed frames if not said otherwise: BasicVSR to 720p takes seconds a frame on two cores, milliseconds on a GPU."""
+
+WARM_UP = 3
+PROGRESS_SECONDS = 0.5
+
+
+def measure(case: Case, progress: Progress) -> Measurement:
+    """Measure one case. Meant for a fresh process: on a CPU, peak memory is the process's.
+
+    Raises UsageError for an output that the model's factor does not divide, and whatever picking the device, loading
+    and the engine raise.
+    """
+    device = pick_device(case.device)
+    dtype = pick_precision(case.precision, device)
+    before = resident_memory(peak=False)
+    progress("loading")
+    net, name, arch, weights = build(case)
+    width, height = (side // net.scale for side in case.output)
+    if (width * net.scale, height * net.scale) != case.output:
+        raise UsageError(f"{name} upscales by {net.scale}: {case.output[0]}x{case.output[1]} is no multiple of that")
+    gflop, size = flops(net, height, width) / 1e9, parameters(net)
+    place(net, device, dtype)
+    plan, frames = choose(net, case, height, width, device, dtype)
+
+    def timed(wanted: Plan, count: int, what: str) -> tuple[list[Sample], Plan]:
+        return run(net, wanted, device, moving_frames(height, width), count, lambda n: progress(f"{what} {n}/{count}"))
+
+    warm_up = replace(plan, window=min(plan.window or WARM_UP, WARM_UP), lookahead=min(plan.lookahead, 1))
+    timed(warm_up, WARM_UP, "warming up")
+    timer = StageTimer(net, device)
+    if device.type == "cpu":
+        with timer.attached():
+            samples, plan = timed(plan, frames, "frame")
+        staged = samples
+        peak = resident_memory(peak=True)
+        memory = peak - before if peak and before else None
+    else:
+        samples, plan = timed(plan, frames, "frame")
+        memory = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
+        with timer.attached():
+            staged, _ = timed(plan, max(plan.window or 1, min(frames, WINDOW)), "stages")
+    progress("measuring the peak")
+    gemm = gemm_gflops(device, dtype)
+
+    return Measurement(
+        model=name,
+        architecture=arch,
+        scale=net.scale,
+        parameters=size,
+        weights=weights,
+        precision=next(short for short, kind in PRECISIONS.items() if kind == dtype),
+        device=describe(device),
+        threads=torch.get_num_threads() if device.type == "cpu" else None,
+        torch=torch.__version__,
+        input_width=width,
+        input_height=height,
+        output_width=case.output[0],
+        output_height=case.output[1],
+        window=plan.window if net.bidirectional else None,
+        lookahead=plan.lookahead,
+        tile=plan.tile,
+        frames=frames,
+        peak_memory_bytes=memory,
+        stages=timer.shares(sum(seconds for _, seconds in staged)),
+        **speed(samples, gflop, gemm),
+    )
+
+
+def speed(samples: Sequence[Sample], gflop: float, gemm: float) -> dict[str, float]:
+    """The figures of a `Measurement` that follow from the times, the operations per frame and the peak."""
+    ms = [1000 * seconds / count for count, seconds in samples]
+    median = float(np.median(ms))
+    fps = 1000 / median
+    return {
+        "fps": fps,
+        "ms_median": median,
+        "ms_p95": float(np.percentile(ms, 95)),
+        "realtime_24": fps / 24,
+        "realtime_30": fps / 30,
+        "gflop": gflop,
+        "gflops": gflop * fps,
+        "gemm_gflops": gemm,
+        "gemm_share": gflop * fps / gemm,
+    }
+
+
+def build(case: Case) -> tuple[RecurrentNet, str, str, str]:
+    """The net, its name, its architecture's, and where its weights come from."""
+    if case.random is None:
+        loaded = zoo.load(case.model)
+        return loaded.net, loaded.name, loaded.arch, loaded.source
+    torch.manual_seed(0)
+    net = ARCHITECTURES[case.random.arch].build(dict(case.random.config))
+    return net, case.model, case.random.arch, "random"
+
+
+def choose(
+    net: RecurrentNet, case: Case, height: int, width: int, device: torch.device, dtype: torch.dtype
+) -> tuple[Plan, int]:
+    """The plan that `vsr upscale` would run by, and how many frames to time: whole windows.
+
+    For fewer frames than a window, window and lookahead shrink alike, so that their cost per frame stays the same.
+    """
+    frames = case.frames or (FRAMES_CPU if device.type == "cpu" else FRAMES_GPU)
+    if not net.bidirectional:
+        wanted = Plan(window=1, lookahead=0)
+    elif case.window:
+        wanted = Plan(window=case.window)
+    else:
+        window = min(WINDOW, frames)
+        wanted = Plan(window=window, lookahead=-(-LOOKAHEAD * window // WINDOW))
+    plan = choose_plan(net, height, width, wanted, dtype, default_budget(device))
+    assert plan.window is not None
+    return plan, -(-frames // plan.window) * plan.window
+
+
+def run(
+    net: RecurrentNet,
+    plan: Plan,
+    device: torch.device,
+    video: Iterator[Tensor],
+    count: int,
+    done: Callable[[int], None],
+) -> tuple[list[Sample], Plan]:
+    """Push frames until `count` have come out: a sample for each push that gave some.
+
+    Also the plan as the engine left it: short of memory, it takes to smaller tiles. The clock runs from the LR frame in
+    main memory to the HR frame on the device. `done` hears how many there are.
+    """
+    engine = Engine(net, plan, device, detector=None)
+    samples: list[Sample] = []
+    ready, seconds, told = 0, 0.0, time.perf_counter()
+    while ready < count:
+        frame, before = next(video), ready
+        start = time.perf_counter()
+        for _ in engine.push(frame):
+            ready += 1
+            if time.perf_counter() - told > PROGRESS_SECONDS:
+                done(ready)
+                told = time.perf_counter()
+        synchronize(device)
+        seconds += time.perf_counter() - start
+        if ready > before:
+            samples.append((ready - before, seconds))
+            seconds = 0.0
+    return samples, engine.plan
+
+
+def moving_frames(height: int, width: int) -> Iterator[Tensor]:
+    """Endless frames (3, h, w) in [0, 1]: a smooth random texture that moves to and fro, 2 pixels a frame."""
+    reach = 32
+    generator = torch.Generator().manual_seed(0)
+    blobs = torch.rand(1, 3, (height + reach) // 4 + 2, (width + reach) // 4 + 2, generator=generator)
+    texture = F.interpolate(blobs, scale_factor=4, mode="bicubic")[0].clamp(0, 1)
+    number = 0
+    while True:
+        shift = abs((2 * number + reach) % (2 * reach) - reach)
+        yield texture[:, shift // 2 : shift // 2 + height, shift : shift + width].contiguous()
+        number += 1

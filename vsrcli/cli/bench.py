@@ -1,0 +1,129 @@
+"""`vsr bench`: measure models on this machine, show a table or JSON."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from vsrcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from vsrcli.bench import Case, Measurement
+
+PRECISIONS = ("auto", "fp32", "fp16", "bf16")
+
+
+@click.command("bench", context_settings={"show_default": True})
+@click.option("-m", "--model", "models", multiple=True, help="Repeatable.  [default: that of vsr upscale]")
+@click.option("--res", default="720p", help="Size of the OUTPUT: 720p, 1080p, 1440p, 4k or WxH.")
+@click.option(
+    "--precision", "precisions", multiple=True, default=("auto",), help="auto, fp32, fp16, bf16; repeatable, or a list."
+)
+@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps.")
+@click.option("--frames", type=click.IntRange(1), help="Frames to time.  [default: 30, on accelerators 120]")
+@click.option("--window", type=click.IntRange(1), help="Frames a window, as in vsr upscale.  [default: 30]")
+@click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def command(
+    models: tuple[str, ...],
+    res: str,
+    precisions: tuple[str, ...],
+    device: str,
+    frames: int | None,
+    window: int | None,
+    as_json: bool,
+    debug: bool,
+) -> None:
+    """Measure the speed of models on this machine.
+
+    \b
+    vsr bench --model repvsr --res 1080p
+    vsr bench -m basicvsr -m repvsr --precision fp32,bf16 --json
+
+    Runs the engine over synthetic moving frames: no video is read or written. Each model runs in a process of its own,
+    with random weights where its own are not here (the speed is the same). `fps` is that of the median frame; a net
+    that needs the future runs in windows, whose lookahead counts as time. `peak` is the share of what a large matrix
+    product reaches here in that precision.
+
+    --json gives a list with, for each model and precision: model, architecture, scale, parameters, weights, precision,
+    device, threads, torch, input_width, input_height, output_width, output_height, window, lookahead, tile, frames,
+    fps, ms_median, ms_p95 (per frame), realtime_24, realtime_30, peak_memory_bytes, gflop (per frame), gflops (per
+    second), gemm_gflops, gemm_share, stages (shares of the time: flow, encode, warp, propagate, reconstruct, other),
+    speedup (over the first).
+    """
+    from vsrcli.bench import Case, benchmark, parse_resolution, resolve
+
+    wanted = [name for group in precisions for name in group.lower().split(",")]
+    if unknown := [name for name in wanted if name not in PRECISIONS]:
+        raise UsageError(f"no such precision: {unknown[0]} (use {', '.join(PRECISIONS)})")
+    output = parse_resolution(res)
+    cases = []
+    for model in models or (None,):
+        name, random = resolve(model)
+        if random:
+            click.echo(f"{name}: its weights are not here, random ones are used", err=True)
+        cases += [Case(name, random, one, device, output, frames, window) for one in wanted]
+    found = benchmark(cases, show_progress)
+    if sys.stderr.isatty():
+        click.echo("\r\x1b[K", err=True, nl=False)
+    click.echo(json.dumps([asdict(one) for one in found], indent=1) if as_json else report(found))
+
+
+def show_progress(case: "Case", text: str) -> None:
+    """What is being done: on a terminal a line that changes, else a line when a model begins."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{case.model} {case.precision}: {text}", err=True, nl=False)
+    elif text == "loading":
+        click.echo(f"{case.model} {case.precision}", err=True)
+
+
+def report(found: Sequence["Measurement"]) -> str:
+    """The results as two tables, speed and where the time goes, under a line about the machine."""
+    first = found[0]
+    threads = f", {first.threads} threads" if first.threads else ""
+    peaks = {one.precision: one.gemm_gflops for one in found}
+    peak = ", ".join(f"{precision} {gflops:.0f}" for precision, gflops in peaks.items())
+    lines = [
+        f"{first.device}{threads}, torch {first.torch}. Output {first.output_width}x{first.output_height}. "
+        f"Matrix product peak in GFLOP/s: {peak}."
+    ]
+    head = "model|precision|fps|ms|p95 ms|x 24fps|x 30fps|memory|params|GFLOP|GFLOP/s|peak"
+    speed = [head.split("|")]
+    stages = [["model", "precision", *first.stages]]
+    for one in found:
+        name = [one.model, one.precision]
+        memory = f"{one.peak_memory_bytes / 2**20:.0f} MiB" if one.peak_memory_bytes is not None else "?"
+        speed.append(
+            [
+                *name,
+                f"{one.fps:.3g}",
+                f"{one.ms_median:.4g}",
+                f"{one.ms_p95:.4g}",
+                f"{one.realtime_24:.2f}",
+                f"{one.realtime_30:.2f}",
+                memory,
+                f"{one.parameters / 1e6:.3f} M",
+                f"{one.gflop:.4g}",
+                f"{one.gflops:.4g}",
+                f"{one.gemm_share:.0%}",
+            ]
+        )
+        stages.append([*name, *(f"{share:.1%}" for share in one.stages.values())])
+    if len(found) > 1:
+        for row, value in zip(speed, ["speedup", *(f"{one.speedup:.3g}x" for one in found)], strict=True):
+            row.append(value)
+    return "\n".join([*lines, "", *aligned(speed), "", "Share of the time:", *aligned(stages)])
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines: the first two columns aligned to the left, the others to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]

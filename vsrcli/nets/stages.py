@@ -1,0 +1,44 @@
+"""Named stages within the nets' steps, such as warping, that a benchmark can observe from outside.
+
+Unobserved, a stage costs one function call more, less than a microsecond.
+"""
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Observer = Callable[[str], AbstractContextManager[None]]
+"""Called with a stage's name, gives the context in which the stage then runs."""
+
+_observer: Observer | None = None
+
+
+def stage(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorate a function as the stage `name`."""
+
+    def mark(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def marked(*args: P.args, **kwargs: P.kwargs) -> R:
+            if _observer is None:
+                return function(*args, **kwargs)
+            with _observer(name):
+                return function(*args, **kwargs)
+
+        return marked
+
+    return mark
+
+
+@contextmanager
+def observed(observer: Observer) -> Iterator[None]:
+    """Let `observer` see all stages that run within."""
+    global _observer
+    before, _observer = _observer, observer
+    try:
+        yield
+    finally:
+        _observer = before
