@@ -29,8 +29,15 @@ def recorded(module: nn.Module, calls: list[Tensor], *, inputs: bool = False) ->
 
 
 @needs_golden
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["fp32", "fp64"])
-@pytest.mark.parametrize("case", ["basicvsrpp", "basicvsrpp_mirror"])
+@pytest.mark.parametrize(
+    ("case", "dtype"),
+    [
+        pytest.param("basicvsrpp", torch.float32, id="fp32"),
+        pytest.param("basicvsrpp_mirror", torch.float32, id="mirror-fp32"),
+        pytest.param("basicvsrpp", torch.float64, id="fp64"),
+        pytest.param("basicvsrpp_mirror", torch.float64, id="mirror-fp64", marks=pytest.mark.slow),
+    ],
+)
 def test_matches_the_reference(case: str, dtype: torch.dtype) -> None:
     golden = Golden(case)
     net = golden_net(golden).to(dtype)

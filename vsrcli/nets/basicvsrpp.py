@@ -34,12 +34,16 @@ class FlowGuidedAlign(DeformConv):
     def forward(self, states: Tensor, condition: Tensor, flow1: Tensor, flow2: Tensor) -> Tensor:
         """Both states (n, 2c, h, w), [both warped states and the current feature] (n, 3c, h, w), the flows (n, 2, h, w)
         from this frame to theirs -> (n, c, h, w)."""
-        raw = wide(self.conv_offset(torch.cat([condition, flow1, flow2], 1)))
-        residue, mask = raw.split((18 * GROUPS, 9 * GROUPS), 1)
-        half = residue.shape[1] // 4  # (dy, dx) pairs of the groups of one state
-        flows = torch.cat([flow1.flip(1).repeat(1, half, 1, 1), flow2.flip(1).repeat(1, half, 1, 1)], 1)
-        offset = torch.add(flows, residue.tanh(), alpha=MAX_RESIDUE)
-        return self.convolve(states, offset, mask.sigmoid())
+        raw = self.conv_offset(torch.cat([condition, flow1, flow2], 1))
+        flows = torch.stack([flow1, flow2], 1).flip(2)[:, :, None]  # (n, state, 1, (dy, dx), h, w)
+
+        def taps(rows: slice) -> tuple[Tensor, Tensor]:
+            residue, mask = wide(raw[:, :, rows].contiguous()).split((18 * GROUPS, 9 * GROUPS), 1)
+            residue = residue.tanh().unflatten(1, (2, -1, 2))
+            offset = torch.add(flows[..., rows, :], residue, alpha=MAX_RESIDUE)
+            return offset.flatten(1, 3), mask.sigmoid()
+
+        return self.convolve(states, taps, GROUPS)
 
 
 class BasicVSRPP(RecurrentNet):
@@ -51,11 +55,11 @@ class BasicVSRPP(RecurrentNet):
         Branch("backward_2", reverse=True),
         Branch("forward_2", reverse=False),
     )
-    float32_parts = ("spynet",)
+    float32_parts = ("feat_extract.main.0",)  # they see the frame, whose 8 bits bf16 would round
     min_size = 64
     reconstruct_reach = 14  # as BasicVSR, after a trunk of 11 convolutions
     stored_channels = 256
-    working_channels = 1400
+    working_channels = 1500
 
     def __init__(self, channels: int = 64, blocks: int = 7) -> None:
         super().__init__()

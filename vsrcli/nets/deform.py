@@ -8,49 +8,58 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vsrcli.nets.layers import wide
+
 # How many sampled values a strip of rows may hold. Measured on a CPU with 1 MiB of L2 cache per core: two or three rows
 # of 64 channels at width 320 are fastest, a whole frame takes twice the time. A GPU wants few, large kernels.
 STRIP_CPU = 2**19
 STRIP_GPU = 2**25
 
 
+Taps = Callable[[slice], tuple[Tensor, Tensor]]
+"""Gives the offsets and masks of some output rows; made row by row, they never exist for a whole frame at once."""
+
+
 def deform_conv2d(
     x: Tensor,
-    offset: Tensor,
-    mask: Tensor,
+    taps: Taps,
     weight: Tensor,
     bias: Tensor,
     *,
+    groups: int,
+    size: tuple[int, int],
     stride: int = 1,
     padding: int = 1,
     dilation: int = 1,
 ) -> Tensor:
     """Convolve `x` where each tap of each output pixel looks elsewhere by its own offset and counts by its own mask.
 
-    `x` is (n, c, h, w), `weight` (c_out, c, k_h, k_w). With g deformable groups (of c / g channels each) `offset` is
-    (n, 2 * g * k_h * k_w, h', w'), group by group, tap by tap in row-major order, (dy, dx) each in pixels; `mask` is
-    (n, g * k_h * k_w, h', w') in the same order. Samples are bilinear, with zero outside. Sampling runs in the type
-    of `offset` (float32 or better), the sums over channels in that of `weight`, which is also the result's.
+    `x` is (n, c, h, w), `weight` (c_out, c, k_h, k_w), the result (n, c_out, *size). The c channels fall into `groups`
+    with offsets of their own. For m rows `taps` gives offsets (n, 2 * groups * k_h * k_w, m, w'), group by group, tap
+    by tap in row-major order, (dy, dx) each in pixels; and masks (n, groups * k_h * k_w, m, w') in the same order.
+    Samples are bilinear, with zero outside. Sampling runs in the type of the offsets (float32 or better), the sums
+    over channels in that of `weight`, which is also the result's.
     """
+    shape = {"stride": stride, "padding": padding, "dilation": dilation}
     library = torchvision_op()
-    if library is not None:
-        kind = offset.dtype
-        out = library(
-            x.to(kind),
-            offset,
-            weight.to(kind),
-            bias.to(kind),
-            stride=stride,
-            padding=padding,
-            dilation=dilation,
-            mask=mask,
-        )
-        return out.to(weight.dtype)
-    return sampled_conv2d(x, offset, mask, weight, bias, stride=stride, padding=padding, dilation=dilation)
+    if library is None:
+        return sampled_conv2d(x, taps, weight, bias, groups=groups, size=size, **shape)
+    offset, mask = taps(slice(None))
+    kind = offset.dtype
+    return library(x.to(kind), offset, weight.to(kind), bias.to(kind), mask=mask, **shape).to(weight.dtype)
 
 
 def sampled_conv2d(
-    x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, bias: Tensor, *, stride: int, padding: int, dilation: int
+    x: Tensor,
+    taps: Taps,
+    weight: Tensor,
+    bias: Tensor,
+    *,
+    groups: int,
+    size: tuple[int, int],
+    stride: int,
+    padding: int,
+    dilation: int,
 ) -> Tensor:
     """`deform_conv2d` in plain PyTorch: `grid_sample` gathers every tap, one matrix product sums them.
 
@@ -58,38 +67,32 @@ def sampled_conv2d(
     """
     n, c, h, w = x.shape
     c_out, _, k_h, k_w = weight.shape
-    taps = k_h * k_w
-    groups = mask.shape[1] // taps
-    out_h, out_w = offset.shape[-2:]
-    # contiguous: in channels-last memory every plane below would be read with large strides
-    x = x.to(offset.dtype).contiguous().view(n * groups, c // groups, h, w)
-    offset = offset.contiguous().view(n * groups, taps, 2, out_h, out_w)
-    mask = mask.contiguous().view(n * groups, 1, taps, out_h, out_w)
+    out_h, out_w = size
+    kernel = weight.reshape(c_out, -1)
+    planes = wide(x).contiguous().view(n * groups, c // groups, h, w)
 
     # grid_sample's align_corners=False coordinates: pixel p of a row of size s lies at (2p + 1) / s - 1
     tap_y = torch.arange(k_h, device=x.device).repeat_interleave(k_w)[:, None, None] * dilation - padding
     tap_x = torch.arange(k_w, device=x.device).repeat(k_h)[:, None, None] * dilation - padding
     row = torch.arange(out_h, device=x.device)[:, None] * stride
     column = torch.arange(out_w, device=x.device) * stride
-    rest_y = ((tap_y + row) * 2 + 1).to(x.dtype) / h - 1
-    rest_x = ((tap_x + column) * 2 + 1).to(x.dtype) / w - 1
+    rest_y = ((tap_y + row) * 2 + 1).to(planes.dtype) / h - 1
+    rest_x = ((tap_x + column) * 2 + 1).to(planes.dtype) / w - 1
 
-    strip = max(1, (STRIP_GPU if x.is_cuda else STRIP_CPU) // (n * c * taps * out_w))
+    strip = max(1, (STRIP_GPU if x.is_cuda else STRIP_CPU) // (n * c * k_h * k_w * out_w))
     parts = []
     for top in range(0, out_h, strip):
         rows = slice(top, min(top + strip, out_h))
-        grid = torch.stack(
-            (
-                torch.add(rest_x, offset[:, :, 1, rows], alpha=2.0 / w),
-                torch.add(rest_y[:, rows], offset[:, :, 0, rows], alpha=2.0 / h),
-            ),
-            1,
-        )
-        grid = grid.view(n * groups, 2, -1, out_w).permute(0, 2, 3, 1)
-        samples = F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-        samples = samples.view(n * groups, c // groups, taps, -1, out_w) * mask[..., rows, :]
-        columns = samples.view(n, c * taps, -1).to(weight.dtype)
-        parts.append(torch.matmul(weight.reshape(c_out, -1), columns).view(n, c_out, -1, out_w))
+        offset, mask = taps(rows)
+        # contiguous: in channels-last memory every plane would be read with large strides
+        offset = offset.contiguous().view(n * groups, k_h * k_w, 2, -1, out_w)
+        grid_x = torch.add(rest_x, offset[:, :, 1], alpha=2.0 / w)
+        grid_y = torch.add(rest_y[:, rows], offset[:, :, 0], alpha=2.0 / h)
+        grid = torch.stack((grid_x, grid_y), 1).view(n * groups, 2, -1, out_w).permute(0, 2, 3, 1)
+        samples = F.grid_sample(planes, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+        samples = samples.view(n * groups, c // groups, -1) * mask.reshape(n * groups, 1, -1)
+        columns = samples.view(n, kernel.shape[1], -1).to(weight.dtype)
+        parts.append(torch.matmul(kernel, columns).view(n, c_out, -1, out_w))
     return torch.cat(parts, 2) + bias.view(1, -1, 1, 1)
 
 
@@ -113,6 +116,7 @@ class DeformConv(nn.Module):
         self.weight = plain.weight
         self.bias = plain.bias
 
-    def convolve(self, x: Tensor, offset: Tensor, mask: Tensor) -> Tensor:
+    def convolve(self, x: Tensor, taps: Taps, groups: int) -> Tensor:
         """(n, channels_in, h, w), offsets and masks as in `deform_conv2d` -> (n, channels, h, w)."""
-        return deform_conv2d(x, offset, mask, self.weight, self.bias)
+        size = (x.shape[-2], x.shape[-1])
+        return deform_conv2d(x, taps, self.weight, self.bias, groups=groups, size=size)

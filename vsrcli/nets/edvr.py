@@ -34,8 +34,13 @@ class DeformPack(DeformConv):
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """Features to sample and features that say where: (n, c, h, w) both -> (n, c, h, w)."""
-        offset, mask = wide(self.conv_offset(condition)).split((18 * GROUPS, 9 * GROUPS), 1)
-        return self.convolve(x, offset, mask.sigmoid())
+        raw = self.conv_offset(condition)
+
+        def taps(rows: slice) -> tuple[Tensor, Tensor]:
+            offset, mask = wide(raw[:, :, rows].contiguous()).split((18 * GROUPS, 9 * GROUPS), 1)
+            return offset, mask.sigmoid()
+
+        return self.convolve(x, taps, GROUPS)
 
 
 class PCDAlign(nn.Module):
@@ -137,10 +142,14 @@ class EDVRFeatureExtractor(nn.Module):
 
     def fuse(self, window: Sequence[Tensor]) -> Tensor:
         """A window of frames (n, 3, h, w), h and w multiples of 4 -> (n, channels, h, w)."""
+        out: Tensor = self.fusion(self.align(window))
+        return out
+
+    def align(self, window: Sequence[Tensor]) -> list[Tensor]:
+        """The features (n, channels, h, w) of all the window's frames, moved onto its middle frame."""
         pyramids = [self.pyramid(frame) for frame in window]
         reference = pyramids[len(window) // 2]
-        out: Tensor = self.fusion([self.pcd_align(neighbour, reference) for neighbour in pyramids])
-        return out
+        return [self.pcd_align(neighbour, reference) for neighbour in pyramids]
 
     def pyramid(self, frame: Tensor) -> Pyramid:
         """(n, 3, h, w) -> features at full, half and quarter size."""
@@ -156,7 +165,7 @@ class EDVR(RecurrentNet, EDVRFeatureExtractor):
     branches: ClassVar[tuple[Branch, ...]] = (Branch("window", reverse=False),)
     multiple = 4
     reconstruct_reach = 3
-    working_channels = 1400
+    working_channels = 1700
 
     def __init__(self, channels: int = 64, frames: int = 5, blocks: int = 10) -> None:
         super().__init__(channels, frames)

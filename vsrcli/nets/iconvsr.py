@@ -20,11 +20,15 @@ class IconVSR(RecurrentNet):
     """
 
     branches: ClassVar[tuple[Branch, ...]] = (Branch("backward", reverse=True), Branch("forward", reverse=False))
-    float32_parts = ("spynet",)
+    float32_parts = (
+        "edvr.conv_first",
+        "backward_trunk.main.0",
+        "forward_trunk.main.0",
+    )  # they see the frame, whose 8 bits bf16 would round
     multiple = 4
     reconstruct_reach = 3
     stored_channels = 80  # the backward feature, and a fifth of a keyframe's
-    working_channels = 1400
+    working_channels = 1700
 
     def __init__(self, channels: int = 64, blocks: int = 30, *, padding: int = 2, keyframe_interval: int = 5) -> None:
         super().__init__()
