@@ -50,7 +50,7 @@ class Window:
 class RecurrentNet(nn.Module):
     """Base of all nets. Subclasses set the class attributes and implement the four steps.
 
-    `float32_parts` names the children that stay in float32 whatever the precision.
+    `float32_parts` names the modules (dotted) that stay in float32 whatever the precision.
     `context` is how many neighbours on each side `encode` looks at; `multiple` and `min_size` what height and width
     must be for the steps (`forward` and the engine pad frames accordingly and crop the result);
     `reconstruct_reach` how many LR pixels around a pixel `reconstruct` looks at (0: it must see whole frames).
@@ -83,13 +83,17 @@ class RecurrentNet(nn.Module):
     @property
     def compute_dtype(self) -> torch.dtype:
         """The type in which the convolutions run (flows, sums and states stay in float32)."""
-        return next(p.dtype for name, p in self.named_parameters() if name.split(".")[0] not in self.float32_parts)
+        return next(p.dtype for name, p in self.named_parameters() if not self._stays_float32(name))
 
     def set_precision(self, dtype: torch.dtype) -> None:
         """Run the convolutions in `dtype`, all but those of `float32_parts`. In place."""
-        for name, module in self.named_children():
-            if name not in self.float32_parts:
-                module.to(dtype)
+        for name, module in self.named_modules():
+            if not self._stays_float32(name):
+                for parameter in module.parameters(recurse=False):
+                    parameter.data = parameter.data.to(dtype)
+
+    def _stays_float32(self, name: str) -> bool:
+        return any(name == part or name.startswith(part + ".") for part in self.float32_parts)
 
     def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
         """Optical flow (n, 2, h, w), x then y in pixels: where in `neighbour` each pixel of `frame` lies."""

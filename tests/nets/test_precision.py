@@ -1,0 +1,28 @@
+"""Half precision costs next to nothing, because what must be exact stays exact."""
+
+import torch
+
+from vsrcli.nets.basicvsr import BasicVSR
+
+
+def test_flow_and_output_stay_float32_and_only_marked_convolutions_do() -> None:
+    net = BasicVSR(16, 2)
+    net.set_precision(torch.bfloat16)
+    kept = {name for name, p in net.named_parameters() if p.dtype == torch.float32}
+    assert kept == {f"{side}_trunk.main.0.{kind}" for side in ("backward", "forward") for kind in ("weight", "bias")}
+    clip = torch.rand(1, 2, 3, 32, 32)
+    with torch.inference_mode():
+        assert net.flow(clip[:, 0], clip[:, 1]).dtype == torch.float32
+        assert net(clip).dtype == torch.float32
+
+
+def test_the_frame_is_not_rounded_to_bf16() -> None:
+    """The first convolution sees 8-bit values: rounded to bf16's 8 bits they alone cost four times the whole price."""
+    torch.manual_seed(0)
+    net = BasicVSR(16, 1)
+    frame = torch.full((1, 3, 8, 8), 0.501)
+    with torch.inference_mode():
+        exact = net.backward_trunk.main[0](torch.cat([frame, torch.zeros(1, 16, 8, 8)], 1))
+        net.set_precision(torch.bfloat16)
+        half = net.backward_trunk.main[0](torch.cat([frame, torch.zeros(1, 16, 8, 8)], 1))
+    torch.testing.assert_close(half, exact, atol=1e-6, rtol=1e-6)
