@@ -123,6 +123,8 @@ def ablate(
     for clip in clips:
         frames = list(pairs(clip, setting.degradation, setting.scale, limit=setting.limit))
         scored = range(len(frames)) if clip.scored is None else [n for n in clip.scored if n < len(frames)]
+        if device.type != "cpu":
+            _run(nets[torch.float32], REFERENCE, frames[:2], device, lambda: None)  # the first run loads kernels
         reference: list[Tensor] = []
         base: list[float] = []
         for choice, total in zip([REFERENCE, *grid], sums, strict=True):

@@ -75,7 +75,7 @@ class _Nearest:
 
     def __init__(self, info: VideoInfo, start: float) -> None:
         self._frames = _timed(info, max(0.0, start - 2 / float(info.rate)))
-        self._tick = info.time_base
+        self._info = info
         self._now = next(self._frames, None)
         self._next = next(self._frames, None)
 
@@ -85,8 +85,9 @@ class _Nearest:
             self._now, self._next = self._next, next(self._frames, None)
         if self._now is None:
             return None
-        ends = self._now[0] + self._now[1].duration * self._tick
-        return None if self._next is None and seconds >= ends + self._tick else self._now[1]
+        lasts = max(self._now[1].duration * self._info.time_base, 1 / self._info.rate)
+        over = self._next is None and seconds - self._now[0] > lasts / 2  # nearer to the end than to the last frame
+        return None if over else self._now[1]
 
 
 def upright(rgb: np.ndarray, info: VideoInfo) -> np.ndarray:

@@ -3,6 +3,7 @@
 import math
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -107,9 +108,9 @@ def film(
     A wipe's borders move slowly to and fro. With `reference` the figures of each moment go to `quality`.
     """
     lead = infos[master(infos)]
-    stamps: list[tuple[int, int]] = []
-    with tempfile.TemporaryDirectory(prefix=".vsr-compare-", dir=output.parent) as folder:
-        segment = Path(folder) / "film"
+    stamps: list[int] = []
+    with ExitStack() as stack:
+        segment = _scratch(output, stack) / "film"
         writer: SegmentWriter | None = None
         shown, settings = lead, None
         for moment in aligned([*infos, *([reference] if reference else [])]):
@@ -117,17 +118,26 @@ def film(
             picture = look.picture(frames, sway=_sway(moment.seconds) if look.mode == "wipe" else None)
             if writer is None:
                 shown, settings = _output(lead, output, picture)
-                writer = SegmentWriter(segment, shown, settings)
+                writer = stack.enter_context(SegmentWriter(segment, shown, settings))
             writer.write(picture, moment.pts, moment.duration)
-            stamps.append((moment.pts, moment.duration))
+            stamps.append(moment.pts)
             if reference and quality:
                 quality.add(frames, moment.frames[-1])
             on_frame(len(stamps))
         if writer is None or settings is None:
             raise UsageError("the videos have no moment in common")
         writer.close()
-        assemble([segment], shown, settings, output, pts=[pts for pts, _ in stamps], warn=warn)
+        assemble([segment], shown, settings, output, pts=stamps, warn=warn)
+    if lead.frames is not None and len(stamps) < lead.frames - 1:  # some containers only estimate the number
+        warn(f"the shortest video ends the comparison after {len(stamps)} frames")
     return len(stamps)
+
+
+def _scratch(output: Path, stack: ExitStack) -> Path:
+    try:
+        return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".vsr-compare-", dir=output.parent)))
+    except OSError as error:
+        raise OutputError(f"cannot write {output}: {error.strerror}") from None
 
 
 def _sway(seconds: float) -> float:

@@ -1,0 +1,142 @@
+"""`vsr compare` writes files that another ffmpeg plays, and figures that are the quality functions'."""
+
+import xml.etree.ElementTree as ElementTree
+from fractions import Fraction
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from tests.evaluate.make import clip
+from tests.media import make
+from vsrcli.cli.compare import command
+from vsrcli.errors import OutputError, UsageError
+from vsrcli.media.images import load_picture
+from vsrcli.media.probe import probe
+from vsrcli.quality.metrics import planes, psnr, ssim
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> tuple[str, str]:
+    """A film of 10 frames and one of twice its size."""
+    small = make.video(tmp_path / "small.mp4", frames=10)
+    return str(small), str(make.video(tmp_path / "large.mkv", width=128, height=96, frames=10))
+
+
+def run(*arguments: str) -> tuple[str, str]:
+    result = CliRunner().invoke(command, arguments, catch_exceptions=False, standalone_mode=False)
+    if result.exception is not None:
+        raise result.exception
+    return result.stdout, result.stderr
+
+
+def play(path: Path) -> np.ndarray:
+    reader = imageio_ffmpeg.read_frames(str(path))
+    width, height = next(reader)["size"]
+    return np.stack([np.frombuffer(frame, np.uint8).reshape(height, width, 3) for frame in reader])
+
+
+@pytest.mark.parametrize(("mode", "size"), [("side", (258, 96)), ("stack", (128, 194)), ("wipe", (128, 96))])
+def test_films_of_all_modes_play(films: tuple[str, str], tmp_path: Path, mode: str, size: tuple[int, int]) -> None:
+    out = tmp_path / "out.mp4"
+    run(*films, "-o", str(out), "--mode", mode, "-q")
+    frames = play(out)
+    assert frames.shape == (10, size[1], size[0], 3)
+    assert probe(out).rate == Fraction(25)
+
+
+def test_a_wipes_border_moves_to_and_fro(tmp_path: Path) -> None:
+    small = make.video(tmp_path / "a.mp4", width=64, height=48, frames=5, rate=Fraction(1))
+    out = tmp_path / "out.mp4"
+    run(str(small), str(small), "-o", str(out), "--mode", "wipe", "--labels", ",", "-q")
+    borders = [int(frame.astype(int).sum((0, 2))[8:-8].argmax()) + 8 for frame in play(out)]
+    middle = 32
+    assert abs(borders[0] - middle) <= 2 and abs(borders[4] - middle) <= 2
+    assert borders[2] > middle + 12
+
+
+def test_sound_of_the_first_film_comes_along(tmp_path: Path) -> None:
+    film = make.rich(tmp_path / "film.mkv")
+    out = tmp_path / "out.mkv"
+    run(str(film), str(film), "-o", str(out), "-q", "--labels", "a,b")
+    kinds = [s.kind for s in probe(out).streams]
+    assert kinds.count("audio") == 2
+
+
+def test_a_picture_shows_the_asked_moment(films: tuple[str, str], tmp_path: Path) -> None:
+    out = tmp_path / "out.png"
+    run(*films, "-o", str(out), "--at", "0.2", "--labels", ",", "--zoom", "20,10,40,20", "-q")
+    picture = load_picture(out).to_ndarray(format="rgb24")
+    assert picture.shape == (96 + 2 + 64, 258, 3)
+    truth = make.pattern(5, 128, 96)
+    assert np.abs(picture[40:96, 130:].astype(int) - truth[40:96]).mean() < 5
+    assert np.abs(make.pattern(3, 128, 96)[40:96].astype(int) - truth[40:96]).mean() > 10
+
+
+def test_quality_against_a_reference_is_printed_and_plotted(tmp_path: Path) -> None:
+    truth = clip(tmp_path / "truth", frames=3)
+    result = clip(tmp_path / "result", frames=3, seed=4)
+    svg, png = tmp_path / "plot.svg", tmp_path / "plot.png"
+    for plot in (svg, png):
+        out, _ = run(str(result), str(truth), "--reference", str(truth), "--plot", str(plot), "-q")
+    cells = [[c.strip() for c in line.split("|")[1:-1]] for line in out.splitlines()]
+    a, b = (
+        planes(
+            torch.stack([torch.from_numpy(make.pattern(n, 128, 96, seed=s)).permute(2, 0, 1) / 255 for n in range(3)])
+        )
+        for s in (4, 0)
+    )
+    assert cells[2] == ["result", "3", f"{psnr(a, b).mean():.3f}", f"{ssim(a, b).mean():.4f}"]
+    assert cells[3] == ["truth", "3", "inf", "1.0000"]
+    assert ElementTree.parse(svg).getroot().tag.endswith("svg")
+    assert load_picture(png).width > 800
+
+
+def test_quality_of_cropped_results_is_of_what_they_show(tmp_path: Path) -> None:
+    truth = make.pattern(0, 130, 98)
+    from vsrcli.evaluate.comparison import Quality
+
+    quality = Quality(["cropped"])
+    quality.add([truth[:96, :128]], truth)
+    assert quality.psnr == [[float("inf")]]
+    with pytest.raises(UsageError, match="smaller"):
+        quality.add([truth], truth[:96, :128])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "give -o"),
+        (("-o", "x.mp4", "--at", "1"), "--at is for a picture"),
+        (("-o", "x.mp4", "--plot", "p.svg"), "--reference"),
+        (("-o", "x.png", "--at", "99"), "not all of the videos"),
+        (("-o", "x.png", "--labels", "a,b,c"), "--labels: 3 for 2"),
+        (("-o", "x.png", "--zoom", "100,0,64,48"), "does not lie inside"),
+    ],
+)
+def test_wrong_usage_is_said_and_nothing_is_left(
+    films: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=message):
+        run(*films, *arguments)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["large.mkv", "small.mp4"]
+
+
+def test_an_input_or_an_existing_file_is_not_overwritten(films: tuple[str, str], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="add -y"):
+        run(*films, "-o", films[0])
+    with pytest.raises(UsageError, match="an input itself"):
+        run(*films, "-o", films[0], "-y")
+    with pytest.raises(OutputError, match="no folder"):
+        run(*films, "-o", str(tmp_path / "missing" / "out.mp4"))
+
+
+def test_films_of_another_shape_are_refused(films: tuple[str, str], tmp_path: Path) -> None:
+    square = make.video(tmp_path / "square.mp4", width=64, height=64, frames=3)
+    with pytest.raises(UsageError, match="differ in shape"):
+        run(films[0], str(square), "-o", str(tmp_path / "out.mp4"), "-q")
+    assert not (tmp_path / "out.mp4").exists()

@@ -1,0 +1,94 @@
+"""`vsr evaluate` prints tables that parse, on real tiny frames with a real tiny net."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tests.evaluate.make import clip, tiny_model
+from vsrcli.cli.evaluate import command
+from vsrcli.errors import UsageError
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tiny_model(tmp_path_factory.mktemp("model") / "tiny.safetensors"))
+
+
+@pytest.fixture(scope="module")
+def vid4(tmp_path_factory: pytest.TempPathFactory) -> str:
+    root = tmp_path_factory.mktemp("data") / "Vid4"
+    clip(root / "calendar")
+    clip(root / "city", seed=3)
+    return str(root)
+
+
+def run(*arguments: str) -> tuple[str, str]:
+    result = CliRunner().invoke(command, [*arguments, "--device", "cpu"], catch_exceptions=False, standalone_mode=False)
+    if result.exception is not None:
+        raise result.exception
+    return result.stdout, result.stderr
+
+
+def test_json_holds_settings_and_rows(model: str, vid4: str) -> None:
+    out, err = run("-m", model, "--data", vid4, "--frames", "3", "--json", "--mse")
+    report = json.loads(out)
+    assert report["settings"]["precision"] == "float32" and report["settings"]["scale"] == 4
+    assert report["settings"]["models"][0]["name"] == "tiny.safetensors"
+    rows = {(r["clip"], r["method"]): r for r in report["results"]}
+    assert list(rows)[:6] == [(c, m) for c in ("calendar", "city", "mean") for m in ("bicubic", "tiny.safetensors")]
+    assert rows["city", "tiny.safetensors"]["frames"] == 3
+    mean = (rows["calendar", "bicubic"]["psnr"] + rows["city", "bicubic"]["psnr"]) / 2
+    assert rows["mean", "bicubic"]["psnr"] == pytest.approx(mean)
+    assert rows["mean", "bicubic"]["published_psnr"] is None
+    assert rows["mean", "basicvsr.vimeo90k-bi"]["published_psnr"] == 27.24
+    assert rows["mean", "basicvsr.vimeo90k-bi"]["psnr"] is None
+    assert "all 4 clips of Vid4; 2 were run" in err
+
+
+def test_csv_and_markdown_hold_the_same_figures(model: str, vid4: str) -> None:
+    options = ("-m", model, "--data", vid4, "--clips", "city", "--frames", "2", "-q", "--channels", "rgb")
+    options += ("--propagation", "window", "--window", "2", "--lookahead", "1", "--degradation", "bd")
+    rows = list(csv.DictReader(io.StringIO(run(*options, "--csv")[0])))
+    markdown, err = run(*options)
+    assert err == ""
+    cells = [[c.strip() for c in line.split("|")[1:-1]] for line in markdown.splitlines()]
+    assert cells[0][:5] == ["clip", "method", "frames", "PSNR-RGB (dB)", "SSIM-RGB"]
+    assert [c[3] for c in cells[2:]] == [f"{float(r['psnr']):.3f}" for r in rows]
+    assert len(rows) == 4
+
+
+def test_bicubic_alone_needs_no_model(vid4: str) -> None:
+    report = json.loads(run("--data", vid4, "--clips", "city", "--frames", "1", "--scale", "2", "--json")[0])
+    assert [r["method"] for r in report["results"]] == ["bicubic", "bicubic"]
+
+
+def test_models_of_one_file_name_are_told_apart(model: str, vid4: str, tmp_path: Path) -> None:
+    other = str(tiny_model(tmp_path / "tiny.safetensors", seed=1))
+    out, _ = run("-m", model, "-m", other, "--data", vid4, "--clips", "city", "--frames", "1", "--json")
+    rows = json.loads(out)["results"]
+    assert {r["method"] for r in rows if r["clip"] == "city"} == {"bicubic", "tiny.safetensors", other}
+
+
+def test_ablation_prints_each_choice(model: str, vid4: str) -> None:
+    arguments = ("-m", model, "--data", vid4, "--clips", "city", "--frames", "2", "--ablate", "tile,precision")
+    rows = json.loads(run(*arguments, "--json")[0])["results"]
+    assert [r["axis"] for r in rows][:3] == ["reference", "tile", "tile"]
+    assert rows[0]["to_reference"] == "inf" and rows[0]["time_ratio"] == 1
+    assert {"half the frame", "bf16"} <= {r["choice"] for r in rows}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--ablate", "window"), "give a model"),
+        (("--keyframe-interval", "3"), "IconVSR"),
+        (("--clips", "walk"), "no clip called walk"),
+    ],
+)
+def test_wrong_usage_is_said_in_one_line(vid4: str, arguments: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        run("--data", vid4, *arguments)

@@ -1,0 +1,59 @@
+"""Each choice is measured against whole-clip fp32 on the same frames."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.evaluate.test_evaluation import frames_of
+from vsrcli.engine.engine import Engine
+from vsrcli.engine.plan import Plan
+from vsrcli.errors import UsageError
+from vsrcli.evaluate.ablation import AXES, Choice, ablate, choices, table
+from vsrcli.evaluate.evaluation import Setting
+from vsrcli.evaluate.material import choose_clips, pairs, to_levels
+from vsrcli.nets.iconvsr import IconVSR
+from vsrcli.nets.recurrent import RecurrentNet
+from vsrcli.nets.repvsr import RepVSR
+from vsrcli.quality.metrics import mse, planes, psnr
+
+CPU = torch.device("cpu")
+
+
+def test_costs_are_those_of_the_engine_run_that_way(net: RecurrentNet, two_clips: Path) -> None:
+    plan = Plan(window=1, lookahead=0)
+    clips = choose_clips(two_clips, ["first"])
+    rows = ablate(clips, net, [Choice("window", "1", lambda h, w: plan)], Setting("bi", 4), CPU)
+    whole, truth = frames_of(net, two_clips, 0)
+    engine = Engine(net, plan, CPU, detector=None)
+    short = [hr for p in pairs(clips[0], "bi", 4) for hr in engine.push(p.lr)] + list(engine.flush())
+    a, b, reference = (planes(x / 255) for x in (whole, to_levels(torch.stack(short)), truth))
+    losses = psnr(a, reference) - psnr(b, reference)
+    assert rows[0]["mean_loss"] == 0 and math.isinf(rows[0]["to_reference"]) and rows[0]["time_ratio"] == 1
+    assert rows[1]["mean_loss"] == pytest.approx(losses.mean().item(), abs=1e-3)
+    assert rows[1]["worst_loss"] == pytest.approx(losses.max().item(), abs=1e-3)
+    pooled = 10 * math.log10(255**2 / mse(a, b).mean().item())
+    assert rows[1]["to_reference"] == pytest.approx(pooled, abs=0.2)
+    assert rows[1]["worst_loss"] != 0 and rows[1]["time_ratio"] > 0
+
+
+def test_every_axis_of_the_grid_runs_and_leaves_the_net_as_it_was(net: RecurrentNet, two_clips: Path) -> None:
+    grid = choices(AXES, net, CPU)
+    assert {c.axis for c in grid} == {"window", "lookahead", "tile", "precision"}
+    one_of_each = [next(c for c in grid if c.axis == axis) for axis in ("window", "tile", "precision")]
+    rows = ablate(choose_clips(two_clips, ["first"]), net, one_of_each, Setting("bi", 4, limit=2), CPU)
+    assert len(table(rows).markdown().splitlines()) == 2 + 4
+    assert all(row["to_reference"] > 40 for row in rows)
+    assert net.compute_dtype == torch.float32
+
+
+def test_axes_that_a_net_lacks_are_left_out() -> None:
+    assert {c.axis for c in choices(AXES, RepVSR(), CPU)} == {"tile", "precision"}
+    iconvsr = choices(["keyframe-interval"], IconVSR(64, 1), CPU)
+    assert [c.keyframe_interval for c in iconvsr] == [0, 3, 10]
+
+
+def test_an_unknown_axis_is_refused(net: RecurrentNet) -> None:
+    with pytest.raises(UsageError, match="no such axis: windows"):
+        choices(["windows"], net, CPU)

@@ -1,0 +1,68 @@
+"""Frames of evaluation clips come as pairs by the published protocol."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.evaluate.make import clip
+from tests.media import make
+from vsrcli.errors import InputError, UsageError
+from vsrcli.evaluate.material import choose_clips, length, pairs, to_picture
+from vsrcli.media.images import write_png
+from vsrcli.quality.datasets import Clip, find_clips
+from vsrcli.quality.degrade import bd, bi
+
+
+@pytest.mark.parametrize(("degradation", "degrade"), [("bi", bi), ("bd", bd)])
+def test_lr_is_made_of_the_cropped_truth_in_8_bits(two_clips: Path, degradation, degrade) -> None:
+    [first, _] = choose_clips(two_clips)
+    made = list(pairs(first, degradation, 4))
+    assert [p.name for p in made] == ["000", "001", "002", "003"]
+    truth = torch.from_numpy(make.pattern(2, 130, 98)).permute(2, 0, 1)[:, :96, :128]
+    assert torch.equal(made[2].hr, truth)
+    assert torch.equal(made[2].lr, degrade(truth / 255, 4))
+    levels = made[2].lr * 255
+    assert torch.allclose(levels, levels.round(), atol=1e-4)
+
+
+def test_given_lr_frames_are_taken_as_they_are(tmp_path: Path) -> None:
+    clip(tmp_path / "GT" / "a", width=130, height=96)
+    clip(tmp_path / "LR" / "a", width=32, height=24, seed=5)
+    [found] = find_clips(tmp_path)
+    pair = next(pairs(found, "none", 4))
+    assert pair.hr.shape == (3, 96, 128)
+    assert (to_picture((pair.lr * 255).round().to(torch.uint8)) == make.pattern(0, 32, 24, seed=5)).all()
+
+
+def test_lr_frames_of_another_scale_are_refused(tmp_path: Path) -> None:
+    clip(tmp_path / "GT" / "a", width=128, height=96)
+    clip(tmp_path / "LR" / "a", width=64, height=48)
+    [found] = find_clips(tmp_path)
+    with pytest.raises(InputError, match="--scale"):
+        next(pairs(found, "none", 4))
+
+
+def test_none_without_lr_frames_says_what_to_give(two_clips: Path) -> None:
+    with pytest.raises(InputError, match="--degradation bi"):
+        next(pairs(choose_clips(two_clips)[0], "none", 4))
+
+
+def test_a_video_is_a_clip_and_limits_hold(tmp_path: Path) -> None:
+    path = make.video(tmp_path / "film.mp4", frames=6)
+    [film] = find_clips(path)
+    assert length(film) == 6 and length(film, 4) == 4
+    made = list(pairs(film, "bi", 4, limit=4))
+    assert len(made) == 4 and made[0].hr.shape == (3, 48, 64)
+
+
+def test_clips_are_chosen_by_name(two_clips: Path) -> None:
+    assert [c.name for c in choose_clips(two_clips, ["second"])] == ["second"]
+    with pytest.raises(UsageError, match="no clip called third: there is first, second"):
+        choose_clips(two_clips, ["third"])
+
+
+def test_16_bit_truth_counts_with_8_bits(tmp_path: Path) -> None:
+    write_png(tmp_path / "0.png", make.pattern(0).astype("uint16") * 257)
+    pair = next(pairs(Clip("deep", (tmp_path / "0.png",)), "bi", 4))
+    assert (to_picture(pair.hr) == make.pattern(0)).all()
