@@ -163,6 +163,7 @@ class EDVR(RecurrentNet, EDVRFeatureExtractor):
     """EDVR-M as a net of its own: it looks at a sliding window and carries nothing from frame to frame."""
 
     branches: ClassVar[tuple[Branch, ...]] = (Branch("window", reverse=False),)
+    float32_parts = ("conv_first",)  # it sees the frame, whose 8 bits bf16 would round
     multiple = 4
     reconstruct_reach = 3
     working_channels = 1700
