@@ -2,9 +2,7 @@
 
 import itertools
 import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -59,21 +57,6 @@ def test_the_shipped_clip_is_small_and_complete() -> None:
         assert (context.colorspace, context.color_primaries, context.color_trc, context.color_range) == (1, 1, 1, 1)
         assert audio.codec_context.name == "aac"
         assert sum(1 for _ in container.decode(video=0)) == 48
-
-
-def test_before_after_shows_both_sides(tmp_path: Path) -> None:
-    picture = tmp_path / "picture.png"
-    demo = str(EXAMPLES / "demo.mp4")
-    subprocess.run([sys.executable, str(EXAMPLES / "before_after.py"), demo, demo, str(picture)], check=True)
-    with av.open(str(picture)) as container:
-        shown = next(container.decode(video=0)).to_ndarray(format="rgb24")
-    h, w, _ = shown.shape
-    left, right = shown[:, : w // 2], shown[:, w - w // 2 :]
-    assert h > 120 and w > 320
-    assert left.std() > 20 and right.std() > 20
-
-
-needs_bash = pytest.mark.skipif(shutil.which("bash") is None or os.name == "nt", reason="needs bash")
 
 
 def run_folder_script(tmp_path: Path, *options: str) -> subprocess.CompletedProcess[str]:

@@ -43,7 +43,8 @@ def facts(path: Path) -> dict[str, Any]:
         return {
             "times": sorted(times),
             "sound": sound,
-            "colour": [int(context.color_range), int(context.color_primaries), int(context.color_trc)],
+            # an undeclared range (0) of YUV means limited (1), and H.264 cannot leave it out beside a matrix
+            "colour": [int(context.color_range) or 1, int(context.color_primaries), int(context.color_trc)],
             "matrix": int(context.colorspace),
             "rotation": frame.rotation,
         }
