@@ -23,6 +23,7 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProc
         (folder / f"{name}.py").write_text(f"raise ImportError('{name} is not here')")
     root = Path(__file__).resolve().parents[2]
     environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{root}", "VSR_HOME": str(folder)}
+    environment["OMP_NUM_THREADS"] = "1"  # two that wait for each other on a busy machine take minutes
     models = ["-m", "edvr", "-m", "basicvsr.vimeo90k-bi"]
     options = ["--res", "64x64", "--precision", "FP32", "--device", "cpu", "--frames", "2", "--json"]
     return subprocess.run(

@@ -56,7 +56,8 @@ class Measurement:
     gflops: gflop per second at ms_median. gemm_gflops: the most that a large matrix product reached in this precision.
     gemm_share: gflops / gemm_gflops.
     stages: shares of the time, adding up to 1: flow, encode (what is said of a frame before propagation), warp (of
-      propagated features or frames; warps within flow count there), propagate, reconstruct, other (the engine).
+      propagated features or frames; warps within flow count there), propagate, reconstruct (features to HR pixels, and
+      the enlarged frame that they are added to), other (the engine).
     speedup: fps over the fps of the first measurement.
     """
 

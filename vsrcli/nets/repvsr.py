@@ -93,7 +93,7 @@ class RepVSR(RecurrentNet):
         lr = features["lr"].float()
         base = enlarge(lr, self.scale, mode="bicubic")
         previous = base if state is None or flow is None else warp_folded(state[0], flow, self.scale)
-        hr = F.pixel_shuffle(base + self.srnet(torch.cat([lr, previous], 1)), self.scale)
+        hr = unfold(base, self.srnet(torch.cat([lr, previous], 1)), self.scale)
         return hr, (hr.clamp(0, 1),)
 
     def reconstruct(self, features: Features) -> Tensor:
@@ -124,6 +124,13 @@ class RepVSR(RecurrentNet):
                 module.to(dtype)
 
 
+@stage("reconstruct")
+def unfold(base: Tensor, detail: Tensor, scale: int) -> Tensor:
+    """The HR frame (n, c, s*h, s*w) that base and detail (n, c*s*s, h, w) add up to."""
+    return F.pixel_shuffle(base + detail, scale)
+
+
+@stage("reconstruct")
 def enlarge(x: Tensor, scale: int, *, mode: str) -> Tensor:
     """`F.interpolate(x, scale, mode)` ("bilinear" or "bicubic", align_corners=False), folded by pixel_unshuffle.
 
