@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from types import ModuleType
@@ -72,6 +73,9 @@ def run_folder_script(tmp_path: Path, *options: str) -> subprocess.CompletedProc
         *options,
     ]
     return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 
 
 @needs_bash
