@@ -4,6 +4,7 @@ import csv
 import math
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,8 @@ class Trainer:
         self.sources = pack.sources
         self.iteration, self.minutes, self.best = 0, 0.0, -math.inf
         self._usual_step = 0.0
+        self._loader = ThreadPoolExecutor(1)
+        self._ahead: tuple[int, Future[Pair]] | None = None
 
     def run(self, *, minutes: float | None = None, validate_every: int = 500, save_every: float = 3.0) -> None:
         """Train until the recipe's iterations or `minutes` of this call are over; leave the state in `out`.
@@ -80,7 +83,7 @@ class Trainer:
     def step(self) -> dict[str, float]:
         """One iteration: what the log says of it."""
         recipe, optimiser = self.recipe, self.optimiser
-        lr, hr = (x.to(self.device) for x in self.sampler.batch(self.iteration))
+        lr, hr = (x.to(self.device) for x in self._batch())
         rate = learning_rate(recipe.optimiser, self.iteration)
         for group in optimiser.param_groups:
             group["lr"] = rate * group["factor"]
@@ -99,6 +102,15 @@ class Trainer:
             "flow_loss": flow_loss.item(),
             "gradient": float(norm),
         }
+
+    def _batch(self) -> Pair:
+        """This iteration's batch; an accelerator's next one is made meanwhile."""
+        if self.device.type == "cpu":
+            return self.sampler.batch(self.iteration)
+        number, ready = self._ahead or (-1, None)
+        batch = ready.result() if ready and number == self.iteration else self.sampler.batch(self.iteration)
+        self._ahead = (self.iteration + 1, self._loader.submit(self.sampler.batch, self.iteration + 1))
+        return batch
 
     def _losses(self, lr: Tensor, hr: Tensor, *, flow_only: bool) -> tuple[Tensor, Tensor]:
         """The sum that is minimised, and the flow's warping loss alone (eqs. 8-10)."""
