@@ -1,0 +1,55 @@
+"""Every architecture runs the whole way, from file to file, in every propagation mode it supports."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import vsrcli
+from tests.media import make
+from vsrcli.errors import UsageError
+from vsrcli.nets.basicvsr import BasicVSR
+from vsrcli.nets.basicvsrpp import BasicVSRPP
+from vsrcli.nets.edvr import EDVR
+from vsrcli.nets.iconvsr import IconVSR
+from vsrcli.nets.recurrent import RecurrentNet
+from vsrcli.nets.repvsr import RepVSR
+
+MODES = {
+    "basicvsr": ("clip", "window"),
+    "iconvsr": ("clip", "window"),
+    "basicvsr++": ("clip", "window"),
+    "edvr": ("clip", "stream"),
+    "repvsr": ("clip", "stream"),
+}
+
+
+def small(arch: str) -> RecurrentNet:
+    torch.manual_seed(0)
+    nets = {
+        "basicvsr": lambda: BasicVSR(16, 1),
+        "iconvsr": lambda: IconVSR(64, 1),
+        "basicvsr++": lambda: BasicVSRPP(64, 1),
+        "edvr": lambda: EDVR(64, 5, 1),
+        "repvsr": lambda: RepVSR(),
+    }
+    return nets[arch]()
+
+
+@pytest.mark.parametrize(("arch", "mode"), [(arch, mode) for arch, modes in MODES.items() for mode in (*modes, "auto")])
+def test_every_net_runs_in_every_mode(arch: str, mode: str, tmp_path: Path) -> None:
+    film = make.video(tmp_path / "in.mp4", frames=4)
+    save_file(small(arch).state_dict(), tmp_path / "net.safetensors")
+    result = vsrcli.upscale(
+        film, tmp_path / "out.mp4", model=str(tmp_path / "net.safetensors"), propagation=mode, window=None
+    )
+    assert (result.frames, result.size) == (4, (256, 192))
+
+
+@pytest.mark.parametrize(("arch", "mode"), [("iconvsr", "stream"), ("repvsr", "window")])
+def test_a_mode_that_does_not_fit_is_refused(arch: str, mode: str, tmp_path: Path) -> None:
+    film = make.video(tmp_path / "in.mp4", frames=2)
+    save_file(small(arch).state_dict(), tmp_path / "net.safetensors")
+    with pytest.raises(UsageError, match="propagation"):
+        vsrcli.upscale(film, tmp_path / "out.mp4", model=str(tmp_path / "net.safetensors"), propagation=mode)
