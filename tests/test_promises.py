@@ -8,16 +8,23 @@ import json
 import statistics
 import subprocess
 import sys
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
 import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 import vsrcli
 from tests.media import make
-from vsrcli.engine.device import cpu_has_bf16
+from vsrcli.engine.device import cpu_has_bf16, place
+from vsrcli.nets.layers import flow_warp
+from vsrcli.nets.recurrent import Features, State
+from vsrcli.nets.repvsr import RepVSR
 
 pytestmark = pytest.mark.slow
 REAL = ["bear_vp9_opus.webm", "phone_rotated_vfr.mp4", "rooftops_320x240_60fps.mp4", "stream_h264_aac.mp4"]
@@ -113,3 +120,44 @@ def test_speed_against_the_plain_loop() -> None:
     print(f"bf16 {bf16:.3f} s ({fp32 / bf16:.2f}x)")
     assert fp32 <= plain * 1.02
     assert bf16 * 1.7 <= fp32 or not cpu_has_bf16()
+
+
+class PlainRepVSR(RepVSR):
+    """The same arithmetic written down straightforwardly: everything HR-sized is made at HR size."""
+
+    def propagate(
+        self, branch: str, features: Features, flow: Tensor | None, state: State | None
+    ) -> tuple[Tensor, State]:
+        lr = features["lr"]
+        base = F.interpolate(lr, scale_factor=4, mode="bicubic", align_corners=False)
+        previous = base
+        if state is not None and flow is not None:
+            hr_flow = 4 * F.interpolate(flow, scale_factor=4, mode="bilinear", align_corners=False)
+            previous = flow_warp(state[0], hr_flow, padding="border")
+        x = torch.cat([lr, F.pixel_unshuffle(previous, 4)], 1)
+        hr = base + F.pixel_shuffle(self.srnet(x), 4)
+        return hr, (hr.clamp(0, 1),)
+
+
+def test_repvsr_against_its_straightforward_form() -> None:
+    """A 320x180 frame to 720p: at least 1.5 times as fast, timed in turns in one process."""
+    torch.manual_seed(0)
+    best = torch.bfloat16 if cpu_has_bf16() else torch.float32
+    nets: dict[str, RepVSR] = {"plain": PlainRepVSR().eval(), "fp32": RepVSR(), "fast": RepVSR()}
+    place(nets["fp32"], torch.device("cpu"), torch.float32)
+    place(nets["fast"], torch.device("cpu"), best)
+    noise = F.avg_pool2d(torch.rand(1, 3, 200, 340), 5, 1, 2)
+    clip = torch.stack([noise[..., i : i + 180, i : i + 320] for i in range(8)], 1)
+    times: dict[str, list[float]] = {name: [] for name in nets}
+    with torch.inference_mode():
+        out = {name: net(clip) for name, net in nets.items()}
+        for _ in range(5):
+            for name, net in nets.items():
+                start = time.perf_counter()
+                net(clip)
+                times[name].append((time.perf_counter() - start) / clip.shape[1])
+    plain, fp32, fast = (1000 * statistics.median(t) for t in times.values())
+    print(f"\nper frame: straightforward {plain:.0f} ms, fp32 {fp32:.0f} ms ({plain / fp32:.2f}x), ", end="")
+    print(f"{best} {fast:.0f} ms ({plain / fast:.2f}x)")
+    assert out["plain"].shape == out["fast"].shape
+    assert fast * 1.5 <= plain
