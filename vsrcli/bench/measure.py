@@ -140,7 +140,7 @@ def choose(
     else:
         window = min(WINDOW, frames)
         wanted = Plan(window=window, lookahead=-(-LOOKAHEAD * window // WINDOW))
-    plan = choose_plan(net, height, width, wanted, dtype, default_budget(device))
+    plan = choose_plan(net, height, width, wanted, dtype, device, default_budget(device))
     assert plan.window is not None
     return plan, -(-frames // plan.window) * plan.window
 

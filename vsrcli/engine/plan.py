@@ -1,6 +1,5 @@
 """How a video is cut up to fit in memory: window, lookahead, tiles, strips, chosen from a budget."""
 
-import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -22,6 +21,11 @@ STRIP_PIXELS = 16 * 1024
 MIN_TILE = 64
 QUEUED_FRAMES = 8
 """HR frames that wait between the engine and the encoder, at the most."""
+ENCODER_FRAMES = 60
+"""HR frames (4:2:0) that x264 holds back to look ahead and to reorder, about."""
+
+UNKNOWN_FRAMES = 300
+"""The length that a scene is taken to have where nothing is known of it."""
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
@@ -74,20 +78,35 @@ def default_budget(device: torch.device) -> int:
     return int(0.6 * available)
 
 
-def estimate(net: RecurrentNet, height: int, width: int, plan: Plan, dtype: torch.dtype, *, frames: int = 300) -> int:
-    """Peak bytes for LR frames of that size; `frames` is the length of a scene where the plan's window is open."""
+def estimate(
+    net: RecurrentNet,
+    height: int,
+    width: int,
+    plan: Plan,
+    dtype: torch.dtype,
+    device: torch.device,
+    *,
+    frames: int | None = None,
+) -> int:
+    """Peak bytes on `device` for LR frames of that size; a window without end holds a scene, at most all `frames`.
+
+    On a CPU that is everything, on a GPU what the net needs: frames that wait, and their encoder, are on the host.
+    """
     size = torch.finfo(dtype).bits // 8
-    window = frames if plan.window is None else min(plan.window, frames)
-    held = window + (plan.lookahead if net.bidirectional else 0)
+    longest = UNKNOWN_FRAMES if frames is None else frames
+    window = longest if plan.window is None else min(plan.window, longest)
+    held = min(window + (plan.lookahead if net.bidirectional else 0), longest)
     tile_w, tile_h = plan.tile or (width, height)
     crop = min(width, tile_w + 2 * plan.halo) * min(height, tile_h + 2 * plan.halo)
     whole = height * width
-    hr = 3 * 4 * net.scale**2
-    tiled = crop < whole
-    per_frame = 4 * (3 + 4) * whole + net.stored_channels * size * crop + (hr * whole if tiled else 0)
-    working = crop * net.working_channels * 4 + min(crop, STRIP_PIXELS) * net.scale**2 * 64 * 3 * 4
-    flow = whole * net.flow_channels * 4
-    return held * per_frame + max(working, flow) + QUEUED_FRAMES * hr * whole
+    step = crop * net.working_channels * 4 + min(crop, STRIP_PIXELS) * net.scale**2 * 64 * 3 * 4
+    net_bytes = held * net.stored_channels * size * crop + max(step, whole * net.flow_channels * 4)
+    if device.type != "cpu":
+        return net_bytes
+    hr = whole * net.scale**2
+    canvas = window * hr * 3 * 4 if crop < whole else 0
+    waiting = hr * (QUEUED_FRAMES * 3 * 4 + ENCODER_FRAMES * 3 // 2)
+    return net_bytes + held * whole * 4 * (3 + 4) + canvas + waiting
 
 
 def choose_plan(
@@ -96,8 +115,10 @@ def choose_plan(
     width: int,
     wanted: Plan,
     dtype: torch.dtype,
+    device: torch.device,
     budget: int,
     *,
+    frames: int | None = None,
     fixed_tile: bool = False,
 ) -> Plan:
     """The first of ever smaller plans that fits the budget: whole frames, then a shorter window, then tiles.
@@ -106,19 +127,17 @@ def choose_plan(
     """
     plan = wanted
     for plan in _ever_smaller(net, height, width, wanted, fixed_tile):
-        if estimate(net, height, width, plan, dtype) <= budget:
+        if estimate(net, height, width, plan, dtype, device, frames=frames) <= budget:
             break
     return plan
 
 
 def _ever_smaller(net: RecurrentNet, height: int, width: int, wanted: Plan, fixed_tile: bool) -> Iterator[Plan]:
-    windows = [wanted.window]
-    if wanted.window is None or wanted.window > WINDOW // 2 > wanted.lookahead:
-        windows += [WINDOW // 2] if net.bidirectional and wanted.window is not None else []
-    tiled = wanted
-    while True:
-        for window in windows:
-            yield replace(tiled, window=window)
-        if fixed_tile or math.prod(tiled.tile or (width, height)) <= MIN_TILE**2:
-            return
-        tiled = tiled.smaller(height, width)
+    tilings = [wanted]
+    while not fixed_tile and max(tilings[-1].tile or (width, height)) > MIN_TILE:
+        tilings.append(tilings[-1].smaller(height, width))
+    shorter = [w for w in (WINDOW // 2, 8, 4) if net.bidirectional and wanted.window is not None and w < wanted.window]
+    for windows in ([wanted.window, *shorter[:1]], shorter[1:]):
+        for tiling in tilings:
+            for window in windows:
+                yield replace(tiling, window=window)

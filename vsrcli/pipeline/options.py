@@ -76,9 +76,16 @@ def even(length: float) -> int:
 
 
 def make_plan(
-    options: Options, net: RecurrentNet, height: int, width: int, device: torch.device, dtype: torch.dtype
+    options: Options,
+    net: RecurrentNet,
+    height: int,
+    width: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    frames: int | None = None,
 ) -> Plan:
-    """The engine's plan for frames of that size. Raises UsageError for options that do not fit the net."""
+    """The engine's plan for `frames` frames of that size. Raises UsageError for options that do not fit the net."""
     wanted = Plan(
         window=WINDOW if options.window is None else options.window,
         lookahead=LOOKAHEAD if options.lookahead is None else options.lookahead,
@@ -96,9 +103,9 @@ def make_plan(
         raise UsageError(f"no such propagation: {mode} (use auto, clip, window or stream)")
     budget = parse_size(options.memory) if options.memory else default_budget(device)
     if options.tile == "auto":
-        return choose_plan(net, height, width, wanted, dtype, budget)
+        return choose_plan(net, height, width, wanted, dtype, device, budget, frames=frames)
     wanted = replace(wanted, tile=parse_tile(options.tile))
-    return choose_plan(net, height, width, wanted, dtype, budget, fixed_tile=True)
+    return choose_plan(net, height, width, wanted, dtype, device, budget, frames=frames, fixed_tile=True)
 
 
 def parse_tile(text: str) -> tuple[int, int] | None:

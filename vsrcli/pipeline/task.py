@@ -40,7 +40,9 @@ class Task:
     @property
     def memory(self) -> int:
         """The estimated peak of memory, in bytes."""
-        return estimate(self.model.net, self.info.height, self.info.width, self.plan, self.dtype)
+        return estimate(
+            self.model.net, self.info.height, self.info.width, self.plan, self.dtype, self.device, frames=self.frames
+        )
 
     @property
     def segment_frames(self) -> int:
@@ -103,7 +105,7 @@ def prepare(source: Path, output: Path | None, options: Options, on_event: OnEve
         output, info, size, codec=o.codec, crf=o.crf, preset=o.preset, pix_fmt=o.pix_fmt, span=(o.start, o.end)
     )
     place(model.net, device, dtype)
-    plan = make_plan(options, model.net, info.height, info.width, device, dtype)
+    plan = make_plan(options, model.net, info.height, info.width, device, dtype, frames=info.frames)
     return Task(info, options, model, device, dtype, plan, sink, size, list(sink.warnings))
 
 

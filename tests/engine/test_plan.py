@@ -1,0 +1,62 @@
+"""The plan fits the budget, and gives up quality last."""
+
+import pytest
+import torch
+
+from vsrcli.engine.plan import Plan, choose_plan, estimate, parse_size
+from vsrcli.errors import OutOfMemoryError, UsageError
+from vsrcli.nets.basicvsr import BasicVSR
+
+FP32, CPU = torch.float32, torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def net() -> BasicVSR:
+    return BasicVSR(64, 1)
+
+
+def test_whole_frames_while_they_fit_then_a_shorter_window_then_tiles(net: BasicVSR) -> None:
+    def chosen(gib: float) -> Plan:
+        return choose_plan(net, 1080, 1920, Plan(), FP32, CPU, int(gib * 2**30))
+
+    assert chosen(200) == Plan()
+    assert (chosen(25).window, chosen(25).tile) == (15, None)
+    large, small = chosen(20).tile, chosen(8).tile
+    assert large is not None and small is not None
+    assert large[0] * large[1] > small[0] * small[1]
+
+
+def test_a_plan_within_the_budget_is_estimated_within_it(net: BasicVSR) -> None:
+    for gib in (2, 3, 6):
+        plan = choose_plan(net, 480, 640, Plan(), FP32, CPU, gib << 30)
+        assert estimate(net, 480, 640, plan, FP32, CPU) <= gib << 30
+
+
+def test_a_whole_clip_is_planned_by_its_length(net: BasicVSR) -> None:
+    wanted = Plan(window=None)
+    assert choose_plan(net, 480, 640, wanted, FP32, CPU, 8 << 30, frames=20).tile is None
+    assert choose_plan(net, 480, 640, wanted, FP32, CPU, 8 << 30, frames=500).tile is not None
+
+
+def test_a_tile_that_was_asked_for_is_kept(net: BasicVSR) -> None:
+    plan = choose_plan(net, 1080, 1920, Plan(tile=(640, 360)), FP32, CPU, 1 << 20, fixed_tile=True)
+    assert plan.tile == (640, 360)
+
+
+def test_ever_smaller_plans_come_to_an_end(net: BasicVSR) -> None:
+    plan = Plan()
+    with pytest.raises(OutOfMemoryError):
+        for _ in range(20):
+            plan = plan.smaller(1080, 1920)
+    assert plan.tile == (64, 64)
+
+
+@pytest.mark.parametrize(("text", "size"), [("6GiB", 6 << 30), ("512M", 512 << 20), ("1.5g", 3 << 29), ("4096", 4096)])
+def test_memory_sizes_are_read(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "lots", "-1G", "6XB", "nan", "inf"])
+def test_other_memory_sizes_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="not a memory size"):
+        parse_size(text)
