@@ -46,7 +46,7 @@ def assemble(
         warn(note)
     partial = output.with_name(f".{output.stem}.partial{output.suffix}")
     try:
-        with tempfile.TemporaryDirectory(prefix=".vsr-", dir=output.parent) as folder:
+        with tempfile.TemporaryDirectory(dir=segments[0].parent) as folder:
             if settings.codec == "gif":
                 _write_gif(feed, partial, Path(folder), cancelled)
             else:

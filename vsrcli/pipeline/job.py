@@ -2,7 +2,8 @@
 
 `<output>.vsr/` holds `job.json` (the source's fingerprint and all settings), finished segments, and the engine's
 state at the border after the last one. Segments cover fixed ranges of frames, so an interrupted and an uninterrupted
-job encode the same frames in the same way. A segment counts once its record `NNNNNN.json` is renamed into place.
+job encode the same frames in the same way. A segment counts once its record `NNNNNN.json` is renamed into place. A lock
+keeps a second process out.
 """
 
 import hashlib
@@ -12,14 +13,16 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from vsrcli.engine.plan import Plan
 from vsrcli.errors import InputError, OutputError, UsageError
 from vsrcli.media.info import VideoInfo
+from vsrcli.pipeline.lock import LOCK_NAME, lock
 
 _SAMPLE = 1 << 20
 
@@ -34,10 +37,11 @@ class Segment:
 
 
 class Job:
-    """The folder of one job. Use `Job.open`."""
+    """The folder of one job, held by this process until `close` or `remove`. Use `Job.open`."""
 
-    def __init__(self, folder: Path, record: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, record: dict[str, Any], held: BinaryIO) -> None:
         self.folder = folder
+        self._held = held
         tile = record["plan"]["tile"]
         self.plan = Plan(**record["plan"] | {"tile": tile and tuple(tile)})
         self.segment_frames: int = record["segment_frames"]
@@ -57,34 +61,29 @@ class Job:
         """Continue the job in `folder` or start one there.
 
         `plan` is what vsr chose by itself: a job that goes on keeps the plan it began with. Raises UsageError if an
-        unfinished job of another source or with other settings lies there (`restart` throws it away).
+        unfinished job of another source or with other settings lies there (`restart` throws it away), or if another
+        process works there.
         """
         record: dict[str, Any] = {"source": source, "settings": settings}
         record |= {"plan": asdict(plan), "segment_frames": segment_frames}
         record = json.loads(json.dumps(record))
-        path = folder / "job.json"
-        if restart and folder.exists():
-            shutil.rmtree(folder)
-        if path.exists():
-            try:
-                found = json.loads(path.read_text())
-                changed = [
-                    k for part in ("source", "settings") for k in record[part] if found[part].get(k) != record[part][k]
-                ]
-            except (ValueError, KeyError, AttributeError):
-                raise UsageError(f"{folder} holds a damaged job: add --restart to start over") from None
-            if changed:
-                raise UsageError(
-                    f"{folder} holds an unfinished job that differs in {', '.join(changed)}: "
-                    "add --restart to start over, or repeat the settings it began with"
-                )
-            return cls(folder, found)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_durably(path, json.dumps(record, indent=1).encode())
+            held = lock(folder)
         except OSError as error:
             raise OutputError(f"cannot write {folder}: {error.strerror}") from None
-        return cls(folder, record)
+        try:
+            if restart:
+                _clear(folder)
+            return cls(folder, _record(folder, record), held)
+        except BaseException as error:
+            held.close()
+            if isinstance(error, OSError):
+                raise OutputError(f"cannot write {folder}: {error.strerror}") from None
+            raise
+
+    def close(self) -> None:
+        """Let others work here."""
+        self._held.close()
 
     @property
     def frames(self) -> int:
@@ -118,17 +117,29 @@ class Job:
         """The engine's state after the last finished segment; None at the start."""
         if not self.segments:
             return None
-        return load_file(self._state_path(len(self.segments) - 1))
+        try:
+            return load_file(self._state_path(len(self.segments) - 1))
+        except (OSError, SafetensorError):
+            raise _damaged(self.folder) from None
 
     def remove(self) -> None:
-        """The output is in place: nothing here is needed any more."""
+        """Nothing here is needed any more."""
+        if os.name != "posix":  # elsewhere an open file cannot be deleted
+            self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.close()
 
     def _finished(self) -> list[Segment]:
         found: list[Segment] = []
         while (path := self._record_path(len(found))).exists():
-            record = json.loads(path.read_text())
-            found.append(Segment(self.segment_path(len(found)), tuple(record["pts"]), record["last"]))
+            segment = self.segment_path(len(found))
+            try:
+                record = json.loads(path.read_text())
+                found.append(Segment(segment, tuple(record["pts"]), record["last"]))
+            except (ValueError, KeyError, TypeError):
+                raise _damaged(self.folder) from None
+            if not segment.exists():
+                raise _damaged(self.folder)
         return found
 
     def _record_path(self, index: int) -> Path:
@@ -136,6 +147,38 @@ class Job:
 
     def _state_path(self, index: int) -> Path:
         return self.folder / f"{index:06d}.state"
+
+
+def _damaged(folder: Path) -> UsageError:
+    return UsageError(f"{folder} holds a damaged job: add --restart to start over")
+
+
+def _clear(folder: Path) -> None:
+    """Delete what an earlier job left in a folder that is held."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != LOCK_NAME:
+            path.unlink()
+
+
+def _record(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
+    """The record of the job in `folder`; else `wanted`, written there. Raises UsageError if they differ."""
+    path = folder / "job.json"
+    if not path.exists():
+        write_durably(path, json.dumps(wanted, indent=1).encode())
+        return wanted
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+        changed = [k for part in ("source", "settings") for k in wanted[part] if found[part].get(k) != wanted[part][k]]
+    except (ValueError, KeyError, AttributeError):
+        raise _damaged(folder) from None
+    if changed:
+        raise UsageError(
+            f"{folder} holds an unfinished job that differs in {', '.join(changed)}: "
+            "add --restart to start over, or repeat the settings it began with"
+        )
+    return found
 
 
 def fingerprint(info: VideoInfo) -> dict[str, Any]:

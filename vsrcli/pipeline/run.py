@@ -69,7 +69,10 @@ def run(task: Task, on_event: OnEvent = lambda event: None) -> Result:
         if not job.segments:
             job.remove()
         raise
-    job.remove()
+    else:
+        job.remove()
+    finally:
+        job.close()
     on_event(Event("done", done=job.frames, total=job.frames))
     return Result(
         input=task.info.path,

@@ -1,6 +1,7 @@
 """Where HR frames go: a video file or a sequence of images. Both are made of segments and put in place at the end."""
 
 import re
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -129,7 +130,9 @@ class ImageSink:
 
 class _ImageWriter:
     def __init__(self, folder: Path, first: int, names: Callable[[int], str], size: tuple[int, int]) -> None:
-        folder.mkdir(exist_ok=True)
+        if folder.exists():  # what a run that was killed has left, half-written images among it
+            shutil.rmtree(folder)
+        folder.mkdir()
         self._folder, self._number, self._names, self._size = folder, first, names, size
 
     def write(self, rgb: np.ndarray, pts: int, duration: int) -> None:
