@@ -88,6 +88,15 @@ def bit_depth(fmt: av.VideoFormat) -> int:
     return max((component.bits for component in fmt.components), default=8)
 
 
+def is_transparent(frame: av.VideoFrame) -> bool:
+    """Whether any pixel is less than opaque."""
+    fmt = frame.format
+    if not (fmt.has_palette or any(component.is_alpha for component in fmt.components)):
+        return False
+    alpha: np.ndarray = frame.reformat(format="rgba").to_ndarray()[..., 3]
+    return int(alpha.min()) < 255
+
+
 def _reformat(
     frame: av.VideoFrame,
     pix_fmt: str,

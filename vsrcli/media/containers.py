@@ -13,7 +13,7 @@ class Container:
 
     `video` lists our own codec names. `audio` None means any. `text` is the codec that text subtitles become where the
     container has no place for theirs (None: it holds no text). `lossless` is what PCM and FLAC become where they have
-    no place themselves (None: no lossless audio).
+    no place themselves (None: no lossless audio). `timecode` says that the video's tag of this name is kept.
     """
 
     muxer: str
@@ -27,6 +27,7 @@ class Container:
     attachments: bool = False
     chapters: bool = True
     rotation: bool = True
+    timecode: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ EXACT = frozenset(
     {"pcm_u8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_bluray", "pcm_dvd", "flac", "alac"}
 )
 UNNAMED = frozenset({"bin_data", "none", "unknown"})  # what a text track of chapters in MP4 goes by
+LATE = 0.02  # seconds; less is a codec's delay, which nobody hears
 PICTURES = frozenset({"mjpeg", "png", "bmp"})
 _MPEG_AUDIO = frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "dts"})
 _PCM = frozenset({"pcm_u8", "pcm_s8", "pcm_alaw", "pcm_mulaw"}) | {
@@ -59,6 +61,7 @@ _MP4 = Container(
     "mov_text",
     "alac",
     PICTURES,
+    timecode=True,
 )
 _MOV = Container(
     "mov",
@@ -67,6 +70,7 @@ _MOV = Container(
     frozenset({"mov_text", "eia_608"}),
     "mov_text",
     "alac",
+    timecode=True,
 )
 _MKV = Container(
     "matroska",
@@ -79,8 +83,9 @@ _MKV = Container(
     "subrip",
     covers=PICTURES,
     attachments=True,
+    timecode=True,
 )
-_WEBM = Container("webm", ("vp9", "av1"), frozenset({"opus", "vorbis"}), frozenset({"webvtt"}), "webvtt")
+_WEBM = Container("webm", ("vp9", "av1"), frozenset({"opus", "vorbis"}), frozenset({"webvtt"}), "webvtt", timecode=True)
 _TS = Container(
     "mpegts",
     ("h264", "hevc"),
@@ -138,6 +143,13 @@ def check_container(info: VideoInfo, output: Path) -> list[str]:
     container = container_of(output)
     notes = [placement.note for placement in place_streams(info, output) if placement.note]
     suffix = output.suffix.lower()
+    if container.muxer == "avi":
+        notes += [
+            f"{suffix} cannot hold the late start of {_describe(stream)}: it will be {stream.start:.3f} s early "
+            f"(-o {output.stem}.mkv keeps it)"
+            for stream in info.streams
+            if stream.kind == "audio" and stream.start > LATE
+        ]
     if info.chapters and not container.chapters:
         notes.append(f"{suffix} cannot hold chapters: {info.chapters} left out")
     if info.rotation is not None and not container.rotation:
@@ -146,7 +158,7 @@ def check_container(info: VideoInfo, output: Path) -> list[str]:
 
 
 def _place(stream: OtherStream, container: Container, suffix: str, has_chapters: bool) -> Placement | None:
-    """What becomes of one stream; None for one that the muxer makes anew by itself (the text track of chapters)."""
+    """What becomes of one stream; None for one that the muxer makes anew (chapters' text track, a timecode's)."""
     codec, name = stream.codec, _describe(stream)
     left_out = Placement(stream, None, f"{suffix} cannot hold {name}: left out")
     if stream.kind == "audio":
@@ -165,6 +177,8 @@ def _place(stream: OtherStream, container: Container, suffix: str, has_chapters:
         held = container.covers if stream.attached_picture else container.video
         return Placement(stream, "copy") if codec in held else left_out
     if has_chapters and codec in UNNAMED:
+        return None
+    if codec == "tmcd" and container.timecode:
         return None
     return Placement(stream, "copy") if codec in container.data else left_out
 

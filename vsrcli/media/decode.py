@@ -10,7 +10,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from vsrcli.errors import InputError
-from vsrcli.media.colour import to_rgb
+from vsrcli.media.colour import is_transparent, to_rgb
 from vsrcli.media.deinterlace import Deinterlace, deinterlaced
 from vsrcli.media.frame import Frame
 from vsrcli.media.images import read_image
@@ -21,6 +21,7 @@ from vsrcli.media.timestamps import Timed, stamp
 __all__ = ["Deinterlace", "Frame", "decode"]
 
 Warn = Callable[[str], None]
+ALPHA_LOST = "transparency is not kept: all of the output is opaque"
 # Seconds before `start` to seek to. Containers index by decoding time, so the keyframe found may be shown too late;
 # then farther back, and at last from the beginning.
 _SEEK_MARGINS = (Fraction(1, 2), Fraction(5))
@@ -48,10 +49,11 @@ def decode(
     first = None if start is None else (Fraction(start + info.start_time) - tick) / info.time_base
     last = None if end is None else (Fraction(end + info.start_time) - tick) / info.time_base
     if info.images:
-        yield from _images(info, first, last, skip)
+        yield from _images(info, first, last, skip, warn)
         return
     size, resized = (info.width, info.height), False
     colour = replace(info.colour, matrix=info.colour.matrix_for_conversion(info.height))
+    look = _transparency_watch(warn)
     number = 0
     for timed in deinterlaced(_from(info, first, warn), info, deinterlace):
         if last is not None and timed.pts >= last:
@@ -62,6 +64,7 @@ def decode(
         if number <= skip:
             continue
         picture = timed.picture
+        look(picture)
         changed = (picture.width, picture.height) != size
         if changed and not resized:
             resized = True
@@ -69,12 +72,26 @@ def decode(
         yield Frame(number - 1, timed.pts, timed.duration, to_rgb(picture, colour, size=size if changed else None))
 
 
-def _images(info: VideoInfo, first: Fraction | None, last: Fraction | None, skip: int) -> Iterator[Frame]:
+def _images(info: VideoInfo, first: Fraction | None, last: Fraction | None, skip: int, warn: Warn) -> Iterator[Frame]:
+    look = _transparency_watch(warn)
     chosen = [
         pts for pts in range(len(info.images)) if (first is None or pts >= first) and (last is None or pts < last)
     ]
     for number, pts in enumerate(chosen[skip:], skip):
-        yield Frame(number, pts, 1, read_image(info.images[pts], info))
+        yield Frame(number, pts, 1, read_image(info.images[pts], info, look=look))
+
+
+def _transparency_watch(warn: Warn) -> Callable[[av.VideoFrame], None]:
+    """Looks at pictures until one is transparent, and warns then: many formats have alpha, few videos use it."""
+    seen = False
+
+    def look(picture: av.VideoFrame) -> None:
+        nonlocal seen
+        if not seen and is_transparent(picture):
+            seen = True
+            warn(ALPHA_LOST)
+
+    return look
 
 
 def _from(info: VideoInfo, first: Fraction | None, warn: Warn) -> Iterator[Timed]:
@@ -121,6 +138,9 @@ def _pictures(container: InputContainer, info: VideoInfo, target: int | None, wa
     stretch is decoded again with one thread, where that cannot happen.
     """
     tally = _Tally()
+    tags = container.streams[info.stream_index].metadata
+    if any(key.lower() == "alpha_mode" and value == "1" for key, value in tags.items()):
+        warn(ALPHA_LOST)  # VP8 and VP9 keep it beside the picture, where the decoder does not look
     yield from _decoded(container, info, target, tally, warn, threads="AUTO")
     if tally.may_lack_frames:
         yield from _behind(info, tally)

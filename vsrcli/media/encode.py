@@ -1,5 +1,6 @@
 """Writes frames to a segment: an independently decodable file that keeps every pts exactly."""
 
+import os
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -41,6 +42,8 @@ class SegmentWriter:
     def _open_stream(self) -> av.VideoStream:
         info, settings, colour = self._info, self._settings, self._colour
         options = encoder_options(info, settings)
+        if settings.codec == "av1":
+            os.environ.setdefault("SVT_LOG", "1")  # errors only: it writes a page to stderr for each segment
         stream = self._container.add_stream(settings.encoder, rate=info.rate, options=options)
         assert isinstance(stream, av.VideoStream)
         context = stream.codec_context

@@ -3,6 +3,7 @@
 import os
 import re
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -33,7 +34,7 @@ def expand_images(path: Path) -> tuple[Path, ...] | None:
     None if `path` is none of these (a video, or nothing at all). Raises InputError if it is one and no image fits.
     """
     if path.is_file():
-        return (path,) if path.suffix.lower() in IMAGE_SUFFIXES else None
+        return (path,) if path.suffix.lower() in IMAGE_SUFFIXES and not _is_animated_png(path) else None
     if path.is_dir():
         found = [file for file in _listed(path) if file.suffix.lower() in IMAGE_SUFFIXES]
         return _sorted(found, f"no images in the folder {path}")
@@ -45,6 +46,16 @@ def expand_images(path: Path) -> tuple[Path, ...] | None:
         found = [file for file in path.parent.glob(path.name) if file.suffix.lower() in IMAGE_SUFFIXES]
         return _sorted(found, f"no image fits the pattern {path}")
     return None
+
+
+def _is_animated_png(path: Path) -> bool:
+    """Whether there are several pictures in it: then its control chunk stands before the first one's data."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(1 << 16)
+    except OSError:
+        return False
+    return head.startswith(_PNG_SIGNATURE) and b"acTL" in head.partition(b"IDAT")[0]
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -75,9 +86,15 @@ def load_picture(path: Path) -> av.VideoFrame:
     raise InputError(f"{path} is not an image, or is damaged")
 
 
-def read_image(path: Path, info: VideoInfo) -> np.ndarray:
-    """The picture of one image of the sequence `info` as (h, w, 3) RGB. Raises InputError, also for another size."""
+def read_image(
+    path: Path, info: VideoInfo, *, look: Callable[[av.VideoFrame], None] = lambda picture: None
+) -> np.ndarray:
+    """The picture of one image of the sequence `info` as (h, w, 3) RGB. Raises InputError, also for another size.
+
+    `look` is shown what was decoded.
+    """
     picture = load_picture(path)
+    look(picture)
     if (picture.width, picture.height) != (info.width, info.height):
         raise InputError(f"{path} is {picture.width}x{picture.height}, but the sequence is {info.width}x{info.height}")
     colour = info.colour

@@ -27,7 +27,10 @@ class Colour:
 
 @dataclass(frozen=True)
 class OtherStream:
-    """A stream beside the video that is upscaled. `kind` is audio, subtitle, attachment, data or video (cover art)."""
+    """A stream beside the video that is upscaled. `kind` is audio, subtitle, attachment, data or video (cover art).
+
+    `start` is when it begins, in seconds of the container's clock.
+    """
 
     index: int
     kind: str
@@ -35,6 +38,7 @@ class OtherStream:
     language: str | None
     title: str | None
     attached_picture: bool
+    start: float = 0.0
 
 
 @dataclass(frozen=True)

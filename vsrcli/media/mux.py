@@ -104,7 +104,7 @@ def _maps(
             video_number = number
             arguments += ["-map", "0:v", f"-disposition:{number}", disposition]
             for key, value in stream.metadata.items():
-                if key not in STALE and not key.startswith(STATISTICS):
+                if key not in STALE and key.lower() != "alpha_mode" and not key.startswith(STATISTICS):
                     arguments += [f"-metadata:s:{number}", f"{key}={value}"]
         elif kept[index].stream.attached_picture and container.muxer == "matroska":
             # Matroska keeps cover art as attachments, which ffmpeg takes from files only.

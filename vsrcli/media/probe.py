@@ -251,11 +251,13 @@ def _is_cover(stream: Stream) -> bool:
 
 def _other(stream: Stream) -> OtherStream:
     context = stream.codec_context
+    codec = context.codec.canonical_name if context is not None else (stream.name or "unknown")
     return OtherStream(
         index=stream.index,
         kind=stream.type,
-        codec=context.codec.canonical_name if context is not None else (stream.name or "unknown"),
+        codec="tmcd" if stream.type == "data" and "timecode" in stream.metadata else codec,
         language=stream.language,
         title=stream.metadata.get("title"),
         attached_picture=_is_cover(stream),
+        start=float(stream.start_time * stream.time_base) if stream.start_time and stream.time_base else 0.0,
     )
