@@ -122,13 +122,17 @@ def test_a_pack_that_is_none_is_named(tmp_path: Path) -> None:
         Sampler(Pack([tmp_path / "short.safetensors"]), recipe.parse(TINY, "tiny").data, 4, 0)
 
 
-def test_warping_loss_is_zero_only_for_the_true_flow() -> None:
+def test_warping_loss_is_least_for_the_true_flow() -> None:
     clip = textured(2, 16, 20)[None].float() / 255
     frame, neighbour = clip[:, 1], clip[:, 0]
-    flow = torch.zeros(1, 2, 16, 20)
-    assert flow_warping(frame, neighbour, flow, "l2") > 0.05
-    flow[:, 0] = 1.0  # the pan: what is at x now was at x + 1 before
-    assert flow_warping(frame, neighbour, flow, "l2") < 1e-10
+
+    def loss(pixels: float) -> float:
+        flow = torch.zeros(1, 2, 16, 20)
+        flow[:, 0] = pixels
+        return flow_warping(frame, neighbour, flow, "l2").item()
+
+    assert loss(1.0) < 0.2 * loss(0.0)  # the pan: what is at x now was at x + 1 before, but for the last column
+    assert loss(1e4) > loss(1.0), "leaving the frame must not be a way out"
 
 
 def run(packed: Path, out: Path, iterations: int, *, resume: bool = False) -> Trainer:

@@ -127,7 +127,7 @@ def load_merged(net: nn.Module, state: dict[str, Tensor]) -> None:
             name, _, kind = key.rpartition(".")
             conv = convs.get(name)
             if isinstance(conv, RepConv) and kind == "weight" and conv.conv3.shape == value.shape:
-                conv.conv3 += value - conv.kernel()
+                conv.conv3.add_(value - conv.kernel())
             elif key in own and own[key].shape == value.shape:
                 own[key].copy_(value)
 

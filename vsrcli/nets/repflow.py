@@ -55,9 +55,10 @@ class RepFlowNet(nn.Module):
                 other = flow_warp(other, flow, padding="border")
                 known.append(flow)
             x = torch.cat([compare(own, other, RADII[level]), *known], 1)
-            for conv in self.decoder[level][:-1]:
+            *convs, last = self.decoder[level].children()
+            for conv in convs:
                 x = leaky(conv(x))
-            flow = flow + self.decoder[level][-1](x).float()
+            flow = flow + last(x).float()
         return _double(flow)[..., :h, :w]
 
     def _encode(self, frames: Tensor) -> list[Tensor]:
@@ -69,7 +70,7 @@ class RepFlowNet(nn.Module):
         for convs in self.encoder:
             if levels:
                 x = F.avg_pool2d(x, 2)
-            for conv in convs:
+            for conv in convs.children():
                 x = leaky(conv(x))
             levels.append(x.float())
         return levels

@@ -22,12 +22,7 @@ DISTANCES = {"charbonnier": charbonnier, "l2": l2}
 def flow_warping(frame: Tensor, neighbour: Tensor, flow: Tensor, kind: str) -> Tensor:
     """REPVSR eq. 9: `neighbour` (n, 3, h, w), warped by `flow` (n, 2, h, w) from `frame` to it, should be `frame`.
 
-    Pixels whose flow leaves the frame are not counted: what is there cannot be known, and on small patches of moving
-    video they are many.
+    Where the flow leaves the frame, the border's pixels stand in. They must count: with them left out, the cheapest
+    flow is one that leaves the frame everywhere, and training finds it.
     """
-    h, w = frame.shape[-2:]
-    x = flow[:, :1] + torch.arange(w, device=flow.device)
-    y = flow[:, 1:] + torch.arange(h, device=flow.device)[:, None]
-    inside = ((x >= 0) & (x <= w - 1) & (y >= 0) & (y <= h - 1)).to(frame.dtype)
-    warped = flow_warp(neighbour, flow, padding="border")
-    return DISTANCES[kind](warped * inside, frame * inside)
+    return DISTANCES[kind](flow_warp(neighbour, flow, padding="border"), frame)
