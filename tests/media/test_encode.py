@@ -78,6 +78,16 @@ def test_lossless_output_gives_the_frames_back(tmp_path: Path) -> None:
             assert np.array_equal(frame.to_ndarray(format="rgb24"), make.pattern(number))
 
 
+def test_x264_gives_the_same_bytes_every_time(tmp_path: Path) -> None:
+    settings = chosen(INFO, "o.mp4", 192, 128, codec="h264")
+    pictures = [make.pattern(number, 48, 32) for number in range(60)]
+    for run in range(20):
+        with SegmentWriter(tmp_path / f"{run}", INFO, settings) as writer:
+            for number, picture in enumerate(pictures):
+                writer.write(picture, 40 * number, 40)
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+
+
 def test_encoding_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     for codec in ("h264", "vp9", "av1"):
         settings = chosen(INFO, OUTPUT.get(codec, "o.mkv"), codec=codec, preset=QUICK[codec])

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import av
+import numpy as np
 
 from vsrcli.errors import UsageError
 from vsrcli.media.containers import CONTAINERS, container_of
@@ -43,6 +44,9 @@ HDR_NAMES = {
     "hevc": ("master-display", "max-cll"),
     "av1": ("mastering-display", "content-light"),
 }
+X264_REPEATABLE = "asm=avx2,fma3,bmi2,lzcnt"
+"""For machines with AVX-512, where x264 165 decides differently from run to run on narrow pictures (its macroblock tree
+reads memory it has not written), and a resumed job would differ from one that was not stopped."""
 LARGEST_H264 = 4096 * 2304  # level 5.2, the most that common hardware decoders take
 
 
@@ -151,9 +155,15 @@ def encoder_options(info: VideoInfo, settings: EncodeSettings) -> dict[str, str]
     hdr = _hdr_parameters(info, settings.codec)
     if settings.codec == "hevc":
         options["x265-params"] = ":".join(["log-level=error", *hdr])
+    elif settings.codec == "h264" and (hdr or _has_avx512()):
+        options["x264-params"] = ":".join([X264_REPEATABLE] * _has_avx512() + hdr)
     elif hdr:
-        options[{"av1": "svtav1-params", "h264": "x264-params"}[settings.codec]] = ":".join(hdr)
+        options["svtav1-params"] = ":".join(hdr)
     return options
+
+
+def _has_avx512() -> bool:
+    return not {"X86_V4", "AVX512_SKX"}.isdisjoint(np.show_config(mode="dicts")["SIMD Extensions"]["found"])
 
 
 def _hdr_parameters(info: VideoInfo, codec: str) -> list[str]:
