@@ -45,6 +45,22 @@ class Time(click.ParamType):
         return seconds
 
 
+class Rate(click.ParamType):
+    """Frames per second."""
+
+    name = "RATE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+        """ "30000/1001" -> Fraction(30000, 1001)."""
+        try:
+            rate = Fraction(value)
+        except (ValueError, ZeroDivisionError):
+            rate = Fraction(0)
+        if rate <= 0:
+            self.fail(f"{value} is not a frame rate: write it like 25, 23.976 or 30000/1001", param, ctx)
+        return rate
+
+
 def choice(*names: str) -> click.Choice[str]:
     """One of a few words, in any case."""
     return click.Choice(names, case_sensitive=False)
@@ -103,7 +119,7 @@ def choice(*names: str) -> click.Choice[str]:
 @click.option("--crf", type=float, help="Quality, lower is better, in the encoder's own scale.")
 @click.option("--preset", help="The encoder's speed preset.")
 @click.option("--pix-fmt", help="Pixel format, as ffmpeg names it.  [default: like the source]")
-@click.option("--fps", type=Fraction, default="25", metavar="RATE", help="Frame rate of an image sequence.")
+@click.option("--fps", type=Rate(), default="25", metavar="RATE", help="Frame rate of an image sequence.")
 @click.option("--start", type=Time(), help="Begin here (a preview of a part).")
 @click.option("--end", type=Time(), help="Stop here.")
 @click.option("-r", "--recursive", is_flag=True, help="Work through folders with all their subfolders.")
@@ -147,7 +163,7 @@ def command(
     if not batch.is_batch(inputs, recursive=recursive):
         source = inputs[0]
         if output is not None and output.is_dir() and source.is_file():
-            output = output / source.name
+            output = batch.target(output, Path(source.name))
         report = _one(source, output, options, display, dry_run=dry_run)
         if as_json:
             click.echo(json.dumps(report, indent=1))

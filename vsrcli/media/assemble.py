@@ -99,6 +99,8 @@ def _feed(
     times = {time: time - origin for time in ordered}
     if container_of(output).muxer == "avi":
         time_base = 1 / info.rate
+        if not preview:  # its sound begins at 0, so all must
+            origin = round(Fraction(info.start_time) / info.time_base)
         times = {time: round((time - origin) * info.time_base / time_base) for time in ordered}
         duration = 1
         if len(set(times.values())) < len(times):

@@ -145,10 +145,10 @@ def check_container(info: VideoInfo, output: Path) -> list[str]:
     suffix = output.suffix.lower()
     if container.muxer == "avi":
         notes += [
-            f"{suffix} cannot hold the late start of {_describe(stream)}: it will be {stream.start:.3f} s early "
-            f"(-o {output.stem}.mkv keeps it)"
+            f"{suffix} cannot hold the late start of {_describe(stream)}: "
+            f"it will be {stream.start - info.start_time:.3f} s early (-o {output.stem}.mkv keeps it)"
             for stream in info.streams
-            if stream.kind == "audio" and stream.start > LATE
+            if stream.kind == "audio" and stream.start - info.start_time > LATE
         ]
     if info.chapters and not container.chapters:
         notes.append(f"{suffix} cannot hold chapters: {info.chapters} left out")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from vsrcli.errors import InputError, UsageError
 from vsrcli.media.containers import CONTAINERS
-from vsrcli.media.images import natural_key
+from vsrcli.media.images import IMAGE_SUFFIXES, natural_key
+from vsrcli.pipeline.sinks import is_pattern
 
 VIDEO_SUFFIXES = frozenset(CONTAINERS) | {
     *(".mpg", ".mpeg", ".vob", ".wmv", ".asf", ".flv", ".3gp", ".ogv", ".mxf", ".y4m", ".264", ".265", ".hevc")
@@ -36,7 +37,7 @@ def items(sources: Sequence[Path], output: Path | None, *, recursive: bool) -> l
 
     Raises UsageError if `output` is a file, InputError if there is nothing to do.
     """
-    if output is not None and (output.is_file() or "%" in output.name):
+    if output is not None and (output.is_file() or is_pattern(output)):
         raise UsageError(f"{output} is not a folder: with several inputs -o names a folder")
     found = []
     for source in sources:
@@ -56,11 +57,16 @@ def items(sources: Sequence[Path], output: Path | None, *, recursive: bool) -> l
     return found
 
 
-def _target(output: Path | None, name: Path) -> Path | None:
+def target(output: Path, name: Path) -> Path:
     """The same name in the output folder; formats that are not written become Matroska, which holds everything."""
-    if output is None:
-        return None
-    return output / (name if name.suffix.lower() in CONTAINERS or not name.suffix else name.with_suffix(".mkv"))
+    suffix = name.suffix.lower()
+    return output / (
+        name if suffix in CONTAINERS or suffix in IMAGE_SUFFIXES or not suffix else name.with_suffix(".mkv")
+    )
+
+
+def _target(output: Path | None, name: Path) -> Path | None:
+    return None if output is None else target(output, name)
 
 
 def _videos(folder: Path, recursive: bool) -> Iterator[Path]:

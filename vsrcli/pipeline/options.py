@@ -49,6 +49,8 @@ class Options:
             raise UsageError("--scale, --height and --size exclude each other: give one")
         if self.scale is not None and not 0 < self.scale <= 16:
             raise UsageError("--scale must be between 0 and 16")
+        if self.rate <= 0:
+            raise UsageError("--fps must be above 0")
         if self.start is not None and self.end is not None and self.end <= self.start:
             raise UsageError("--end must lie after --start")
 

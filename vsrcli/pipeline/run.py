@@ -9,11 +9,11 @@ from pathlib import Path
 from vsrcli import __version__
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import QUEUED_FRAMES
-from vsrcli.errors import InterruptedJobError, OutputError
+from vsrcli.errors import InterruptedJobError, OutputError, UsageError
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.job import Job, fingerprint
 from vsrcli.pipeline.stages import Encoder, Pipe, decode_stage, upscale_stage
-from vsrcli.pipeline.task import Task
+from vsrcli.pipeline.task import Task, job_folder
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,6 @@ class Result:
     weights: str
     size: tuple[int, int]
     warnings: tuple[str, ...]
-
-
-def job_folder(output: Path) -> Path:
-    """Where the job's work lies until it is done."""
-    place = output.parent if "%" in output.name else output
-    return place.with_name(place.name + ".vsr")
 
 
 def run(task: Task, on_event: OnEvent = lambda event: None) -> Result:
@@ -109,6 +103,8 @@ def _make_segments(task: Task, job: Job, on_event: OnEvent, warn: Callable[[str]
         thread.start()
     try:
         count = upscale_stage(engine, decoded, made, done, job.segment_frames)
+        if not count and not stop.is_set() and (task.options.start, task.options.end) != (None, None):
+            raise UsageError(f"no frame of {task.info.path} is shown between --start and --end")
         made.put(None)
         while encoder.is_alive():
             encoder.join(0.2)

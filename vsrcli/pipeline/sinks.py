@@ -11,7 +11,7 @@ import numpy as np
 from vsrcli.errors import OutputError, UsageError
 from vsrcli.media.assemble import assemble
 from vsrcli.media.codecs import EncodeSettings, choose_settings
-from vsrcli.media.containers import check_container
+from vsrcli.media.containers import CONTAINERS, check_container
 from vsrcli.media.encode import SegmentWriter, output_colour
 from vsrcli.media.images import WRITABLE_SUFFIXES, write_image
 from vsrcli.media.info import VideoInfo
@@ -88,26 +88,32 @@ class VideoSink:
 
 
 class ImageSink:
-    """Numbered images: a pattern such as out/%08d.png, or a folder (which gets the source images' names)."""
+    """Images: a pattern such as out/%08d.png, a folder (which gets the source images' names), or one image's name.
+
+    Images keep their numbers, gaps included; a video's frames count from 1, as with ffmpeg.
+    """
 
     def __init__(self, output: Path, info: VideoInfo, *, size: tuple[int, int]) -> None:
         self.output, self.size = output, size
-        self.warnings: list[str] = []
+        self._by_pts = bool(info.images)  # their pts say which image it is, wherever a part begins
         self._names: Callable[[int], str]
-        if "%" in output.name:
-            self.folder, pattern = output.parent, output.name
-            first = _first_number(info)
-            self._names = lambda number: pattern % (number + first)
+        self.folder = output.parent
+        if is_pattern(output):
+            pattern, numbers = output.name, _numbers(info)
+            self._names = lambda index: pattern % (numbers[index] if numbers else index + 1)
+        elif output.suffix:
+            self._names = lambda index: output.name
         else:
             self.folder = output
             stems = [p.stem for p in info.images]
-            self._names = lambda number: f"{stems[number]}.png" if stems else f"{number + 1:08d}.png"
+            self._names = lambda index: f"{stems[index]}.png" if stems else f"{index + 1:08d}.png"
         try:
             suffix = Path(self._names(0)).suffix.lower()
         except (TypeError, ValueError):
             raise UsageError(f"not a pattern of names: {output.name} (write it like out/%08d.png)") from None
         if suffix not in WRITABLE_SUFFIXES:
             raise UsageError(f"cannot write {suffix or 'nameless'} images: use one of {', '.join(WRITABLE_SUFFIXES)}")
+        self.warnings = _image_warnings(info, suffix)
 
     def settings(self) -> dict[str, object]:
         """The pattern and size."""
@@ -115,7 +121,7 @@ class ImageSink:
 
     def writer(self, path: Path, first: int) -> Writer:
         """Writes images to the folder `path`."""
-        return _ImageWriter(path, first, self._names, self.size)
+        return _ImageWriter(path, first, self._names, self.size, by_pts=self._by_pts)
 
     def finish(self, segments: Sequence[Segment], tags: Mapping[str, str], warn: Callable[[str], None]) -> None:
         """Move the images to their folder."""
@@ -129,14 +135,16 @@ class ImageSink:
 
 
 class _ImageWriter:
-    def __init__(self, folder: Path, first: int, names: Callable[[int], str], size: tuple[int, int]) -> None:
+    def __init__(
+        self, folder: Path, first: int, names: Callable[[int], str], size: tuple[int, int], *, by_pts: bool
+    ) -> None:
         if folder.exists():  # what a run that was killed has left, half-written images among it
             shutil.rmtree(folder)
         folder.mkdir()
-        self._folder, self._number, self._names, self._size = folder, first, names, size
+        self._folder, self._number, self._names, self._size, self._by_pts = folder, first, names, size, by_pts
 
     def write(self, rgb: np.ndarray, pts: int, duration: int) -> None:
-        write_image(self._folder / self._names(self._number), rgb, size=self._size)
+        write_image(self._folder / self._names(pts if self._by_pts else self._number), rgb, size=self._size)
         self._number += 1
 
     def close(self) -> None:
@@ -144,8 +152,17 @@ class _ImageWriter:
 
 
 def is_image_output(output: Path, info: VideoInfo) -> bool:
-    """Whether an output's name means images: a pattern, or for a source of images a name without an ending."""
-    return "%" in output.name or (bool(info.images) and (output.is_dir() or not output.suffix))
+    """Whether an output's name means images: a pattern; a folder for images; an image for one image."""
+    if is_pattern(output):
+        return True
+    if output.suffix.lower() in WRITABLE_SUFFIXES:
+        return len(info.images) == 1
+    return bool(info.images) and (output.is_dir() or not output.suffix)
+
+
+def is_pattern(output: Path) -> bool:
+    """Whether a name stands for many images: it has a place for a number, and is not a video's."""
+    return bool(re.search(r"%\d*d", output.name)) and output.suffix.lower() not in CONTAINERS
 
 
 def make_sink(
@@ -162,6 +179,9 @@ def make_sink(
     """The sink that the output's name asks for. Raises UsageError if the container cannot hold what is asked."""
     if is_image_output(output, info):
         return ImageSink(output, info, size=size)
+    if output.suffix.lower() in WRITABLE_SUFFIXES:
+        name = f"{output.stem.replace('%', '')}-%08d{output.suffix}"
+        raise UsageError(f"{output.name} is one image, the source is several: write -o {output.parent / name}")
     width, height = size
     encode = choose_settings(
         info, output, width=width, height=height, codec=codec, crf=crf, preset=preset, pix_fmt=pix_fmt
@@ -169,7 +189,25 @@ def make_sink(
     return VideoSink(output, info, encode, span=span)
 
 
-def _first_number(info: VideoInfo) -> int:
-    """Images keep their numbers; a video's frames count from 1, as with ffmpeg."""
-    digits = re.findall(r"\d+", info.images[0].stem) if info.images else ["1"]
-    return int(digits[-1]) if digits else 1
+def _numbers(info: VideoInfo) -> list[int]:
+    """The images' own numbers; where they have none, or one twice, they count from the first one's on."""
+    found = [re.findall(r"\d+", path.stem) for path in info.images]
+    numbers = [int(digits[-1]) for digits in found if digits]
+    if len(set(numbers)) == len(found):
+        return numbers
+    first = int(found[0][-1]) if found[0] else 1
+    return list(range(first, first + len(found)))
+
+
+def _image_warnings(info: VideoInfo, suffix: str) -> list[str]:
+    """What of the source images cannot hold."""
+    lines = []
+    if info.streams:
+        lines.append(f"images hold no sound or subtitles: {len(info.streams)} streams left out")
+    if info.rotation is not None:
+        lines.append("images hold no rotation mark: they show unrotated")
+    if info.sample_aspect_ratio not in (0, 1):
+        lines.append(f"images hold no sample aspect ratio: they show without the source's {info.sample_aspect_ratio}")
+    if suffix != ".png" and info.bit_depth > 8:
+        lines.append(f"{suffix} keeps 8 of the source's {info.bit_depth} bits: write .png for 16")
+    return lines

@@ -11,12 +11,13 @@ from vsrcli.engine.device import pick_device, pick_precision, place
 from vsrcli.engine.plan import WINDOW, Plan, estimate
 from vsrcli.errors import OutputError, UsageError
 from vsrcli.media.containers import CONTAINERS
+from vsrcli.media.images import WRITABLE_SUFFIXES
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.probe import probe
 from vsrcli.nets.iconvsr import IconVSR
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.options import Options, make_plan, output_size
-from vsrcli.pipeline.sinks import Sink, is_image_output, make_sink
+from vsrcli.pipeline.sinks import Sink, is_image_output, is_pattern, make_sink
 from vsrcli.zoo import LoadedModel
 
 SEGMENT_FRAMES = 60
@@ -106,7 +107,10 @@ def prepare(source: Path, output: Path | None, options: Options, on_event: OnEve
     )
     place(model.net, device, dtype)
     plan = make_plan(options, model.net, info.height, info.width, device, dtype, frames=info.frames)
-    return Task(info, options, model, device, dtype, plan, sink, size, list(sink.warnings))
+    warnings = list(sink.warnings)
+    if info.interlaced and options.deinterlace == "auto":
+        warnings.append("the source is interlaced: made progressive (--deinterlace off leaves its fields as they are)")
+    return Task(info, options, model, device, dtype, plan, sink, size, warnings)
 
 
 def default_output(info: VideoInfo, options: Options, scale: int) -> Path:
@@ -115,6 +119,9 @@ def default_output(info: VideoInfo, options: Options, scale: int) -> Path:
     if options.height is not None or options.size is not None:
         name = f"_{options.height}p" if options.size is None else "_{}x{}".format(*options.size)
     path = info.path
+    if path in info.images:
+        suffix = path.suffix if path.suffix.lower() in WRITABLE_SUFFIXES else ".png"
+        return path.with_name(path.stem + name + suffix)
     if info.images:
         folder = path if path.is_dir() else path.parent
         return folder.with_name(folder.name + name)
@@ -122,16 +129,23 @@ def default_output(info: VideoInfo, options: Options, scale: int) -> Path:
     return path.with_name(path.stem + name + suffix)
 
 
+def job_folder(output: Path) -> Path:
+    """Where the job's work lies until it is done."""
+    place = output.parent if is_pattern(output) else output
+    return place.parent / f"{place.name}.vsr"
+
+
 def check_output(output: Path, info: VideoInfo, options: Options) -> None:
     """Raise before any work if the output exists, is the input, or cannot be written."""
     images = is_image_output(output, info)
-    place = output.parent if images and "%" in output.name else output
+    place = output.parent if images and is_pattern(output) else output
     if place.resolve() == info.path.resolve() or (
         images and info.images and place.resolve() == info.images[0].parent.resolve()
     ):
         raise UsageError(f"{output} is the input itself: give another -o")
-    occupied = any(place.iterdir()) if images and place.is_dir() else place.exists() and not images
-    if occupied and not options.overwrite:
+    occupied = any(place.iterdir()) if images and place.is_dir() else place.exists()
+    begun = images and (job_folder(output) / "job.json").exists()  # stopped, maybe while it put images there
+    if occupied and not options.overwrite and not begun:
         raise UsageError(f"{place} exists: add -y to overwrite it, or give another -o")
     folder = place
     while not folder.is_dir():

@@ -1,0 +1,80 @@
+"""Images as input and output: they keep their names and numbers, and what they cannot hold is said."""
+
+import subprocess
+from pathlib import Path
+
+import av
+import pytest
+
+from tests.media import make
+from tests.pipeline.test_run import command, pictures, upscale
+from vsrcli.errors import UsageError
+
+
+@pytest.fixture
+def frames(film: Path, tmp_path: Path) -> Path:
+    """Images 7 to 11, of which 10 is missing."""
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    make.ffmpeg("-i", film, "-frames:v", "5", "-start_number", "7", folder / "%04d.png")
+    (folder / "0010.png").unlink()
+    return folder
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_gap_stays_a_gap(frames: Path, tiny_model: str, tmp_path: Path) -> None:
+    upscale(frames, tmp_path / "out" / "%03d.png", tiny_model)
+    assert names(tmp_path / "out") == ["007.png", "008.png", "009.png", "011.png"]
+
+
+def test_a_part_of_the_images_keeps_their_names(frames: Path, tiny_model: str, tmp_path: Path) -> None:
+    upscale(frames, tmp_path / "folder", tiny_model, start=0.08)
+    upscale(frames, tmp_path / "pattern" / "%04d.png", tiny_model, start=0.08)
+    assert names(tmp_path / "folder") == names(tmp_path / "pattern") == ["0009.png", "0011.png"]
+
+
+def test_one_image_gives_one_image(frames: Path, tiny_model: str, tmp_path: Path) -> None:
+    result = upscale(frames / "0007.png", tmp_path / "large.png", tiny_model)
+    assert result.size == (256, 192)
+    assert pictures(tmp_path / "large.png").shape == (1, 192, 256, 3)
+    subprocess.run(command(frames / "0008.png", "-m", tiny_model, "-q"), check=True)
+    assert pictures(frames / "0008_x4.png").shape == (1, 192, 256, 3)
+    assert not [name for name in names(frames) + names(tmp_path) if name.endswith(".vsr")]
+
+
+def test_several_frames_do_not_go_into_one_image(film: Path, frames: Path, tiny_model: str, tmp_path: Path) -> None:
+    for source in (film, frames):
+        with pytest.raises(UsageError, match=r"large-%08d\.png"):
+            upscale(source, tmp_path / "large.png", tiny_model)
+
+
+def test_what_images_cannot_hold_is_said(film: Path, tiny_model: str, tmp_path: Path) -> None:
+    result = upscale(film, tmp_path / "out" / "%d.png", tiny_model, end=0.1)
+    assert any("no sound" in line for line in result.warnings)
+    assert names(tmp_path / "out") == ["1.png", "2.png", "3.png"]
+
+
+def test_a_percent_sign_is_no_pattern_in_a_video_s_name(film: Path, tiny_model: str, tmp_path: Path) -> None:
+    result = upscale(film, tmp_path / "100%d.mp4", tiny_model, end=0.1)
+    assert result.output == tmp_path / "100%d.mp4"
+    with av.open(str(result.output)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 3
+
+
+def test_a_part_beyond_the_end_is_refused_and_leaves_nothing(film: Path, tiny_model: str, tmp_path: Path) -> None:
+    before = names(tmp_path)
+    with pytest.raises(UsageError, match="no frame"):
+        upscale(film, tmp_path / "out.mp4", tiny_model, start=100.0)
+    assert names(tmp_path) == before
+
+
+@pytest.mark.parametrize("rate", ["0", "-25", "fast", "1/0"])
+def test_a_rate_that_is_none_is_refused(frames: Path, tiny_model: str, tmp_path: Path, rate: str) -> None:
+    done = subprocess.run(
+        command(frames, "-o", tmp_path / "o.mp4", "-m", tiny_model, "--fps", rate), capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert f"{rate} is not a frame rate" in done.stderr
