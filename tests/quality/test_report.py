@@ -41,3 +41,9 @@ def test_mean_leaves_out_what_not_every_row_has() -> None:
         [{"clip": "a", "psnr": 20.0, "vmaf": None}, {"clip": "b", "psnr": 30.0, "vmaf": 5.0}], clip="average"
     )
     assert mean == {"clip": "average", "psnr": 25.0}
+
+
+def test_a_rounded_nothing_has_no_sign() -> None:
+    table = Table([Column("loss", "loss", 3)], [{"loss": -0.0001}])
+    assert "-0.000" not in table.markdown()
+    assert "0.000" in table.markdown()

@@ -146,7 +146,7 @@ def _counter(display: Any, infos: "list[VideoInfo]") -> Callable[[int], None]:
     from vsrcli.pipeline.events import Event
 
     total = infos[master(infos)].frames
-    display.event(Event("start", total=total))
+    display.event(Event("start", "comparing", total=total))
     return lambda done: display.event(Event("frame", "comparing", done=done, total=total))
 
 

@@ -157,7 +157,7 @@ class _Counter:
         from vsrcli.pipeline.events import Event
 
         self._event, self._show, self._total, self._done = Event, display.event, total, 0
-        self._show(Event("start", total=total))
+        self._show(Event("start", "evaluating", total=total))
 
     def __call__(self, clip: str, method: str) -> None:
         self._done += 1

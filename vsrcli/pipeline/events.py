@@ -9,8 +9,8 @@ class Event:
     """One piece of news.
 
     `kind` is "note" or "warning" (a line in `text`), "download" (`done` of `total` bytes), "start" (frame `done` is
-    the first to be made now, of `total` if known), "frame" (`done` of `total` frames are made; `text` says how, if not
-    by upscaling), "assemble" or "done".
+    the first to be made now, of `total` if known), "frame" (`done` of `total` frames are made; the `text` of both says
+    how, if not by upscaling), "assemble" or "done".
     """
 
     kind: str

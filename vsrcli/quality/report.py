@@ -79,5 +79,5 @@ def _text(value: Value, digits: int) -> str:
     value = _blank(value)
     if value is None:
         return ""
-    text = f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+    text = f"{value:z.{digits}f}" if isinstance(value, float) else str(value)
     return text.replace("|", "\\|")

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
 from vsrcli.errors import WeightsError
@@ -208,4 +208,5 @@ def save(
         for key, value in net.state_dict().items()
     }
     about = {**(extra or {}), "arch": arch, "config": config}
-    save_file(tensors, path, metadata={METADATA_KEY: json.dumps(about, sort_keys=True)})
+    # save_file would leave a file that only its owner can read
+    path.write_bytes(serialize(tensors, metadata={METADATA_KEY: json.dumps(about, sort_keys=True)}))
