@@ -196,6 +196,7 @@ def test_bad_output_fails_before_any_work(film: Path, tiny_model: str, tmp_path:
         ({"tile": "7x"}, "not a tile"),
         ({"memory": "lots"}, "not a memory size"),
         ({"device": "abacus"}, "no such device"),
+        ({"device": "xpu"}, "no such device"),  # PyTorch knows the name
         ({"start": 2.0, "end": 1.0}, "after --start"),
     ],
 )
@@ -234,3 +235,9 @@ def test_an_input_error_is_not_raised_for_a_source_without_sound(tiny_model: str
     assert upscale(film, tmp_path / "out.mkv", tiny_model).frames == 6
     with pytest.raises(InputError):
         upscale(tmp_path / "none.mkv", tmp_path / "o.mkv", tiny_model)
+
+
+def test_a_bare_stream_without_index_or_times_goes_through(tiny_model: str, tmp_path: Path) -> None:
+    film = make.video(tmp_path / "in.h264", frames=6)
+    result = upscale(film, tmp_path / "out.mkv", tiny_model)
+    assert result.frames == len(pts(result.output)) == 6

@@ -20,8 +20,11 @@ def pick_device(name: str = "auto") -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
+        known = device.type in ("cpu", "cuda", "mps")
     except RuntimeError:
-        raise UsageError(f"no such device: {name} (use auto, cpu, cuda, cuda:1 or mps)") from None
+        known = False
+    if not known:
+        raise UsageError(f"no such device: {name} (use auto, cpu, cuda, cuda:1 or mps)")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         found = torch.cuda.device_count()
         raise UsageError(f"--device {name}: PyTorch sees {found} CUDA device(s) here; use --device cpu")

@@ -5,7 +5,6 @@ branches is carried across window borders exactly; reverse branches start `looka
 window that never ends is the whole-clip way, a window of one frame is streaming: there is no other code for them.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -55,7 +54,6 @@ class Engine:
 
     def __post_init__(self) -> None:
         self._frames: dict[int, _Frame] = {}
-        self._recent: deque[Tensor] = deque(maxlen=max(2, self.net.context))
         self._pushed = 0
         self._next = 0
         self._scene = 0

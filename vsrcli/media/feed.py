@@ -1,5 +1,6 @@
 """Joins segments into one video stream with exact timestamps, fed to ffmpeg through a pipe."""
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 import av
+from av.error import FFmpegError
 
 from vsrcli.errors import InterruptedJobError, OutputError
 from vsrcli.media.containers import url
@@ -154,7 +156,8 @@ def last_duration(info: VideoInfo, pts: Sequence[int]) -> int:
         return fallback
     with av.open(url(info.path)) as container:
         stream = container.streams[info.stream_index]
-        container.seek(pts[-1], stream=stream)
+        with contextlib.suppress(FFmpegError):  # no index to seek by: all is read
+            container.seek(pts[-1], stream=stream)
         for packet in container.demux(stream):
             if packet.pts == pts[-1] and packet.duration:
                 return int(packet.duration)
