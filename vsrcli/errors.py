@@ -1,5 +1,7 @@
 """The one exception family. Each kind carries the exit code that the command line ends with."""
 
+from pathlib import Path
+
 
 class VsrError(Exception):
     """A failure with a one-line message that says what to do. Exit code 1."""
@@ -11,6 +13,14 @@ class UsageError(VsrError):
     """The call itself is wrong: options that contradict each other or do not fit the input. Exit code 2."""
 
     exit_code = 2
+
+
+class OutputExistsError(UsageError):
+    """The output, `path`, is there already and may not be overwritten."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} exists: add -y to overwrite it, or give another -o")
+        self.path = path
 
 
 class InputError(VsrError):

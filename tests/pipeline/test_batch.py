@@ -38,6 +38,18 @@ def test_a_tree_is_kept_and_a_bad_file_does_not_stop_the_rest(tree: Path, tiny_m
     assert [r["status"] for r in json.loads(again.stdout)].count("skipped") == 2
 
 
+def test_results_beside_their_sources_are_neither_made_again_nor_enlarged_themselves(
+    tree: Path, tiny_model: str
+) -> None:
+    make.video(tree / "a2.mp4", frames=1)
+    (tree / "broken.mp4").unlink()
+    for expected in (["done", "done"], ["skipped", "skipped"]):
+        done = vsr("upscale", tree, "-m", tiny_model, "--json")
+        assert done.returncode == 0
+        assert [r["status"] for r in json.loads(done.stdout)] == expected
+    assert sorted(p.name for p in tree.glob("*.mp4")) == ["a.mp4", "a2.mp4", "a2_x4.mp4", "a_x4.mp4"]
+
+
 def test_without_recursive_only_the_folder_itself_is_worked_through(tree: Path, tmp_path: Path) -> None:
     found = [i.source.name for i in batch.items([tree], tmp_path / "out", recursive=False)]
     assert found == ["a.mp4", "broken.mp4"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from vsrcli.errors import InterruptedJobError, SomeFailedError, UsageError, VsrError
+from vsrcli.errors import InterruptedJobError, OutputExistsError, SomeFailedError, UsageError, VsrError
 
 
 class Size(click.ParamType):
@@ -195,18 +195,23 @@ def _one(source: Path, output: Path | None, options: Any, display: Any, *, dry_r
 
 
 def _many(items: list[Any], options: Any, display: Any, *, dry_run: bool) -> list[dict[str, Any]]:
-    """Each item in turn; a failure is shown and the next one begun."""
+    """Each item in turn; a failure is shown and the next one begun. What is there already is not made again."""
     reports: list[dict[str, Any]] = []
+    results: set[str] = set()
     for i, item in enumerate(items, 1):
         display.line(f"[{i}/{len(items)}] {item.source}")
-        if item.output is not None and item.output.exists() and not options.overwrite:
-            display.line(f"  {item.output} is there already: skipped")
-            reports.append({"status": "skipped", "input": str(item.source), "output": str(item.output)})
+        if str(item.source) in results:  # results beside their sources are found with them the next time
+            display.line("  a result of this call: left out")
             continue
         try:
             reports.append(_one(item.source, item.output, options, display, dry_run=dry_run))
+            results.add(reports[-1]["output"])
         except (InterruptedJobError, KeyboardInterrupt):
             raise
+        except OutputExistsError as error:
+            display.line(f"  {error.path} is there already: skipped")
+            reports.append({"status": "skipped", "input": str(item.source), "output": str(error.path)})
+            results.add(str(error.path))
         except UsageError as error:
             if i == 1 and len(items) == 1:
                 raise

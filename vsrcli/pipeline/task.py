@@ -9,7 +9,7 @@ import torch
 from vsrcli import __version__, zoo
 from vsrcli.engine.device import pick_device, pick_precision, place
 from vsrcli.engine.plan import WINDOW, Plan, estimate
-from vsrcli.errors import OutputError, UsageError
+from vsrcli.errors import OutputError, OutputExistsError, UsageError
 from vsrcli.media.containers import CONTAINERS
 from vsrcli.media.images import WRITABLE_SUFFIXES
 from vsrcli.media.info import VideoInfo
@@ -146,7 +146,7 @@ def check_output(output: Path, info: VideoInfo, options: Options) -> None:
     occupied = any(place.iterdir()) if images and place.is_dir() else place.exists()
     begun = images and (job_folder(output) / "job.json").exists()  # stopped, maybe while it put images there
     if occupied and not options.overwrite and not begun:
-        raise UsageError(f"{place} exists: add -y to overwrite it, or give another -o")
+        raise OutputExistsError(place)
     folder = place
     while not folder.is_dir():
         if folder.exists() and folder != output:
