@@ -1,5 +1,6 @@
 """Training: packs from real media, batches by number, runs that resume exactly, losses that mean what they say."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,17 +12,18 @@ from click.testing import CliRunner
 from safetensors.torch import save_file
 from torch import Tensor
 
+from tests.media import make
 from vsrcli.cli.train import command
 from vsrcli.errors import InputError, UsageError
 from vsrcli.nets.basicvsr import BasicVSR
 from vsrcli.nets.iconvsr import IconVSR
 from vsrcli.nets.reparam import merged_state
-from vsrcli.quality import degrade
-from vsrcli.training import curve, recipe, stills
+from vsrcli.quality import degrade, metrics
+from vsrcli.training import curve, pictures, recipe, stills
 from vsrcli.training.data import Pack, Sampler, validation_pairs
 from vsrcli.training.distill import ConvLSTM, SpaceTime, attention
 from vsrcli.training.losses import charbonnier, flow_warping
-from vsrcli.training.pack import pack
+from vsrcli.training.pack import compact, pack
 from vsrcli.training.real import CODECS, lower_real, transcode
 from vsrcli.training.trainer import Trainer, learning_rate
 from vsrcli.training.warm import take_over
@@ -120,6 +122,37 @@ def test_a_pack_that_is_none_is_named(tmp_path: Path) -> None:
     save_file({"train/short": textured(2, 64, 64)}, tmp_path / "short.safetensors")
     with pytest.raises(UsageError, match="3 frames of 48x48"):
         Sampler(Pack([tmp_path / "short.safetensors"]), recipe.parse(TINY, "tiny").data, 4, 0)
+
+
+def test_a_compact_pack_holds_the_same_clips_in_less(tmp_path: Path) -> None:
+    smooth = {
+        f"{part}/{name}": torch.from_numpy(np.stack([make.pattern(i, 128, 96) for i in range(5)])).permute(0, 3, 1, 2)
+        for part, name in (("train", "a.001"), ("train", "a.002"), ("train", "b.001"), ("validation", "c.001"))
+    }
+    low = {key.replace("/", "-lr/"): clip[..., ::4, ::4] for key, clip in smooth.items()}
+    save_file({k: v.contiguous() for k, v in (smooth | low).items()}, tmp_path / "whole.safetensors")
+    small = tmp_path / "small.safetensors"
+    done = CliRunner().invoke(command, ["--compact", "1", str(tmp_path / "whole.safetensors"), "-o", str(small)])
+    assert done.exit_code == 0, done.output
+    assert small.stat().st_size < 0.4 * (tmp_path / "whole.safetensors").stat().st_size
+    whole, again = Pack([tmp_path / "whole.safetensors"]), Pack([small])
+    assert len(again.names("train")) == 3
+    for part in ("train", "validation"):
+        for name in again.names(part):
+            hr, lr = again.pair(part, name)
+            true, true_lr = whole.pair(part, name.removeprefix("small/"))
+            assert lr is not None and true_lr is not None and torch.equal(lr, true_lr)
+            assert metrics.psnr(hr.float(), true.float()).min() > 38
+    few = compact([tmp_path / "whole.safetensors"], small, 3 * len(pictures.compress(hr, lossless=False)))
+    assert few == 2  # one for validation, one to train on, with their small frames
+
+
+def test_pictures_are_read_alike_without_pyav(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torchvision", reason="torchvision reads packs where PyAV is missing")
+    clip = torch.from_numpy(np.stack([make.pattern(i) for i in range(3)])).permute(0, 3, 1, 2)
+    data = pictures.compress(clip, lossless=True)
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert torch.equal(pictures.decompress(data, 3), clip)
 
 
 def test_warping_loss_is_least_for_the_true_flow() -> None:

@@ -20,6 +20,12 @@ PATH = click.Path(path_type=Path)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--threads", type=int, help="CPU threads.  [default: all]")
 @click.option("--pack", "packing", is_flag=True, help="Pack the SOURCEs (videos, photographs, folders) into -o.")
+@click.option(
+    "--compact",
+    "mib",
+    type=click.IntRange(1),
+    help="Write so many MiB of the packs named as SOURCEs to -o, compressed.",
+)
 @click.option("-o", "--output", type=PATH, help="The pack to write.")
 @click.option("--clips", default=12, show_default=True, help="Clips per source when packing.")
 @click.option("--hold-out", multiple=True, help="Validate on sources whose name contains this, when packing.")
@@ -36,6 +42,7 @@ def command(
     device: str,
     threads: int | None,
     packing: bool,
+    mib: int | None,
     output: Path | None,
     clips: int,
     hold_out: tuple[str, ...],
@@ -48,6 +55,7 @@ def command(
     vsr train --pack videos/ photos/ -o pack.safetensors --hold-out lake
     vsr train repvsr-bi --data pack.safetensors --minutes 60
     vsr train repvsr-bi --data pack.safetensors --minutes 60 --resume
+    vsr train --compact 50 pack.safetensors -o small.safetensors
     """
     import torch
 
@@ -59,6 +67,11 @@ def command(
         click.echo("\n".join(recipes.known()))
     elif packing:
         _pack(what, output, clips=clips, hold_out=hold_out, real_scale=real_scale, seed=seed or 0)
+    elif mib:
+        from vsrcli.training.pack import compact
+
+        target = _target(output)
+        _tell(target, compact([Path(w) for w in what], target, mib * 2**20))
     else:
         if len(what) != 1:
             raise UsageError(f"name one recipe: {', '.join(recipes.known())}, or a .toml file")
@@ -79,8 +92,7 @@ def _pack(
 ) -> None:
     from vsrcli.training.pack import pack
 
-    if output is None:
-        raise UsageError("-o: name the pack to write")
+    output = _target(output)
     count = pack(
         [Path(w) for w in what],
         output,
@@ -90,6 +102,16 @@ def _pack(
         seed=seed,
         say=lambda line: click.echo(line, err=True),
     )
+    _tell(output, count)
+
+
+def _target(output: Path | None) -> Path:
+    if output is None:
+        raise UsageError("-o: name the pack to write")
+    return output
+
+
+def _tell(output: Path, count: int) -> None:
     click.echo(f"{output}: {count} clips, {output.stat().st_size / 2**20:.1f} MiB")
 
 

@@ -1,8 +1,8 @@
 """Packed clips and the batches drawn from them: random crops, flips, transposes and time reversal, then degradation.
 
 A pack is one safetensors file of uint8 clips (t, 3, h, w): `train/NAME` and `validation/NAME`, and where the
-low-resolution side was made at packing time (degradation "real") also `train-lr/NAME` and `validation-lr/NAME`. It
-needs no video library to read, so training runs where there is none.
+low-resolution side was made at packing time (degradation "real") also `train-lr/NAME` and `validation-lr/NAME`; or
+compressed (pictures.py). It needs no video library to read, so training runs where there is none.
 """
 
 import json
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from vsrcli.errors import InputError, UsageError
 from vsrcli.quality import degrade
+from vsrcli.training.pictures import decompress
 from vsrcli.training.recipe import DataRecipe
 
 VALIDATION_CLIPS = 9
@@ -34,7 +35,10 @@ class Pack:
                 with safe_open(path, "pt") as file:
                     tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
                     about = file.metadata() or {}
-                self.sources += json.loads(about.get("vsr", "{}")).get("sources", [])
+                known = json.loads(about.get("vsr", "{}"))
+                for key, length in known.get("lengths", {}).items():
+                    tensors[key] = decompress(tensors[key], length)
+                self.sources += known.get("sources", [])
             except (OSError, ValueError, SafetensorError) as error:
                 message = f"{path}: not a pack of training clips ({error}): make one by vsr train --pack"
                 raise InputError(message) from None
@@ -109,8 +113,7 @@ class Sampler:
 def validation_pairs(pack: Pack, degradation: str, scale: int) -> list[Pair]:
     """Clips that are kept from training, whole, at most VALIDATION_CLIPS spread over all: LR and HR with n = 1."""
     pairs = []
-    names = pack.names("validation")
-    for name in names[:: -(-len(names) // VALIDATION_CLIPS) or 1]:
+    for name in spread(pack.names("validation")):
         hr, lr = pack.pair("validation", name)
         if degradation == "real" and lr is None:
             continue
@@ -118,6 +121,11 @@ def validation_pairs(pack: Pack, degradation: str, scale: int) -> list[Pair]:
         given = lr[None].float() / 255 if degradation == "real" and lr is not None else None
         pairs.append((lower(target, degradation, scale) if given is None else given, target))
     return pairs
+
+
+def spread(names: list[str]) -> list[str]:
+    """At most VALIDATION_CLIPS of the names, evenly spread."""
+    return names[:: -(-len(names) // VALIDATION_CLIPS) or 1]
 
 
 def lower(hr: Tensor, degradation: str, scale: int) -> Tensor:
