@@ -134,6 +134,21 @@ def test_when_no_tile_is_small_enough_one_clear_error_says_so() -> None:
     assert is_out_of_memory(MemoryError())
 
 
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("MPS backend out of memory (MPS allocated: 17.95 GiB)", True),
+        ("CUDA error: out of memory", True),
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", True),
+        ("[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory", True),
+        ("CUDA error: an illegal memory access was encountered", False),
+        ("The size of tensor a (3) must match the size of tensor b (4)", False),
+    ],
+)
+def test_the_words_for_out_of_memory_are_known_on_every_device(message: str, expected: bool) -> None:
+    assert is_out_of_memory(RuntimeError(message)) is expected
+
+
 def test_the_detector_finds_cuts_and_not_motion_or_fades() -> None:
     pan, other = moving_clip(8, seed=5), moving_clip(8, seed=6) * 0.3
     fade = torch.stack([pan[i] * (1 - i / 8) for i in range(8)])

@@ -38,6 +38,14 @@ def test_a_whole_clip_is_planned_by_its_length(net: BasicVSR) -> None:
     assert choose_plan(net, 480, 640, wanted, FP32, CPU, 8 << 30, frames=500).tile is not None
 
 
+def test_a_window_s_frames_and_flows_lie_on_the_gpu_with_its_features(net: BasicVSR) -> None:
+    def needed(window: int) -> int:
+        plan = Plan(window=window, lookahead=0)
+        return estimate(net, 480, 640, plan, torch.float16, torch.device("cuda"), frames=100)
+
+    assert needed(30) - needed(10) >= 20 * 480 * 640 * (2 * net.stored_channels + 4 * (3 + 2 + 2))
+
+
 def test_a_tile_that_was_asked_for_is_kept(net: BasicVSR) -> None:
     plan = choose_plan(net, 1080, 1920, Plan(tile=(640, 360)), FP32, CPU, 1 << 20, fixed_tile=True)
     assert plan.tile == (640, 360)

@@ -258,4 +258,6 @@ def is_out_of_memory(error: BaseException) -> bool:
         return False
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return "not enough memory" in str(error) or "can't allocate memory" in str(error)
+    # CPU allocators; MPS, and CUDA outside PyTorch's allocator; cuDNN and cuBLAS
+    signs = ("not enough memory", "can't allocate memory", "out of memory", "ALLOC_FAILED")
+    return any(sign in str(error) for sign in signs)

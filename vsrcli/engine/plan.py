@@ -101,12 +101,13 @@ def estimate(
     whole = height * width
     step = crop * net.working_channels * 4 + min(crop, STRIP_PIXELS) * net.scale**2 * 64 * 3 * 4
     net_bytes = held * net.stored_channels * size * crop + max(step, whole * net.flow_channels * 4)
+    frame_bytes = 4 * (3 + 4)  # a frame and its two flows; on a CPU tiles are views of them
     if device.type != "cpu":
-        return net_bytes
+        return net_bytes + held * crop * frame_bytes + 2 * crop * net.scale**2 * 3 * 4  # an HR frame and its strips
     hr = whole * net.scale**2
     canvas = window * hr * 3 * 4 if crop < whole else 0
     waiting = hr * (QUEUED_FRAMES * 3 * 4 + ENCODER_FRAMES * 3 // 2)
-    return net_bytes + held * whole * 4 * (3 + 4) + canvas + waiting
+    return net_bytes + held * whole * frame_bytes + canvas + waiting
 
 
 def choose_plan(
