@@ -69,13 +69,19 @@ def test_the_output_is_named_after_the_input(film: Path, tiny_model: str, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("asked", "size"), [({"scale": 2}, (128, 96)), ({"height": 100}, (134, 100)), ({"size": (100, 60)}, (100, 60))]
+    ("asked", "size"),
+    [
+        ({"scale": 2}, (128, 96)),
+        ({"height": 100}, (134, 100)),
+        ({"size": (100, 60)}, (100, 60)),
+        ({"size": (99, 59)}, (100, 60)),  # 4:2:0 has no odd sizes
+    ],
 )
 def test_other_sizes_are_reached(
     film: Path, tiny_model: str, tmp_path: Path, asked: dict[str, Any], size: tuple[int, int]
 ) -> None:
     result = upscale(film, tmp_path / "out.mkv", tiny_model, end=0.2, **asked)
-    assert pictures(result.output).shape[2:0:-1] == size
+    assert pictures(result.output).shape[2:0:-1] == size == result.size
 
 
 def test_images_in_images_out_without_loss_and_with_their_names(film: Path, tiny_model: str, tmp_path: Path) -> None:
@@ -150,6 +156,8 @@ def test_other_settings_do_not_mix_with_an_unfinished_job(tiny_model: str, tmp_p
         upscale(film, tmp_path / "out.mp4", tiny_model, on_event=interrupt)
     with pytest.raises(UsageError, match=r"differs in crf.*--restart"):
         upscale(film, tmp_path / "out.mp4", tiny_model, crf=30)
+    with pytest.raises(UsageError, match=r"differs in memory.*--restart"):  # the plan is the one it began with
+        upscale(film, tmp_path / "out.mp4", tiny_model, memory="64MiB")
     assert upscale(film, tmp_path / "out.mp4", tiny_model, crf=30, restart=True).made == 150
 
 
@@ -206,6 +214,12 @@ def test_wrong_options_are_refused_with_a_way_out(
     with pytest.raises(UsageError, match=message):
         vsrcli.upscale(film, tmp_path / "out.mkv", **{"model": tiny_model} | options)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_budget_that_cannot_be_kept_is_said(film: Path, tiny_model: str, tmp_path: Path) -> None:
+    result = upscale(film, tmp_path / "out.mkv", tiny_model, end=0.2, memory="1MiB")
+    assert any("--memory 1MiB is too little" in line for line in result.warnings)
+    assert not upscale(film, tmp_path / "roomy.mkv", tiny_model, end=0.2, memory="8GiB").warnings
 
 
 def test_a_damaged_checkpoint_is_refused(film: Path, tmp_path: Path) -> None:

@@ -29,9 +29,10 @@ class Writer(Protocol):
 
 
 class Sink(Protocol):
-    """One kind of output. `warnings` are lines about what the output cannot hold."""
+    """One kind of output. `size` is (width, height); `warnings` are lines about what the output cannot hold."""
 
     output: Path
+    size: tuple[int, int]
     warnings: list[str]
 
     def settings(self) -> dict[str, object]:
@@ -56,6 +57,7 @@ class VideoSink:
         span: tuple[float | None, float | None] = (None, None),
     ) -> None:
         self.output, self.info, self.encode, self.span = output, info, encode, span
+        self.size = (encode.width, encode.height)
         self.warnings = [*encode.notes, *([] if info.images else check_container(info, output))]
         matrix = output_colour(info, encode).matrix
         if info.colour.matrix == 2 and matrix not in (0, 2) and not info.images:

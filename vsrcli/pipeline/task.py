@@ -8,7 +8,7 @@ import torch
 
 from vsrcli import __version__, zoo
 from vsrcli.engine.device import pick_device, pick_precision, place
-from vsrcli.engine.plan import WINDOW, Plan, estimate
+from vsrcli.engine.plan import WINDOW, Plan, estimate, parse_size
 from vsrcli.errors import OutputError, OutputExistsError, UsageError
 from vsrcli.media.containers import CONTAINERS
 from vsrcli.media.images import WRITABLE_SUFFIXES
@@ -64,7 +64,8 @@ class Task:
     def settings(self) -> dict[str, Any]:
         """All that shapes the frames: a job goes on only with the same."""
         o = self.options
-        asked = {name: getattr(o, name) for name in ("propagation", "window", "lookahead", "tile", "deinterlace")}
+        names = ("propagation", "window", "lookahead", "tile", "memory", "deinterlace")
+        asked = {name: getattr(o, name) for name in names}
         return {
             "version": __version__,
             "model": self.model.name,
@@ -110,7 +111,10 @@ def prepare(source: Path, output: Path | None, options: Options, on_event: OnEve
     warnings = list(sink.warnings)
     if info.interlaced and options.deinterlace == "auto":
         warnings.append("the source is interlaced: made progressive (--deinterlace off leaves its fields as they are)")
-    return Task(info, options, model, device, dtype, plan, sink, size, warnings)
+    task = Task(info, options, model, device, dtype, plan, sink, sink.size, warnings)
+    if options.memory is not None and task.memory > parse_size(options.memory):
+        warnings.append(f"--memory {options.memory} is too little: this takes about {task.memory / 2**30:.2f} GiB")
+    return task
 
 
 def default_output(info: VideoInfo, options: Options, scale: int) -> Path:
