@@ -60,9 +60,11 @@ class Pack:
 class Sampler:
     """Batches by number: batch i depends on the seed, the recipe, the pack and i alone, so any run can be resumed."""
 
-    def __init__(self, pack: Pack, recipe: DataRecipe, scale: int, seed: int) -> None:
-        """Raises UsageError where the pack cannot serve the recipe."""
-        self.pack, self.recipe, self.scale, self.seed = pack, recipe, scale, seed
+    def __init__(
+        self, pack: Pack, recipe: DataRecipe, scale: int, seed: int, device: torch.device | str = "cpu"
+    ) -> None:
+        """Raises UsageError where the pack cannot serve the recipe. Frames are degraded on the `device`."""
+        self.pack, self.recipe, self.scale, self.seed, self.device = pack, recipe, scale, seed, torch.device(device)
         size = recipe.patch * scale
         self.names = []
         for name in pack.names("train"):
@@ -81,9 +83,9 @@ class Sampler:
         """LR (n, t, 3, p, p) and HR (n, t, 3, s*p, s*p) of batch `number`."""
         generator = torch.Generator().manual_seed((self.seed << 32) + number)
         pairs = [self._clip(generator) for _ in range(self.recipe.batch)]
-        hr = torch.stack([h for h, _ in pairs]).float() / 255
+        hr = torch.stack([h for h, _ in pairs]).to(self.device).float() / 255
         if self.recipe.degradation == "real":
-            return torch.stack([lr for _, lr in pairs if lr is not None]).float() / 255, hr
+            return torch.stack([lr for _, lr in pairs if lr is not None]).to(self.device).float() / 255, hr
         return lower(hr, self.recipe.degradation, self.scale), hr
 
     def _clip(self, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:

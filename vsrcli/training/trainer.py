@@ -38,7 +38,7 @@ class Trainer:
         self.recipe, self.out, self.device, self.say = recipe, out, torch.device(device), say or (lambda line: None)
         self.net = build(recipe).to(self.device).train()
         self.net.set_precision(DTYPES[recipe.optimiser.precision])
-        self.sampler = Sampler(pack, recipe.data, self.net.scale, recipe.optimiser.seed)
+        self.sampler = Sampler(pack, recipe.data, self.net.scale, recipe.optimiser.seed, self.device)
         self.validation = validation_pairs(pack, recipe.data.degradation, self.net.scale)
         groups = _groups(self.net, recipe.optimiser)
         self.teacher, self.space_time = None, None
@@ -83,7 +83,7 @@ class Trainer:
     def step(self) -> dict[str, float]:
         """One iteration: what the log says of it."""
         recipe, optimiser = self.recipe, self.optimiser
-        lr, hr = (x.to(self.device) for x in self._batch())
+        lr, hr = self._batch()
         rate = learning_rate(recipe.optimiser, self.iteration)
         for group in optimiser.param_groups:
             group["lr"] = rate * group["factor"]
