@@ -1,6 +1,7 @@
 """Images as input and output: they keep their names and numbers, and what they cannot hold is said."""
 
 import subprocess
+import tempfile
 from pathlib import Path
 
 import av
@@ -78,3 +79,14 @@ def test_a_rate_that_is_none_is_refused(frames: Path, tiny_model: str, tmp_path:
     )
     assert done.returncode == 2
     assert f"{rate} is not a frame rate" in done.stderr
+
+
+def test_an_output_folder_on_another_disk_is_filled(frames: Path, tiny_model: str, tmp_path: Path) -> None:
+    shm = Path("/dev/shm")
+    if not shm.is_dir() or shm.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("needs a second file system")
+    with tempfile.TemporaryDirectory(dir=shm) as elsewhere:
+        (tmp_path / "out").symlink_to(elsewhere)
+        result = upscale(frames, tmp_path / "out", tiny_model)
+        assert len(list(Path(elsewhere).iterdir())) == result.frames
+    assert not (tmp_path / "out.vsr").exists()

@@ -131,7 +131,7 @@ class ImageSink:
             self.folder.mkdir(parents=True, exist_ok=True)
             for segment in segments:
                 for image in sorted(segment.path.iterdir()):
-                    image.replace(self.folder / image.name)
+                    shutil.move(image, self.folder / image.name)  # which may lie on another disk
         except OSError as error:
             raise OutputError(f"cannot write {self.folder}: {error.strerror}") from None
 
