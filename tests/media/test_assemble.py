@@ -345,7 +345,8 @@ def test_awkward_names_are_only_names(mp4: Path, tmp_path: Path, name: str) -> N
         (suffix, codec)
         for suffix in (".mp4", ".mov", ".mkv", ".webm", ".ts", ".avi")
         for codec in CONTAINERS[suffix].video
-    ],
+    ]
+    + [(".m4v", "av1"), (".m2ts", "hevc")],
 )
 def test_every_container_holds_the_codecs_it_is_said_to(tmp_path: Path, suffix: str, codec: str) -> None:
     source = make.video(tmp_path / "in.mkv", frames=9)
@@ -369,6 +370,48 @@ def test_late_and_odd_clocks_survive_in_mp4(tmp_path: Path) -> None:
     dts = [p.dts or 0 for p in packets]
     assert dts == sorted(set(dts))
     assert all((p.dts or 0) <= (p.pts or 0) for p in packets)
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".ts", "h264"), (".mkv", "ffv1"), (".mp4", "h264"), (".mov", "prores")])
+def test_a_clock_that_wraps_around_keeps_all_frames_in_sync(tmp_path: Path, suffix: str, codec: str) -> None:
+    late = ["-output_ts_offset", "95442.2", "-mpegts_copyts", "1"]  # 2^33 ticks are 95443.7 s
+    picture = make.video(tmp_path / "picture.mp4", frames=10)
+    source = tmp_path / "in.ts"
+    make.ffmpeg("-i", picture, *tones(1, 0.4), "-map", "0", "-map", "1", "-c:v", "copy", "-c:a", "ac3", *late, source)
+    output = tmp_path / f"out{suffix}"
+    warnings = enlarge(source, output, codec=codec)
+    before, after = read(source), read(output)
+    assert before.pts[0] < 0
+    assert any("cannot hold negative times" in line for line in warnings)
+    shift = after.pts[0] - before.pts[0]
+    assert all(abs(b + shift - a) < Fraction(1, 500) for b, a in zip(before.pts, after.pts, strict=True))
+    old, new = (film.of("audio")[0]["packets"] for film in (before, after))
+    assert [data for _, data in new] == [data for _, data in old]
+    assert all(abs(b + shift - a) < Fraction(1, 500) for (b, _), (a, _) in zip(old, new, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [(".mp4", "av1"), (".mp4", "vp9"), (".mkv", "av1"), (".mov", "prores"), (".mkv", "ffv1")]
+)
+def test_the_shape_of_pixels_is_kept_by_codecs_without_a_place_for_it(tmp_path: Path, suffix: str, codec: str) -> None:
+    source = make.video(tmp_path / "in.mkv", frames=2, sar=Fraction(16, 11))
+    enlarge(source, tmp_path / f"out{suffix}", codec=codec)
+    with av.open(str(tmp_path / f"out{suffix}")) as container:
+        assert container.streams.video[0].sample_aspect_ratio == Fraction(16, 11)
+
+
+def test_tags_of_the_old_file_are_not_carried_on(mp4: Path, tmp_path: Path) -> None:
+    make.ffmpeg("-i", mp4, "-map", "0:v:0", "-c", "copy", "-metadata", "MAJOR_BRAND=isom", tmp_path / "in.mkv")
+    warnings = enlarge(tmp_path / "in.mkv", tmp_path / "out.mp4")
+    assert not any("cannot hold these tags" in line for line in warnings)
+    enlarge(tmp_path / "in.mkv", tmp_path / "out.mkv")
+    assert "MAJOR_BRAND" not in read(tmp_path / "out.mkv").tags
+
+
+def test_avi_leaves_out_a_second_video_and_says_so(tmp_path: Path) -> None:
+    picture = make.video(tmp_path / "picture.mp4", frames=4)
+    make.ffmpeg("-i", picture, "-i", picture, "-map", "0", "-map", "1", "-c", "copy", tmp_path / "in.mkv")
+    assert any("stream 1 (video, h264): left out" in line for line in enlarge(tmp_path / "in.mkv", tmp_path / "o.avi"))
 
 
 def test_subtitles_change_form_but_not_words(mkv: Path, mp4: Path, tmp_path: Path) -> None:

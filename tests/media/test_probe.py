@@ -170,3 +170,11 @@ def test_real_phone_video(shared: Path) -> None:
     assert info.rotation == (0, -65536, 0, 65536, 0, 0, 0, 0, 1 << 30)
     assert (info.frames, info.width, info.height, info.time_base) == (23, 352, 288, Fraction(1, 90000))
     assert [stream.codec for stream in info.streams] == ["aac"]
+
+
+def test_pipes_and_names_that_are_no_text_are_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(InputError, match="is a pipe"):
+        probe(tmp_path / "pipe.mp4")
+    with pytest.raises(InputError, match="not UTF-8"):
+        probe(tmp_path / os.fsdecode(b"caf\xe9.mp4"))

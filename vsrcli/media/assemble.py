@@ -15,7 +15,8 @@ from av.stream import Disposition
 from vsrcli.errors import OutputError
 from vsrcli.media.codecs import EncodeSettings
 from vsrcli.media.containers import check_container, container_of, url
-from vsrcli.media.feed import Feed, last_duration, segment_pts
+from vsrcli.media.encode import output_aspect
+from vsrcli.media.feed import Feed, last_duration, segment_lead, segment_pts
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.mux import ffmpeg, mux_command
 
@@ -41,7 +42,7 @@ def assemble(
     raises `OutputError` (and leaves nothing) otherwise, `InterruptedJobError` once `cancelled` says so.
     """
     preview = start is not None or end is not None
-    feed = _feed(segments, info, output, pts, preview, warn)
+    feed = _feed(segments, info, settings, output, pts, preview, warn)
     for note in check_container(info, output) if not info.images else []:
         warn(note)
     partial = output.with_name(f".{output.stem}.partial{output.suffix}")
@@ -77,7 +78,7 @@ def verify(written: Path, feed: Feed, warn: Callable[[str], None]) -> None:
     shift = found[0] * tick - wanted[0]
     shift = shift if abs(shift) > tick else Fraction(0)
     if any(abs(got * tick - shift - want) > tick for got, want in zip(found, wanted, strict=True)):
-        raise OutputError(f"the assembled file's frame times differ from the source's: use -o {written.stem}.mkv")
+        raise OutputError("the assembled file's frame times differ from the source's: use -o NAME.mkv")
     if shift:
         warn(f"{written.suffix} cannot hold negative times: picture and sound start {float(shift):.3f} s later")
 
@@ -85,12 +86,13 @@ def verify(written: Path, feed: Feed, warn: Callable[[str], None]) -> None:
 def _feed(
     segments: Sequence[Path],
     info: VideoInfo,
+    settings: EncodeSettings,
     output: Path,
     pts: Sequence[int] | None,
     preview: bool,
     warn: Callable[[str], None],
 ) -> Feed:
-    ordered = sorted(pts) if pts is not None else segment_pts(segments, info.time_base)
+    ordered = sorted(pts) if pts is not None else segment_pts(segments, info)
     if not ordered:
         raise OutputError("there are no frames to assemble")
     origin = ordered[0] if preview else 0
@@ -107,7 +109,8 @@ def _feed(
             raise OutputError(f".avi knows only a constant frame rate: use -o {output.stem}.mkv")
         if any(abs(t * time_base - (s - origin) * info.time_base) > time_base / 10 for s, t in times.items()):
             warn(f".avi knows only a constant frame rate: the frame times move by up to {float(time_base / 2):.3f} s")
-    return Feed(tuple(segments), info.time_base, time_base, times, duration, info.rotation)
+    aspect, lead = output_aspect(info, settings), segment_lead(info)
+    return Feed(tuple(segments), info.time_base, time_base, times, duration, info.rotation, aspect, lead)
 
 
 def _write_gif(feed: Feed, partial: Path, folder: Path, cancelled: Callable[[], bool]) -> None:

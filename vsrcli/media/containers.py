@@ -174,7 +174,8 @@ def _place(stream: OtherStream, container: Container, suffix: str, has_chapters:
     if stream.kind == "attachment":
         return Placement(stream, "copy") if container.attachments else left_out
     if stream.kind == "video":
-        held = container.covers if stream.attached_picture else container.video
+        further = () if container.muxer == "avi" else container.video  # without times, B-frames lose their order
+        held = container.covers if stream.attached_picture else further
         return Placement(stream, "copy") if codec in held else left_out
     if has_chapters and codec in UNNAMED:
         return None

@@ -15,6 +15,7 @@ from vsrcli.errors import OutputError
 from vsrcli.media.codecs import EncodeSettings, encoder_options
 from vsrcli.media.colour import from_rgb
 from vsrcli.media.containers import url
+from vsrcli.media.feed import segment_lead
 from vsrcli.media.info import Colour, VideoInfo
 
 RGB_MATRIX = 0
@@ -25,12 +26,14 @@ class SegmentWriter:
     """Encodes RGB frames with a fresh encoder into one file; use it as a context manager.
 
     The file is NUT, which takes any time base, so `pts` comes back as it went in (ProRes, which NUT does not know, goes
-    to QuickTime with the time base as its clock). After an error in the `with` block the file is incomplete.
+    to QuickTime with the time base as its clock); only where the source has negative ones, `segment_lead` is added.
+    After an error in the `with` block the file is incomplete.
     """
 
     def __init__(self, path: Path, info: VideoInfo, settings: EncodeSettings):
         self._info, self._settings, self._path = info, settings, path
         self._colour = output_colour(info, settings)
+        self._lead = segment_lead(info)
         self._closed = False
         try:
             self._container = _open_segment(path, info, settings)
@@ -81,7 +84,12 @@ class SegmentWriter:
 
     def _encode(self, frame: av.VideoFrame | None) -> None:
         try:
-            self._container.mux(self._stream.encode(frame))
+            for packet in self._stream.encode(frame):
+                if self._lead and packet.pts is not None:
+                    packet.pts += self._lead
+                if self._lead and packet.dts is not None:
+                    packet.dts += self._lead
+                self._container.mux(packet)
         except FAILURES as error:
             raise OutputError(f"cannot write {self._path}: {_reason(error)}") from error
 

@@ -23,7 +23,8 @@ MICROSECOND = Fraction(1, 1_000_000)
 class Feed:
     """The joined video, in showing order: `times` are its pts in `time_base`, by the pts that the segments carry.
 
-    `last_duration` (in `time_base`) is how long the last frame shows.
+    `last_duration` (in `time_base`) is how long the last frame shows. `lead` is what `segment_lead` says. `aspect` is
+    the pixels' (0: undeclared); some codecs have no place for it, so it stands beside them.
     """
 
     segments: tuple[Path, ...]
@@ -32,6 +33,8 @@ class Feed:
     times: dict[int, int]
     last_duration: int
     rotation: tuple[int, ...] | None
+    aspect: Fraction = Fraction(0)
+    lead: int = 0
 
     @property
     def end(self) -> int:
@@ -100,6 +103,7 @@ class Feed:
                         source, opaque=True
                     )  # the decoder's name may be no encoder
                     output.time_base = self.time_base
+                    output.codec_context.sample_aspect_ratio = self.aspect
                     if self.rotation and self._muxer() != "nut":
                         output.set_display_matrix(self.rotation)
                 pts = self._time_of(packet)
@@ -133,19 +137,25 @@ class Feed:
             raise OutputError("a segment has a frame without a timestamp: use --restart")
         pts = packet.pts * Fraction(packet.time_base) / self.source_time_base
         try:
-            return self.times[int(pts)]
+            return self.times[int(pts) - self.lead]
         except KeyError:
             raise OutputError(f"a segment has an unexpected frame at pts {pts}: use --restart") from None
 
 
-def segment_pts(segments: Sequence[Path], time_base: Fraction) -> list[int]:
-    """The pts of all frames in the segments, in `time_base`, sorted."""
+def segment_lead(info: VideoInfo) -> int:
+    """What the segments' pts are ahead of the source's, since a segment has no place for negative ones."""
+    return math.ceil((10 - info.start_time) / info.time_base) if info.start_time < 0 else 0
+
+
+def segment_pts(segments: Sequence[Path], info: VideoInfo) -> list[int]:
+    """The pts of all frames in the segments, in the source's time base, sorted."""
+    lead = segment_lead(info)
     found = []
     for path in segments:
         with av.open(url(path)) as container:
             for packet in container.demux(container.streams.video[0]):
                 if packet.size and packet.pts is not None and packet.time_base is not None:
-                    found.append(int(packet.pts * Fraction(packet.time_base) / time_base))
+                    found.append(int(packet.pts * Fraction(packet.time_base) / info.time_base) - lead)
     return sorted(found)
 
 

@@ -70,6 +70,9 @@ def mux_command(
         command += [f"-tag:{number}", "hvc1"]
     command += feed.filter_arguments(str(number))
     command += _colour_arguments(info, settings, number)
+    if feed.aspect and settings.codec == "ffv1":  # the pipe's NUT has no place for it
+        shape = feed.aspect * settings.width / settings.height
+        command += [f"-aspect:{number}", f"{shape.numerator}:{shape.denominator}"]
     return command + _muxer_arguments(feed, info, output, preview)
 
 
@@ -104,7 +107,7 @@ def _maps(
             video_number = number
             arguments += ["-map", "0:v", f"-disposition:{number}", disposition]
             for key, value in stream.metadata.items():
-                if key not in STALE and key.lower() != "alpha_mode" and not key.startswith(STATISTICS):
+                if key.lower() not in (*STALE, "alpha_mode") and not key.startswith(STATISTICS):
                     arguments += [f"-metadata:s:{number}", f"{key}={value}"]
         elif kept[index].stream.attached_picture and container.muxer == "matroska":
             # Matroska keeps cover art as attachments, which ffmpeg takes from files only.
@@ -140,12 +143,10 @@ def _container_tags(
 ) -> list[str]:
     """Arguments that carry over the container's tags and chapters (none in a preview: their times are the film's)."""
     arguments = ["-map_metadata", "1", "-map_chapters", "-1" if preview else "1"]
-    for key in STALE:
-        if key in source.metadata:
+    for key in source.metadata:
+        if key.lower() in STALE:  # Matroska has them in capitals
             arguments += ["-metadata", f"{key}="]
-    custom = [
-        key for key in source.metadata if key.lower() not in SHOWN | {"creation_time", "location"} and key not in STALE
-    ]
+    custom = [key for key in source.metadata if key.lower() not in SHOWN.union(STALE, ["creation_time", "location"])]
     if custom and container_of(output).muxer in ("mp4", "mov"):
         # The two forms of tags exclude each other: keep the customary one where players would show it.
         if any(key.lower() in SHOWN for key in source.metadata):
@@ -169,14 +170,17 @@ def _colour_arguments(info: VideoInfo, settings: EncodeSettings, number: int) ->
 
 
 def _muxer_arguments(feed: Feed, info: VideoInfo, output: Path, preview: bool) -> list[str]:
-    # Without a limit on interleaving, streams that start late or are sparse never reorder.
-    arguments = ["-max_interleave_delta", "0", "-max_muxing_queue_size", "4096"]
     muxer = container_of(output).muxer
+    # By its name, since ffmpeg takes .m4v for an iPod's, which holds little. Without a limit on interleaving, streams
+    # that start late or are sparse never reorder.
+    arguments = ["-f", muxer, "-max_interleave_delta", "0", "-max_muxing_queue_size", "4096"]
     if muxer in ("mp4", "mov"):
         clock = feed.time_base.denominator
         # Edit lists, and so the start of every track, count in the movie's clock, which is 1 ms unless told.
         arguments += ["-video_track_timescale", str(clock), "-movie_timescale", str(_movie_clock(info, clock))]
         arguments += ["-strict", "experimental"]  # for TrueHD
+        if min(feed.times.values()) < 0:  # an edit list would cut the frames before 0
+            arguments += ["-avoid_negative_ts", "make_non_negative"]
     if muxer == "mpegts":
         # A negative time would wrap to 26.5 hours, which players take for a jump: all is shifted instead.
         arguments += ["-mpegts_copyts", "1", "-muxdelay", "0", "-muxpreload", "0"]

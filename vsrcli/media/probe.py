@@ -43,8 +43,13 @@ def probe(path: Path, *, rate: Fraction = Fraction(25)) -> VideoInfo:
 def open_video(path: Path) -> InputContainer:
     """Open a video file for reading. Raises InputError with one line that says what is wrong."""
     try:
+        if path.is_fifo():
+            raise InputError(f"{path} is a pipe, which cannot be read twice: write it to a file first")
+        str(path).encode()  # as ffmpeg takes names
         with path.open("rb") as file:
             head = file.read(12)
+    except UnicodeEncodeError:
+        raise InputError(f"{path!r} has a name that is not UTF-8: rename it") from None
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist") from error
     except OSError as error:
