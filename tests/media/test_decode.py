@@ -91,6 +91,24 @@ def test_a_cut_off_file_gives_all_it_has_and_says_so(tmp_path: Path) -> None:
     assert any("cut off" in line for line in warnings)
 
 
+def test_a_cut_off_matroska_file_says_so(tmp_path: Path) -> None:
+    whole, cut = make.video(tmp_path / "v.mkv", frames=75, options={"g": "10"}), tmp_path / "c.mkv"
+    data = whole.read_bytes()
+    cut.write_bytes(data[: len(data) // 2])
+    assert _all(whole)[1] == []
+    assert any("seems to be cut off" in line for line in _all(cut)[1])
+
+
+def test_sound_behind_a_clock_that_starts_again_is_warned_of(tmp_path: Path) -> None:
+    picture = make.video(tmp_path / "a.mp4", frames=30)
+    make.ffmpeg("-i", picture, "-f", "lavfi", "-i", "sine=duration=1.2", "-c:v", "copy", tmp_path / "a.ts")
+    one = (tmp_path / "a.ts").read_bytes()
+    (tmp_path / "joined.ts").write_bytes(one + one)
+    assert any("sound and subtitles are not joined" in line for line in _all(tmp_path / "joined.ts")[1])
+    make.ffmpeg("-i", tmp_path / "joined.ts", "-c", "copy", tmp_path / "new.mkv")  # as the warning says
+    assert _all(tmp_path / "new.mkv")[1] == []
+
+
 def test_damage_in_the_middle_is_skipped_as_ffmpeg_does(tmp_path: Path) -> None:
     path = make.video(tmp_path / "v.avi", codec="mpeg4", frames=60)
     data = bytearray(path.read_bytes())

@@ -15,7 +15,7 @@ from vsrcli.media.deinterlace import Deinterlace, deinterlaced
 from vsrcli.media.frame import Frame
 from vsrcli.media.images import read_image
 from vsrcli.media.info import VideoInfo
-from vsrcli.media.probe import decode_packet, open_video
+from vsrcli.media.probe import decode_packet, open_video, tagged_duration
 from vsrcli.media.timestamps import Timed, stamp
 
 __all__ = ["Deinterlace", "Frame", "decode"]
@@ -25,6 +25,7 @@ ALPHA_LOST = "transparency is not kept: all of the output is opaque"
 # Seconds before `start` to seek to. Containers index by decoding time, so the keyframe found may be shown too late;
 # then farther back, and at last from the beginning.
 _SEEK_MARGINS = (Fraction(1, 2), Fraction(5))
+_LOST_SECONDS = 1.0  # the last frame's own length is not always known
 
 
 def decode(
@@ -147,8 +148,12 @@ def _pictures(container: InputContainer, info: VideoInfo, target: int | None, wa
     if tally.damaged > 1:
         warn(f"{info.path}: {tally.damaged} damaged packets were skipped")
     expected = container.streams[info.stream_index].frames
+    length = tagged_duration(container.streams[info.stream_index])
+    end = None if tally.last_pts is None else float(tally.last_pts * info.time_base + 1 / info.rate)
     if target is None and tally.read < expected:
         warn(f"{info.path} is cut off: {tally.read} of {expected} frames are there")
+    elif length is not None and end is not None and length - end > _LOST_SECONDS:
+        warn(f"{info.path} seems to be cut off: its frames end at {end:.2f} s of {length:.2f} s")
 
 
 def _behind(info: VideoInfo, tally: _Tally) -> Iterator[av.VideoFrame]:

@@ -189,12 +189,19 @@ def _rate(
 def _duration(container: InputContainer, stream: av.VideoStream) -> float | None:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
-    tag = stream.metadata.get("DURATION", "")  # Matroska's, per stream
+    tagged = tagged_duration(stream)
+    if tagged is not None:
+        return tagged
+    return container.duration / av.time_base if container.duration else None
+
+
+def tagged_duration(stream: Stream) -> float | None:
+    """Matroska's length of one stream, in seconds."""
     try:
-        hours, minutes, seconds = tag.split(":")
+        hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
     except ValueError:
-        return container.duration / av.time_base if container.duration else None
+        return None
 
 
 def _frame_count(stream: av.VideoStream, duration: float | None, rate: Fraction) -> int | None:

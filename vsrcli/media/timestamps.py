@@ -50,6 +50,8 @@ def stamp(pictures: Iterable[av.VideoFrame], info: VideoInfo, warn: Callable[[st
             pts += offset
             if (held.pts - pts) * info.time_base > _BREAK_SECONDS:
                 warn(f"{info.path}: its clock jumps back after {float(held.pts * info.time_base):.2f} s, joined there")
+                if any(other.kind in ("audio", "subtitle") for other in info.streams):
+                    warn(f"{info.path}: sound and subtitles are not joined: run ffmpeg -i IN -c copy NEW.mkv first")
                 offset += held.pts + step - pts
                 pts = held.pts + step
             pts = max(pts, held.pts + 1)
