@@ -4,11 +4,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from tests.media import make
-from vsrcli.errors import InputError, UsageError
+from vsrcli.cli import upscale
+from vsrcli.errors import InputError, SomeFailedError, UsageError
 from vsrcli.pipeline import batch
 
 
@@ -36,6 +39,25 @@ def test_a_tree_is_kept_and_a_bad_file_does_not_stop_the_rest(tree: Path, tiny_m
     assert "2 done, 1 failed" in done.stderr
     again = vsr("upscale", tree, "-o", out, "--recursive", "-m", tiny_model, "--json")
     assert [r["status"] for r in json.loads(again.stdout)].count("skipped") == 2
+
+
+def test_a_failure_that_nobody_foresaw_stops_one_file_only(
+    tree: Path, tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = upscale._one
+
+    def fails_on_a(source: Path, *rest: Any, **named: Any) -> dict[str, Any]:
+        if source.name == "a.mp4":
+            raise ZeroDivisionError("of all things")
+        return real(source, *rest, **named)
+
+    monkeypatch.setattr(upscale, "_one", fails_on_a)
+    arguments = [str(tree), "-o", str(tmp_path / "out"), "-r", "-m", tiny_model, "--json"]
+    done = CliRunner().invoke(upscale.command, arguments)
+    assert isinstance(done.exception, SomeFailedError)
+    reports = json.loads(done.stdout)
+    assert [r["status"] for r in reports].count("done") == 1
+    assert any("ZeroDivisionError: of all things" in r.get("error", "") for r in reports)
 
 
 def test_results_beside_their_sources_are_neither_made_again_nor_enlarged_themselves(

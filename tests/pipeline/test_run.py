@@ -84,6 +84,16 @@ def test_other_sizes_are_reached(
     assert pictures(result.output).shape[2:0:-1] == size == result.size
 
 
+def test_the_size_told_is_the_size_made(film: Path, tiny_model: str, tmp_path: Path) -> None:
+    result = upscale(film, tmp_path / "out.mkv", tiny_model, end=0.08, size=(75, 51))
+    assert result.size == pictures(result.output).shape[2:0:-1] == (76, 52)
+
+
+def test_a_link_that_goes_in_a_circle_is_replaced(film: Path, tiny_model: str, tmp_path: Path) -> None:
+    (tmp_path / "out.mkv").symlink_to("out.mkv")
+    assert upscale(film, tmp_path / "out.mkv", tiny_model, end=0.08).output.is_file()
+
+
 def test_images_in_images_out_without_loss_and_with_their_names(film: Path, tiny_model: str, tmp_path: Path) -> None:
     frames = tmp_path / "frames"
     frames.mkdir()

@@ -57,7 +57,6 @@ def main() -> None:
     """Entry point of `vsr`: every failure becomes one line on stderr and the documented exit code."""
     # Spinning OpenMP threads starve the decoder and encoder beside them; must be set before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    debug = "--debug" in sys.argv or os.environ.get("VSR_DEBUG", "") not in ("", "0")
     try:
         cli.main(prog_name="vsr", standalone_mode=False)
     except click.ClickException as error:
@@ -69,16 +68,26 @@ def main() -> None:
         click.echo("vsr: interrupted", err=True)
         sys.exit(130)
     except VsrError as error:
-        if debug:
+        if debugging():
             raise
         click.echo(f"vsr: {error}", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.exit(1)
     except Exception as error:
-        if debug:
+        if debugging():
             raise
-        summary = str(error).strip().splitlines()
-        click.echo(f"vsr: {type(error).__name__}: {summary[0] if summary else 'no message'}", err=True)
-        click.echo("vsr: this is a bug or an unusual file; --debug shows the traceback", err=True)
+        click.echo(f"vsr: {unforeseen(error)}", err=True)
         sys.exit(1)
+
+
+def debugging() -> bool:
+    """Whether a failure shall show its traceback."""
+    return "--debug" in sys.argv or os.environ.get("VSR_DEBUG", "") not in ("", "0")
+
+
+def unforeseen(error: Exception) -> str:
+    """What to say of a failure that nobody thought of."""
+    summary = str(error).strip().splitlines()
+    message = f"{type(error).__name__}: {summary[0] if summary else 'no message'}"
+    return f"{message} (a bug or an unusual file; --debug shows the traceback)"

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from vsrcli.cli import debugging, unforeseen
 from vsrcli.errors import InterruptedJobError, OutputExistsError, SomeFailedError, UsageError, VsrError
 
 
@@ -215,12 +216,16 @@ def _many(items: list[Any], options: Any, display: Any, *, dry_run: bool) -> lis
         except UsageError as error:
             if i == 1 and len(items) == 1:
                 raise
-            _failed(reports, item, error, display.line)
+            _failed(reports, item, str(error), display.line)
         except VsrError as error:
-            _failed(reports, item, error, display.line)
+            _failed(reports, item, str(error), display.line)
+        except Exception as error:
+            if debugging():
+                raise
+            _failed(reports, item, unforeseen(error), display.line)
     return reports
 
 
-def _failed(reports: list[dict[str, Any]], item: Any, error: VsrError, line: Callable[[str], None]) -> None:
+def _failed(reports: list[dict[str, Any]], item: Any, error: str, line: Callable[[str], None]) -> None:
     line(f"  failed: {error}")
-    reports.append({"status": "failed", "input": str(item.source), "error": str(error)})
+    reports.append({"status": "failed", "input": str(item.source), "error": error})

@@ -56,6 +56,7 @@ def cpu_has_bf16() -> bool:
 def place(net: RecurrentNet, device: torch.device, dtype: torch.dtype) -> RecurrentNet:
     """Move a net to where it runs, in place: device, precision, and the layout its convolutions are fastest in."""
     keep_freed_memory()
+    torch.backends.cudnn.allow_tf32 = dtype != torch.float32  # its 10 bits of mantissa are not what fp32 asks for
     net.to(device).set_precision(dtype)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return net.eval().requires_grad_(False)
