@@ -178,6 +178,16 @@ def test_yuvj_is_full_range_without_a_tag() -> None:
     assert dark.max() == 16
 
 
+@pytest.mark.parametrize("declared", [0, 2])
+def test_gray_in_floating_point_keeps_its_levels(tmp_path: Path, declared: int) -> None:
+    mark = ["-vf", "format=grayf32le,setparams=range=full"]
+    make.ffmpeg("-f", "lavfi", "-i", "color=gray:s=32x24:d=0.04", *mark, "-c:v", "exr", tmp_path / "in.mkv")
+    with av.open(str(tmp_path / "in.mkv")) as container:
+        rgb = to_rgb(next(container.decode(video=0)), Colour(range=declared))
+    assert rgb.dtype == np.uint16
+    assert abs(rgb.astype(int) - 128 * 257).max() <= 2 * 257
+
+
 def test_an_unknown_matrix_is_refused() -> None:
     frame = to_frame(flat([128, 128, 128]), "yuv444p")
     with pytest.raises(InputError, match="colour matrix 8"):

@@ -54,7 +54,7 @@ def to_rgb(frame: av.VideoFrame, colour: Colour, *, size: tuple[int, int] | None
     rgb = _reformat(frame, target, size, matrix=matrix, source_range=2 if full else 1, target_range=2).to_ndarray()
     if not deep:
         return rgb
-    depth = bit_depth(frame.format)
+    depth = min(16, bit_depth(frame.format))  # of floats, 16 bits are taken
     return _scaled(rgb, 65535 / (((1 << depth) - 1) << (16 - depth) if full else _WHITE))
 
 

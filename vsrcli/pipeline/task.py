@@ -1,5 +1,6 @@
 """A job that is understood and checked, but not begun: source, model, plan and output."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from vsrcli.media.probe import probe
 from vsrcli.nets.iconvsr import IconVSR
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.options import Options, make_plan, output_size
-from vsrcli.pipeline.sinks import Sink, is_image_output, is_pattern, make_sink
+from vsrcli.pipeline.sinks import Sink, VideoSink, is_image_output, is_pattern, make_sink
 from vsrcli.zoo import LoadedModel
 
 SEGMENT_FRAMES = 60
@@ -106,6 +107,8 @@ def prepare(source: Path, output: Path | None, options: Options, on_event: OnEve
     sink = make_sink(
         output, info, size, codec=o.codec, crf=o.crf, preset=o.preset, pix_fmt=o.pix_fmt, span=(o.start, o.end)
     )
+    if isinstance(sink, VideoSink):
+        size = (sink.encode.width, sink.encode.height)  # some pixel formats need even ones
     place(model.net, device, dtype)
     plan = make_plan(options, model.net, info.height, info.width, device, dtype, frames=info.frames)
     warnings = list(sink.warnings)
@@ -143,8 +146,9 @@ def check_output(output: Path, info: VideoInfo, options: Options) -> None:
     """Raise before any work if the output exists, is the input, or cannot be written."""
     images = is_image_output(output, info)
     place = output.parent if images and is_pattern(output) else output
-    if place.resolve() == info.path.resolve() or (
-        images and info.images and place.resolve() == info.images[0].parent.resolve()
+    real = os.path.realpath(place)  # unlike Path.resolve, it takes links that go in circles
+    if real == os.path.realpath(info.path) or (
+        images and info.images and real == os.path.realpath(info.images[0].parent)
     ):
         raise UsageError(f"{output} is the input itself: give another -o")
     occupied = any(place.iterdir()) if images and place.is_dir() else place.exists()
