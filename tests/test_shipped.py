@@ -1,0 +1,56 @@
+"""What holds for every weights file that ships: better than bicubic, and steady over long scenes."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from vsrcli.media.decode import decode
+from vsrcli.media.probe import probe
+from vsrcli.nets.recurrent import RecurrentNet
+from vsrcli.pipeline.stages import to_tensor
+from vsrcli.quality.degrade import bd, bi, imresize
+from vsrcli.quality.metrics import planes, psnr, ssim
+from vsrcli.zoo import loading
+from vsrcli.zoo.catalogue import Entry, catalogue
+
+SHIPPED = [entry for entry in catalogue().models.values() if any(source.bundled for source in entry.sources)]
+LOWER = {"bi": bi, "bd": bd}
+DEMO = Path(__file__).parents[1] / "examples" / "demo.mp4"
+LONG = 500
+
+pytestmark = pytest.mark.parametrize("entry", SHIPPED, ids=lambda entry: entry.name)
+
+
+def net_of(entry: Entry) -> RecurrentNet:
+    return loading.load(entry.name).net
+
+
+def frames(path: Path, count: int) -> Tensor:
+    return torch.stack([to_tensor(f.rgb) for f, _ in zip(decode(probe(path)), range(count), strict=False)])[None]
+
+
+@torch.inference_mode()
+def test_nothing_builds_up_over_a_long_still_scene(entry: Entry) -> None:
+    still = frames(DEMO, 1)[..., 20:44, 20:52]
+    sr = net_of(entry)(still.expand(1, LONG, -1, -1, -1))[0]
+    assert psnr(planes(sr[-50:]), planes(sr[50:100])).min() > 50, "the picture goes on changing"
+    clip = sr[-1] - imresize(still[0], entry.scale)[0]
+    assert clip.mean(dim=(1, 2)).abs().max() < 0.004, "brightness or colour drifts"
+
+
+@pytest.mark.slow
+@torch.inference_mode()
+@pytest.mark.parametrize("clip", ["calendar", "city"])
+def test_it_beats_bicubic(entry: Entry, clip: str, shared: Path) -> None:
+    if entry.degradation not in LOWER:
+        pytest.skip("measured on compressed clips")
+    truth = frames(shared / "data" / "vid4" / clip, 100)
+    truth = truth[..., : truth.shape[-2] // 4 * 4, : truth.shape[-1] // 4 * 4]
+    lr = LOWER[entry.degradation](truth, 4)
+    target, sr, bicubic = planes(truth), planes(net_of(entry)(lr)), planes(imresize(lr, 4))
+    gain = (psnr(sr, target) - psnr(bicubic, target)).squeeze()
+    print(f"\n{entry.name} {clip}: {gain.mean():+.3f} dB over bicubic, last ten frames {gain[-10:].mean():+.3f}")
+    assert gain.min() > 0
+    assert (ssim(sr, target) > ssim(bicubic, target)).all()
