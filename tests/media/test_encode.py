@@ -134,10 +134,12 @@ def test_lossless_and_production_codecs_keep_the_kind_of_pixels() -> None:
 
 
 def test_what_cannot_be_kept_is_said() -> None:
-    assert "10" in chosen(DEEP, "o.webm", codec="vp9").notes[0]
+    assert "10 bits here: --codec av1 keeps 10" in chosen(DEEP, "o.webm", codec="vp9").notes[0]
+    hdr = replace(DEEP, content_light=(1000, 400))
+    assert "use --codec av1 to" in chosen(hdr, "o.webm", codec="vp9").notes[-1]
     images = chosen(replace(INFO, pix_fmt="rgb48le", bit_depth=16), "o.mp4")
     assert images.pix_fmt == "yuv420p12le"
-    assert "--codec ffv1" in images.notes[0]
+    assert "-o o.mkv --codec ffv1 keeps 16" in images.notes[0]
     odd = chosen(INFO, "o.mp4", 641, 479)
     assert (odd.width, odd.height) == (642, 480)
     assert "641x479 becomes 642x480" in odd.notes[0]

@@ -47,6 +47,7 @@ HDR_NAMES = {
 X264_REPEATABLE = "asm=avx2,fma3,bmi2,lzcnt"
 """For machines with AVX-512, where x264 165 decides differently from run to run on narrow pictures (its macroblock tree
 reads memory it has not written), and a resumed job would differ from one that was not stopped."""
+DEEPEST = {"av1": 10, "prores": 10, "hevc": 12, "ffv1": 16}  # bits
 LARGEST_H264 = 4096 * 2304  # level 5.2, the most that common hardware decoders take
 
 
@@ -98,9 +99,11 @@ def choose_settings(
     if pix_fmt is not None and pix_fmt not in supported:
         raise UsageError(f"{encoder} cannot encode {pix_fmt}: choose one of {', '.join(supported)}")
     chosen = pix_fmt or _nearest_pix_fmt(info, codec, supported)
-    notes = [] if pix_fmt else _depth_note(info, chosen, codec)
+    notes = [] if pix_fmt else _depth_note(info, chosen, codec, output)
     if (info.mastering_display or info.content_light) and codec not in HDR_NAMES:
-        notes.append(f"{codec} cannot hold the HDR mastering metadata: use --codec hevc or av1 to keep it")
+        able = " or ".join(name for name in container.video if name in HDR_NAMES)
+        fix = f"use --codec {able}" if able else f"use -o {output.stem}.mkv"
+        notes.append(f"{codec} cannot hold the HDR mastering metadata: {fix} to keep it")
     even_width, even_height = _even_size(width, height, chosen)
     if (even_width, even_height) != (width, height):
         notes.append(f"{chosen} needs even sizes: {width}x{height} becomes {even_width}x{even_height}")
@@ -243,12 +246,16 @@ def _nearest_pix_fmt(info: VideoInfo, codec: str, supported: list[str]) -> str:
     return min(supported, key=loss)
 
 
-def _depth_note(info: VideoInfo, chosen: str, codec: str) -> list[str]:
+def _depth_note(info: VideoInfo, chosen: str, codec: str, output: Path) -> list[str]:
     bits = _shape(chosen)[0]
     if bits >= info.bit_depth or codec == "gif":
         return []
-    fix = "hevc" if bits < 12 and info.bit_depth <= 12 else "ffv1"
-    return [f"{codec} keeps {bits} of the source's {info.bit_depth} bits here: use --codec {fix} for all"]
+    deeper = [name for name in container_of(output).video if DEEPEST.get(name, 8) > bits]
+    enough = [name for name in deeper if DEEPEST[name] >= info.bit_depth]
+    best = min(enough or ["ffv1"], key=DEEPEST.__getitem__)
+    where = "" if enough else f"-o {output.stem}.mkv "
+    kept = min(DEEPEST[best], info.bit_depth)
+    return [f"{codec} keeps {bits} of the source's {info.bit_depth} bits here: {where}--codec {best} keeps {kept}"]
 
 
 def _even_size(width: int, height: int, pix_fmt: str) -> tuple[int, int]:
