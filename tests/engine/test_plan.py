@@ -46,6 +46,17 @@ def test_a_window_s_frames_and_flows_lie_on_the_gpu_with_its_features(net: Basic
     assert needed(30) - needed(10) >= 20 * 480 * 640 * (2 * net.stored_channels + 4 * (3 + 2 + 2))
 
 
+def test_beside_a_gpu_the_machine_must_hold_the_window_s_large_frames(net: BasicVSR) -> None:
+    def window(host_gib: int) -> int | None:
+        cuda = torch.device("cuda")
+        return choose_plan(
+            net, 1080, 1920, Plan(), torch.float16, cuda, 6 << 30, frames=100, host_budget=host_gib << 30
+        ).window
+
+    assert (window(64), window(16), window(12)) == (30, 15, 8)
+    assert window(1) == 30, "where nothing can help, nothing is given up"
+
+
 def test_a_tile_that_was_asked_for_is_kept(net: BasicVSR) -> None:
     plan = choose_plan(net, 1080, 1920, Plan(tile=(640, 360)), FP32, CPU, 1 << 20, fixed_tile=True)
     assert plan.tile == (640, 360)

@@ -24,6 +24,9 @@ QUEUED_FRAMES = 8
 ENCODER_FRAMES = 60
 """HR frames (4:2:0) that x264 holds back to look ahead and to reorder, about."""
 
+FRAME_BYTES = 4 * (3 + 4)
+"""Of each LR pixel of a frame that waits: its colours and two flows. On a CPU tiles are views of them."""
+
 UNKNOWN_FRAMES = 300
 """The length that a scene is taken to have where nothing is known of it."""
 
@@ -90,24 +93,38 @@ def estimate(
 ) -> int:
     """Peak bytes on `device` for LR frames of that size; a window without end holds a scene, at most all `frames`.
 
-    On a CPU that is everything, on a GPU what the net needs: frames that wait, and their encoder, are on the host.
+    On a CPU that is everything, on a GPU what the net needs: what waits on the host is `estimate_host`.
     """
     size = torch.finfo(dtype).bits // 8
-    longest = UNKNOWN_FRAMES if frames is None else frames
-    window = longest if plan.window is None else min(plan.window, longest)
-    held = min(window + (plan.lookahead if net.bidirectional else 0), longest)
-    tile_w, tile_h = plan.tile or (width, height)
-    crop = min(width, tile_w + 2 * plan.halo) * min(height, tile_h + 2 * plan.halo)
-    whole = height * width
+    _, held = _lengths(net, plan, frames)
+    crop, whole = _crop(plan, height, width), height * width
     step = crop * net.working_channels * 4 + min(crop, STRIP_PIXELS) * net.scale**2 * 64 * 3 * 4
     net_bytes = held * net.stored_channels * size * crop + max(step, whole * net.flow_channels * 4)
-    frame_bytes = 4 * (3 + 4)  # a frame and its two flows; on a CPU tiles are views of them
-    if device.type != "cpu":
-        return net_bytes + held * crop * frame_bytes + 2 * crop * net.scale**2 * 3 * 4  # an HR frame and its strips
+    if device.type == "cpu":
+        return net_bytes + estimate_host(net, height, width, plan, frames=frames)
+    return net_bytes + held * crop * FRAME_BYTES + 2 * crop * net.scale**2 * 3 * 4  # an HR frame and its strips
+
+
+def estimate_host(net: RecurrentNet, height: int, width: int, plan: Plan, *, frames: int | None = None) -> int:
+    """Peak bytes of what waits in the machine's memory: frames and flows, HR frames made of tiles, the encoder's."""
+    window, held = _lengths(net, plan, frames)
+    whole = height * width
     hr = whole * net.scale**2
-    canvas = window * hr * 3 * 4 if crop < whole else 0
-    waiting = hr * (QUEUED_FRAMES * 3 * 4 + ENCODER_FRAMES * 3 // 2)
-    return net_bytes + held * whole * frame_bytes + canvas + waiting
+    canvas = window * hr * 3 * 4 if _crop(plan, height, width) < whole else 0
+    return held * whole * FRAME_BYTES + canvas + hr * (QUEUED_FRAMES * 3 * 4 + ENCODER_FRAMES * 3 // 2)
+
+
+def _lengths(net: RecurrentNet, plan: Plan, frames: int | None) -> tuple[int, int]:
+    """The longest window, and with its lookahead."""
+    longest = UNKNOWN_FRAMES if frames is None else frames
+    window = longest if plan.window is None else min(plan.window, longest)
+    return window, min(window + (plan.lookahead if net.bidirectional else 0), longest)
+
+
+def _crop(plan: Plan, height: int, width: int) -> int:
+    """LR pixels of the largest tile with its halo."""
+    tile_w, tile_h = plan.tile or (width, height)
+    return min(width, tile_w + 2 * plan.halo) * min(height, tile_h + 2 * plan.halo)
 
 
 def choose_plan(
@@ -121,16 +138,21 @@ def choose_plan(
     *,
     frames: int | None = None,
     fixed_tile: bool = False,
+    host_budget: int | None = None,
 ) -> Plan:
     """The first of ever smaller plans that fits the budget: whole frames, then a shorter window, then tiles.
 
-    With `fixed_tile` the wanted tile is kept and only the window may shrink. If nothing fits, the smallest.
+    If none fits, the smallest. With `fixed_tile` the wanted tile is kept and only the window may shrink. What waits on
+    the host beside a GPU should fit there too (`host_budget`, default: that of a CPU).
     """
-    plan = wanted
-    for plan in _ever_smaller(net, height, width, wanted, fixed_tile):
-        if estimate(net, height, width, plan, dtype, device, frames=frames) <= budget:
-            break
-    return plan
+    plans = list(_ever_smaller(net, height, width, wanted, fixed_tile))
+    fitting = [p for p in plans if estimate(net, height, width, p, dtype, device, frames=frames) <= budget]
+    fitting = fitting or plans[-1:]
+    if device.type == "cpu":
+        return fitting[0]
+    host = default_budget(torch.device("cpu")) if host_budget is None else host_budget
+    waits = (p for p in fitting if estimate_host(net, height, width, p, frames=frames) <= host)
+    return next(waits, fitting[0])
 
 
 def _ever_smaller(net: RecurrentNet, height: int, width: int, wanted: Plan, fixed_tile: bool) -> Iterator[Plan]:
