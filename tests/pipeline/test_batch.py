@@ -111,3 +111,13 @@ def test_help_needs_neither_torch_nor_pyav_and_is_quick() -> None:
     assert "upscale" in done.stdout
     imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
     assert not imported & {"torch", "av", "numpy", "rich"}
+
+
+def test_a_preview_is_planned_by_its_own_length(tiny_model: str, tmp_path: Path) -> None:
+    film = make.video(tmp_path / "long.mp4", frames=250)
+
+    def planned(*part: str) -> int:
+        done = vsr("upscale", film, "-m", tiny_model, "--propagation", "clip", "--dry-run", "--json", *part)
+        return int(json.loads(done.stdout)["memory_bytes"])
+
+    assert planned("--end", "0.4") < planned() / 2

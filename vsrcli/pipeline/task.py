@@ -55,12 +55,7 @@ class Task:
     @property
     def frames(self) -> int | None:
         """Frames that will be made, as far as is known beforehand."""
-        info, options = self.info, self.options
-        if info.frames is None or (options.start is None and options.end is None):
-            return info.frames
-        duration = info.duration if info.duration is not None else info.frames / info.rate
-        end = min(float(duration), float(duration) if options.end is None else options.end)
-        return max(0, round((end - (options.start or 0.0)) * float(info.rate)))
+        return frames_wanted(self.info, self.options)
 
     def settings(self) -> dict[str, Any]:
         """All that shapes the frames: a job goes on only with the same."""
@@ -110,7 +105,7 @@ def prepare(source: Path, output: Path | None, options: Options, on_event: OnEve
     if isinstance(sink, VideoSink):
         size = (sink.encode.width, sink.encode.height)  # some pixel formats need even ones
     place(model.net, device, dtype)
-    plan = make_plan(options, model.net, info.height, info.width, device, dtype, frames=info.frames)
+    plan = make_plan(options, model.net, info.height, info.width, device, dtype, frames=frames_wanted(info, options))
     warnings = list(sink.warnings)
     if info.interlaced and options.deinterlace == "auto":
         warnings.append("the source is interlaced: made progressive (--deinterlace off leaves its fields as they are)")
@@ -118,6 +113,15 @@ def prepare(source: Path, output: Path | None, options: Options, on_event: OnEve
     if options.memory is not None and task.memory > parse_size(options.memory):
         warnings.append(f"--memory {options.memory} is too little: this takes about {task.memory / 2**30:.2f} GiB")
     return task
+
+
+def frames_wanted(info: VideoInfo, options: Options) -> int | None:
+    """How many frames of the source lie between --start and --end, about; None if that is not known."""
+    if info.frames is None or (options.start is None and options.end is None):
+        return info.frames
+    duration = info.duration if info.duration is not None else info.frames / info.rate
+    end = min(float(duration), float(duration) if options.end is None else options.end)
+    return max(0, round((end - (options.start or 0.0)) * float(info.rate)))
 
 
 def default_output(info: VideoInfo, options: Options, scale: int) -> Path:
