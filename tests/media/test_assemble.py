@@ -222,6 +222,20 @@ def test_mkv_keeps_everything(mkv: Path, tmp_path: Path) -> None:
     assert after.tags["ARTIST"] == "Somebody"
 
 
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_a_constant_frame_rate_is_told_and_a_variable_one_is_not(mkv: Path, tmp_path: Path, suffix: str) -> None:
+    film, out = tmp_path / "film.mkv", tmp_path / f"out{suffix}"
+    make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=24000/1001", "-frames:v", "11", film)
+    enlarge(film, out)
+    enlarge(mkv, tmp_path / "variable.mkv")
+    with av.open(str(out)) as made, av.open(str(tmp_path / "variable.mkv")) as variable:
+        stream = made.streams.video[0]  # mp4's average is that of the times, which came in milliseconds
+        rate = stream.average_rate if suffix == ".mkv" else stream.guessed_rate
+        assert float(rate or 0) == pytest.approx(24000 / 1001, rel=1e-4)
+        assert variable.streams.video[0].average_rate not in (Fraction(30), Fraction(30000, 1001))
+    assert read(out).pts == read(film).pts
+
+
 def test_webm_keeps_vp9_and_opus(tmp_path: Path) -> None:
     picture = make.video(tmp_path / "p.mkv", codec="libvpx-vp9", pts=[0, 40, 80, 95, 160, 200, 240, 290, 320, 360],
                          time_base=Fraction(1, 1000), options={"cpu-used": "8", "deadline": "realtime"})  # fmt: skip

@@ -41,6 +41,12 @@ class Feed:
         """When the last frame ends, in `time_base`."""
         return max(self.times.values()) + self.last_duration
 
+    def keeps(self, rate: Fraction) -> bool:
+        """Whether every frame stands where a constant `rate` puts it, as exactly as the clock can say."""
+        first = min(self.times.values())
+        ideal = (first + i / rate / self.time_base for i in range(len(self.times)))
+        return all(abs(time - wanted) <= 1 for time, wanted in zip(self.times.values(), ideal, strict=True))
+
     def input_arguments(self) -> list[str]:
         """ffmpeg's arguments for the pipe as an input.
 

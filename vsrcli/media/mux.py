@@ -70,6 +70,8 @@ def mux_command(
         command += [f"-tag:{number}", "hvc1"]
     command += feed.filter_arguments(str(number))
     command += _colour_arguments(info, settings, number)
+    if feed.keeps(info.rate):  # told nothing, ffmpeg guesses from a few rounded times
+        command += [f"-r:{number}", str(info.rate)]
     if feed.aspect and settings.codec == "ffv1":  # the pipe's NUT has no place for it
         shape = feed.aspect * settings.width / settings.height
         command += [f"-aspect:{number}", f"{shape.numerator}:{shape.denominator}"]
