@@ -69,6 +69,9 @@ def test_results_beside_their_sources_are_neither_made_again_nor_enlarged_themse
         done = vsr("upscale", tree, "-m", tiny_model, "--json")
         assert done.returncode == 0
         assert [r["status"] for r in json.loads(done.stdout)] == expected
+    other = vsr("upscale", tree, "-m", tiny_model, "-s", "2", "--dry-run", "--json")
+    assert {Path(r["input"]).name for r in json.loads(other.stdout)} == {"a.mp4", "a2.mp4"}
+    assert "made by vsr" in other.stderr
     assert sorted(p.name for p in tree.glob("*.mp4")) == ["a.mp4", "a2.mp4", "a2_x4.mp4", "a_x4.mp4"]
 
 
@@ -88,6 +91,8 @@ def test_several_inputs_need_a_folder_and_distinct_names(tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="not a folder"):
         batch.items([Path("a.mp4"), Path("b.mp4")], tmp_path / "file", recursive=False)
+    with pytest.raises(UsageError, match="not a folder"):
+        batch.items([Path("a.mp4"), Path("b.mp4")], tmp_path / "one.mp4", recursive=False)
     with pytest.raises(UsageError, match="both be written"):
         batch.items([Path("x/a.mp4"), Path("y/a.mp4")], tmp_path, recursive=False)
     (tmp_path / "empty").mkdir()
@@ -100,7 +105,16 @@ def test_dry_run_plans_and_writes_nothing(film: Path, tiny_model: str, tmp_path:
     report = json.loads(done.stdout)
     assert (report["status"], report["size"], report["source"]["frames"]) == ("planned", [256, 192], 20)
     assert report["memory_bytes"] > 0
+    done = vsr("upscale", film, "-o", tmp_path / "new" / "folder", "-m", tiny_model, "--dry-run", "--json")
+    assert json.loads(done.stdout)["output"] == str(tmp_path / "new" / "folder" / film.name)
     assert not list(tmp_path.iterdir())
+
+
+def test_quiet_still_says_which_file_failed_and_why(tree: Path, tiny_model: str, tmp_path: Path) -> None:
+    done = vsr("upscale", tree, "-o", tmp_path / "out", "-m", tiny_model, "-q")
+    assert done.returncode == 3 and not done.stdout
+    assert done.stderr.splitlines()[0].startswith(f"failed: {tree / 'broken.mp4'} ")
+    assert done.stderr.count("broken.mp4") == 1 and len(done.stderr.splitlines()) == 2
 
 
 def test_help_needs_neither_torch_nor_pyav_and_is_quick() -> None:

@@ -59,9 +59,9 @@ class Display:
         self._speed = Speed()
         self._plain_at = 0.0
 
-    def line(self, text: str, *, style: str | None = None) -> None:
+    def line(self, text: str, *, style: str | None = None, always: bool = False) -> None:
         """One line, unless quiet."""
-        if not self._quiet:
+        if always or not self._quiet:
             self._console.print(text, style=style, markup=False, soft_wrap=True)
 
     def event(self, event: Event) -> None:
@@ -145,7 +145,9 @@ class Display:
         self.line(", ".join(f"{n} {status}" for status, n in count.items() if n), style="bold")
         for report in reports:
             if report["status"] == "failed":
-                self.line(f"failed: {report['input']}: {report['error']}", style="red")
+                named = report["error"].startswith(report["input"])
+                reason = report["error"] if named else f"{report['input']}: {report['error']}"
+                self.line(f"failed: {reason}", style="red", always=True)
 
     def _update(self, stage: str, event: Event) -> None:
         if self._progress is not None:

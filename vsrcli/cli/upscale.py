@@ -121,7 +121,7 @@ def choice(*names: str) -> click.Choice[str]:
 @click.option("--preset", help="The encoder's speed preset.")
 @click.option("--pix-fmt", help="Pixel format, as ffmpeg names it.  [default: like the source]")
 @click.option("--fps", type=Rate(), default="25", metavar="RATE", help="Frame rate of an image sequence.")
-@click.option("--start", type=Time(), help="Begin here (a preview of a part).")
+@click.option("--start", type=Time(), help="Begin here (a preview of a part, without chapters).")
 @click.option("--end", type=Time(), help="Stop here.")
 @click.option("-r", "--recursive", is_flag=True, help="Work through folders with all their subfolders.")
 @click.option("-y", "--overwrite", is_flag=True, help="Replace outputs that exist.")
@@ -163,7 +163,7 @@ def command(
     display = Display(quiet=quiet, verbose=verbose)
     if not batch.is_batch(inputs, recursive=recursive):
         source = inputs[0]
-        if output is not None and output.is_dir() and source.is_file():
+        if output is not None and source.is_file() and (output.is_dir() or not output.suffix):
             output = batch.target(output, Path(source.name))
         report = _one(source, output, options, display, dry_run=dry_run)
         if as_json:
@@ -197,12 +197,17 @@ def _one(source: Path, output: Path | None, options: Any, display: Any, *, dry_r
 
 def _many(items: list[Any], options: Any, display: Any, *, dry_run: bool) -> list[dict[str, Any]]:
     """Each item in turn; a failure is shown and the next one begun. What is there already is not made again."""
+    from vsrcli.pipeline import batch
+
     reports: list[dict[str, Any]] = []
     results: set[str] = set()
     for i, item in enumerate(items, 1):
         display.line(f"[{i}/{len(items)}] {item.source}")
         if str(item.source) in results:  # results beside their sources are found with them the next time
             display.line("  a result of this call: left out")
+            continue
+        if item.listed and batch.is_result(item.source):
+            display.line("  made by vsr: left out (name the file itself to upscale it again)")
             continue
         try:
             reports.append(_one(item.source, item.output, options, display, dry_run=dry_run))

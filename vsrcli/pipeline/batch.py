@@ -4,8 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
+from av.error import FFmpegError
+
 from vsrcli.errors import InputError, UsageError
-from vsrcli.media.containers import CONTAINERS
+from vsrcli.media.containers import CONTAINERS, url
 from vsrcli.media.images import IMAGE_SUFFIXES, natural_key
 from vsrcli.pipeline.sinks import is_pattern
 
@@ -14,12 +17,17 @@ VIDEO_SUFFIXES = frozenset(CONTAINERS) | {
 }
 
 
+MADE_BY_VSR = "upscaled by vsr"
+"""Stands in the comment of every result."""
+
+
 @dataclass(frozen=True)
 class Item:
-    """One input and where its result goes (None: beside it, by the usual name)."""
+    """One input and where its result goes (None: beside it, by the usual name). `listed`: found in a folder."""
 
     source: Path
     output: Path | None
+    listed: bool = False
 
 
 def is_video_folder(path: Path, *, recursive: bool) -> bool:
@@ -37,7 +45,7 @@ def items(sources: Sequence[Path], output: Path | None, *, recursive: bool) -> l
 
     Raises UsageError if `output` is a file, InputError if there is nothing to do.
     """
-    if output is not None and (output.is_file() or is_pattern(output)):
+    if output is not None and not output.is_dir() and (output.exists() or is_pattern(output) or is_media_name(output)):
         raise UsageError(f"{output} is not a folder: with several inputs -o names a folder")
     found = []
     for source in sources:
@@ -47,7 +55,7 @@ def items(sources: Sequence[Path], output: Path | None, *, recursive: bool) -> l
         for video in _videos(source, recursive):
             if output is not None and video.is_relative_to(output):
                 continue
-            found.append(Item(video, _target(output, video.relative_to(source))))
+            found.append(Item(video, _target(output, video.relative_to(source)), listed=True))
     if not found:
         raise InputError(f"no videos in {', '.join(map(str, sources))}" + ("" if recursive else " (try --recursive)"))
     outputs = [item.output for item in found if item.output is not None]
@@ -55,6 +63,20 @@ def items(sources: Sequence[Path], output: Path | None, *, recursive: bool) -> l
     if twice is not None:
         raise UsageError(f"two inputs would both be written to {twice}: give folders or separate calls")
     return found
+
+
+def is_media_name(path: Path) -> bool:
+    """Whether a name is that of a video or an image, not of a folder."""
+    return path.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES
+
+
+def is_result(path: Path) -> bool:
+    """Whether a video says of itself that vsr made it."""
+    try:
+        with av.open(url(path)) as container:
+            return any(k.lower() == "comment" and MADE_BY_VSR in v for k, v in container.metadata.items())
+    except (OSError, FFmpegError):
+        return False
 
 
 def target(output: Path, name: Path) -> Path:

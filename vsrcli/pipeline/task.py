@@ -108,7 +108,11 @@ def prepare(source: Path, output: Path | None, options: Options, on_event: OnEve
     plan = make_plan(options, model.net, info.height, info.width, device, dtype, frames=frames_wanted(info, options))
     warnings = list(sink.warnings)
     if info.interlaced and options.deinterlace == "auto":
-        warnings.append("the source is interlaced: made progressive (--deinterlace off leaves its fields as they are)")
+        warnings.append(
+            "the source is interlaced: made progressive, one frame of two fields (--deinterlace off does not)"
+        )
+    elif info.interlaced and options.deinterlace == "off":
+        warnings.append("the source is interlaced: its fields are enlarged woven together, combing and all")
     task = Task(info, options, model, device, dtype, plan, sink, sink.size, warnings)
     if options.memory is not None and task.memory > parse_size(options.memory):
         warnings.append(f"--memory {options.memory} is too little: this takes about {task.memory / 2**30:.2f} GiB")
@@ -165,8 +169,7 @@ def check_output(output: Path, info: VideoInfo, options: Options) -> None:
             raise OutputError(f"cannot write {output}: {folder} is not a folder")
         folder = folder.parent
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        probe_file = output.parent / f".{output.name.replace('%', '')}.vsr-check"
+        probe_file = folder / f".{output.name.replace('%', '')}.vsr-check"
         probe_file.touch()
         probe_file.unlink()
     except OSError as error:
