@@ -20,7 +20,8 @@ LOWER = {"bi": bi, "bd": bd}
 DEMO = Path(__file__).parents[1] / "examples" / "demo.mp4"
 LONG = 500
 
-pytestmark = pytest.mark.parametrize("entry", SHIPPED, ids=lambda entry: entry.name)
+OURS = pytest.mark.parametrize("entry", SHIPPED, ids=lambda entry: entry.name)
+STREAMING = pytest.mark.parametrize("entry", [e for e in SHIPPED if e.arch == "repvsr"], ids=lambda entry: entry.name)
 
 
 def net_of(entry: Entry) -> RecurrentNet:
@@ -31,6 +32,7 @@ def frames(path: Path, count: int) -> Tensor:
     return torch.stack([to_tensor(f.rgb) for f, _ in zip(decode(probe(path)), range(count), strict=False)])[None]
 
 
+@STREAMING
 @torch.inference_mode()
 def test_nothing_builds_up_over_a_long_still_scene(entry: Entry) -> None:
     still = frames(DEMO, 1)[..., 20:44, 20:52]
@@ -39,6 +41,7 @@ def test_nothing_builds_up_over_a_long_still_scene(entry: Entry) -> None:
     assert (sr[-1] - sr[0]).mean(dim=(1, 2)).abs().max() < 0.5 / 255, "brightness or colour drifts"
 
 
+@OURS
 @pytest.mark.slow
 @torch.inference_mode()
 @pytest.mark.parametrize("clip", ["calendar", "city"])

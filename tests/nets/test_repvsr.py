@@ -71,6 +71,19 @@ def test_streaming_equals_clip() -> None:
         torch.testing.assert_close(torch.stack(out, 1), net(clip), atol=1e-6, rtol=0)
 
 
+def test_a_past_without_detail_is_no_past() -> None:
+    torch.manual_seed(0)
+    net = RepVSR(channels=16, blocks=1).eval()
+    frame, still = torch.rand(1, 3, 12, 20), torch.zeros(1, 2, 12, 20)
+    bicubic = F.interpolate(frame, scale_factor=4, mode="bicubic", align_corners=False)
+    with torch.no_grad():
+        first, _ = net.propagate("forward", {"lr": frame}, None, None)
+        same, _ = net.propagate("forward", {"lr": frame}, still, (bicubic,))
+        other, _ = net.propagate("forward", {"lr": frame}, still, (bicubic.flip(-1),))
+    torch.testing.assert_close(same, first, atol=1e-5, rtol=0)
+    assert (other - first).abs().max() > 1e-2
+
+
 def convolution_macs(net: RepVSR, h: int, w: int) -> int:
     """Multiply-accumulates of all convolutions for one frame that has a previous one."""
     total = 0

@@ -17,14 +17,17 @@ from vsrcli.cli.train import command
 from vsrcli.errors import InputError, UsageError
 from vsrcli.nets.basicvsr import BasicVSR
 from vsrcli.nets.iconvsr import IconVSR
+from vsrcli.nets.layers import Conv
 from vsrcli.nets.reparam import merged_state
 from vsrcli.quality import degrade, metrics
 from vsrcli.training import curve, pictures, recipe, stills
 from vsrcli.training.data import Pack, Sampler, validation_pairs
 from vsrcli.training.distill import ConvLSTM, SpaceTime, attention
-from vsrcli.training.losses import charbonnier, flow_warping
+from vsrcli.training.losses import charbonnier, endpoint_error, flow_warping
+from vsrcli.training.muon import Muon, orthogonalised
 from vsrcli.training.pack import compact, pack
 from vsrcli.training.real import CODECS, lower_real, transcode
+from vsrcli.training.refit import feature_loss
 from vsrcli.training.trainer import Trainer, learning_rate
 from vsrcli.training.warm import take_over
 from vsrcli.zoo import loading
@@ -168,8 +171,8 @@ def test_warping_loss_is_least_for_the_true_flow() -> None:
     assert loss(1e4) > loss(1.0), "leaving the frame must not be a way out"
 
 
-def run(packed: Path, out: Path, iterations: int, *, resume: bool = False) -> Trainer:
-    trainer = Trainer(recipe.parse(TINY, "tiny"), Pack([packed]), out)
+def run(packed: Path, out: Path, iterations: int, *, resume: bool = False, method: str = "adam") -> Trainer:
+    trainer = Trainer(recipe.parse(TINY + f'method = "{method}"', "tiny"), Pack([packed]), out)
     if resume:
         trainer.resume()
     while trainer.iteration < iterations:
@@ -178,10 +181,11 @@ def run(packed: Path, out: Path, iterations: int, *, resume: bool = False) -> Tr
     return trainer
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(packed: Path, tmp_path: Path) -> None:
-    whole = run(packed, tmp_path / "whole", 8)
-    run(packed, tmp_path / "cut", 5)
-    resumed = run(packed, tmp_path / "cut", 8, resume=True)
+@pytest.mark.parametrize("method", ["adam", "muon"])
+def test_a_resumed_run_equals_an_uninterrupted_one(packed: Path, tmp_path: Path, method: str) -> None:
+    whole = run(packed, tmp_path / "whole", 8, method=method)
+    run(packed, tmp_path / "cut", 5, method=method)
+    resumed = run(packed, tmp_path / "cut", 8, resume=True, method=method)
     for one, other in [
         (whole.net.state_dict(), resumed.net.state_dict()),
         (whole.average, resumed.average),
@@ -344,5 +348,64 @@ def test_iconvsr_starts_as_basicvsr_with_an_idle_refill() -> None:
     for branch in ("backward", "forward"):
         expected, _ = teacher.propagate(branch, {"lr": lr}, flow, (warped,))
         torch.testing.assert_close(student.propagate(branch, features, flow, (warped,))[0], expected)
-    refilled = student.forward_fusion(torch.cat([warped, torch.zeros_like(warped)], 1))
+    refilled = student.forward_fusion(torch.cat([warped, torch.rand_like(warped)], 1))
     torch.testing.assert_close(refilled, warped)
+
+
+def test_refitting_aims_at_what_basicvsr_puts_out() -> None:
+    torch.manual_seed(0)
+    teacher, student = BasicVSR(channels=4, blocks=1), IconVSR(channels=4, blocks=1, keyframe_interval=0)
+    take_over(student, teacher.state_dict())
+    clip = torch.rand(1, 3, 3, 32, 32)
+    loss = feature_loss(student, teacher, clip, "l2")
+    loss.backward()
+    assert loss > 0 and student.forward_trunk.main[0].weight.grad.abs().max() > 0
+    with torch.no_grad():  # a fusion that only rectifies the forward feature, and a forward feature that needs none
+        for trunk in (teacher.forward_trunk, student.forward_trunk):
+            trunk.main[0].bias += 100
+        teacher.fusion.weight.copy_(torch.cat([torch.zeros(4, 4), torch.eye(4)], 1)[..., None, None])
+        teacher.fusion.bias.zero_()
+        student.upconv1.load_state_dict(teacher.upconv1.state_dict())
+        assert feature_loss(student, teacher, clip, "l2") < 1e-6
+        torch.testing.assert_close(student(clip), teacher(clip), atol=1e-3, rtol=1e-3)
+
+
+def test_endpoint_error_is_a_distance_with_a_bound() -> None:
+    flow = torch.zeros(1, 2, 2, 2)
+    assert endpoint_error(flow, flow + torch.tensor([3.0, 0.0]).view(2, 1, 1)) == pytest.approx(3, abs=0.01)
+    assert endpoint_error(flow, flow + 50) == 4
+
+
+def test_muon_makes_updates_orthogonal_and_descends() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for shape in ((2, 6, 40), (1, 40, 6)):
+        scaled = torch.randn(*shape, generator=generator) * torch.logspace(0, 2, shape[1])[:, None]
+        values = torch.linalg.svdvals(orthogonalised(scaled))
+        assert values.min() > 0.3 and values.max() < 1.3
+    kernels = [torch.nn.Parameter(torch.randn(4, 3, 3, 3, generator=generator)) for _ in range(2)]
+    vector = torch.nn.Parameter(torch.randn(4, generator=generator))
+    optimiser = Muon([{"params": [*kernels, vector], "factor": 1.0}])
+    for step in range(600):
+        for group in optimiser.param_groups:
+            group["lr"] = 0.05 * (1 - step / 600)
+        optimiser.zero_grad()
+        sum((p - 0.5).square().sum() for p in (*kernels, vector)).backward()
+        optimiser.step()
+    for p in (*kernels, vector):
+        assert (p - 0.5).abs().mean() < 0.05
+    orders = [len(group["params"]) for group in optimiser.param_groups if group["muon"]]
+    assert orders == [2]
+
+
+@pytest.mark.parametrize("multibranch", ["true", "false"])
+def test_weights_stay_in_float32_where_the_arithmetic_is_bf16(packed: Path, tmp_path: Path, multibranch: str) -> None:
+    text = TINY.replace('"fp32"', '"bf16"').replace("multibranch = true", f"multibranch = {multibranch}")
+    trainer = Trainer(recipe.parse(text, "tiny"), Pack([packed]), tmp_path)
+    assert {p.dtype for p in trainer.net.parameters()} == {torch.float32}
+    seen: list[torch.dtype] = []
+    trainer.net.srnet.tail.register_forward_hook(lambda _m, _i, output: seen.append(output.dtype))
+    trainer.iteration = 2
+    trainer.step()
+    assert set(seen) == {torch.bfloat16}
+    averaged = trainer.averaged_net()
+    assert {m.compute_dtype for m in averaged.modules() if isinstance(m, Conv)} == {None}

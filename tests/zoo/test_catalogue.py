@@ -15,7 +15,7 @@ from vsrcli.zoo.catalogue import Catalogue, Entry, catalogue, parse
 from vsrcli.zoo.cost import flops, parameters
 
 ENTRIES = list(catalogue().models.values())
-SIZES = {(entry.arch, entry.parameters): entry for entry in ENTRIES}
+SIZES = {(entry.arch, entry.parameters, entry.gflop): entry for entry in ENTRIES}
 
 
 def small_catalogue() -> Catalogue:
@@ -105,9 +105,13 @@ def test_every_entry_can_be_fetched_and_verified(entry: Entry) -> None:
 
 @pytest.mark.parametrize("entry", SIZES.values(), ids=lambda entry: entry.name)
 def test_parameters_and_gflop_are_those_of_the_net(entry: Entry) -> None:
-    config = {"padding": 2 if entry.name == "iconvsr.reds4" else 3} if entry.arch == "iconvsr" else {}
-    if entry.arch == "repvsr":
-        config["scale"] = entry.scale
+    configs = {
+        "iconvsr": {"padding": 3},
+        "iconvsr.reds4": {"padding": 2},
+        "iconvsr.bi": {"padding": 2, "keyframe_interval": 0},
+        "repvsr": {"scale": entry.scale},
+    }
+    config = configs.get(entry.name, configs.get(entry.arch, {}))
     with torch.device("meta"):
         net = ARCHITECTURES[entry.arch].build(config)
     assert net.scale == entry.scale

@@ -11,12 +11,19 @@ class Conv(nn.Conv2d):
     """A convolution that computes in the type of its own weights, whatever type comes in.
 
     This is the whole mixed-precision scheme: weights in bf16 or fp16 make the arithmetic so, while sums of its
-    results with float32 tensors are promoted back to float32.
+    results with float32 tensors are promoted back to float32. In training `compute_dtype` makes the arithmetic so
+    while the weights stay in float32, where small steps are not rounded away.
     """
 
+    compute_dtype: torch.dtype | None = None
+
     def forward(self, input: Tensor) -> Tensor:
-        """(n, c_in, h, w) of any floating type -> (n, c_out, h', w') in the type of the weights."""
-        return super().forward(input.to(self.weight.dtype))
+        """(n, c_in, h, w) of any floating type -> (n, c_out, h', w') in the type of the weights or `compute_dtype`."""
+        if self.compute_dtype is None:
+            return super().forward(input.to(self.weight.dtype))
+        dtype = self.compute_dtype
+        bias = None if self.bias is None else self.bias.to(dtype)
+        return self._conv_forward(input.to(dtype), self.weight.to(dtype), bias)
 
 
 @stage("warp")

@@ -2,7 +2,7 @@
 
 A net declares its propagation `branches` in the order in which they run. Each branch visits the frames in one
 direction and hands a `State` from frame to frame. The steps know one frame at a time, so the same net can run over a
-whole clip, over windows that carry state, or as a stream: `upsample_window` below is the only loop.
+whole clip, over windows that carry state, or as a stream: `propagate_window` below is the only loop.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,6 +11,9 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+
+from vsrcli.nets.layers import Conv
+from vsrcli.nets.reparam import RepConv
 
 State = tuple[Tensor, ...]
 """What a branch hands to its next frame: tensors (n, c, k*h, k*w) for an LR frame (n, 3, h, w), k a whole number."""
@@ -86,11 +89,19 @@ class RecurrentNet(nn.Module):
         return next(p.dtype for name, p in self.named_parameters() if not self._stays_float32(name))
 
     def set_precision(self, dtype: torch.dtype) -> None:
-        """Run the convolutions in `dtype`, all but those of `float32_parts`. In place."""
+        """Run the convolutions in `dtype`, all but those of `float32_parts`, for inference. In place."""
         for name, module in self.named_modules():
             if not self._stays_float32(name):
+                if isinstance(module, Conv):
+                    module.compute_dtype = None
                 for parameter in module.parameters(recurse=False):
                     parameter.data = parameter.data.to(dtype)
+
+    def set_training_precision(self, dtype: torch.dtype) -> None:
+        """Run the same convolutions in `dtype` with all weights kept in float32. In place."""
+        for name, module in self.named_modules():
+            if isinstance(module, (Conv, RepConv)) and not self._stays_float32(name):
+                module.compute_dtype = dtype
 
     def _stays_float32(self, name: str) -> bool:
         return any(name == part or name.startswith(part + ".") for part in self.float32_parts)
@@ -152,7 +163,13 @@ def pad_frame(frame: Tensor, multiple: int, min_size: int) -> Tensor:
 
 
 def upsample_window(net: RecurrentNet, window: Window) -> Iterator[Tensor]:
-    """Run all branches over a window and yield the HR frames of its first `keep` frames, in order.
+    """Run all branches over a window and yield the HR frames of its first `keep` frames, in order."""
+    for features in propagate_window(net, window):
+        yield reconstruct_in_strips(net, features, window.strip)
+
+
+def propagate_window(net: RecurrentNet, window: Window) -> Iterator[Features]:
+    """Run all branches over a window and yield what is known of its first `keep` frames, in order.
 
     Forward branches start from `window.states` (by branch name) and leave there the state after frame `keep` - 1, so
     that the next window can go on exactly. Reverse branches start afresh at the window's end. Only the frames that a
@@ -181,7 +198,7 @@ def upsample_window(net: RecurrentNet, window: Window) -> Iterator[Tensor]:
         state = window.states.get(last)
         flow = window.to_previous[i] if state else None
         frames[i][last], window.states[last] = net.propagate(last, frames[i], flow, state)
-        yield reconstruct_in_strips(net, frames[i], window.strip)
+        yield frames[i]
         frames[i] = {}
 
 

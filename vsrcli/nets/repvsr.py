@@ -2,7 +2,9 @@
 
 Per frame: RepFlowNet estimates the LR flow to the previous frame; the previous HR estimate is warped by the enlarged
 flow, folded to LR resolution (space-to-depth) and joined with the LR frame; RepSRNet adds detail to the bicubic
-enlargement of the frame.
+enlargement of the frame. What it is given of the previous estimate is its difference to that enlargement, the detail
+alone and brought to the frame's size, so that the net need not learn to subtract what it knows: after 750 equal
+iterations +0.86 dB over bicubic against +0.84, and 0.12 dB of it from the past against 0.10.
 
 Width and depth. The paper's budget is 0.274 M parameters and 29.4 GFLOP for 320x180 -> 1280x720 and does not say how
 it is spent. Nearly all of RepSRNet's weights work at LR resolution (2 FLOP per weight and pixel), so parameters bind
@@ -30,6 +32,9 @@ from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
 from vsrcli.nets.reparam import RepConv, block, merged_once, reparameterize
 from vsrcli.nets.repflow import RepFlowNet
 from vsrcli.nets.stages import stage
+
+DETAIL_GAIN = 3.0
+"""Detail is some thirty times smaller than frames are; enlarged, its kernels need not be."""
 
 
 class RepBlock(nn.Module):
@@ -87,13 +92,16 @@ class RepVSR(RecurrentNet):
     ) -> tuple[Tensor, State]:
         """One frame: the HR estimate, and the same clamped to [0, 1] as the state (n, 3, s*h, s*w).
 
-        Where a scene starts, the bicubic enlargement stands for the previous estimate, so that the net always meets
-        the same kind of input. Clamping bounds the recurrence: no error can grow over a long scene.
+        Where a scene starts there is no detail yet. Clamping bounds the recurrence: no error can grow over a long
+        scene.
         """
         lr = features["lr"].float()
         base = enlarge(lr, self.scale, mode="bicubic")
-        previous = base if state is None or flow is None else warp_folded(state[0], flow, self.scale)
-        hr = unfold(base, self.srnet(torch.cat([lr, previous], 1)), self.scale)
+        if state is None or flow is None:
+            detail = torch.zeros_like(base)
+        else:
+            detail = warp_folded(state[0], flow, self.scale).sub_(base).mul_(DETAIL_GAIN)
+        hr = unfold(base, self.srnet(torch.cat([lr, detail], 1)), self.scale)
         return hr, (hr.clamp(0, 1),)
 
     def reconstruct(self, features: Features) -> Tensor:
@@ -121,6 +129,7 @@ class RepVSR(RecurrentNet):
             if isinstance(module, RepConv):
                 module.compute_dtype = dtype
             elif isinstance(module, Conv):
+                module.compute_dtype = None
                 module.to(dtype)
 
 

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsrcli.nets.recurrent import RecurrentNet
+from vsrcli.training.unroll import clip_flows
 
 FEATURES = {
     "RepVSR": "srnet.body",
@@ -86,6 +87,11 @@ class Teacher:
         with tapped(self.net) as seen:
             hr = self.net(lr)
         return hr, torch.stack(seen, 1)
+
+    @torch.no_grad()
+    def flows(self, lr: Tensor) -> Tensor:
+        """Its flows to the previous frames (n, t-1, 2, h, w) for clips (n, t, 3, h, w)."""
+        return clip_flows(self.net, lr, forward=False)
 
 
 def feature_channels(net: RecurrentNet, device: torch.device) -> int:

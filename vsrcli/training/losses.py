@@ -19,6 +19,11 @@ def l2(a: Tensor, b: Tensor) -> Tensor:
 DISTANCES = {"charbonnier": charbonnier, "l2": l2}
 
 
+def endpoint_error(flow: Tensor, target: Tensor) -> Tensor:
+    """Mean distance of flows (..., 2, h, w) in pixels, at most 4: what a crop does not show cannot be learnt."""
+    return torch.sqrt((flow - target).square().sum(-3) + 1e-4).clamp(max=4).mean()
+
+
 def flow_warping(frame: Tensor, neighbour: Tensor, flow: Tensor, kind: str) -> Tensor:
     """REPVSR eq. 9: `neighbour` (n, 3, h, w), warped by `flow` (n, 2, h, w) from `frame` to it, should be `frame`.
 

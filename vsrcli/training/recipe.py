@@ -40,7 +40,9 @@ class LossRecipe:
     """`kind` ("charbonnier" or "l2", eq. 8 of REPVSR) on frames; the others are weights, 0 leaves a term out.
 
     `flow`: the warping loss, eq. 9. `teacher` is the model that is distilled: `output` weighs its frames as a second
-    target, `space` and `time` the two parts of space-time distillation.
+    target, `space` and `time` the two parts of space-time distillation, `flow_teaching` (per pixel) its flow as a
+    target while only the flow net learns. With `features` the teacher is BasicVSR, and
+    IconVSR is refitted to its features (refit.py); the other terms do not count then.
     """
 
     kind: str = "charbonnier"
@@ -49,11 +51,15 @@ class LossRecipe:
     output: float = 0.0
     space: float = 0.0
     time: float = 0.0
+    flow_teaching: float = 0.0
+    features: float = 0.0
 
 
 @dataclass(frozen=True)
 class OptimiserRecipe:
-    """Adam: `rate` after `warmup` iterations, falling to `final_rate` ("cosine") or halving every `step` ("step").
+    """`rate` after `warmup` iterations, falling to `final_rate` ("cosine") or halving every `step` ("step").
+
+    `method` is "adam" or "muon" (muon.py), which gets as far in half the iterations.
 
     The first `flow_iterations` train only the flow net by the warping loss. `frozen` names parameters (by prefix) that
     stay as they are; `slow` those that learn at a tenth of the rate. `ema` is the decay of the averaged weights per
@@ -73,6 +79,7 @@ class OptimiserRecipe:
     frozen: tuple[str, ...] = ()
     slow: tuple[str, ...] = ()
     seed: int = 0
+    method: str = "adam"
 
 
 @dataclass(frozen=True)
@@ -137,6 +144,7 @@ def parse(text: str, name: str) -> Recipe:
     choices = [
         ("degradation", recipe.data.degradation, DEGRADATIONS),
         ("kind", recipe.loss.kind, ("charbonnier", "l2")),
+        ("method", recipe.optimiser.method, ("adam", "muon")),
         ("schedule", recipe.optimiser.schedule, ("cosine", "step")),
         ("precision", recipe.optimiser.precision, ("fp32", "bf16")),
     ]

@@ -18,8 +18,10 @@ from vsrcli.quality import degrade, metrics
 from vsrcli.training import card
 from vsrcli.training.data import Pack, Pair, Sampler, validation_pairs
 from vsrcli.training.distill import SpaceTime, Teacher, feature_channels, tapped
-from vsrcli.training.losses import DISTANCES, flow_warping
+from vsrcli.training.losses import DISTANCES, endpoint_error, flow_warping
+from vsrcli.training.muon import Muon
 from vsrcli.training.recipe import OptimiserRecipe, Recipe
+from vsrcli.training.refit import feature_loss
 from vsrcli.training.unroll import clip_flows, unroll
 from vsrcli.training.warm import take_over
 
@@ -37,7 +39,7 @@ class Trainer:
         torch.manual_seed(recipe.optimiser.seed)
         self.recipe, self.out, self.device, self.say = recipe, out, torch.device(device), say or (lambda line: None)
         self.net = build(recipe).to(self.device).train()
-        self.net.set_precision(DTYPES[recipe.optimiser.precision])
+        self.net.set_training_precision(DTYPES[recipe.optimiser.precision])
         self.sampler = Sampler(pack, recipe.data, self.net.scale, recipe.optimiser.seed, self.device)
         self.validation = validation_pairs(pack, recipe.data.degradation, self.net.scale)
         groups = _groups(self.net, recipe.optimiser)
@@ -50,7 +52,8 @@ class Trainer:
             channels = (feature_channels(net, self.device) for net in (self.net, self.teacher.net))
             self.space_time = SpaceTime(*channels).to(self.device)
             groups.append({"params": list(self.space_time.parameters()), "factor": 1.0})
-        self.optimiser = torch.optim.Adam(groups, betas=(0.9, 0.999))
+        kinds: dict[str, Callable[[Any], torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "muon": Muon}
+        self.optimiser = kinds[recipe.optimiser.method](groups)
         self.average = {k: v.clone() for k, v in merged_state(self.net).items()}
         self.sources = pack.sources
         self.iteration, self.minutes, self.best = 0, 0.0, -math.inf
@@ -113,9 +116,12 @@ class Trainer:
         return batch
 
     def _losses(self, lr: Tensor, hr: Tensor, *, flow_only: bool) -> tuple[Tensor, Tensor]:
-        """The sum that is minimised, and the flow's warping loss alone (eqs. 8-10)."""
+        """The sum that is minimised, and the flow's warping loss alone (REPVSR eqs. 8-10)."""
         recipe = self.recipe.loss
         loss = lr.new_zeros(())
+        if recipe.features:
+            assert self.teacher
+            return recipe.features * feature_loss(self.net, self.teacher.net, lr, recipe.kind), loss
         if flow_only:
             with merged_once(self.net):
                 flows = clip_flows(self.net, lr, forward=False)
@@ -128,14 +134,17 @@ class Trainer:
             loss = DISTANCES[recipe.kind](sr, hr) + self._distil(lr, sr, None)
         if not (recipe.flow or flow_only):
             return loss, loss.new_zeros(())
-        given = flows.flatten(0, 1)
-        flow_loss = flow_warping(lr[:, 1:].flatten(0, 1), lr[:, :-1].flatten(0, 1), given, recipe.kind)
-        return (flow_loss if flow_only else loss + recipe.flow * flow_loss), flow_loss
+        flow_loss = flow_warping(lr[:, 1:].flatten(0, 1), lr[:, :-1].flatten(0, 1), flows.flatten(0, 1), recipe.kind)
+        if not flow_only:
+            return loss + recipe.flow * flow_loss, flow_loss
+        if self.teacher and recipe.flow_teaching:
+            return flow_loss + recipe.flow_teaching * endpoint_error(flows, self.teacher.flows(lr)), flow_loss
+        return flow_loss, flow_loss
 
     def _distil(self, lr: Tensor, sr: Tensor, features: Tensor | None) -> Tensor:
         """What the teacher adds to the loss: its frames as targets, its attention in space and its memory in time."""
         recipe = self.recipe.loss
-        if self.teacher is None:
+        if self.teacher is None or not (recipe.output or recipe.space or recipe.time):
             return lr.new_zeros(())
         taught, teacher_features = self.teacher(lr)
         loss = recipe.output * DISTANCES[recipe.kind](sr, taught)

@@ -15,21 +15,27 @@ def clip_flows(net: RecurrentNet, lr: Tensor, *, forward: bool) -> Tensor:
     return flow.view(n, t - 1, 2, h, w)
 
 
-def unroll(net: RecurrentNet, lr: Tensor) -> tuple[Tensor, Tensor]:
-    """Upscale clips (n, t, 3, h, w): HR (n, t, 3, s*h, s*w) and the flows to the previous frames (n, t-1, 2, h, w).
+def clip_window(net: RecurrentNet, lr: Tensor) -> tuple[Window, Tensor]:
+    """Clips (n, t, 3, h, w), ready for the net's branches, and the flows to the previous frames (n, t-1, 2, h, w).
 
     The patch must fit the net (`multiple` and `min_size`); nothing is padded.
     """
     t = lr.shape[1]
+    backward = clip_flows(net, lr, forward=False)
+    onward = clip_flows(net, lr, forward=True).unbind(1) if net.bidirectional else (None,) * (t - 1)
+    frames = lr.unbind(1)
+    window = Window(
+        lr=frames,
+        to_next=[*onward, None],
+        to_previous=[None, *backward.unbind(1)],
+        encoded=[net.encode(frames, i, number=i, length=t) for i in range(t)],
+        keep=t,
+    )
+    return window, backward
+
+
+def unroll(net: RecurrentNet, lr: Tensor) -> tuple[Tensor, Tensor]:
+    """Upscale clips (n, t, 3, h, w): HR (n, t, 3, s*h, s*w) and the flows to the previous frames (n, t-1, 2, h, w)."""
     with merged_once(net):
-        backward = clip_flows(net, lr, forward=False)
-        onward = clip_flows(net, lr, forward=True).unbind(1) if net.bidirectional else (None,) * (t - 1)
-        frames = lr.unbind(1)
-        window = Window(
-            lr=frames,
-            to_next=[*onward, None],
-            to_previous=[None, *backward.unbind(1)],
-            encoded=[net.encode(frames, i, number=i, length=t) for i in range(t)],
-            keep=t,
-        )
+        window, backward = clip_window(net, lr)
         return torch.stack(list(upsample_window(net, window)), 1), backward

@@ -21,8 +21,8 @@ def basicvsr_as_iconvsr(given: State, own: State) -> State:
 
     - The forward trunk's first convolution reads (frame, backward feature, warped feature): BasicVSR knows the first
       and the last; the backward feature starts at zero weight and is learnt.
-    - The refill convolutions pass the warped feature on and give the keyframe's a tenth of its random weight, so that
-      a keyframe begins as any other frame, and EDVR-M gets gradients nevertheless.
+    - The refill convolutions pass the warped feature on and give the keyframe's no weight, so that a keyframe begins as
+      any other frame; EDVR-M gets gradients as soon as they have moved.
     - BasicVSR upsamples a 1x1 fusion of both branches, IconVSR the forward feature: the first upsampling convolution
       absorbs the fusion's forward half.
     """
@@ -33,8 +33,7 @@ def basicvsr_as_iconvsr(given: State, own: State) -> State:
     first[:, :3], first[:, 3 + channels :] = known[:, :3], known[:, 3:]
     state["forward_trunk.main.0.weight"] = first
     for name in ("backward_fusion", "forward_fusion"):
-        weight = own[f"{name}.weight"] * 0.1
-        weight[:, :channels] = 0
+        weight = torch.zeros_like(own[f"{name}.weight"])
         weight[:, :channels, 1, 1] = torch.eye(channels)
         state[f"{name}.weight"], state[f"{name}.bias"] = weight, torch.zeros_like(own[f"{name}.bias"])
     fusion = given["fusion.weight"][:, channels:, 0, 0]
