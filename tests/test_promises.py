@@ -24,7 +24,7 @@ from tests.media import make
 from vsrcli.engine.device import cpu_has_bf16, place
 from vsrcli.nets.layers import flow_warp
 from vsrcli.nets.recurrent import Features, State
-from vsrcli.nets.repvsr import RepVSR
+from vsrcli.nets.repvsr import DETAIL_GAIN, RepVSR
 
 pytestmark = pytest.mark.slow
 REAL = ["bear_vp9_opus.webm", "phone_rotated_vfr.mp4", "rooftops_320x240_60fps.mp4", "stream_h264_aac.mp4"]
@@ -130,11 +130,11 @@ class PlainRepVSR(RepVSR):
     ) -> tuple[Tensor, State]:
         lr = features["lr"]
         base = F.interpolate(lr, scale_factor=4, mode="bicubic", align_corners=False)
-        previous = base
+        detail = torch.zeros_like(base)
         if state is not None and flow is not None:
             hr_flow = 4 * F.interpolate(flow, scale_factor=4, mode="bilinear", align_corners=False)
-            previous = flow_warp(state[0], hr_flow, padding="border")
-        x = torch.cat([lr, F.pixel_unshuffle(previous, 4)], 1)
+            detail = DETAIL_GAIN * (flow_warp(state[0], hr_flow, padding="border") - base)
+        x = torch.cat([lr, F.pixel_unshuffle(detail, 4)], 1)
         hr = base + F.pixel_shuffle(self.srnet(x), 4)
         return hr, (hr.clamp(0, 1),)
 
@@ -144,6 +144,7 @@ def test_repvsr_against_its_straightforward_form() -> None:
     torch.manual_seed(0)
     best = torch.bfloat16 if cpu_has_bf16() else torch.float32
     nets: dict[str, RepVSR] = {"plain": PlainRepVSR().eval(), "fp32": RepVSR(), "fast": RepVSR()}
+    nets["fp32"].load_state_dict(nets["plain"].state_dict())
     place(nets["fp32"], torch.device("cpu"), torch.float32)
     place(nets["fast"], torch.device("cpu"), best)
     noise = F.avg_pool2d(torch.rand(1, 3, 200, 340), 5, 1, 2)
@@ -159,5 +160,6 @@ def test_repvsr_against_its_straightforward_form() -> None:
     plain, fp32, fast = (1000 * statistics.median(t) for t in times.values())
     print(f"\nper frame: straightforward {plain:.0f} ms, fp32 {fp32:.0f} ms ({plain / fp32:.2f}x), ", end="")
     print(f"{best} {fast:.0f} ms ({plain / fast:.2f}x)")
+    torch.testing.assert_close(out["fp32"], out["plain"], atol=1e-4, rtol=0)
     assert out["plain"].shape == out["fast"].shape
     assert fast * 1.5 <= plain
