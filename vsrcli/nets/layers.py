@@ -19,9 +19,7 @@ class Conv(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """(n, c_in, h, w) of any floating type -> (n, c_out, h', w') in the type of the weights or `compute_dtype`."""
-        if self.compute_dtype is None:
-            return super().forward(input.to(self.weight.dtype))
-        dtype = self.compute_dtype
+        dtype = self.compute_dtype or self.weight.dtype
         bias = None if self.bias is None else self.bias.to(dtype)
         return self._conv_forward(input.to(dtype), self.weight.to(dtype), bias)
 

@@ -89,7 +89,7 @@ class RecurrentNet(nn.Module):
         return next(p.dtype for name, p in self.named_parameters() if not self._stays_float32(name))
 
     def set_precision(self, dtype: torch.dtype) -> None:
-        """Run the convolutions in `dtype`, all but those of `float32_parts`, for inference. In place."""
+        """Run the convolutions in `dtype`, all but those of `float32_parts`, for inference (merged nets). In place."""
         for name, module in self.named_modules():
             if not self._stays_float32(name):
                 if isinstance(module, Conv):

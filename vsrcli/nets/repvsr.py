@@ -27,9 +27,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vsrcli.nets.layers import Conv, leaky
+from vsrcli.nets.layers import leaky
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
-from vsrcli.nets.reparam import RepConv, block, merged_once, reparameterize
+from vsrcli.nets.reparam import block, merged_once, reparameterize
 from vsrcli.nets.repflow import RepFlowNet
 from vsrcli.nets.stages import stage
 
@@ -116,21 +116,6 @@ class RepVSR(RecurrentNet):
     def reparameterize(self) -> "RepVSR":
         """The same net with every block merged into one convolution, for inference and for storage."""
         return reparameterize(self)
-
-    @property
-    def compute_dtype(self) -> torch.dtype:
-        """The type of RepSRNet's convolutions."""
-        tail = self.srnet.tail
-        return tail.compute_dtype if isinstance(tail, RepConv) else next(tail.parameters()).dtype
-
-    def set_precision(self, dtype: torch.dtype) -> None:
-        """RepSRNet's convolutions in `dtype`; flow, warp, residual sums, base and state stay in float32."""
-        for module in self.srnet.modules():
-            if isinstance(module, RepConv):
-                module.compute_dtype = dtype
-            elif isinstance(module, Conv):
-                module.compute_dtype = None
-                module.to(dtype)
 
 
 @stage("reconstruct")

@@ -41,8 +41,8 @@ class LossRecipe:
 
     `flow`: the warping loss, eq. 9. `teacher` is the model that is distilled: `output` weighs its frames as a second
     target, `space` and `time` the two parts of space-time distillation, `flow_teaching` (per pixel) its flow as a
-    target while only the flow net learns. With `features` the teacher is BasicVSR, and
-    IconVSR is refitted to its features (refit.py); the other terms do not count then.
+    target while only the flow net learns. With `features` the teacher is BasicVSR, and IconVSR is refitted to its
+    features (refit.py); the other terms do not count then.
     """
 
     kind: str = "charbonnier"
@@ -59,11 +59,10 @@ class LossRecipe:
 class OptimiserRecipe:
     """`rate` after `warmup` iterations, falling to `final_rate` ("cosine") or halving every `step` ("step").
 
-    `method` is "adam" or "muon" (muon.py), which gets as far in half the iterations.
-
-    The first `flow_iterations` train only the flow net by the warping loss. `frozen` names parameters (by prefix) that
-    stay as they are; `slow` those that learn at a tenth of the rate. `ema` is the decay of the averaged weights per
-    iteration, `clip` the largest gradient norm, `precision` the type of the convolutions.
+    `method` is "adam" or "muon" (muon.py), which gets as far in half the iterations. The first `flow_iterations` train
+    only the flow net by the warping loss. `frozen` names parameters (by prefix) that stay as they are; `slow` those
+    that learn at a tenth of the rate. `ema` is the decay of the averaged weights per iteration, `clip` the largest
+    gradient norm, `precision` the type of the convolutions.
     """
 
     iterations: int

@@ -28,7 +28,7 @@ def feature_loss(student: RecurrentNet, teacher: RecurrentNet, lr: Tensor, kind:
     window, _ = clip_window(student, lr)
     frames = list(propagate_window(student, window))
     ours = torch.stack([student.upconv1(frame["forward"]).float() for frame in frames])
-    return DISTANCES[kind](ours, torch.stack(list(_targets(teacher, window, frames))))
+    return DISTANCES[kind](ours, torch.stack(_targets(teacher, window, frames)))
 
 
 @torch.no_grad()
