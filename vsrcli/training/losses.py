@@ -1,9 +1,10 @@
 """What training minimises: distances between frames, and how well flow explains the next frame."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from vsrcli.nets.layers import flow_warp
+from vsrcli.nets.repvsr import warp_folded
 
 
 def charbonnier(a: Tensor, b: Tensor) -> Tensor:
@@ -24,10 +25,14 @@ def endpoint_error(flow: Tensor, target: Tensor) -> Tensor:
     return torch.sqrt((flow - target).square().sum(-3) + 1e-4).clamp(max=4).mean()
 
 
-def flow_warping(frame: Tensor, neighbour: Tensor, flow: Tensor, kind: str) -> Tensor:
-    """REPVSR eq. 9: `neighbour` (n, 3, h, w), warped by `flow` (n, 2, h, w) from `frame` to it, should be `frame`.
+def flow_warping(frame: Tensor, neighbour: Tensor, flow: Tensor, scale: int, kind: str) -> Tensor:
+    """REPVSR eq. 9 on HR frames: `neighbour` (n, 3, s*h, s*w), warped by the LR `flow` (n, 2, h, w) from `frame` to it,
+    should be `frame`.
+
+    The paper compares LR frames. HR frames show errors of a fraction of an LR pixel, which is what the warp of the
+    previous HR estimate needs, and they are clean where the LR ones were compressed.
 
     Where the flow leaves the frame, the border's pixels stand in. They must count: with them left out, the cheapest
     flow is one that leaves the frame everywhere, and training finds it.
     """
-    return DISTANCES[kind](flow_warp(neighbour, flow, padding="border"), frame)
+    return DISTANCES[kind](warp_folded(neighbour, flow, scale), F.pixel_unshuffle(frame, scale))

@@ -134,7 +134,8 @@ class Trainer:
             loss = DISTANCES[recipe.kind](sr, hr) + self._distil(lr, sr, None)
         if not (recipe.flow or flow_only):
             return loss, loss.new_zeros(())
-        flow_loss = flow_warping(lr[:, 1:].flatten(0, 1), lr[:, :-1].flatten(0, 1), flows.flatten(0, 1), recipe.kind)
+        frames, previous = hr[:, 1:].flatten(0, 1), hr[:, :-1].flatten(0, 1)
+        flow_loss = flow_warping(frames, previous, flows.flatten(0, 1), self.net.scale, recipe.kind)
         if not flow_only:
             return loss + recipe.flow * flow_loss, flow_loss
         if self.teacher and recipe.flow_teaching:
