@@ -106,6 +106,21 @@ def test_a_batch_depends_on_its_number_alone(packed: Path) -> None:
     torch.testing.assert_close(degrade.bi(hr, 4), lr, atol=0, rtol=0)
 
 
+def test_of_several_candidates_the_one_with_detail_is_taken(tmp_path: Path) -> None:
+    save_file(
+        {"train/sky": torch.full((5, 3, 64, 64), 90, dtype=torch.uint8), "train/wall": textured(5, 64, 64)},
+        tmp_path / "two.safetensors",
+    )
+
+    def plain(candidates: int) -> int:
+        data = replace(recipe.parse(TINY, "tiny").data, candidates=candidates)
+        sampler = Sampler(Pack([tmp_path / "two.safetensors"]), data, 4, seed=0)
+        return sum(int(clip.min() == clip.max()) for number in range(12) for clip in sampler.batch(number)[1])
+
+    assert plain(1) > 6
+    assert plain(8) == 0
+
+
 def test_pairs_stay_aligned_through_every_augmentation(tmp_path: Path) -> None:
     lr = textured(5, 24, 20)
     hr = lr.repeat_interleave(4, -1).repeat_interleave(4, -2)

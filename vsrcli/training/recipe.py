@@ -27,12 +27,16 @@ class NetRecipe:
 
 @dataclass(frozen=True)
 class DataRecipe:
-    """Batches: `batch` clips of `frames` frames of `patch` x `patch` LR pixels. "real" needs a pack of pairs."""
+    """Batches: `batch` clips of `frames` frames of `patch` x `patch` LR pixels. "real" needs a pack of pairs.
+
+    Each clip is the one with most detail of `candidates` drawn: sky teaches little, and costs what a facade costs.
+    """
 
     degradation: str
     patch: int = 32
     frames: int = 8
     batch: int = 4
+    candidates: int = 1
 
 
 @dataclass(frozen=True)
