@@ -84,6 +84,8 @@ def test_temporal_figures_follow_the_truths_motion(net: RecurrentNet, two_clips:
         out, truth = (x.float() / 255 for x in frames_of(net, two_clips, 0))
         moved = motion(truth[:-1], truth[1:], net.flow)
         assert rows[0]["warping_error"] == pytest.approx(warping_error(out[:-1], out[1:], moved).mean().item(), 1e-3)
+        of_truth = warping_error(truth[:-1], truth[1:], moved).mean().item()
+        assert rows[0]["truth_warping_error"] == pytest.approx(of_truth, 1e-3)
         assert rows[0]["tof"] == pytest.approx(tof(out[:-1], out[1:], moved, net.flow).mean().item(), rel=1e-3)
 
 

@@ -41,12 +41,16 @@ class Measures:
 
 @dataclass(eq=False)
 class _Truth:
-    """A ground-truth frame that some method has not reached yet: uint8 (3, h, w), planes, motion since the last."""
+    """A ground-truth frame that some method has not reached yet: uint8 (3, h, w), planes, motion since the last.
+
+    `warping_error` is the truth's own along that motion: what noise, aliasing and the flow's faults leave of it.
+    """
 
     name: str
     hr: Tensor
     planes: Tensor
     motion: Motion | None
+    warping_error: float
 
 
 @dataclass(eq=False)
@@ -137,13 +141,15 @@ class _Pass:
 
     def _make_truth(self, name: str, hr: Tensor, last: Tensor | None) -> _Truth:
         m = self._measures
-        between = None
+        between, own_error = None, 0.0
         if m.flow is not None and last is not None:
-            between = motion(_unit(last)[None], _unit(hr)[None], m.flow)
+            two = _unit(last)[None], _unit(hr)[None]
+            between = motion(*two, m.flow)
+            own_error = float(warping_error(*two, between))
         if self._scratch is not None:
             path = self._scratch / "truth" / f"{name}.png"
             self._truth_files.append(_write(path, hr))
-        return _Truth(name, hr, planes(_unit(hr), m.channels), between)
+        return _Truth(name, hr, planes(_unit(hr), m.channels), between, own_error)
 
     def _take(self, name: str, out: Tensor) -> None:
         """A method's next frame: scored, written, and kept until the one after it."""
@@ -168,6 +174,7 @@ class _Pass:
         if m.flow is not None and truth.motion is not None and name in self._previous:
             two = _unit(self._previous[name])[None], _unit(out)[None]
             figures["warping_error"] = float(warping_error(*two, truth.motion))
+            figures["truth_warping_error"] = truth.warping_error
             figures["tof"] = float(tof(*two, truth.motion, m.flow))
         if m.lpips is not None:
             figures["lpips"] = m.lpips(_unit(out), _unit(truth.hr))
