@@ -43,6 +43,15 @@ def test_nothing_builds_up_over_a_long_still_scene(entry: Entry) -> None:
     assert (sr[-1] - sr[0]).mean(dim=(1, 2)).abs().max() < 0.5 / 255, "brightness or colour drifts"
 
 
+@STREAMING
+@torch.inference_mode()
+def test_a_long_still_scene_stays_as_true_as_it_began(entry: Entry) -> None:
+    truth = frames(DEMO, 1)[..., 20:116, 20:148]
+    sr = net_of(entry)(LOWER.get(entry.degradation, bi)(truth, 4).expand(1, LONG, -1, -1, -1))
+    quality = psnr(planes(sr), planes(truth).expand(1, LONG, -1, -1, -1)).squeeze()
+    assert quality[-50:].mean() > quality[:50].mean() - 0.02
+
+
 @OURS
 @pytest.mark.slow
 @torch.inference_mode()

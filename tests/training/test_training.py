@@ -121,6 +121,13 @@ def test_of_several_candidates_the_one_with_detail_is_taken(tmp_path: Path) -> N
     assert plain(8) == 0
 
 
+def test_a_share_of_clips_stands_still(packed: Path) -> None:
+    data = replace(recipe.parse(TINY, "tiny").data, still=0.5)
+    clips = [clip for number in range(16) for clip in Sampler(Pack([packed]), data, 4, seed=0).batch(number)[1]]
+    still = sum(torch.equal(clip[0], clip[-1]) for clip in clips)
+    assert 0 < still < len(clips)
+
+
 def test_pairs_stay_aligned_through_every_augmentation(tmp_path: Path) -> None:
     lr = textured(5, 24, 20)
     hr = lr.repeat_interleave(4, -1).repeat_interleave(4, -2)

@@ -102,13 +102,15 @@ class Sampler:
             lr = None
         p, s, t = self.recipe.patch, self.scale, self.recipe.frames
         stride = 1 + pick(2) if len(hr) >= 2 * t - 1 else 1
+        if self.recipe.still and float(torch.rand((), generator=generator)) < self.recipe.still:
+            stride = 0
         start = pick(len(hr) - (t - 1) * stride)
         y, x = pick(hr.shape[-2] // s - p + 1), pick(hr.shape[-1] // s - p + 1)
         reverse, transpose = pick(2), pick(2)
         flips = [dim for dim in (-2, -1) if pick(2)]
 
         def cut(clip: Tensor, unit: int) -> Tensor:
-            clip = clip[start : start + (t - 1) * stride + 1 : stride]
+            clip = clip[[start + i * stride for i in range(t)]]
             clip = clip[..., y * unit : (y + p) * unit, x * unit : (x + p) * unit]
             if reverse:
                 clip = clip.flip(0)

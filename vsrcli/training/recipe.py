@@ -29,7 +29,8 @@ class NetRecipe:
 class DataRecipe:
     """Batches: `batch` clips of `frames` frames of `patch` x `patch` LR pixels. "real" needs a pack of pairs.
 
-    Each clip is the one with most detail of `candidates` drawn: sky teaches little, and costs what a facade costs.
+    Each clip is the one with most detail of `candidates` drawn: sky teaches little, and costs what a facade costs. The
+    share `still` of them is one frame over and over, of which a recurrent net must not make ever more.
     """
 
     degradation: str
@@ -37,6 +38,7 @@ class DataRecipe:
     frames: int = 8
     batch: int = 4
     candidates: int = 1
+    still: float = 0.0
 
 
 @dataclass(frozen=True)
