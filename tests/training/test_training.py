@@ -73,6 +73,8 @@ def test_a_recipe_that_is_wrong_is_refused() -> None:
         (TINY.replace("[loss]", "[losses]"), "unknown section"),
         (TINY.replace("flow = 0.2", "flows = 0.2"), "has no flows"),
         (TINY.replace('"bi"', '"bicubic"'), "degradation"),
+        (TINY.replace("flow = 0.2", "output = 0.5"), "output needs a teacher"),
+        (TINY.replace("flow = 0.2", 'features = 1.0\nteacher = "basicvsr"'), "in iconvsr alone"),
         ("net = ", "not TOML"),
     ]:
         with pytest.raises(UsageError, match=message):
@@ -104,21 +106,6 @@ def test_a_batch_depends_on_its_number_alone(packed: Path) -> None:
     torch.testing.assert_close(made[1].batch(7)[1], hr, atol=0, rtol=0)
     assert not torch.equal(made[0].batch(8)[1], hr)
     torch.testing.assert_close(degrade.bi(hr, 4), lr, atol=0, rtol=0)
-
-
-def test_of_several_candidates_the_one_with_detail_is_taken(tmp_path: Path) -> None:
-    save_file(
-        {"train/sky": torch.full((5, 3, 64, 64), 90, dtype=torch.uint8), "train/wall": textured(5, 64, 64)},
-        tmp_path / "two.safetensors",
-    )
-
-    def plain(candidates: int) -> int:
-        data = replace(recipe.parse(TINY, "tiny").data, candidates=candidates)
-        sampler = Sampler(Pack([tmp_path / "two.safetensors"]), data, 4, seed=0)
-        return sum(int(clip.min() == clip.max()) for number in range(12) for clip in sampler.batch(number)[1])
-
-    assert plain(1) > 6
-    assert plain(8) == 0
 
 
 def test_a_share_of_clips_stands_still(packed: Path) -> None:

@@ -82,16 +82,11 @@ class Sampler:
     def batch(self, number: int) -> Pair:
         """LR (n, t, 3, p, p) and HR (n, t, 3, s*p, s*p) of batch `number`."""
         generator = torch.Generator().manual_seed((self.seed << 32) + number)
-        pairs = [self._sharpest(generator) for _ in range(self.recipe.batch)]
+        pairs = [self._clip(generator) for _ in range(self.recipe.batch)]
         hr = torch.stack([h for h, _ in pairs]).to(self.device).float() / 255
         if self.recipe.degradation == "real":
             return torch.stack([lr for _, lr in pairs if lr is not None]).to(self.device).float() / 255, hr
         return lower(hr, self.recipe.degradation, self.scale), hr
-
-    def _sharpest(self, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """Of `candidates` clips the one with most detail in its first frame."""
-        clips = [self._clip(generator) for _ in range(self.recipe.candidates)]
-        return clips[0] if len(clips) == 1 else max(clips, key=lambda pair: _detail(pair[0][0]))
 
     def _clip(self, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         def pick(stop: int) -> int:
@@ -117,12 +112,6 @@ class Sampler:
             return (clip.transpose(-2, -1) if transpose else clip).flip(flips)
 
         return cut(hr, s), None if lr is None else cut(lr, 1)
-
-
-def _detail(frame: Tensor) -> float:
-    """Mean difference of neighbouring pixels of a frame (3, h, w), uint8."""
-    frame = frame.float()
-    return float(frame.diff(dim=-1).abs().mean() + frame.diff(dim=-2).abs().mean())
 
 
 def validation_pairs(pack: Pack, degradation: str, scale: int) -> list[Pair]:

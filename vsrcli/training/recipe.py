@@ -11,6 +11,8 @@ from vsrcli.errors import UsageError
 T = TypeVar("T")
 
 DEGRADATIONS = ("bi", "bd", "real")
+TAUGHT = ("output", "space", "time", "flow_teaching", "features")
+"""The terms of the loss that a teacher gives."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +31,13 @@ class NetRecipe:
 class DataRecipe:
     """Batches: `batch` clips of `frames` frames of `patch` x `patch` LR pixels. "real" needs a pack of pairs.
 
-    Each clip is the one with most detail of `candidates` drawn: sky teaches little, and costs what a facade costs. The
-    share `still` of them is one frame over and over, of which a recurrent net must not make ever more.
+    The share `still` of the clips is one frame over and over, of which a recurrent net must not make ever more.
     """
 
     degradation: str
     patch: int = 32
     frames: int = 8
     batch: int = 4
-    candidates: int = 1
     still: float = 0.0
 
 
@@ -156,6 +156,11 @@ def parse(text: str, name: str) -> Recipe:
     for key, value, allowed in choices:
         if value not in allowed:
             raise UsageError(f"recipe {name}: {key} is {value!r}, not one of {', '.join(allowed)}")
+    taught = [key for key in TAUGHT if getattr(recipe.loss, key)]
+    if taught and not recipe.loss.teacher:
+        raise UsageError(f"recipe {name}: {taught[0]} needs a teacher")
+    if recipe.loss.features and recipe.net.arch != "iconvsr":
+        raise UsageError(f"recipe {name}: features are fitted in iconvsr alone")
     return recipe
 
 
