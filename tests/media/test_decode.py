@@ -99,6 +99,13 @@ def test_a_cut_off_matroska_file_says_so(tmp_path: Path) -> None:
     assert any("seems to be cut off" in line for line in _all(cut)[1])
 
 
+def test_frames_that_were_dropped_in_capture_are_not_missed(tmp_path: Path) -> None:
+    captured = make.video(tmp_path / "a.avi", frames=5, codec="mpeg4", pts=[0, 1, 3, 4, 7], time_base=Fraction(1, 25))
+    frames, warnings = _all(captured)
+    assert _pts(frames) == [pts for pts, _ in make.second_opinion(captured)] == [0, 1, 3, 4, 7]
+    assert warnings == []
+
+
 def test_sound_behind_a_clock_that_starts_again_is_warned_of(tmp_path: Path) -> None:
     picture = make.video(tmp_path / "a.mp4", frames=30)
     make.ffmpeg("-i", picture, "-f", "lavfi", "-i", "sine=duration=1.2", "-c:v", "copy", tmp_path / "a.ts")

@@ -16,7 +16,7 @@ import pytest
 import vsrcli
 from tests.media import make
 from vsrcli.errors import InputError, InterruptedJobError, OutputError, UsageError, WeightsError
-from vsrcli.pipeline import Event, Result
+from vsrcli.pipeline import Event, Result, batch
 
 FAST = {"window": 4, "lookahead": 2, "precision": "fp32"}
 
@@ -59,6 +59,20 @@ def test_every_frame_time_sound_and_tag_survives(film: Path, tiny_model: str, tm
         assert [c["start"] for c in after.chapters()] == [c["start"] for c in before.chapters()]
     assert [e.done for e in events if e.kind == "frame"] == list(range(1, 21))
     assert [p.name for p in tmp_path.iterdir()] == ["out.mkv"]
+
+
+def test_titles_that_are_not_utf8_stop_nothing(tiny_model: str, tmp_path: Path) -> None:
+    source = tmp_path / "in" / "old.avi"
+    source.parent.mkdir()
+    make.ffmpeg(
+        *("-f", "lavfi", "-i", "testsrc2=s=64x48:d=0.4:r=10", "-f", "lavfi", "-i", "sine=d=0.4"),
+        *("-metadata", "title=Caf? noir", "-metadata:s:a:0", "title=Fran?ais", "-c:v", "mpeg4", source),
+    )
+    source.write_bytes(source.read_bytes().replace(b"Caf?", b"Caf\xe9").replace(b"Fran?", b"Fran\xe7"))
+    for output in (tmp_path / "out.mkv", tmp_path / "out.mp4"):
+        assert upscale(source, output, tiny_model).frames == 4
+        assert b"Caf\xe9 noir" in output.read_bytes()
+    assert [batch.is_result(p) for p in (source, tmp_path / "out.mkv", tmp_path / "none.mkv")] == [False, True, False]
 
 
 def test_the_output_is_named_after_the_input(film: Path, tiny_model: str, tmp_path: Path) -> None:

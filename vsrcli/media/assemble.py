@@ -8,13 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-import av
 from av.error import FFmpegError
 from av.stream import Disposition
 
 from vsrcli.errors import OutputError
 from vsrcli.media.codecs import EncodeSettings
-from vsrcli.media.containers import check_container, container_of, url
+from vsrcli.media.containers import check_container, container_of, open_container, url
 from vsrcli.media.encode import output_aspect
 from vsrcli.media.feed import Feed, last_duration, segment_lead, segment_pts
 from vsrcli.media.info import VideoInfo
@@ -63,7 +62,7 @@ def assemble(
 
 def verify(written: Path, feed: Feed, warn: Callable[[str], None]) -> None:
     """Raise `OutputError` unless the file holds every frame at its time, to the precision of its container."""
-    with av.open(url(written)) as container:
+    with open_container(written) as container:
         pictures = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
         if not pictures:
             raise OutputError("the assembled file has no video")

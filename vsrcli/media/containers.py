@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
+from av.container import InputContainer
+
 from vsrcli.errors import UsageError
 from vsrcli.media.info import OtherStream, VideoInfo
 
@@ -113,6 +116,14 @@ CONTAINERS = {
 def url(path: Path) -> str:
     """The path as ffmpeg's name for it; the prefix keeps a colon in it from being taken for a protocol."""
     return f"file:{path}"
+
+
+def open_container(path: Path) -> InputContainer:
+    """Open a media file for reading. Raises FFmpegError.
+
+    Old films have titles that are not UTF-8; what cannot be read of them is replaced.
+    """
+    return av.open(url(path), metadata_errors="replace")
 
 
 def container_of(output: Path) -> Container:

@@ -150,6 +150,8 @@ def _pictures(container: InputContainer, info: VideoInfo, target: int | None, wa
     expected = container.streams[info.stream_index].frames
     length = tagged_duration(container.streams[info.stream_index])
     end = None if tally.last_pts is None else float(tally.last_pts * info.time_base + 1 / info.rate)
+    if info.container == "avi" and end is not None and end >= float(expected / info.rate):
+        expected = tally.read  # frames that were dropped in capture are counted, but have no packet
     if target is None and tally.read < expected:
         warn(f"{info.path} is cut off: {tally.read} of {expected} frames are there")
     elif length is not None and end is not None and length - end > _LOST_SECONDS:

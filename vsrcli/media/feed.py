@@ -13,7 +13,7 @@ import av
 from av.error import FFmpegError
 
 from vsrcli.errors import InterruptedJobError, OutputError
-from vsrcli.media.containers import url
+from vsrcli.media.containers import open_container
 from vsrcli.media.info import VideoInfo
 
 MICROSECOND = Fraction(1, 1_000_000)
@@ -78,7 +78,7 @@ class Feed:
 
     def _delay(self) -> int:
         """How many frames the encoder's reordering holds back."""
-        with av.open(url(self.segments[0])) as container:
+        with open_container(self.segments[0]) as container:
             return int(container.streams.video[0].codec_context.reorder_depth)
 
     def write(self, pipe: IO[bytes], cancelled: Callable[[], bool]) -> int:
@@ -122,13 +122,13 @@ class Feed:
 
     def _muxer(self) -> str:
         """Fragmented MP4 keeps pts, dts and durations; FFV1, unknown there, needs no dts and goes as NUT."""
-        with av.open(url(self.segments[0])) as container:
+        with open_container(self.segments[0]) as container:
             return {"prores": "mov", "ffv1": "nut"}.get(container.streams.video[0].codec_context.name, "mp4")
 
     def _packets(self) -> Iterator[tuple[av.Packet, av.VideoStream]]:
         headers = None
         for path in self.segments:
-            with av.open(url(path)) as container:
+            with open_container(path) as container:
                 stream = container.streams.video[0]
                 extradata = stream.codec_context.extradata
                 if headers is not None and extradata != headers:
@@ -158,7 +158,7 @@ def segment_pts(segments: Sequence[Path], info: VideoInfo) -> list[int]:
     lead = segment_lead(info)
     found = []
     for path in segments:
-        with av.open(url(path)) as container:
+        with open_container(path) as container:
             for packet in container.demux(container.streams.video[0]):
                 if packet.size and packet.pts is not None and packet.time_base is not None:
                     found.append(int(packet.pts * Fraction(packet.time_base) / info.time_base) - lead)
@@ -170,7 +170,7 @@ def last_duration(info: VideoInfo, pts: Sequence[int]) -> int:
     fallback = max(1, round(1 / (info.rate * info.time_base))) if info.rate else 1
     if info.images:
         return fallback
-    with av.open(url(info.path)) as container:
+    with open_container(info.path) as container:
         stream = container.streams[info.stream_index]
         with contextlib.suppress(FFmpegError):  # no index to seek by: all is read
             container.seek(pts[-1], stream=stream)

@@ -10,7 +10,7 @@ import imageio_ffmpeg
 from av.stream import Disposition
 
 from vsrcli.media.codecs import EncodeSettings
-from vsrcli.media.containers import Placement, container_of, place_streams, url
+from vsrcli.media.containers import Placement, container_of, open_container, place_streams, url
 from vsrcli.media.encode import output_colour
 from vsrcli.media.feed import MICROSECOND, Feed
 from vsrcli.media.info import VideoInfo
@@ -57,7 +57,7 @@ def mux_command(
         number = 0
     else:
         command += [*_source_span(feed, info, preview), "-i", url(info.path)]
-        with av.open(url(info.path)) as source:
+        with open_container(info.path) as source:
             number, maps = _maps(source, info, placements, output, folder, preview)
             described = _container_tags(source, output, preview, warn)
             own = dict(source.metadata)
@@ -198,7 +198,7 @@ def _movie_clock(info: VideoInfo, clock: int) -> int:
     """A clock in which the starts of picture and sound are both whole, as far as 31 bits go."""
     rates: list[int] = []
     if not info.images:
-        with av.open(url(info.path)) as source:
+        with open_container(info.path) as source:
             rates = [Fraction(stream.time_base).denominator for stream in source.streams.audio if stream.time_base]
     for rate in rates:
         if math.lcm(clock, rate) < 1 << 31:

@@ -16,6 +16,7 @@ from av.stream import Disposition, Stream
 
 from vsrcli.errors import InputError
 from vsrcli.media.colour import bit_depth
+from vsrcli.media.containers import open_container
 from vsrcli.media.images import expand_images, image_size, load_picture
 from vsrcli.media.info import Colour, OtherStream, VideoInfo
 from vsrcli.media.siting import chroma_location
@@ -57,8 +58,7 @@ def open_video(path: Path) -> InputContainer:
     if not head:
         raise InputError(f"{path} is empty (0 bytes)")
     try:
-        # "file:" keeps a colon in the name from being taken for a protocol
-        container = av.open(f"file:{path}", metadata_errors="replace")
+        container = open_container(path)
     except FFmpegError as error:
         if head[4:8] == b"ftyp":
             raise InputError(f"{path} is cut off or damaged: its index (moov) cannot be read") from error

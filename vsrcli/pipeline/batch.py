@@ -4,12 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
-from av.error import FFmpegError
-
 from vsrcli.errors import InputError, UsageError
-from vsrcli.media.containers import CONTAINERS, url
+from vsrcli.media.containers import CONTAINERS
 from vsrcli.media.images import IMAGE_SUFFIXES, natural_key
+from vsrcli.media.probe import open_video
 from vsrcli.pipeline.sinks import is_pattern
 
 VIDEO_SUFFIXES = frozenset(CONTAINERS) | {
@@ -73,9 +71,9 @@ def is_media_name(path: Path) -> bool:
 def is_result(path: Path) -> bool:
     """Whether a video says of itself that vsr made it."""
     try:
-        with av.open(url(path)) as container:
+        with open_video(path) as container:
             return any(k.lower() == "comment" and MADE_BY_VSR in v for k, v in container.metadata.items())
-    except (OSError, FFmpegError):
+    except InputError:
         return False
 
 
