@@ -456,6 +456,25 @@ def test_pcm_becomes_alac_without_loss_in_mp4(tmp_path: Path) -> None:
     assert samples[0] == samples[1]
 
 
+@pytest.mark.parametrize(
+    ("name", "picture", "sound"),
+    [
+        ("disc.m2ts", "libx264", "pcm_bluray"),
+        ("disc.vob", "mpeg2video", "pcm_dvd"),
+        ("old.mov", "mpeg4", "adpcm_ima_qt"),
+    ],
+)
+def test_sound_that_matroska_has_no_name_for_becomes_flac(name: str, picture: str, sound: str, tmp_path: Path) -> None:
+    source, output = tmp_path / name, tmp_path / "out.mkv"
+    make.ffmpeg("-i", make.video(tmp_path / "p.mp4", frames=8), *tones(1, 0.32), "-c:v", picture, "-c:a", sound,
+                "-ac", "2", "-ar", "48000", source)  # fmt: skip
+    assert [line for line in enlarge(source, output) if f"{sound}): converted to flac, which is lossless" in line]
+    samples = [
+        make.ffmpeg("-i", path, "-map", "0:a", "-c:a", "pcm_s16le", "-f", "hash", "-") for path in (source, output)
+    ]
+    assert samples[0] == samples[1]
+
+
 def test_sound_that_does_not_fit_is_refused_early(mp4: Path, mkv: Path) -> None:
     with pytest.raises(UsageError, match=r"\.webm cannot hold stream 1 \(audio, aac, eng\).*\.mkv"):
         check_container(probe(mp4), Path("x.webm"))

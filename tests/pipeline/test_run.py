@@ -75,6 +75,18 @@ def test_titles_that_are_not_utf8_stop_nothing(tiny_model: str, tmp_path: Path) 
     assert [batch.is_result(p) for p in (source, tmp_path / "out.mkv", tmp_path / "none.mkv")] == [False, True, False]
 
 
+def test_ogg_goes_into_mp4(tiny_model: str, tmp_path: Path) -> None:
+    source, output, warnings = tmp_path / "in.ogv", tmp_path / "out.mp4", []
+    make.ffmpeg(
+        *("-f", "lavfi", "-i", "testsrc2=s=64x48:d=0.48:r=25", "-f", "lavfi", "-i", "sine=d=0.48"),
+        *("-c:v", "libtheora", "-c:a", "libvorbis", source),
+    )
+    upscale(source, output, tiny_model, on_event=lambda e: warnings.append(e.text) if e.kind == "warning" else None)
+    assert len(pts(output)) == len(make.second_opinion(source))
+    assert packets(output, "audio") == packets(source, "audio")
+    assert warnings == []
+
+
 def test_the_output_is_named_after_the_input(film: Path, tiny_model: str, tmp_path: Path) -> None:
     source = tmp_path / "my film.mkv"
     source.write_bytes(film.read_bytes())

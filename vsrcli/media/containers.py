@@ -14,17 +14,19 @@ from vsrcli.media.info import OtherStream, VideoInfo
 class Container:
     """One container format: ffmpeg's muxer name and the codecs (ffmpeg's names) that it can hold.
 
-    `video` lists our own codec names. `audio` None means any. `text` is the codec that text subtitles become where the
-    container has no place for theirs (None: it holds no text). `lossless` is what PCM and FLAC become where they have
-    no place themselves (None: no lossless audio). `timecode` says that the video's tag of this name is kept.
+    `video` lists our own codec names. `text` is the codec that text subtitles become where the container has no place
+    for theirs (None: it holds no text). `lossless` is what PCM and FLAC become where they have no place themselves
+    (None: no lossless audio), and with `any_audio` all other sound too. `timecode` says that the video's tag of this
+    name is kept.
     """
 
     muxer: str
     video: tuple[str, ...]
-    audio: frozenset[str] | None = frozenset()
+    audio: frozenset[str] = frozenset()
     subtitles: frozenset[str] = frozenset()
     text: str | None = None
     lossless: str | None = None
+    any_audio: bool = False
     covers: frozenset[str] = frozenset()
     data: frozenset[str] = frozenset()
     attachments: bool = False
@@ -46,7 +48,8 @@ TEXT = frozenset({"subrip", "srt", "mov_text", "webvtt", "text", "ass", "ssa"})
 STYLED = frozenset({"ass", "ssa"})
 # Sources whose samples fit a 24-bit lossless codec unchanged.
 EXACT = frozenset(
-    {"pcm_u8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_bluray", "pcm_dvd", "flac", "alac"}
+    {"pcm_u8", "pcm_s8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_bluray", "pcm_dvd", "s302m"}
+    | {"flac", "alac"}
 )
 UNNAMED = frozenset({"bin_data", "none", "unknown"})  # what a text track of chapters in MP4 goes by
 LATE = 0.02  # seconds; less is a codec's delay, which nobody hears
@@ -55,6 +58,15 @@ _MPEG_AUDIO = frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "dts"})
 _PCM = frozenset({"pcm_u8", "pcm_s8", "pcm_alaw", "pcm_mulaw"}) | {
     f"pcm_{kind}{order}" for kind in ("s16", "s24", "s32", "f32", "f64") for order in ("le", "be")
 }
+_QUICKTIME = frozenset({"adpcm_ima_qt", "qdm2", "qdmc", "mace3", "mace6", "qcelp", "gsm", "amr_nb", "amr_wb"})
+# What Matroska has a name for, or WAV, whose names it takes besides.
+_MATROSKA_AUDIO = (
+    (_MPEG_AUDIO | _PCM) - {"pcm_s8", "pcm_f32be", "pcm_f64be"}
+    | {"alac", "flac", "opus", "vorbis", "truehd", "mlp", "tta", "wavpack", "mp1", "aac_latm", "speex"}
+    | {"wmav1", "wmav2", "wmapro", "wmalossless", "wmavoice", "adpcm_ms", "adpcm_ima_wav", "adpcm_yamaha", "gsm_ms"}
+    | {"cook", "sipr", "ra_144", "ra_288", "atrac1", "atrac3", "qdm2", "qdmc", "amr_nb", "amr_wb", "adpcm_swf"}
+    | {"truespeech", "imc", "g723_1", "g729", "dvaudio"}
+)
 
 _MP4 = Container(
     "mp4",
@@ -63,13 +75,13 @@ _MP4 = Container(
     frozenset({"mov_text", "dvd_subtitle"}),
     "mov_text",
     "alac",
-    PICTURES,
+    covers=PICTURES,
     timecode=True,
 )
 _MOV = Container(
     "mov",
     ("h264", "hevc", "prores"),
-    (_MPEG_AUDIO | {"alac"} | _PCM) - {"dts"},
+    (_MPEG_AUDIO | {"alac"} | _PCM | _QUICKTIME) - {"dts"},
     frozenset({"mov_text", "eia_608"}),
     "mov_text",
     "alac",
@@ -78,12 +90,14 @@ _MOV = Container(
 _MKV = Container(
     "matroska",
     ("h264", "hevc", "av1", "vp9", "prores", "ffv1"),
-    None,
+    _MATROSKA_AUDIO,
     frozenset(
         {"subrip", "srt", "ass", "ssa", "webvtt", "hdmv_pgs_subtitle", "hdmv_text_subtitle", "dvd_subtitle"}
         | {"dvb_subtitle"}
     ),
     "subrip",
+    "flac",
+    any_audio=True,
     covers=PICTURES,
     attachments=True,
     timecode=True,
@@ -198,9 +212,9 @@ def _place(stream: OtherStream, container: Container, suffix: str, has_chapters:
 def _place_audio(stream: OtherStream, container: Container, suffix: str, left_out: Placement) -> Placement:
     if container.muxer == "gif":
         return left_out
-    if container.audio is None or stream.codec in container.audio:
+    if stream.codec in container.audio:
         return Placement(stream, "copy")
-    if container.lossless and stream.codec in EXACT:
+    if container.lossless and (container.any_audio or stream.codec in EXACT):
         note = f"{suffix} cannot hold {_describe(stream)}: converted to {container.lossless}, which is lossless"
         return Placement(stream, container.lossless, note)
     raise UsageError(f"{suffix} cannot hold {_describe(stream)}: choose another container, such as -o NAME.mkv")

@@ -188,6 +188,8 @@ def _decoded(
         except FFmpegError:  # no index to seek by
             return
     for packet in _packets(container, stream, info, warn):
+        if not packet.size and packet.dts is not None:  # Theora's for the picture before it, shown again
+            continue
         awaits_key = awaits_key and not packet.is_keyframe
         if awaits_key:
             continue

@@ -120,8 +120,11 @@ def _maps(
             arguments += ["-map", f"1:{index}", f"-disposition:{number}", disposition]
             if (codec := kept[index].codec) and codec != "copy":
                 arguments += [f"-c:{number}", codec]
-            if preview:  # seeking lands before the start
-                arguments += [f"-bsf:{number}", r"noise=drop=lt(pts\,0)"]
+            filters = [r"noise=drop=lt(pts\,0)"] if preview else []  # seeking lands before the start
+            if info.container == "ogg":  # the last packet's duration, less what is cut off its end, can be below zero
+                filters += [r"setts=duration=if(gt(DURATION\,0x7fffffff)\,1\,DURATION)"]
+            if filters:
+                arguments += [f"-bsf:{number}", ",".join(filters)]
         number += 1
     return video_number, arguments + attachments
 
