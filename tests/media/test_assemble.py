@@ -5,7 +5,7 @@ import resource
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +23,7 @@ from vsrcli.media.codecs import EncodeSettings, choose_settings
 from vsrcli.media.containers import CONTAINERS, check_container
 from vsrcli.media.encode import SegmentWriter
 from vsrcli.media.info import Colour, VideoInfo
+from vsrcli.media.mux import try_sound
 from vsrcli.media.probe import probe
 
 BT709 = Colour(matrix=1, range=1, primaries=1, transfer=1, chroma_location=1)
@@ -473,6 +474,26 @@ def test_sound_that_matroska_has_no_name_for_becomes_flac(name: str, picture: st
         make.ffmpeg("-i", path, "-map", "0:a", "-c:a", "pcm_s16le", "-f", "hash", "-") for path in (source, output)
     ]
     assert samples[0] == samples[1]
+
+
+def test_a_language_that_is_not_on_air_is_left_out(tmp_path: Path) -> None:
+    whole, source = tmp_path / "whole.ts", tmp_path / "in.ts"
+    make.ffmpeg("-i", make.video(tmp_path / "p.mp4", frames=8), *tones(2, 0.32), "-map", "0", "-map", "1", "-map", "2",
+                "-c:v", "copy", "-c:a", "mp2", whole)  # fmt: skip
+    cells = [whole.read_bytes()[i : i + 188] for i in range(0, whole.stat().st_size, 188)]
+    source.write_bytes(b"".join(cell for cell in cells if (cell[1] & 0x1F) << 8 | cell[2] != 0x102))
+    for name in ("out.mkv", "out.ts"):
+        warnings = enlarge(source, tmp_path / name)
+        assert [line for line in warnings if "is empty: left out" in line]
+        assert [s.kind for s in probe(tmp_path / name).streams] == ["audio"]
+
+
+def test_sound_is_tried_before_the_work(mkv: Path) -> None:
+    info = probe(mkv)
+    try_sound(info, Path("x.mkv"))
+    mistaken = replace(info, streams=tuple(replace(s, codec="opus") for s in info.streams if s.kind == "audio"))
+    with pytest.raises(UsageError, match=r"\.webm cannot hold the sound of .*: Only VP8 or VP9"):
+        try_sound(mistaken, Path("x.webm"))
 
 
 def test_sound_that_does_not_fit_is_refused_early(mp4: Path, mkv: Path) -> None:

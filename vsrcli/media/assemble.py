@@ -1,7 +1,6 @@
 """Makes the final file: the segments' video joined with everything else of the source, by stream copy."""
 
 import os
-import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +16,7 @@ from vsrcli.media.containers import check_container, container_of, open_containe
 from vsrcli.media.encode import output_aspect
 from vsrcli.media.feed import Feed, last_duration, segment_lead, segment_pts
 from vsrcli.media.info import VideoInfo
-from vsrcli.media.mux import ffmpeg, mux_command
+from vsrcli.media.mux import complaint, ffmpeg, mux_command
 
 
 def assemble(
@@ -148,9 +147,7 @@ def _reason(output: Path, complaints: str, code: int) -> str:
         return f"cannot write {output}: the disk is full (the finished segments are kept: make room and run again)"
     if "File too large" in complaints or code == -25:
         return f"cannot write {output}: the file is larger than this system or user may write"
-    lines = complaints.strip().splitlines()  # the first is the cause, the rest its consequences
-    cause = re.sub(r"^\[.*? @ 0x[0-9a-f]+\] ", "", lines[0]) if lines else f"ffmpeg stopped with code {code}"
-    return f"cannot write {output}: {cause}"
+    return f"cannot write {output}: {complaint(complaints) or f'ffmpeg stopped with code {code}'}"
 
 
 def _settle(partial: Path, output: Path) -> None:

@@ -185,6 +185,8 @@ def check_container(info: VideoInfo, output: Path) -> list[str]:
 def _place(stream: OtherStream, container: Container, suffix: str, has_chapters: bool) -> Placement | None:
     """What becomes of one stream; None for one that the muxer makes anew (chapters' text track, a timecode's)."""
     codec, name = stream.codec, _describe(stream)
+    if stream.empty:
+        return Placement(stream, None, f"{name} is empty: left out")
     left_out = Placement(stream, None, f"{suffix} cannot hold {name}: left out")
     if stream.kind == "audio":
         return _place_audio(stream, container, suffix, left_out)

@@ -29,7 +29,8 @@ class Colour:
 class OtherStream:
     """A stream beside the video that is upscaled. `kind` is audio, subtitle, attachment, data or video (cover art).
 
-    `start` is when it begins, in seconds of the container's clock.
+    `start` is when it begins, in seconds of the container's clock. `empty`: sound or video that is declared, but of
+    which the file has nothing to tell its rate or size by, as broadcasts do for languages that are not on air.
     """
 
     index: int
@@ -39,6 +40,7 @@ class OtherStream:
     title: str | None
     attached_picture: bool
     start: float = 0.0
+    empty: bool = False
 
 
 @dataclass(frozen=True)

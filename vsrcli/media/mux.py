@@ -1,6 +1,9 @@
 """ffmpeg's command line for the final file: what is mapped, converted, tagged and timed, and how."""
 
 import math
+import os
+import re
+import subprocess
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +12,7 @@ import av
 import imageio_ffmpeg
 from av.stream import Disposition
 
+from vsrcli.errors import UsageError
 from vsrcli.media.codecs import EncodeSettings
 from vsrcli.media.containers import Placement, container_of, open_container, place_streams, url
 from vsrcli.media.encode import output_colour
@@ -31,6 +35,29 @@ SHOWN = frozenset([
 def ffmpeg() -> list[str]:
     """The start of every command line."""
     return [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-loglevel", "error", "-y"]
+
+
+def try_sound(info: VideoInfo, output: Path) -> None:
+    """Write the first packets of all sound as the final file will have them, to nowhere.
+
+    Raises UsageError where they do not fit: better before the work than after it.
+    """
+    sound = [p for p in place_streams(info, output) if p.codec and p.stream.kind == "audio"]
+    if not sound:
+        return
+    command = [*ffmpeg(), "-i", url(info.path)]
+    for number, placement in enumerate(sound):
+        command += ["-map", f"0:{placement.stream.index}", f"-c:{number}", str(placement.codec)]
+    command += ["-frames:a", "8", "-f", container_of(output).muxer, os.devnull]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    if done.returncode:
+        raise UsageError(f"{output.suffix} cannot hold the sound of {info.path}: {complaint(done.stderr)}")
+
+
+def complaint(stderr: str) -> str:
+    """What ffmpeg says is wrong: the first line is the cause, the rest its consequences."""
+    lines = stderr.strip().splitlines()
+    return re.sub(r"^\[.*? @ 0x[0-9a-f]+\] ", "", lines[0]) if lines else ""
 
 
 def mux_command(

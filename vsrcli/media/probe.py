@@ -272,4 +272,13 @@ def _other(stream: Stream) -> OtherStream:
         title=stream.metadata.get("title"),
         attached_picture=_is_cover(stream),
         start=float(stream.start_time * stream.time_base) if stream.start_time and stream.time_base else 0.0,
+        empty=_is_empty(stream),
     )
+
+
+def _is_empty(stream: Stream) -> bool:
+    if stream.codec_context is None:  # no decoder, which is another matter
+        return False
+    if isinstance(stream, av.AudioStream):
+        return not (stream.sample_rate and stream.channels)
+    return isinstance(stream, av.VideoStream) and not stream.width

@@ -15,6 +15,7 @@ from vsrcli.media.containers import CONTAINERS, check_container
 from vsrcli.media.encode import SegmentWriter, output_colour
 from vsrcli.media.images import WRITABLE_SUFFIXES, write_image
 from vsrcli.media.info import VideoInfo
+from vsrcli.media.mux import try_sound
 from vsrcli.pipeline.job import Segment
 
 
@@ -59,6 +60,7 @@ class VideoSink:
         self.output, self.info, self.encode, self.span = output, info, encode, span
         self.size = (encode.width, encode.height)
         self.warnings = [*encode.notes, *([] if info.images else check_container(info, output))]
+        try_sound(info, output)
         matrix = output_colour(info, encode).matrix
         if info.colour.matrix == 2 and matrix not in (0, 2) and not info.images:
             name = {1: "BT.709", 5: "BT.601"}[matrix]
