@@ -36,11 +36,12 @@ def frames(path: Path, count: int) -> Tensor:
 @torch.inference_mode()
 def test_nothing_builds_up_over_a_long_still_scene(entry: Entry) -> None:
     still = frames(DEMO, 1)[..., 20:44, 20:52]
-    sr = net_of(entry)(still.expand(1, LONG, -1, -1, -1))[0]
-    # it settles: what still changes after 100 frames is out of sight, and it changes ever less
-    assert psnr(planes(sr[-50:]), planes(sr[100:150])).min() > 80, "the picture goes on changing"
-    assert psnr(planes(sr[-50:]), planes(sr[-100:-50])).min() > 100, "the picture goes on changing"
-    assert (sr[-1] - sr[0]).mean(dim=(1, 2)).abs().max() < 0.5 / 255, "brightness or colour drifts"
+    levels = 255 * net_of(entry)(still.expand(1, LONG, -1, -1, -1))[0]
+    # it settles: what still changes after 100 frames is out of sight, and it changes ever less. Not rounded to whole
+    # levels, which would hide a creep and make a whole level of a hair's breadth.
+    assert psnr(levels[-50:], levels[100:150]).min() > 100, "the picture goes on changing"
+    assert psnr(levels[-50:], levels[-100:-50]).min() > 120, "the picture goes on changing"
+    assert (levels[-1] - levels[0]).mean(dim=(1, 2)).abs().max() < 0.5, "brightness or colour drifts"
 
 
 @STREAMING

@@ -23,7 +23,7 @@ from vsrcli.quality import degrade, metrics
 from vsrcli.training import curve, pictures, recipe, stills
 from vsrcli.training.data import Pack, Sampler, validation_pairs
 from vsrcli.training.distill import ConvLSTM, SpaceTime, attention
-from vsrcli.training.losses import charbonnier, endpoint_error, flow_warping
+from vsrcli.training.losses import charbonnier, endpoint_error, flow_warping, unrest
 from vsrcli.training.muon import Muon, orthogonalised
 from vsrcli.training.pack import compact, pack
 from vsrcli.training.real import CODECS, lower_real, transcode
@@ -113,6 +113,14 @@ def test_a_share_of_clips_stands_still(packed: Path) -> None:
     clips = [clip for number in range(16) for clip in Sampler(Pack([packed]), data, 4, seed=0).batch(number)[1]]
     still = sum(torch.equal(clip[0], clip[-1]) for clip in clips)
     assert 0 < still < len(clips)
+
+
+def test_only_clips_that_stand_still_must_be_steady() -> None:
+    truth = torch.rand(2, 3, 3, 8, 8)
+    truth[1] = truth[1, :1]
+    sr = truth + torch.tensor([0.0, 0.1, 0.2])[:, None, None, None]
+    assert unrest(sr, truth, "l2").item() == pytest.approx(0.01, rel=1e-3)
+    assert unrest(sr[:1], truth[:1], "l2") == 0
 
 
 def test_pairs_stay_aligned_through_every_augmentation(tmp_path: Path) -> None:

@@ -20,6 +20,18 @@ def l2(a: Tensor, b: Tensor) -> Tensor:
 DISTANCES = {"charbonnier": charbonnier, "l2": l2}
 
 
+def unrest(sr: Tensor, hr: Tensor, kind: str) -> Tensor:
+    """How much SR frames change from one to the next in those clips whose truth stands still, both (n, t, 3, h, w).
+
+    The truth as the only target leaves a slow creep, too small to cost anything within a clip's length; over hundreds
+    of frames it shows.
+    """
+    still = (hr == hr[:, :1]).flatten(1).all(1)
+    if not still.any():
+        return sr.new_zeros(())
+    return DISTANCES[kind](sr[still, 1:], sr[still, :-1])
+
+
 def endpoint_error(flow: Tensor, target: Tensor) -> Tensor:
     """Mean distance of flows (..., 2, h, w) in pixels, at most 4: what a crop does not show cannot be learnt."""
     return torch.sqrt((flow - target).square().sum(-3) + 1e-4).clamp(max=4).mean()

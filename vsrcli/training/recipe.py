@@ -48,7 +48,8 @@ class LossRecipe:
     `flow`: the warping loss, eq. 9. `teacher` is the model that is distilled: `output` weighs its frames as a second
     target, `space` and `time` the two parts of space-time distillation, `flow_teaching` (per pixel) its flow as a
     target while only the flow net learns. With `features` the teacher is BasicVSR, and IconVSR is refitted to its
-    features (refit.py); the other terms do not count then.
+    features (refit.py); the other terms do not count then. `steady` weighs how much the net's frames of clips that
+    stand still (see `still`) differ from each other.
     """
 
     kind: str = "charbonnier"
@@ -59,6 +60,7 @@ class LossRecipe:
     time: float = 0.0
     flow_teaching: float = 0.0
     features: float = 0.0
+    steady: float = 0.0
 
 
 @dataclass(frozen=True)

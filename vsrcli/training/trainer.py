@@ -18,7 +18,7 @@ from vsrcli.quality import degrade, metrics
 from vsrcli.training import card
 from vsrcli.training.data import Pack, Pair, Sampler, validation_pairs
 from vsrcli.training.distill import SpaceTime, Teacher, feature_channels, tapped
-from vsrcli.training.losses import DISTANCES, endpoint_error, flow_warping
+from vsrcli.training.losses import DISTANCES, endpoint_error, flow_warping, unrest
 from vsrcli.training.muon import Muon
 from vsrcli.training.recipe import OptimiserRecipe, Recipe
 from vsrcli.training.refit import feature_loss
@@ -132,6 +132,8 @@ class Trainer:
         else:
             sr, flows = unroll(self.net, lr)
             loss = DISTANCES[recipe.kind](sr, hr) + self._distil(lr, sr, None)
+        if recipe.steady and not flow_only:
+            loss = loss + recipe.steady * unrest(sr, hr, recipe.kind)
         if not (recipe.flow or flow_only):
             return loss, loss.new_zeros(())
         frames, previous = hr[:, 1:].flatten(0, 1), hr[:, :-1].flatten(0, 1)
