@@ -317,6 +317,14 @@ def write_video(path: Path, frames: Tensor) -> None:
         container.mux(stream.encode(None))
 
 
+def test_a_film_whose_title_is_not_utf8_is_packed(tmp_path: Path) -> None:
+    write_video(tmp_path / "walk.mp4", textured(9, 144, 144))
+    film = tmp_path / "film.mkv"
+    make.ffmpeg("-i", tmp_path / "walk.mp4", "-metadata:s:v", "title=Caf? noir", "-c", "copy", film)
+    film.write_bytes(film.read_bytes().replace(b"Caf?", b"Caf\xe9"))
+    assert pack([film], tmp_path / "film.safetensors", frames=3, size=128, clips_per_source=2) == 2
+
+
 def test_videos_and_photographs_become_a_pack_to_train_on(tmp_path: Path) -> None:
     media = tmp_path / "media"
     media.mkdir()

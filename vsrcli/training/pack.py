@@ -172,11 +172,13 @@ def _decode(file: Path) -> Iterator[Any]:
 
 
 def _opened(file: Path) -> Any:
-    import av
+    from av.error import FFmpegError
+
+    from vsrcli.media.containers import open_container
 
     try:
-        container = av.open(str(file))
-    except (OSError, av.error.FFmpegError) as error:
+        container = open_container(file)
+    except (OSError, FFmpegError) as error:
         raise InputError(f"{file}: not a readable video or photograph ({error})") from None
     if not container.streams.video:
         raise InputError(f"{file}: holds no video stream")
