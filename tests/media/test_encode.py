@@ -1,5 +1,8 @@
 """Segments keep every timestamp and tag, and the settings follow the source."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -23,6 +26,7 @@ INFO = VideoInfo(
 DEEP = replace(INFO, pix_fmt="yuv420p10le", bit_depth=10)
 CODECS = ["h264", "hevc", "av1", "vp9", "prores", "ffv1"]
 QUICK = {"h264": "ultrafast", "hevc": "ultrafast", "av1": "12", "vp9": "8"}
+ROOT = Path(__file__).parents[2]
 OUTPUT = {"vp9": "o.webm", "prores": "o.mov", "gif": "o.gif"}
 
 
@@ -56,6 +60,23 @@ def test_a_segment_keeps_every_pts(tmp_path: Path, codec: str, tick: Fraction) -
         settings = replace(settings, preset="veryfast")  # with B-frames
     write(tmp_path / "s", info, settings, pts)
     assert times(tmp_path / "s") == [time * tick for time in pts]
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
+@pytest.mark.parametrize("frames", [1, 2])
+def test_a_segment_of_very_few_frames_is_written(tmp_path: Path, codec: str, frames: int) -> None:
+    """With fresh memory filled by 0xfe: x265 reads the delay of one or two frames from memory that it never set."""
+    code = (
+        "from pathlib import Path; from tests.media import test_encode as t;"
+        f"t.write(Path(r'{tmp_path}/s'), t.INFO, t.chosen(t.INFO, 'o.mkv', codec='{codec}', preset='{QUICK[codec]}'),"
+        f" {[400, 440][:frames]})"
+    )
+    environment = os.environ | {"MALLOC_PERTURB_": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert times(tmp_path / "s") == [Fraction(400, 1000), Fraction(440, 1000)][:frames]
 
 
 def test_colour_tags_and_aspect_stand_in_the_stream(tmp_path: Path) -> None:

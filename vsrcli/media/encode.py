@@ -19,6 +19,7 @@ from vsrcli.media.feed import segment_lead
 from vsrcli.media.info import Colour, VideoInfo
 
 RGB_MATRIX = 0
+NEVER_REORDERED = 2  # frames: so few have no B-frame between them
 FAILURES = (FFmpegError, OSError, ValueError)
 
 
@@ -34,7 +35,7 @@ class SegmentWriter:
         self._info, self._settings, self._path = info, settings, path
         self._colour = output_colour(info, settings)
         self._lead = segment_lead(info)
-        self._closed = False
+        self._closed, self._frames = False, 0
         try:
             self._container = _open_segment(path, info, settings)
             self._stream = self._open_stream()
@@ -70,6 +71,7 @@ class SegmentWriter:
         colour = replace(self._colour, matrix=self._colour.matrix if self._colour.matrix != 2 else matrix)
         frame = from_rgb(rgb, pix_fmt=settings.pix_fmt, colour=colour, size=None if rgb.shape[1::-1] == size else size)
         frame.pts, frame.duration, frame.time_base = pts, duration, self._info.time_base
+        self._frames += 1
         self._encode(frame)
 
     def close(self) -> None:
@@ -85,6 +87,8 @@ class SegmentWriter:
     def _encode(self, frame: av.VideoFrame | None) -> None:
         try:
             for packet in self._stream.encode(frame):
+                if frame is None and self._frames <= NEVER_REORDERED:
+                    packet.dts = packet.pts  # x265 makes it of memory that it has not set
                 if self._lead and packet.pts is not None:
                     packet.pts += self._lead
                 if self._lead and packet.dts is not None:
