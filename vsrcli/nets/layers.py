@@ -25,8 +25,8 @@ class Conv(nn.Conv2d):
 
 
 @stage("warp")
-def flow_warp(x: Tensor, flow: Tensor, *, padding: str = "zeros") -> Tensor:
-    """Sample `x` (n, c, h, w) bilinearly where `flow` (n, 2, h, w; x then y, in pixels) points.
+def flow_warp(x: Tensor, flow: Tensor, *, padding: str = "zeros", mode: str = "bilinear") -> Tensor:
+    """Sample `x` (n, c, h, w) where `flow` (n, 2, h, w; x then y, in pixels) points, by `mode` "bilinear" or "bicubic".
 
     Outside the frame lies zero or, with padding="border", the nearest pixel. Coordinates are computed in the flow's
     type, which should be float32 or better: half-precision coordinates are off by up to 0.7 pixel at width 1280.
@@ -38,7 +38,7 @@ def flow_warp(x: Tensor, flow: Tensor, *, padding: str = "zeros") -> Tensor:
     grid_x = (flow[:, 0] + xs) * (2.0 / max(w - 1, 1)) - 1.0
     grid_y = (flow[:, 1] + ys[:, None]) * (2.0 / max(h - 1, 1)) - 1.0
     grid = torch.stack((grid_x, grid_y), -1)
-    return F.grid_sample(x.to(flow.dtype), grid, mode="bilinear", padding_mode=padding, align_corners=True)
+    return F.grid_sample(x.to(flow.dtype), grid, mode=mode, padding_mode=padding, align_corners=True)
 
 
 class ResidualBlock(nn.Module):

@@ -5,6 +5,10 @@ level warps the neighbour's features by the flow so far, compares them with the 
 and adds to the flow. Warping and comparing have no parameters. The paper draws an encoder-decoder and says no more; the
 same blocks without comparison did not get below the warping error of zero flow in 1000 iterations (a convolution of two
 stacked frames has no product of them to begin with), while with it 500 iterations halve that error.
+
+What the blocks leave over, a fifth of an LR pixel, two steps of Lucas and Kanade's method take away where there is
+texture (`lucas_kanade.py`), in training as in use. Warped by such flow, the true previous frame of the validation clips
+is 33.2 dB like the true frame; without the steps 32.2, by SPyNet's flow with twenty times the parameters 31.7.
 """
 
 import torch
@@ -12,12 +16,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsrcli.nets.layers import flow_warp, leaky
+from vsrcli.nets.lucas_kanade import doubled, refined
 from vsrcli.nets.reparam import block
 
 WIDTHS = (16, 24, 24)
 RADII = (1, 1, 2)
 HIDDEN = 32
 """By level, finest first: channels of the features, reach of the comparison in pixels; channels in the decoder."""
+
+REFINEMENTS = 2
+"""Steps of Lucas and Kanade's method: 8 % of REPVSR's time."""
 
 
 class RepFlowNet(nn.Module):
@@ -51,7 +59,7 @@ class RepFlowNet(nn.Module):
             own, other = features[:n], features[n:]
             known = [own]
             if level < len(WIDTHS) - 1:
-                flow = _double(flow)
+                flow = doubled(flow)
                 other = flow_warp(other, flow, padding="border")
                 known.append(flow)
             x = torch.cat([compare(own, other, RADII[level]), *known], 1)
@@ -59,7 +67,8 @@ class RepFlowNet(nn.Module):
             for conv in convs:
                 x = leaky(conv(x))
             flow = flow + last(x).float()
-        return _double(flow)[..., :h, :w]
+        flow = refined(frame.float(), neighbour.float(), flow[..., : -(-h // 2), : -(-w // 2)], REFINEMENTS)
+        return doubled(flow)[..., :h, :w]
 
     def _encode(self, frames: Tensor) -> list[Tensor]:
         """Features at 1/2, 1/4, 1/8 of frames (n, 3, h, w), whose sides are first brought to multiples of 8."""
@@ -88,7 +97,3 @@ def compare(a: Tensor, b: Tensor, radius: int) -> Tensor:
     distances = [(a - b[..., y : y + h, x : x + w]).square().mean(1) for y in side for x in side]
     stacked = torch.stack(distances, 1)
     return stacked / (stacked.mean(1, keepdim=True) + 1e-4) - 1
-
-
-def _double(flow: Tensor) -> Tensor:
-    return 2 * F.interpolate(flow, scale_factor=2, mode="bilinear", align_corners=False)
