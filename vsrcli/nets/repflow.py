@@ -25,7 +25,7 @@ HIDDEN = 32
 """By level, finest first: channels of the features, reach of the comparison in pixels; channels in the decoder."""
 
 REFINEMENTS = 2
-"""Steps of Lucas and Kanade's method: 8 % of REPVSR's time."""
+"""Steps of Lucas and Kanade's method: 6 % of REPVSR's time in bf16, on two cores."""
 
 
 class RepFlowNet(nn.Module):
