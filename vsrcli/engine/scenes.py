@@ -1,14 +1,14 @@
 """Scene cuts, found from the frames themselves, so that propagation never crosses one."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from vsrcli.nets.layers import luma
 
 THRESHOLD = 10.0
 """Percent; the default of ffmpeg's scdet filter, whose score this is."""
 
 _THUMBNAIL = (54, 96)
-_LUMA = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
 
 
 class SceneDetector:
@@ -25,9 +25,9 @@ class SceneDetector:
 
     def is_cut(self, frame: Tensor) -> bool:
         """Whether `frame` (3, h, w) in [0, 1] starts a new scene. Frames are given in order, each once."""
-        luma = (frame.cpu() * _LUMA).sum(0, keepdim=True)
-        size = (min(_THUMBNAIL[0], luma.shape[-2]), min(_THUMBNAIL[1], luma.shape[-1]))
-        thumbnail = F.adaptive_avg_pool2d(luma, size)
+        grey = luma(frame.cpu())
+        size = (min(_THUMBNAIL[0], grey.shape[-2]), min(_THUMBNAIL[1], grey.shape[-1]))
+        thumbnail = F.adaptive_avg_pool2d(grey, size)
         if self._previous is None:
             self._previous = thumbnail
             return False

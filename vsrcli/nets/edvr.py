@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsrcli.nets.deform import DeformConv
-from vsrcli.nets.layers import Conv, ResidualBlock, enlarge, leaky, wide
+from vsrcli.nets.layers import Conv, ResidualBlock, double, enlarge, leaky, wide
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
 
 GROUPS = 8
@@ -16,11 +16,6 @@ GROUPS = 8
 
 Pyramid = tuple[Tensor, Tensor, Tensor]
 """Features of one frame at full, half and quarter size."""
-
-
-def double(x: Tensor) -> Tensor:
-    """Bilinear enlargement by 2."""
-    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
 class DeformPack(DeformConv):

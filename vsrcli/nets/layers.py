@@ -6,6 +6,8 @@ from torch import Tensor, nn
 
 from vsrcli.nets.stages import stage
 
+_LUMA = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
+
 
 class Conv(nn.Conv2d):
     """A convolution that computes in the type of its own weights, whatever type comes in.
@@ -39,6 +41,16 @@ def flow_warp(x: Tensor, flow: Tensor, *, padding: str = "zeros", mode: str = "b
     grid_y = (flow[:, 1] + ys[:, None]) * (2.0 / max(h - 1, 1)) - 1.0
     grid = torch.stack((grid_x, grid_y), -1)
     return F.grid_sample(x.to(flow.dtype), grid, mode=mode, padding_mode=padding, align_corners=True)
+
+
+def double(x: Tensor) -> Tensor:
+    """Bilinear enlargement by 2: (n, c, h, w) -> (n, c, 2h, 2w)."""
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def luma(x: Tensor) -> Tensor:
+    """RGB (..., 3, h, w) -> (..., 1, h, w) in the same range, by BT.601's weights."""
+    return (x * _LUMA.to(x.device)).sum(-3, keepdim=True)
 
 
 class ResidualBlock(nn.Module):

@@ -1,4 +1,4 @@
-"""Flow made exact to a few hundredths of a pixel where the picture has texture, without a parameter (Lucas-Kanade).
+"""Flow refined where the picture has texture, by least squares and without a parameter (Lucas-Kanade).
 
 A small net finds motion to a fifth of a pixel; at four times the resolution that is nearly a whole one, and blurs what
 the past brings. What is left over is small enough to be linear: in a neighbourhood where frame - warped neighbour =
@@ -11,12 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vsrcli.nets.layers import flow_warp
-
-LUMA = (0.299, 0.587, 0.114)
+from vsrcli.nets.layers import double, flow_warp, luma
 
 DAMPING = 1e-3
-"""Added to the gradient's variance, of frames in [0, 1]: what noise of 8 of 255 levels would bring there."""
+"""Added to the gradient's variance, frames in [0, 1]: what noise of 16 of 255 levels in both would bring there."""
 
 LONGEST = 1.0
 """Pixels that one step may go: beyond, linear is no longer true."""
@@ -45,11 +43,6 @@ def refined(frame: Tensor, neighbour: Tensor, flow: Tensor, steps: int) -> Tenso
     return flow
 
 
-def luma(x: Tensor) -> Tensor:
-    """(n, 3, h, w) -> (n, 1, h, w), BT.601."""
-    return (x * x.new_tensor(LUMA).view(3, 1, 1)).sum(1, keepdim=True)
-
-
 def gradient(x: Tensor) -> tuple[Tensor, Tensor]:
     """Central differences along x and y, replicated at the border: two tensors of the shape of `x` (n, c, h, w)."""
     p = F.pad(x, (1,) * 4, mode="replicate")
@@ -66,4 +59,4 @@ def neighbourhood(x: Tensor) -> Tensor:
 
 def doubled(flow: Tensor) -> Tensor:
     """Flow (n, 2, h, w) at twice the resolution, in its pixels: (n, 2, 2h, 2w)."""
-    return 2 * F.interpolate(flow, scale_factor=2, mode="bilinear", align_corners=False)
+    return 2 * double(flow)
