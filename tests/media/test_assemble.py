@@ -476,6 +476,17 @@ def test_sound_that_matroska_has_no_name_for_becomes_flac(name: str, picture: st
     assert samples[0] == samples[1]
 
 
+def test_floating_point_sound_is_not_called_lossless_in_flac(tmp_path: Path) -> None:
+    source, output = tmp_path / "in.mov", tmp_path / "out.mkv"
+    make.ffmpeg("-i", make.video(tmp_path / "p.mp4", frames=8), *tones(1, 0.32), "-c:v", "copy", "-c:a", "pcm_f32be",
+                source)  # fmt: skip
+    assert [line for line in enlarge(source, output) if "converted to flac, its samples rounded to 24 bits" in line]
+    samples = [
+        make.ffmpeg("-i", path, "-map", "0:a", "-c:a", "pcm_s16le", "-f", "hash", "-") for path in (source, output)
+    ]
+    assert samples[0] == samples[1]
+
+
 def test_a_language_that_is_not_on_air_is_left_out(tmp_path: Path) -> None:
     whole, source = tmp_path / "whole.ts", tmp_path / "in.ts"
     make.ffmpeg("-i", make.video(tmp_path / "p.mp4", frames=8), *tones(2, 0.32), "-map", "0", "-map", "1", "-map", "2",

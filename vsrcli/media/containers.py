@@ -217,7 +217,8 @@ def _place_audio(stream: OtherStream, container: Container, suffix: str, left_ou
     if stream.codec in container.audio:
         return Placement(stream, "copy")
     if container.lossless and (container.any_audio or stream.codec in EXACT):
-        note = f"{suffix} cannot hold {_describe(stream)}: converted to {container.lossless}, which is lossless"
+        how = "its samples rounded to 24 bits" if stream.codec.startswith("pcm_f") else "which is lossless"
+        note = f"{suffix} cannot hold {_describe(stream)}: converted to {container.lossless}, {how}"
         return Placement(stream, container.lossless, note)
     raise UsageError(f"{suffix} cannot hold {_describe(stream)}: choose another container, such as -o NAME.mkv")
 
