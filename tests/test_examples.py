@@ -4,6 +4,7 @@ import itertools
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -46,6 +47,24 @@ def test_demo_is_written_with_its_sound_and_colour_tags(make_demo: ModuleType, t
         shown = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
     assert len(shown) == 3
     assert np.abs(shown[1].astype(int) - frames[1]).mean() < 8
+
+
+def test_words_are_drawn_alike_each_time_and_legibly(tmp_path: Path) -> None:
+    pytest.importorskip("PIL")
+    from PIL import Image
+
+    script = str(EXAMPLES / "draw_words.py")
+    for folder in ("a", "b"):
+        subprocess.run([sys.executable, script, str(tmp_path / folder), "--count", "2"], check=True)
+    first, other, again = (
+        np.asarray(Image.open(tmp_path / name).convert("L"), int)
+        for name in ("a/words_000.png", "a/words_001.png", "b/words_000.png")
+    )
+    assert np.array_equal(first, again)
+    assert first.shape == (1200, 1600)
+    assert np.abs(first - other).mean() > 20
+    strokes = np.abs(np.diff(first, axis=1)) > 20
+    assert 0.02 < strokes.mean() < 0.5
 
 
 def test_the_shipped_clip_is_small_and_complete() -> None:
