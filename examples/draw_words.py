@@ -1,11 +1,11 @@
 """Draws pictures of words, numbers, tables and signs, so that a net in training sees lettering.
 
     python examples/draw_words.py words/ --count 40 --fonts /usr/share/fonts
-    vsr train --pack words.safetensors words/
+    vsr train --pack words/ -o words.safetensors --clips 2
 
 Lettering is where a net that has seen too little of it errs most visibly: it draws lines through rows of words. Each
 picture is a patchwork of panels as on posters, pages, shop fronts and wall calendars, in nonsense of random letters.
-Besides numpy this script needs Pillow (`pip install pillow`), whose own font is used where no folder of fonts is given.
+This script needs Pillow (`pip install pillow`), whose own font is used where no folder of fonts is given.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-SIZE = (1600, 1200)  # pixels; in motion and halved, an eighth of it is seen at a time
+SIZE = (1600, 1200)  # pixels; in motion and halved, a third of it is seen at a time
 LETTERING = (12, 90)  # pixels: heights, halved again in the clip and by the scale in the LR clip
 SMALLEST_PANEL = 220  # pixels
 CONTRAST = 70  # levels of luma between ink and ground
@@ -48,9 +48,8 @@ class Panel:
             line = ""
             while font.getlength(line) < right - left - height:
                 line += _word(self.dice) + " "
-            self.draw.text(
-                (left + height // 2, y), line[: self.dice.randint(len(line) // 2, len(line))], self.ink, font
-            )
+            end = self.dice.randint(len(line) // 2, len(line))
+            self.draw.text((left + height // 2, y), line[:end], self.ink, font)
             y += round(height * 1.4)
 
     def table(self) -> None:
