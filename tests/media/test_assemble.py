@@ -59,7 +59,7 @@ def read(path: Path) -> Film:
                 "kind": "cover" if stream.disposition & Disposition.attached_pic else stream.type,
                 "codec": codec,
                 "language": stream.metadata.get("language"),
-                "title": stream.metadata.get("title"),
+                "title": stream.metadata.get("title") or stream.metadata.get("name"),  # Matroska's, MP4's
                 "disposition": int(stream.disposition),
                 "name": stream.metadata.get("filename"),
                 "data": getattr(stream, "data", None) if stream.type == "attachment" else None,
@@ -146,7 +146,8 @@ def mp4(parts: Path) -> Path:
         "-map", "0:v", "-map", "1:a", "-map", "2:a", "-map", "3:s", "-map", "5:v", "-map_metadata", "4",
         "-map_chapters", "4", "-c:v", "copy", "-c:a", "aac", "-c:s", "mov_text", "-disposition:v:1", "attached_pic",
         "-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=ger", "-metadata:s:s:0", "language=fre",
-        "-disposition:a:1", "default", "-disposition:a:0", "0", path,
+        "-disposition:a:1", "default", "-disposition:a:0", "0", "-metadata:s:v:0", "title=Camera 1",
+        "-metadata:s:a:1", "title=Kommentar", "-metadata:s:s:0", "title=Signs", "-disposition:s:0", "forced", path,
     )  # fmt: skip
     return path
 
@@ -198,6 +199,31 @@ def test_mp4_keeps_everything(mp4: Path, tmp_path: Path) -> None:
     assert new.rotation == old.rotation == ROTATED
     assert new.sample_aspect_ratio == Fraction(4, 3)
     assert new.colour == old.colour
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_what_mp4s_tracks_are_called_is_kept(mp4: Path, tmp_path: Path, suffix: str) -> None:
+    out = tmp_path / f"out{suffix}"
+    warnings = enlarge(mp4, out)
+    tracks = [s for s in read(out).streams if s["kind"] in ("video", "audio", "subtitle")]
+    assert [s["title"] for s in tracks] == ["Camera 1", None, "Kommentar", "Signs"]
+    assert [s["language"] for s in tracks][1:] == ["eng", "ger", "fra" if suffix == ".mov" else "fre"]
+    lost = [note for note in warnings if "cannot hold the" in note]
+    assert len(lost) == (suffix == ".mov")
+    assert all("forced flag of stream 3" in note for note in lost)
+    if suffix == ".mkv":
+        with av.open(str(out)) as made:
+            assert all("NAME" not in stream.metadata for stream in made.streams)
+
+
+def test_labels_that_a_container_cannot_hold_are_told(mkv: Path, tmp_path: Path) -> None:
+    source = tmp_path / "film.mkv"
+    make.ffmpeg("-i", mkv, "-map", "0:v:0", "-map", "0:a:1", "-map_chapters", "-1", "-c", "copy",
+                "-metadata:s:a:0", "language=hrv", "-metadata:s:a:0", "title=Dub", source)  # fmt: skip
+    named = "stream 1 (audio, aac, hrv)"
+    assert enlarge(source, tmp_path / "out.mov") == [f".mov cannot hold the language of {named}"]
+    assert f".ts cannot hold the name of {named}" in enlarge(source, tmp_path / "out.ts")
+    assert enlarge(source, tmp_path / "out.mkv") == []
 
 
 def test_a_second_decoder_sees_the_same_timestamps(mp4: Path, tmp_path: Path) -> None:

@@ -70,7 +70,6 @@ def test_everything_beside_the_video_is_listed(tmp_path: Path) -> None:
     assert kinds[:3] == [("audio", "aac", "eng"), ("audio", "aac", "ger"), ("subtitle", "subrip", "fre")]
     assert [stream.kind for stream in info.streams[3:]] == ["attachment", "video"]
     assert [stream.attached_picture for stream in info.streams] == [False] * 4 + [True]
-    assert info.streams[0].title == "Main"
     assert info.chapters == 2
     assert (info.width, info.codec, info.stream_index) == (64, "h264", 0)
 

@@ -12,10 +12,11 @@ from av.stream import Disposition
 
 from vsrcli.errors import OutputError
 from vsrcli.media.codecs import EncodeSettings
-from vsrcli.media.containers import check_container, container_of, open_container, url
+from vsrcli.media.containers import check_container, container_of, open_container, place_streams, url
 from vsrcli.media.encode import output_aspect
 from vsrcli.media.feed import Feed, last_duration, segment_lead, segment_pts
 from vsrcli.media.info import VideoInfo
+from vsrcli.media.labels import lost_labels
 from vsrcli.media.mux import complaint, ffmpeg, mux_command
 
 
@@ -52,6 +53,8 @@ def assemble(
                 command = mux_command(feed, info, settings, output, tags, preview, Path(folder), warn)
                 _run([*command, url(partial)], feed, output, cancelled)
         verify(partial, feed, warn)
+        for note in lost_labels(info.path, place_streams(info, output), partial) if not info.images else []:
+            warn(note)
         _settle(partial, output)
     except (OSError, FFmpegError) as error:
         raise OutputError(f"cannot write {output}: {error.strerror or error}") from error

@@ -170,7 +170,7 @@ def check_container(info: VideoInfo, output: Path) -> list[str]:
     suffix = output.suffix.lower()
     if container.muxer == "avi":
         notes += [
-            f"{suffix} cannot hold the late start of {_describe(stream)}: "
+            f"{suffix} cannot hold the late start of {describe(stream)}: "
             f"it will be {stream.start - info.start_time:.3f} s early (-o {output.stem}.mkv keeps it)"
             for stream in info.streams
             if stream.kind == "audio" and stream.start - info.start_time > LATE
@@ -184,7 +184,7 @@ def check_container(info: VideoInfo, output: Path) -> list[str]:
 
 def _place(stream: OtherStream, container: Container, suffix: str, has_chapters: bool) -> Placement | None:
     """What becomes of one stream; None for one that the muxer makes anew (chapters' text track, a timecode's)."""
-    codec, name = stream.codec, _describe(stream)
+    codec, name = stream.codec, describe(stream)
     if stream.empty:
         return Placement(stream, None, f"{name} is empty: left out")
     left_out = Placement(stream, None, f"{suffix} cannot hold {name}: left out")
@@ -218,12 +218,13 @@ def _place_audio(stream: OtherStream, container: Container, suffix: str, left_ou
         return Placement(stream, "copy")
     if container.lossless and (container.any_audio or stream.codec in EXACT):
         how = "its samples rounded to 24 bits" if stream.codec.startswith("pcm_f") else "which is lossless"
-        note = f"{suffix} cannot hold {_describe(stream)}: converted to {container.lossless}, {how}"
+        note = f"{suffix} cannot hold {describe(stream)}: converted to {container.lossless}, {how}"
         return Placement(stream, container.lossless, note)
-    raise UsageError(f"{suffix} cannot hold {_describe(stream)}: choose another container, such as -o NAME.mkv")
+    raise UsageError(f"{suffix} cannot hold {describe(stream)}: choose another container, such as -o NAME.mkv")
 
 
-def _describe(stream: OtherStream) -> str:
+def describe(stream: OtherStream) -> str:
+    """The stream in a message."""
     kind = "cover art" if stream.attached_picture else stream.kind
     language = f", {stream.language}" if stream.language else ""
     return f"stream {stream.index} ({kind}, {stream.codec}{language})"

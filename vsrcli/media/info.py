@@ -37,7 +37,6 @@ class OtherStream:
     kind: str
     codec: str
     language: str | None
-    title: str | None
     attached_picture: bool
     start: float = 0.0
     empty: bool = False

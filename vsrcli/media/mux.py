@@ -18,6 +18,7 @@ from vsrcli.media.containers import Placement, container_of, open_container, pla
 from vsrcli.media.encode import output_colour
 from vsrcli.media.feed import MICROSECOND, Feed
 from vsrcli.media.info import VideoInfo
+from vsrcli.media.labels import label_arguments
 
 # Tags that describe the old file's bytes, not the work.
 STALE = ("major_brand", "minor_version", "compatible_brands", "encoder", "vendor_id")
@@ -152,6 +153,7 @@ def _maps(
                 filters += [r"setts=duration=if(gt(DURATION\,0x7fffffff)\,1\,DURATION)"]
             if filters:
                 arguments += [f"-bsf:{number}", ",".join(filters)]
+        arguments += label_arguments(stream, number, output)
         number += 1
     return video_number, arguments + attachments
 

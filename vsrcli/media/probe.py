@@ -269,7 +269,6 @@ def _other(stream: Stream) -> OtherStream:
         kind=stream.type,
         codec="tmcd" if stream.type == "data" and "timecode" in stream.metadata else codec,
         language=stream.language,
-        title=stream.metadata.get("title"),
         attached_picture=_is_cover(stream),
         start=float(stream.start_time * stream.time_base) if stream.start_time and stream.time_base else 0.0,
         empty=_is_empty(stream),

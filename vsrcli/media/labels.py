@@ -1,0 +1,49 @@
+"""What tracks are called: their names and languages, which containers write differently or not at all."""
+
+from pathlib import Path
+
+from av.stream import Disposition, Stream
+
+from vsrcli.media.containers import Placement, container_of, describe, open_container
+
+# QuickTime numbers languages; ffmpeg knows each number by one code alone, of ISO 639's two or of its own.
+QUICKTIME = {
+    "bod": "tib", "cym": "wel", "cze": "ces", "deu": "ger", "ell": "gre", "eus": "baq", "fre": "fra", "hye": "arm",
+    "isl": "ice", "kat": "geo", "mkd": "mac", "msa": "may", "mya": "bur", "nld": "dut", "rum": "ron", "slo": "slk",
+    "sqi": "alb", "swe": "sve", "zho": "chi",
+}  # fmt: skip
+
+
+def label_arguments(stream: Stream, number: int, output: Path) -> list[str]:
+    """ffmpeg's arguments that keep what a source's track is called as track `number` of the output."""
+    arguments: list[str] = []
+    name = stream.metadata.get("name")
+    if name is not None and "title" not in stream.metadata:  # so ffmpeg reads MP4's names; it writes titles alone
+        arguments += [f"-metadata:s:{number}", f"title={name}", f"-metadata:s:{number}", "name="]
+    if container_of(output).muxer == "mov" and stream.language in QUICKTIME:
+        arguments += [f"-metadata:s:{number}", f"language={QUICKTIME[stream.language]}"]
+    return arguments
+
+
+def lost_labels(source: Path, placements: list[Placement], written: Path) -> list[str]:
+    """One line for each track of sound or subtitles whose language, name or forced flag is not in the written file."""
+    notes = []
+    with open_container(source) as old, open_container(written) as new:
+        for kind in ("audio", "subtitle"):
+            kept = [p.stream for p in placements if p.codec and p.stream.kind == kind]
+            made = [stream for stream in new.streams if stream.type == kind]
+            for stream, track in zip(kept, made, strict=False):
+                had, has = _labels(old.streams[stream.index]), _labels(track)
+                if lost := [label for label in had if label not in has]:
+                    notes.append(f"{written.suffix} cannot hold the {' and the '.join(lost)} of {describe(stream)}")
+    return notes
+
+
+def _labels(stream: Stream) -> list[str]:
+    """Which labels the track has."""
+    there = {
+        "language": stream.language not in (None, "und"),
+        "name": "title" in stream.metadata or "name" in stream.metadata,
+        "forced flag": bool(stream.disposition & Disposition.forced),
+    }
+    return [label for label, present in there.items() if present]
