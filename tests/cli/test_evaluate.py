@@ -66,6 +66,15 @@ def test_bicubic_alone_needs_no_model(vid4: str) -> None:
     assert [r["method"] for r in report["results"]] == ["bicubic", "bicubic"]
 
 
+def test_published_figures_do_not_stand_beside_those_of_compressed_clips(vid4: str) -> None:
+    options = ("--data", vid4, "--clips", "city", "--frames", "2", "--json")
+    worse, better = (json.loads(run(*options, *crf)[0]) for crf in (("--crf", "35"), ()))
+    assert (worse["settings"]["crf"], better["settings"]["crf"]) == (35, None)
+    assert worse["results"][0]["psnr"] < better["results"][0]["psnr"] - 0.5
+    assert not any("published_psnr" in row for row in worse["results"])
+    assert any("published_psnr" in row for row in better["results"])
+
+
 def test_models_of_one_file_name_are_told_apart(model: str, vid4: str, tmp_path: Path) -> None:
     other = str(tiny_model(tmp_path / "tiny.safetensors", seed=1))
     out, _ = run("-m", model, "-m", other, "--data", vid4, "--clips", "city", "--frames", "1", "--json")

@@ -12,6 +12,7 @@ from vsrcli.evaluate.material import choose_clips, length, pairs, to_picture
 from vsrcli.media.images import write_png
 from vsrcli.quality.datasets import Clip, find_clips
 from vsrcli.quality.degrade import bd, bi
+from vsrcli.quality.metrics import planes, psnr
 
 
 @pytest.mark.parametrize(("degradation", "degrade"), [("bi", bi), ("bd", bd)])
@@ -54,6 +55,25 @@ def test_a_video_is_a_clip_and_limits_hold(tmp_path: Path) -> None:
     assert length(film) == 6 and length(film, 4) == 4
     made = list(pairs(film, "bi", 4, limit=4))
     assert len(made) == 4 and made[0].hr.shape == (3, 48, 64)
+
+
+def test_lr_frames_are_compressed_on_request_and_the_truth_is_not(two_clips: Path) -> None:
+    clips = choose_clips(two_clips)
+    plain, fine, coarse = (list(pairs(clips[0], "bi", 4, crf=crf)) for crf in (None, 20, 35))
+    assert [p.name for p in fine] == [p.name for p in plain]
+    assert all(torch.equal(a.hr, b.hr) for a, b in zip(fine, plain, strict=True))
+    likeness = [
+        min(float(psnr(planes(a.lr), planes(b.lr))) for a, b in zip(those, plain, strict=True))
+        for those in (fine, coarse)
+    ]
+    assert 50 > likeness[0] > likeness[1] + 5 > 15
+    assert all(torch.equal(a.lr, b.lr) for a, b in zip(pairs(clips[0], "bi", 4, crf=35), coarse, strict=True))
+
+
+def test_odd_lr_frames_cannot_be_compressed(tmp_path: Path) -> None:
+    clip(tmp_path / "a", width=100, height=64)
+    with pytest.raises(UsageError, match="25x16"):
+        next(pairs(choose_clips(tmp_path)[0], "bi", 4, crf=28))
 
 
 def test_clips_are_chosen_by_name(two_clips: Path) -> None:

@@ -54,6 +54,7 @@ def names(text: str | None) -> list[str] | None:
     type=choice("bi", "bd", "none"),
     help="How LR frames are made: MATLAB's bicubic, Gaussian blur and decimation, or none: those in LR/ are taken.",
 )
+@click.option("--crf", type=click.IntRange(0, 51), help="Compress LR frames by x264 first, as videos in life are.")
 @click.option("-s", "--scale", type=click.IntRange(2, 4), help="[default: the models' own]")
 @click.option("--clips", help="Only these clips, e.g. calendar,city.")
 @click.option("--frames", type=click.IntRange(1), help="Only the first so many frames of each clip.")
@@ -190,7 +191,7 @@ def _evaluate(asked: dict[str, Any], output: Output, display: Any) -> None:
         save=asked["save"],
         device=device,
     )
-    setting = Setting(asked["degradation"], scale, asked["frames"])
+    setting = Setting(asked["degradation"], scale, asked["frames"], asked["crf"])
     total = _frames(clips, asked["frames"])
     with display.job("evaluate"):
         counter = _Counter(display, total and total * len(methods))
@@ -218,7 +219,7 @@ def _ablate(asked: dict[str, Any], output: Output, display: Any) -> None:
     total = _frames(clips, asked["frames"])
     for name, model in loaded.items():
         grid = ablation.choices(axes, model.net, device)
-        setting = Setting(asked["degradation"], model.scale, asked["frames"])
+        setting = Setting(asked["degradation"], model.scale, asked["frames"], asked["crf"])
         with display.job("ablate"):
             counter = _Counter(display, total and total * (len(grid) + 1))
             found = ablation.ablate(
@@ -248,7 +249,7 @@ def _published(asked: dict[str, Any], scale: int, clips: int, display: Any) -> A
     """Published figures that may stand beside these results, with a line where not all of their clips were run."""
     from vsrcli.evaluate.published import published, recognise
 
-    test = recognise(asked["data"])
+    test = None if asked["crf"] is not None else recognise(asked["data"])
     found = published(test, asked["degradation"], scale) if test else {}
     if test is None or not found:
         return {}
@@ -263,14 +264,15 @@ def _published(asked: dict[str, Any], scale: int, clips: int, display: Any) -> A
 
 
 def _settings(asked: dict[str, Any], loaded: "dict[str, LoadedModel]", scale: int, device: Any, dtype: Any) -> Any:
-    kept = ("degradation", "channels", "frames", "propagation", "window", "lookahead", "tile", "scenes", "ablate")
+    kept = ("degradation", "crf", "channels", "frames", "scenes", "ablate")
+    strung = ("propagation", "window", "lookahead", "tile")
     return {
         "data": str(asked["data"]),
         "scale": scale,
         "device": str(device),
         "precision": str(dtype).removeprefix("torch."),
         "flow": FLOW_MODEL if asked["temporal"] else None,
-        **{key: asked[key] for key in kept},
+        **{key: asked[key] for key in kept + strung},
         "models": [{"name": n, "weights": m.source, "sha256": m.sha256} for n, m in loaded.items()],
     }
 

@@ -112,7 +112,7 @@ def ablate(
     sums = [_Sum() for _ in range(len(grid) + 1)]
     nets = {dtype: _placed(net, device, dtype) for dtype in {torch.float32, *(c.dtype for c in grid)}}
     for clip in clips:
-        frames = list(pairs(clip, setting.degradation, setting.scale, limit=setting.limit))
+        frames = list(pairs(clip, setting.degradation, setting.scale, limit=setting.limit, crf=setting.crf))
         scored = range(len(frames)) if clip.scored is None else [n for n in clip.scored if n < len(frames)]
         if device.type != "cpu":
             _run(nets[torch.float32], REFERENCE, frames[:2], device, lambda: None)  # the first run loads kernels

@@ -24,11 +24,12 @@ MEAN = "mean"
 
 @dataclass(frozen=True)
 class Setting:
-    """On what all methods are measured: how LR is made, and at most how many frames a clip."""
+    """On what all methods are measured: how LR is made, at most how many frames a clip, and x264's CRF or none."""
 
     degradation: Degradation
     scale: int
     limit: int | None = None
+    crf: int | None = None
 
 
 def evaluate(
@@ -48,7 +49,7 @@ def evaluate(
     """
     rows: list[Row] = []
     for clip in clips:
-        frames = pairs(clip, setting.degradation, setting.scale, limit=setting.limit)
+        frames = pairs(clip, setting.degradation, setting.scale, limit=setting.limit, crf=setting.crf)
         tell = partial(on_frame, clip.name)
         scores = measure(clip.name, frames, methods, measures, scored=clip.scored, on_frame=tell)
         for name, score in scores.items():

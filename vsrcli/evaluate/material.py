@@ -2,7 +2,8 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vsrcli.errors import InputError, UsageError
+from vsrcli.media.compress import compressed
 from vsrcli.media.decode import decode
 from vsrcli.media.images import read_image
 from vsrcli.media.probe import probe
@@ -47,12 +49,25 @@ def length(clip: Clip, limit: int | None = None) -> int | None:
     return min(count, limit) if count is not None and limit is not None else count
 
 
-def pairs(clip: Clip, degradation: Degradation, scale: int, *, limit: int | None = None) -> Iterator[Pair]:
-    """The clip's frames in order, at most `limit`.
+def pairs(
+    clip: Clip, degradation: Degradation, scale: int, *, limit: int | None = None, crf: int | None = None
+) -> Iterator[Pair]:
+    """The clip's frames in order, at most `limit`; LR as x264 leaves it where a `crf` is given.
 
     HR is cut at the right and bottom to a multiple of the scale, and both sides are 8-bit, as in the published
-    protocol; "none" takes the clip's own LR frames as they are. Raises InputError where HR and LR do not fit.
+    protocol; "none" takes the clip's own LR frames as they are. Raises InputError where HR and LR do not fit, and
+    UsageError where LR frames to compress have odd sides.
     """
+    plain = partial(_pairs, clip, degradation, scale, limit)
+    if crf is None:
+        yield from plain()
+        return
+    pictures = compressed((to_picture(to_levels(pair.lr)) for pair in plain()), "libx264", {"crf": str(crf)})
+    for pair, picture in zip(plain(), pictures, strict=True):
+        yield replace(pair, lr=_to_tensor(picture))
+
+
+def _pairs(clip: Clip, degradation: Degradation, scale: int, limit: int | None) -> Iterator[Pair]:
     if degradation == "none":
         if clip.lr is None:
             raise InputError(

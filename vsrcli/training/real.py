@@ -4,18 +4,12 @@ Random blur and noise alone leave out what a net meets most often and must not a
 pulsing of predicted frames. Those come from an actual H.264, HEVC or VP9 encoder, run over the whole clip.
 """
 
-import io
-from typing import TYPE_CHECKING, cast
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from vsrcli.errors import UsageError
 from vsrcli.quality.degrade import imresize
-
-if TYPE_CHECKING:
-    import av
 
 CODECS: tuple[tuple[str, int, int, dict[str, str]], ...] = (
     ("libx264", 16, 36, {"preset": "medium"}),
@@ -53,22 +47,12 @@ def transcode(clip: Tensor, encoder: str, options: dict[str, str]) -> Tensor:
 
     Raises UsageError for sizes that not all the encoders take.
     """
-    import av
+    from vsrcli.media.compress import compressed
 
     if any(side % UNIT for side in clip.shape[-2:]):
         raise UsageError(f"sides of frames to compress must be multiples of {UNIT} pixels: pack crops of another size")
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format="matroska") as container:
-        stream = cast("av.VideoStream", container.add_stream(encoder, rate=25, options=options))
-        stream.height, stream.width, stream.pix_fmt = clip.shape[-2], clip.shape[-1], "yuv420p"
-        for frame in clip:
-            picture = av.VideoFrame.from_ndarray(frame.permute(1, 2, 0).contiguous().numpy(), format="rgb24")
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode(None))
-    buffer.seek(0)
-    with av.open(buffer, "r") as encoded:
-        frames = [torch.from_numpy(f.to_ndarray(format="rgb24")) for f in encoded.decode(video=0)]
-    return torch.stack(frames).permute(0, 3, 1, 2).contiguous()
+    frames = compressed((frame.permute(1, 2, 0).contiguous().numpy() for frame in clip), encoder, options)
+    return torch.stack([torch.from_numpy(frame) for frame in frames]).permute(0, 3, 1, 2).contiguous()
 
 
 def _blur(x: Tensor, generator: torch.Generator) -> Tensor:
