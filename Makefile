@@ -13,7 +13,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 .PHONY: demo test slow lint clean
 demo: $(VENV)/.installed
 	@mkdir -p demo
-	$(BIN)/vsr upscale examples/demo.mp4 -o demo/demo_x4.mp4 -y
+	$(BIN)/vsr upscale examples/demo.mp4 -m basicvsr -o demo/demo_x4.mp4 -y
 	$(BIN)/vsr compare examples/demo.mp4 demo/demo_x4.mp4 -o demo/before_after.png -y --at 1.15 --zoom 225,372,150,66 \
 		--labels "bicubic x4,vsr x4"
 	@echo "the result:   demo/demo_x4.mp4"

@@ -76,7 +76,7 @@ def choice(*names: str) -> click.Choice[str]:
     help="File, pattern (out/%08d.png) or folder.  [default: NAME_x4.EXT beside the input]",
 )
 @click.option(
-    "-m", "--model", help="A model of `vsr models`, or a checkpoint's path.  [default: the best that is here]"
+    "-m", "--model", help="A model of `vsr models`, or a checkpoint's path.  [default: the one marked * there]"
 )
 @click.option(
     "-s",
