@@ -27,12 +27,10 @@ Colour = tuple[int, int, int]
 
 
 class Panel:
-    """A rectangle of one ground, ink and typeface; `lines`: tables may be ruled, and signs are framed."""
+    """A rectangle of the picture with one ground, one ink and one typeface."""
 
-    def __init__(
-        self, picture: Image.Image, box: Box, fonts: list[Path], dice: random.Random, *, lines: bool = True
-    ) -> None:
-        self.draw, self.box, self.dice, self.lines = ImageDraw.Draw(picture), box, dice, lines
+    def __init__(self, picture: Image.Image, box: Box, fonts: list[Path], dice: random.Random) -> None:
+        self.draw, self.box, self.dice = ImageDraw.Draw(picture), box, dice
         self.ground, self.ink = _colours(dice)
         self.file = dice.choice(fonts) if fonts else None
         self.draw.rectangle(box, self.ground)
@@ -64,7 +62,7 @@ class Panel:
         for row in range(int((bottom - top) / down)):
             for column in range(int((right - left) / across)):
                 x, y = left + column * across, top + row * down
-                if ruled and self.lines:
+                if ruled:
                     self.draw.rectangle((x, y, x + across, y + down), outline=self.ink, width=heavy)
                 cell = str(row * 7 + column + 1) if numbers else _word(self.dice)[: int(across / height)]
                 self.draw.text((x + across / 2, y + down / 2), cell, self.ink, font, "mm")
@@ -73,8 +71,7 @@ class Panel:
         """A few words, each as wide as the panel, in a frame."""
         left, top, right, bottom = self.box
         edge = self.dice.randint(2, 14)
-        if self.lines:
-            self.draw.rectangle((left + edge, top + edge, right - edge, bottom - edge), outline=self.ink, width=edge)
+        self.draw.rectangle((left + edge, top + edge, right - edge, bottom - edge), outline=self.ink, width=edge)
         y = top + 3 * edge
         while y < bottom - 3 * edge:
             word = _word(self.dice).upper() if self.dice.random() < 0.6 else _word(self.dice).title()
@@ -106,11 +103,11 @@ class Panel:
         return ImageFont.load_default(height) if self.file is None else ImageFont.truetype(str(self.file), height)
 
 
-def picture(fonts: list[Path], dice: random.Random, *, lines: bool = True) -> Image.Image:
+def picture(fonts: list[Path], dice: random.Random) -> Image.Image:
     """One patchwork, as sharp as lenses and print leave it."""
     image = Image.new("RGB", SIZE)
     for box in _split((0, 0, *SIZE), dice):
-        Panel(image, box, fonts, dice, lines=lines).fill()
+        Panel(image, box, fonts, dice).fill()
     return image.filter(ImageFilter.GaussianBlur(dice.uniform(0, 1.2)))
 
 
@@ -159,14 +156,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--first", type=int, default=0, help="number of the first picture")
-    parser.add_argument("--no-lines", action="store_true", help="no ruled tables and no frames")
     parser.add_argument("--fonts", type=Path, nargs="*", default=[], help="folders of .ttf and .otf files")
     arguments = parser.parse_args()
     fonts = sorted(f for folder in arguments.fonts for f in folder.rglob("*") if f.suffix.lower() in {".ttf", ".otf"})
     arguments.folder.mkdir(parents=True, exist_ok=True)
     for number in range(arguments.first, arguments.first + arguments.count):
-        drawn = picture(fonts, random.Random(number), lines=not arguments.no_lines)
-        drawn.save(arguments.folder / f"words_{number:03d}.png")
+        picture(fonts, random.Random(number)).save(arguments.folder / f"words_{number:03d}.png")
 
 
 if __name__ == "__main__":

@@ -55,14 +55,12 @@ def test_words_are_drawn_alike_each_time_and_legibly(tmp_path: Path) -> None:
 
     script = str(EXAMPLES / "draw_words.py")
     subprocess.run([sys.executable, script, str(tmp_path / "a"), "--count", "2"], check=True)
-    for folder, options in (("b", ["--first", "1"]), ("c", ["--no-lines"])):
-        subprocess.run([sys.executable, script, str(tmp_path / folder), "--count", "1", *options], check=True)
-    first, other, again, plain = (
+    subprocess.run([sys.executable, script, str(tmp_path / "b"), "--count", "1", "--first", "1"], check=True)
+    first, other, again = (
         np.asarray(Image.open(tmp_path / name).convert("L"), int)
-        for name in ("a/words_000.png", "a/words_001.png", "b/words_001.png", "c/words_000.png")
+        for name in ("a/words_000.png", "a/words_001.png", "b/words_001.png")
     )
     assert np.array_equal(other, again)
-    assert 0.005 < (first != plain).mean() < 0.3  # lines are a small part of a picture
     assert first.shape == (1200, 1600)
     assert np.abs(first - other).mean() > 20
     strokes = np.abs(np.diff(first, axis=1)) > 20
