@@ -264,15 +264,15 @@ def _published(asked: dict[str, Any], scale: int, clips: int, display: Any) -> A
 
 
 def _settings(asked: dict[str, Any], loaded: "dict[str, LoadedModel]", scale: int, device: Any, dtype: Any) -> Any:
-    kept = ("degradation", "crf", "channels", "frames", "scenes", "ablate")
-    strung = ("propagation", "window", "lookahead", "tile")
+    kept = ("degradation", "crf", "channels", "frames", "propagation", "window", "lookahead", "tile", "scenes",
+            "ablate")  # fmt: skip
     return {
         "data": str(asked["data"]),
         "scale": scale,
         "device": str(device),
         "precision": str(dtype).removeprefix("torch."),
         "flow": FLOW_MODEL if asked["temporal"] else None,
-        **{key: asked[key] for key in kept + strung},
+        **{key: asked[key] for key in kept},
         "models": [{"name": n, "weights": m.source, "sha256": m.sha256} for n, m in loaded.items()],
     }
 

@@ -158,15 +158,20 @@ def encoder_options(info: VideoInfo, settings: EncodeSettings) -> dict[str, str]
     hdr = _hdr_parameters(info, settings.codec)
     if settings.codec == "hevc":
         options["x265-params"] = ":".join(["log-level=error", *hdr])
-    elif settings.codec == "h264" and (hdr or has_avx512()):
-        options["x264-params"] = ":".join([X264_REPEATABLE] * has_avx512() + hdr)
+    elif settings.codec == "h264":
+        options |= x264_parameters(hdr)
     elif hdr:
         options["svtav1-params"] = ":".join(hdr)
     return options
 
 
-def has_avx512() -> bool:
-    """Whether this CPU has it, for X264_REPEATABLE."""
+def x264_parameters(more: list[str]) -> dict[str, str]:
+    """libx264's option of x264's own parameters: `more`, and what makes it repeatable on this CPU."""
+    parameters = [X264_REPEATABLE] * _has_avx512() + more
+    return {"x264-params": ":".join(parameters)} if parameters else {}
+
+
+def _has_avx512() -> bool:
     return not {"X86_V4", "AVX512_SKX"}.isdisjoint(np.show_config(mode="dicts")["SIMD Extensions"]["found"])
 
 

@@ -8,7 +8,7 @@ import av
 import numpy as np
 
 from vsrcli.errors import UsageError
-from vsrcli.media.codecs import X264_REPEATABLE, has_avx512
+from vsrcli.media.codecs import x264_parameters
 
 
 def compressed(frames: Iterable[np.ndarray], encoder: str, options: Mapping[str, str]) -> Iterator[np.ndarray]:
@@ -16,11 +16,10 @@ def compressed(frames: Iterable[np.ndarray], encoder: str, options: Mapping[str,
 
     All are encoded first, into memory, where compressed ones take little. Raises UsageError for odd sides.
     """
-    if encoder == "libx264" and has_avx512():
-        options = {"x264-params": X264_REPEATABLE, **options}
+    repeatable = x264_parameters([]) if encoder == "libx264" else {}
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="matroska") as container:
-        stream = cast(av.VideoStream, container.add_stream(encoder, rate=25, options=dict(options)))
+        stream = cast(av.VideoStream, container.add_stream(encoder, rate=25, options=repeatable | dict(options)))
         stream.pix_fmt = "yuv420p"
         for number, frame in enumerate(frames):
             if not number:
