@@ -19,8 +19,10 @@ from vsrcli.nets.basicvsr import BasicVSR
 from vsrcli.nets.iconvsr import IconVSR
 from vsrcli.nets.layers import Conv
 from vsrcli.nets.reparam import merged_state
+from vsrcli.nets.repvsr import RepVSR
 from vsrcli.quality import degrade, metrics
 from vsrcli.training import curve, pictures, recipe, stills
+from vsrcli.training.answers import add_answers
 from vsrcli.training.data import Pack, Sampler, validation_pairs
 from vsrcli.training.distill import ConvLSTM, SpaceTime, attention
 from vsrcli.training.losses import charbonnier, endpoint_error, flow_warping, unrest
@@ -30,7 +32,7 @@ from vsrcli.training.real import CODECS, lower_real, transcode
 from vsrcli.training.refit import feature_loss
 from vsrcli.training.trainer import Trainer, learning_rate
 from vsrcli.training.warm import take_over
-from vsrcli.zoo import loading
+from vsrcli.zoo import formats, loading
 
 TINY = """
 [net]
@@ -134,6 +136,47 @@ def test_pairs_stay_aligned_through_every_augmentation(tmp_path: Path) -> None:
         torch.testing.assert_close(big[..., 1::4, 2::4], small, atol=0, rtol=0)
 
 
+def test_a_teachers_answers_are_packed_and_aimed_at(packed: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    for name in ("one", "two"):
+        net, config = RepVSR(channels=8, blocks=1), {"channels": 8, "blocks": 1}
+        about = {"scale": 4, "degradation": "bi"}
+        formats.save(tmp_path / f"{name}.safetensors", net, arch="repvsr", config=config, extra=about)
+    teachers = [str(tmp_path / f"{name}.safetensors") for name in ("one", "two")]
+    out = tmp_path / "taught.safetensors"
+    asked = ["--teacher", teachers[0], "--teacher", teachers[1], str(packed), "-o", str(out), "--device", "cpu"]
+    done = CliRunner().invoke(command, asked)
+    assert done.exit_code == 0, done.output
+    pack = Pack([out])
+    assert len(pack.names("train")) == 2 and len(pack.names("validation")) == 1
+    for name in pack.names("train"):
+        hr, _ = pack.pair("train", name)
+        answer = pack.answer("train", name)
+        lr = degrade.bi(hr[None].float() / 255, 4)
+        mean = torch.stack([loading.load(teacher).net(lr)[0] for teacher in teachers]).mean(0)
+        assert answer is not None and (answer.float() - mean.clamp(0, 1) * 255).abs().max() < 4  # bf16 and rounding
+    truth = recipe.parse(TINY, "tiny").data
+    lr, hr = Sampler(pack, truth, 4, seed=1).batch(5)
+    same_lr, taught = Sampler(pack, replace(truth, answers=1.0), 4, seed=1).batch(5)
+    _, both = Sampler(pack, replace(truth, answers=0.25), 4, seed=1).batch(5)
+    assert torch.equal(lr, same_lr)
+    torch.testing.assert_close(both, 0.75 * hr + 0.25 * taught)
+    likeness = metrics.psnr(metrics.planes(taught), metrics.planes(degrade.imresize(lr, 4)))
+    assert likeness.min() > metrics.psnr(metrics.planes(taught), metrics.planes(hr)).max(), "an answer to another crop"
+
+
+def test_answers_need_a_pack_that_has_them_and_teachers_that_agree(packed: Path, tmp_path: Path) -> None:
+    data = replace(recipe.parse(TINY, "tiny").data, answers=0.5)
+    with pytest.raises(UsageError, match="pack with --teacher"):
+        Sampler(Pack([packed]), data, 4, seed=0)
+    with pytest.raises(UsageError, match="one degradation"):
+        add_answers([packed], tmp_path / "no", ["repvsr.bi", "repvsr.bd"], clips_per_source=1)
+    with pytest.raises(UsageError, match="one degradation"):
+        add_answers([packed], tmp_path / "no", ["repvsr.real"], clips_per_source=1)
+    with pytest.raises(UsageError, match="answers"):
+        recipe.parse(TINY.replace('"bi"', '"bi"\nanswers = 1.5'), "tiny")
+
+
 def test_a_pack_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "not.safetensors").write_bytes(b"no pack")
     for path in (tmp_path / "not.safetensors", tmp_path / "missing.safetensors"):
@@ -150,6 +193,7 @@ def test_a_compact_pack_holds_the_same_clips_in_less(tmp_path: Path) -> None:
         for part, name in (("train", "a.001"), ("train", "a.002"), ("train", "b.001"), ("validation", "c.001"))
     }
     low = {key.replace("/", "-lr/"): clip[..., ::4, ::4] for key, clip in smooth.items()}
+    low["train-answer/a.002"] = 255 - smooth["train/a.002"]
     save_file({k: v.contiguous() for k, v in (smooth | low).items()}, tmp_path / "whole.safetensors")
     small = tmp_path / "small.safetensors"
     done = CliRunner().invoke(command, ["--compact", "1", str(tmp_path / "whole.safetensors"), "-o", str(small)])
@@ -163,6 +207,9 @@ def test_a_compact_pack_holds_the_same_clips_in_less(tmp_path: Path) -> None:
             true, true_lr = whole.pair(part, name.removeprefix("small/"))
             assert lr is not None and true_lr is not None and torch.equal(lr, true_lr)
             assert metrics.psnr(hr.float(), true.float()).min() > 38
+    answer, true_answer = again.answer("train", "small/whole/a.002"), whole.answer("train", "whole/a.002")
+    assert answer is not None and true_answer is not None
+    assert metrics.psnr(answer.float(), true_answer.float()).min() > 38
     few = compact([tmp_path / "whole.safetensors"], small, 3 * len(pictures.compress(hr, lossless=False)))
     assert few == 2  # one for validation, one to train on, with their small frames
 

@@ -26,8 +26,13 @@ PATH = click.Path(path_type=Path)
     type=click.IntRange(1),
     help="Write so many MiB of the packs named as SOURCEs to -o, compressed.",
 )
+@click.option(
+    "--teacher",
+    multiple=True,
+    help="Write the packs named as SOURCEs to -o with this model's answers. Repeat for a mean.",
+)
 @click.option("-o", "--output", type=PATH, help="The pack to write.")
-@click.option("--clips", default=12, show_default=True, help="Clips per source when packing.")
+@click.option("--clips", default=12, show_default=True, help="Clips per source when packing or asking a teacher.")
 @click.option("--hold-out", multiple=True, help="Validate on sources whose name contains this, when packing.")
 @click.option("--real", "real_scale", type=int, help="Add compressed low-resolution frames, reduced by this scale.")
 @click.option("--list", "listing", is_flag=True, help="List the recipes.")
@@ -43,6 +48,7 @@ def command(
     threads: int | None,
     packing: bool,
     mib: int | None,
+    teacher: tuple[str, ...],
     output: Path | None,
     clips: int,
     hold_out: tuple[str, ...],
@@ -55,6 +61,7 @@ def command(
     vsr train --pack videos/ photos/ -o pack.safetensors --hold-out lake
     vsr train repvsr-bi --data pack.safetensors --minutes 60
     vsr train repvsr-bi --data pack.safetensors --minutes 60 --resume
+    vsr train --teacher basicvsr.vimeo90k-bi pack.safetensors -o taught.safetensors
     vsr train --compact 50 pack.safetensors -o small.safetensors
     """
     import torch
@@ -72,6 +79,19 @@ def command(
 
         target = _target(output)
         _tell(target, compact([Path(w) for w in what], target, mib * 2**20))
+    elif teacher:
+        from vsrcli.training.answers import add_answers
+
+        target = _target(output)
+        count = add_answers(
+            [Path(w) for w in what],
+            target,
+            list(teacher),
+            clips_per_source=clips,
+            device=device,
+            say=lambda line: click.echo(line, err=True),
+        )
+        _tell(target, count)
     else:
         if len(what) != 1:
             raise UsageError(f"name one recipe: {', '.join(recipes.known())}, or a .toml file")

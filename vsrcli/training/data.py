@@ -1,11 +1,13 @@
 """Packed clips and the batches drawn from them: random crops, flips, transposes and time reversal, then degradation.
 
 A pack is one safetensors file of uint8 clips (t, 3, h, w): `train/NAME` and `validation/NAME`, and where the
-low-resolution side was made at packing time (degradation "real") also `train-lr/NAME` and `validation-lr/NAME`; or
-compressed (pictures.py). It needs no video library to read, so training runs where there is none.
+low-resolution side was made at packing time (degradation "real") also `train-lr/NAME` and `validation-lr/NAME`, where
+a teacher was asked (answers.py) `train-answer/NAME`; or compressed (pictures.py). It needs no video library to read, so
+training runs where there is none.
 """
 
 import json
+from itertools import zip_longest
 from pathlib import Path
 
 import torch
@@ -56,6 +58,10 @@ class Pack:
         """A clip's uint8 HR frames (t, 3, h, w), and its LR frames where the pack has them."""
         return self.parts[part][name], self.parts.get(f"{part}-lr", {}).get(name)
 
+    def answer(self, part: str, name: str) -> Tensor | None:
+        """A teacher's uint8 HR frames for a clip, where the pack has them."""
+        return self.parts.get(f"{part}-answer", {}).get(name)
+
 
 class Sampler:
     """Batches by number: batch i depends on the seed, the recipe, the pack and i alone, so any run can be resumed."""
@@ -69,7 +75,7 @@ class Sampler:
         self.names = []
         for name in pack.names("train"):
             hr, lr = pack.pair("train", name)
-            if recipe.degradation == "real" and lr is None:
+            if (recipe.degradation == "real" and lr is None) or (recipe.answers and pack.answer("train", name) is None):
                 continue
             if len(hr) >= recipe.frames and min(hr.shape[-2:]) >= size:
                 self.names.append(name)
@@ -77,24 +83,29 @@ class Sampler:
             raise UsageError(
                 f"no clip of the pack has {recipe.frames} frames of {size}x{size}"
                 + (" with a low-resolution side (pack with --real)" if recipe.degradation == "real" else "")
+                + (" with a teacher's answer (pack with --teacher)" if recipe.answers else "")
             )
 
     def batch(self, number: int) -> Pair:
-        """LR (n, t, 3, p, p) and HR (n, t, 3, s*p, s*p) of batch `number`."""
+        """LR (n, t, 3, p, p) and HR targets (n, t, 3, s*p, s*p) of batch `number`."""
         generator = torch.Generator().manual_seed((self.seed << 32) + number)
-        pairs = [self._clip(generator) for _ in range(self.recipe.batch)]
-        hr = torch.stack([h for h, _ in pairs]).to(self.device).float() / 255
-        if self.recipe.degradation == "real":
-            return torch.stack([lr for _, lr in pairs if lr is not None]).to(self.device).float() / 255, hr
-        return lower(hr, self.recipe.degradation, self.scale), hr
+        clips = [self._clip(generator) for _ in range(self.recipe.batch)]
 
-    def _clip(self, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        def stacked(part: str) -> Tensor:
+            return torch.stack([clip[part] for clip in clips]).to(self.device).float() / 255
+
+        hr = stacked("hr")
+        lr = stacked("lr") if self.recipe.degradation == "real" else lower(hr, self.recipe.degradation, self.scale)
+        return lr, hr.lerp(stacked("answer"), self.recipe.answers) if self.recipe.answers else hr
+
+    def _clip(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """One crop of a random clip: its "hr" frames and, where the recipe wants them, its "lr" and "answer"."""
+
         def pick(stop: int) -> int:
             return int(torch.randint(stop, (), generator=generator))
 
-        hr, lr = self.pack.pair("train", self.names[pick(len(self.names))])
-        if self.recipe.degradation != "real":
-            lr = None
+        name = self.names[pick(len(self.names))]
+        hr, lr = self.pack.pair("train", name)
         p, s, t = self.recipe.patch, self.scale, self.recipe.frames
         stride = 1 + pick(2) if len(hr) >= 2 * t - 1 else 1
         if self.recipe.still and float(torch.rand((), generator=generator)) < self.recipe.still:
@@ -111,7 +122,13 @@ class Sampler:
                 clip = clip.flip(0)
             return (clip.transpose(-2, -1) if transpose else clip).flip(flips)
 
-        return cut(hr, s), None if lr is None else cut(lr, 1)
+        crop = {"hr": cut(hr, s)}
+        if self.recipe.degradation == "real" and lr is not None:
+            crop["lr"] = cut(lr, 1)
+        answer = self.pack.answer("train", name)
+        if self.recipe.answers and answer is not None:
+            crop["answer"] = cut(answer, s)
+        return crop
 
 
 def validation_pairs(pack: Pack, degradation: str, scale: int) -> list[Pair]:
@@ -135,3 +152,11 @@ def spread(names: list[str]) -> list[str]:
 def lower(hr: Tensor, degradation: str, scale: int) -> Tensor:
     """The LR frames of HR frames by "bi" or "bd"."""
     return (degrade.bi if degradation == "bi" else degrade.bd)(hr, scale)
+
+
+def in_turns(names: list[str], each: int | None = None) -> list[str]:
+    """The first clip of every source, then the second of every source, and so on, `each` of them at most."""
+    sources: dict[str, list[str]] = {}
+    for name in names:
+        sources.setdefault(name.rpartition(".")[0], []).append(name)
+    return [name for turn in list(zip_longest(*sources.values()))[:each] for name in turn if name is not None]

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from torch import Tensor
 from vsrcli.errors import InputError, UsageError
 from vsrcli.quality.degrade import imresize
 from vsrcli.training import pictures, stills
-from vsrcli.training.data import Pack, spread
+from vsrcli.training.data import Pack, in_turns, spread
 from vsrcli.training.real import lower_real
 
 VIDEO_SUFFIXES = {".mp4", ".mkv", ".mov", ".webm", ".avi", ".ts", ".mpg", ".mpeg", ".wmv", ".264", ".265", ".m4v"}
@@ -66,7 +65,7 @@ def pack(
     about = {"frames": frames, "size": size, "seed": seed, "sources": [f.name for f in files]}
     output.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, output, metadata={"vsr": json.dumps(about)})
-    return sum("-lr/" not in key for key in tensors)
+    return sum("-" not in key.partition("/")[0] for key in tensors)
 
 
 def compact(packs: list[Path], output: Path, limit: int) -> int:
@@ -75,7 +74,7 @@ def compact(packs: list[Path], output: Path, limit: int) -> int:
     Returns the number of clips. Raises InputError where a pack cannot be read.
     """
     whole = Pack(packs)
-    train = _in_turns(whole.names("train"))
+    train = in_turns(whole.names("train"))
     names = [("validation", name) for name in spread(whole.names("validation"))] + [("train", name) for name in train]
     tensors: dict[str, Tensor] = {}
     lengths: dict[str, int] = {}
@@ -85,6 +84,9 @@ def compact(packs: list[Path], output: Path, limit: int) -> int:
         files = {f"{part}/{name}": pictures.compress(hr, lossless=False)}
         if lr is not None:
             files[f"{part}-lr/{name}"] = pictures.compress(lr, lossless=True)
+        answer = whole.answer(part, name)
+        if answer is not None:
+            files[f"{part}-answer/{name}"] = pictures.compress(answer, lossless=False)
         size += sum(map(len, files.values()))
         if size > limit:
             break
@@ -93,7 +95,7 @@ def compact(packs: list[Path], output: Path, limit: int) -> int:
     about = {"lengths": lengths, "sources": whole.sources}
     output.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, output, metadata={"vsr": json.dumps(about)})
-    return sum("-lr/" not in key for key in tensors)
+    return sum("-" not in key.partition("/")[0] for key in tensors)
 
 
 def video_clips(file: Path, frames: int, size: int, limit: int, generator: torch.Generator) -> Iterator[Tensor]:
@@ -193,11 +195,3 @@ def _rgb(frame: Any) -> Tensor:
 @lru_cache(maxsize=8)
 def _photo(file: Path) -> Tensor:
     return _rgb(next(_decode(file))).contiguous()
-
-
-def _in_turns(names: list[str]) -> Iterator[str]:
-    """The first clip of every source, then the second of every source, and so on."""
-    sources: dict[str, list[str]] = {}
-    for name in names:
-        sources.setdefault(name.rpartition(".")[0], []).append(name)
-    return (name for turn in zip_longest(*sources.values()) for name in turn if name is not None)

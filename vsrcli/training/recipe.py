@@ -32,6 +32,7 @@ class DataRecipe:
     """Batches: `batch` clips of `frames` frames of `patch` x `patch` LR pixels. "real" needs a pack of pairs.
 
     The share `still` of the clips is one frame over and over, of which a recurrent net must not make ever more.
+    `answers`, 0 to 1, is the part of a packed teacher's answer in the target (answers.py); the rest is the truth.
     """
 
     degradation: str
@@ -39,6 +40,7 @@ class DataRecipe:
     frames: int = 8
     batch: int = 4
     still: float = 0.0
+    answers: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,8 @@ def parse(text: str, name: str) -> Recipe:
     for key, value, allowed in choices:
         if value not in allowed:
             raise UsageError(f"recipe {name}: {key} is {value!r}, not one of {', '.join(allowed)}")
+    if not 0 <= recipe.data.answers <= 1:
+        raise UsageError(f"recipe {name}: answers is a share, from 0 to 1, not {recipe.data.answers}")
     taught = [key for key in TAUGHT if getattr(recipe.loss, key)]
     if taught and not recipe.loss.teacher:
         raise UsageError(f"recipe {name}: {taught[0]} needs a teacher")

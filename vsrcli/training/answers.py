@@ -1,0 +1,78 @@
+"""A large net's answers, packed beside the clips: targets without the noise of what no net can know.
+
+What is left of a small net's error is mostly detail that the LR frames do not determine. As a target it is noise: it
+averages out over many batches and makes each one's gradient worse. A good teacher's frame is about the mean of all HR
+frames that the LR frames allow, so aiming at it instead of at the truth leads to the same place, by a steadier path.
+Asked once and stored, it costs a second a clip instead of several times the student's own work in every iteration; and
+it may know more than the student, the whole clip and the frame around a crop, since a mean over that is still the mean.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from vsrcli.engine.device import pick_device, pick_precision, place
+from vsrcli.errors import UsageError
+from vsrcli.nets.recurrent import RecurrentNet
+from vsrcli.training.data import Pack, in_turns, lower
+
+Say = Callable[[str], None]
+
+
+def add_answers(
+    packs: list[Path],
+    output: Path,
+    teachers: list[str],
+    *,
+    clips_per_source: int,
+    device: str = "auto",
+    say: Say | None = None,
+) -> int:
+    """Write a pack of the packs' clips, at most `clips_per_source` of each source to train on, with answers.
+
+    An answer is the mean of what the teachers, models of one degradation and scale, make of the clip so degraded.
+    Returns the number of clips. Raises UsageError where the teachers do not go together, InputError where a pack cannot
+    be read, and what loading a model raises.
+    """
+    nets, degradation = _load(teachers, device)
+    whole = Pack(packs)
+    train = in_turns(whole.names("train"), clips_per_source)
+    tensors: dict[str, Tensor] = {}
+    for part, names in (("validation", whole.names("validation")), ("train", train)):
+        for number, name in enumerate(names, 1):
+            hr, lr = whole.pair(part, name)
+            tensors[f"{part}/{name}"] = hr
+            if lr is not None:
+                tensors[f"{part}-lr/{name}"] = lr
+            if part == "train":
+                tensors[f"{part}-answer/{name}"] = answer(nets, hr, degradation)
+                if say:
+                    say(f"{number} of {len(names)} clips: {name}")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, output, metadata={"vsr": json.dumps({"sources": whole.sources, "teachers": teachers})})
+    return len(train) + len(whole.names("validation"))
+
+
+@torch.inference_mode()
+def answer(nets: list[RecurrentNet], hr: Tensor, degradation: str) -> Tensor:
+    """The mean of the nets' HR frames for a clip (t, 3, h, w), uint8, once it is degraded; the same shape and type."""
+    device = next(nets[0].parameters()).device
+    lr = lower(hr[None].float() / 255, degradation, nets[0].scale).to(device)
+    mean = torch.stack([net(lr) for net in nets]).mean(0)[0]
+    return (mean.cpu() * 255 + 0.5).clamp(0, 255).to(torch.uint8)
+
+
+def _load(names: list[str], device: str) -> tuple[list[RecurrentNet], str]:
+    from vsrcli.zoo import loading
+
+    where = pick_device(device)
+    models = [loading.load(name) for name in names]
+    kinds = {(model.degradation, model.scale) for model in models}
+    degradation = models[0].degradation
+    if len(kinds) > 1 or degradation not in ("bi", "bd"):
+        raise UsageError(f"--teacher: {', '.join(names)}: teachers answer to one degradation, bi or bd, and one scale")
+    return [place(model.net, where, pick_precision("auto", where)) for model in models], degradation
