@@ -19,7 +19,7 @@ from vsrcli.media.images import load_picture
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.quality.degrade import imresize
 from vsrcli.quality.metrics import mse, planes, psnr, ssim
-from vsrcli.quality.temporal import motion, tof, warping_error
+from vsrcli.quality.temporal import motion, tof, unexplained_change, warping_error
 from vsrcli.quality.vmaf import vmaf
 from vsrcli.zoo.catalogue import Figures
 
@@ -83,9 +83,10 @@ def test_temporal_figures_follow_the_truths_motion(net: RecurrentNet, two_clips:
         rows = evaluate(choose_clips(two_clips, ["first"]), [model(net)], Setting("bi", 4), Measures(flow=net.flow))
         out, truth = (x.float() / 255 for x in frames_of(net, two_clips, 0))
         moved = motion(truth[:-1], truth[1:], net.flow)
-        assert rows[0]["warping_error"] == pytest.approx(warping_error(out[:-1], out[1:], moved).mean().item(), 1e-3)
-        of_truth = warping_error(truth[:-1], truth[1:], moved).mean().item()
-        assert rows[0]["truth_warping_error"] == pytest.approx(of_truth, 1e-3)
+        for key, figure, unit in (("warping_error", warping_error, 1), ("unexplained", unexplained_change, 100)):
+            assert rows[0][key] == pytest.approx(unit * figure(out[:-1], out[1:], moved).mean().item(), 1e-3)
+            of_truth = unit * figure(truth[:-1], truth[1:], moved).mean().item()
+            assert rows[0][f"truth_{key}"] == pytest.approx(of_truth, 1e-3)
         assert rows[0]["tof"] == pytest.approx(tof(out[:-1], out[1:], moved, net.flow).mean().item(), rel=1e-3)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vsrcli.quality.temporal import Flow, Motion, motion, not_occluded, tof, warp, warping_error
+from vsrcli.quality.temporal import Flow, Motion, motion, not_occluded, tof, unexplained_change, warp, warping_error
 
 
 def shift_flow(dx: float, dy: float) -> Flow:
@@ -54,6 +54,31 @@ def test_flicker_adds_its_square() -> None:
     clip[1] += 6 / 255
     error = warping_error(clip[:-1], clip[1:], still)
     torch.testing.assert_close(error, torch.tensor([36.0, 36.0]), rtol=1e-4, atol=0)
+
+
+def test_change_that_motion_explains_does_not_count_and_blur_brings_nothing() -> None:
+    clip = pan()
+    before, now = clip[:-1], clip[1:]
+    along = motion(before, now, shift_flow(2, 1))
+    share = unexplained_change(before, now, along)
+    assert share.max() < 0.01
+    faint = 0.5 + 0.1 * (clip - clip.mean((-2, -1), keepdim=True))
+    flicker = faint + torch.tensor([0.0, 0.02, 0.0, 0.02]).view(4, 1, 1, 1)
+    assert warping_error(flicker[:-1], flicker[1:], along).max() > warping_error(faint[:-1], faint[1:], along).max()
+    strong = 0.5 + 10 * (flicker - 0.5)  # contrast changes the warping error a hundredfold, but not the share
+    for one, other in ((faint, clip - clip.mean((-2, -1), keepdim=True) + 0.5), (flicker, strong)):
+        torch.testing.assert_close(
+            unexplained_change(one[:-1], one[1:], along), unexplained_change(other[:-1], other[1:], along)
+        )
+    assert unexplained_change(flicker[:-1], flicker[1:], along).min() > 10 * share.max()
+
+
+def test_where_nothing_moves_all_change_is_unexplained() -> None:
+    clip = torch.full((3, 3, 8, 8), 0.5)
+    still = motion(clip[:-1], clip[1:], lambda a, b: torch.zeros(len(a), 2, 8, 8))
+    assert unexplained_change(clip[:-1], clip[1:], still).eq(0).all()
+    clip[1] += 6 / 255
+    torch.testing.assert_close(unexplained_change(clip[:-1], clip[1:], still), torch.ones(2))
 
 
 def test_what_is_occluded_does_not_count() -> None:

@@ -60,7 +60,11 @@ def names(text: str | None) -> list[str] | None:
 @click.option("--frames", type=click.IntRange(1), help="Only the first so many frames of each clip.")
 @click.option("--channels", default="y", type=choice("y", "rgb"), help="PSNR, SSIM and MSE on luma or on RGB.")
 @click.option("--mse", "with_mse", is_flag=True, help="Show the mean squared error too.")
-@click.option("--temporal", is_flag=True, help="Warping error (Lai et al. 2018) and tOF (Chu et al. 2020).")
+@click.option(
+    "--temporal",
+    is_flag=True,
+    help="Warping error (Lai et al. 2018), the share of change that motion does not explain, tOF (Chu et al. 2020).",
+)
 @click.option("--lpips", "with_lpips", is_flag=True, help="LPIPS; needs `pip install lpips`.")
 @click.option("--vmaf", is_flag=True, help="VMAF, by ffmpeg's libvmaf.")
 @click.option(

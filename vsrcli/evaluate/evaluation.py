@@ -44,8 +44,8 @@ def evaluate(
     """A row for each clip and method (told to `on_row` at once), then one of means for each method.
 
     Keys: clip, method, frames (that are scored), psnr (dB), ssim, mse (levels squared), seconds_per_frame, and where
-    asked for warping_error and the truth's own (levels squared), tof (pixels), lpips, vmaf. Means are over clips, as in
-    the papers.
+    asked for warping_error (levels squared), unexplained change (per cent), the truth's own of both, tof (pixels),
+    lpips, vmaf. Means are over clips, as in the papers.
     """
     rows: list[Row] = []
     for clip in clips:
@@ -89,6 +89,8 @@ def table(rows: Sequence[Row], channels: Channels, *, with_mse: bool = False) ->
         Column("mse", f"MSE-{plane}", 2),
         Column("warping_error", "warping error", 2),
         Column("truth_warping_error", "of the truth", 2),
+        Column("unexplained", "unexplained change (%)", 1),
+        Column("truth_unexplained", "of the truth", 1),
         Column("tof", "tOF (px)", 3),
         Column("lpips", "LPIPS", 4),
         Column("vmaf", "VMAF", 2),

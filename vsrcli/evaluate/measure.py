@@ -17,7 +17,7 @@ from vsrcli.evaluate.material import Pair, to_picture
 from vsrcli.evaluate.methods import Method, Runner
 from vsrcli.media.images import write_png
 from vsrcli.quality.metrics import Channels, mse, planes, psnr, ssim
-from vsrcli.quality.temporal import Flow, Motion, motion, tof, warping_error
+from vsrcli.quality.temporal import Flow, Motion, motion, tof, unexplained_change, warping_error
 from vsrcli.quality.vmaf import vmaf
 
 OnFrame = Callable[[str], None]
@@ -43,14 +43,14 @@ class Measures:
 class _Truth:
     """A ground-truth frame that some method has not reached yet: uint8 (3, h, w), planes, motion since the last.
 
-    `warping_error` is the truth's own along that motion: what noise, aliasing and the flow's faults leave of it.
+    `own` holds the truth's own figures along that motion: what noise, aliasing and the flow's faults leave of it.
     """
 
     name: str
     hr: Tensor
     planes: Tensor
     motion: Motion | None
-    warping_error: float
+    own: dict[str, float]
 
 
 @dataclass(eq=False)
@@ -141,15 +141,16 @@ class _Pass:
 
     def _make_truth(self, name: str, hr: Tensor, last: Tensor | None) -> _Truth:
         m = self._measures
-        between, own_error = None, 0.0
+        between: Motion | None = None
+        own: dict[str, float] = {}
         if m.flow is not None and last is not None:
             two = _unit(last)[None], _unit(hr)[None]
             between = motion(*two, m.flow)
-            own_error = float(warping_error(*two, between))
+            own = {f"truth_{key}": value for key, value in _steadiness(*two, between).items()}
         if self._scratch is not None:
             path = self._scratch / "truth" / f"{name}.png"
             self._truth_files.append(_write(path, hr))
-        return _Truth(name, hr, planes(_unit(hr), m.channels), between, own_error)
+        return _Truth(name, hr, planes(_unit(hr), m.channels), between, own)
 
     def _take(self, name: str, out: Tensor) -> None:
         """A method's next frame: scored, written, and kept until the one after it."""
@@ -173,8 +174,7 @@ class _Pass:
         figures = {"psnr": float(psnr(a, b)), "ssim": float(ssim(a, b)), "mse": float(mse(a, b))}
         if m.flow is not None and truth.motion is not None and name in self._previous:
             two = _unit(self._previous[name])[None], _unit(out)[None]
-            figures["warping_error"] = float(warping_error(*two, truth.motion))
-            figures["truth_warping_error"] = truth.warping_error
+            figures |= _steadiness(*two, truth.motion) | truth.own
             figures["tof"] = float(tof(*two, truth.motion, m.flow))
         if m.lpips is not None:
             figures["lpips"] = m.lpips(_unit(out), _unit(truth.hr))
@@ -218,6 +218,14 @@ def load_lpips(device: torch.device) -> Callable[[Tensor, Tensor], float]:
             return float(net(a[None], b[None], normalize=True))
 
     return lpips
+
+
+def _steadiness(previous: Tensor, frame: Tensor, along: Motion) -> dict[str, float]:
+    """Warping error (levels squared) and unexplained change (per cent) of two frames (1, 3, h, w)."""
+    return {
+        "warping_error": float(warping_error(previous, frame, along)),
+        "unexplained": 100 * float(unexplained_change(previous, frame, along)),
+    }
 
 
 def _unit(levels: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
-"""Temporal consistency of consecutive frames: the warping error and tOF, given any optical flow.
+"""Temporal consistency of consecutive frames: warping error, unexplained change and tOF, given any optical flow.
 
 The flow is an argument, `flow(a, b)` on frames (n, 3, h, w) in [0, 1] -> (n, 2, h, w), x then y in pixels, such that
 pixel p of `a` is seen in `b` at p + flow(p). With SPyNet it is the flow that most VSR nets align by. Flow is by far the
-dearest part, so the reference's `motion` is found once for a pair of frames and serves all methods and both figures.
+dearest part, so the reference's `motion` is found once for a pair of frames and serves all methods and figures.
 """
 
 from collections.abc import Callable
@@ -36,10 +36,25 @@ def warping_error(previous: Tensor, frame: Tensor, reference: Motion) -> Tensor:
     The warping error of Lai et al. 2018, "Learning Blind Video Temporal Consistency": the mean squared difference
     over pixels that are not occluded, here also averaged over R, G and B and in 8-bit levels, like `mse`. Flow and
     occlusion are those of the ground truth, so that all methods are judged along the same motion. Blur lowers this
-    figure and the ground truth's own is not zero: read it beside the latter, or beside `tof`.
+    figure and the ground truth's own is not zero: read it beside the latter, or beside `unexplained_change`.
     """
-    squared = (frame - warp(previous, reference.to_previous)).mul(255).square().mean(1)
-    return (squared * reference.visible).sum((-2, -1)) / reference.visible.sum((-2, -1)).clamp(min=1)
+    return _difference(frame, warp(previous, reference.to_previous), reference.visible)
+
+
+def unexplained_change(previous: Tensor, frame: Tensor, reference: Motion) -> Tensor:
+    """The part of the change between two frames that motion does not explain: (n, 3, h, w) each -> (n,), 0 to about 1.
+
+    The warping error over what it is without a warp. 0: all that changes has moved; 1: following the motion is as far
+    off as not moving at all, and all change is flicker. A frame that shows less detail changes less in both ways, so
+    that blur, which lowers the warping error itself, brings nothing here.
+    """
+    return warping_error(previous, frame, reference) / _difference(frame, previous, reference.visible).clamp(min=1e-6)
+
+
+def _difference(a: Tensor, b: Tensor, visible: Tensor) -> Tensor:
+    """Mean squared difference of (n, 3, h, w) in [0, 1] where `visible` (n, h, w) is 1: (n,), in levels squared."""
+    squared = (a - b).mul(255).square().mean(1)
+    return (squared * visible).sum((-2, -1)) / visible.sum((-2, -1)).clamp(min=1)
 
 
 def tof(previous: Tensor, frame: Tensor, reference: Motion, flow: Flow) -> Tensor:
