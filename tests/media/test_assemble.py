@@ -93,12 +93,15 @@ def segments_of(
     return paths, [pts for _, pts, _ in frames]
 
 
-def enlarge(source: Path, output: Path, *, codec: str | None = None, **options: Any) -> list[str]:
+def enlarge(
+    source: Path, output: Path, *, codec: str | None = None, preset: str | None = None, **options: Any
+) -> list[str]:
     """The whole way from `source` to `output`; returns the warnings."""
     info = probe(source)
     settings = choose_settings(info, output, width=info.width * 2, height=info.height * 2, codec=codec)
+    quick = preset or QUICK.get(settings.codec)
     settings = choose_settings(
-        info, output, width=info.width * 2, height=info.height * 2, codec=codec, preset=QUICK.get(settings.codec)
+        info, output, width=info.width * 2, height=info.height * 2, codec=settings.codec, preset=quick
     )
     paths, _ = segments_of(info, settings, output.with_suffix(".work"))
     warnings: list[str] = []
@@ -310,6 +313,16 @@ def test_mov_keeps_prores_and_pcm(tmp_path: Path) -> None:
     made = probe(tmp_path / "out.mov")
     assert (made.pix_fmt, made.bit_depth) == ("yuv422p10le", 10)
     assert (made.colour.matrix, made.colour.primaries, made.colour.transfer) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mkv"])
+@pytest.mark.parametrize(("profile", "tag"), [("proxy", "apco"), ("hq", "apch"), ("4444", "ap4h")])
+def test_prores_is_labelled_with_its_profile(tmp_path: Path, profile: str, tag: str, suffix: str) -> None:
+    pix_fmt = "yuv444p10le" if profile == "4444" else "yuv422p10le"
+    source = make.video(tmp_path / "in.mov", codec="prores_ks", pix_fmt=pix_fmt, frames=3)
+    assert enlarge(source, tmp_path / f"out{suffix}", codec="prores", preset=profile) == []
+    with av.open(str(tmp_path / f"out{suffix}")) as container:
+        assert container.streams.video[0].codec_context.codec_tag == tag
 
 
 def test_avi_keeps_frames_and_sound(tmp_path: Path) -> None:

@@ -96,10 +96,8 @@ class Feed:
         durations = {a: b - a for a, b in pairwise(ordered)}
         clock = str(self.time_base.denominator)
         options = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "video_track_timescale": clock}
-        number = 0
-        with av.open(
-            pipe, "w", format=self._muxer(), container_options=options | {"avoid_negative_ts": "disabled"}
-        ) as joined:
+        number, muxer = 0, self._muxer()
+        with av.open(pipe, "w", format=muxer, container_options=options | {"avoid_negative_ts": "disabled"}) as joined:
             output: av.VideoStream | None = None
             for packet, source in self._packets():
                 if cancelled():
@@ -110,7 +108,9 @@ class Feed:
                     )  # the decoder's name may be no encoder
                     output.time_base = self.time_base
                     output.codec_context.sample_aspect_ratio = self.aspect
-                    if self.rotation and self._muxer() != "nut":
+                    if muxer == "mov":  # ProRes, whose profile is told by the tag alone
+                        output.codec_context.codec_tag = source.codec_context.codec_tag
+                    if self.rotation and muxer != "nut":
                         output.set_display_matrix(self.rotation)
                 pts = self._time_of(packet)
                 packet.pts, packet.dts = pts - start, dts[number] - start
