@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 OUTPUT = {"vp9": "o.webm", "prores": "o.mov", "gif": "o.gif"}
 
 
-def chosen(info: VideoInfo, output: str, width: int = 256, height: int = 192, **asked: str) -> EncodeSettings:
+def chosen(info: VideoInfo, output: str, width: int = 256, height: int = 192, **asked: str | float) -> EncodeSettings:
     return choose_settings(info, Path(output), width=width, height=height, **asked)  # type: ignore[arg-type]
 
 
@@ -152,6 +152,22 @@ def test_lossless_and_production_codecs_keep_the_kind_of_pixels() -> None:
     assert chosen(replace(INFO, pix_fmt="yuv410p"), "o.mkv", codec="ffv1").pix_fmt == "yuv410p"
     assert chosen(INFO, "o.mov", codec="prores").pix_fmt == "yuv422p10le"
     assert chosen(replace(INFO, pix_fmt="yuv444p"), "o.mov", codec="prores").pix_fmt == "yuv444p10le"
+
+
+def test_editing_and_archive_codecs_stay_unless_something_else_is_asked() -> None:
+    prores = replace(INFO, codec="prores", pix_fmt="yuv422p10le", bit_depth=10)
+    lossless = replace(INFO, codec="ffv1", pix_fmt="yuv422p")
+    for info, output, codec in [
+        (prores, "o.mov", "prores"),
+        (prores, "o.mp4", "hevc"),
+        (lossless, "o.mkv", "ffv1"),
+        (lossless, "o.mov", "h264"),
+    ]:
+        assert chosen(info, output).codec == codec
+    assert chosen(prores, "o.mov", crf=20.0).codec == "hevc"
+    assert chosen(prores, "o.mov", preset="slow").codec == "hevc"
+    assert chosen(lossless, "o.mkv", pix_fmt="yuv420p").codec == "h264"
+    assert chosen(lossless, "o.mkv", codec="h264").codec == "h264"
 
 
 def test_what_cannot_be_kept_is_said() -> None:

@@ -115,7 +115,9 @@ def choice(*names: str) -> click.Choice[str]:
     help="By ffmpeg's bwdif; auto where the source says it is interlaced.",
 )
 @click.option(
-    "--codec", type=choice("h264", "hevc", "av1", "vp9", "prores", "ffv1"), help="[default: by container and depth]"
+    "--codec",
+    type=choice("h264", "hevc", "av1", "vp9", "prores", "ffv1"),
+    help="[default: ProRes and FFV1 stay, else by container and depth]",
 )
 @click.option("--crf", type=float, help="Quality, lower is better, in the encoder's own scale.")
 @click.option("--preset", help="The encoder's speed preset.")

@@ -48,6 +48,8 @@ X264_REPEATABLE = "asm=avx2,fma3,bmi2,lzcnt"
 """For machines with AVX-512, where x264 165 decides differently from run to run on narrow pictures (its macroblock tree
 reads memory it has not written), and a resumed job would differ from one that was not stopped."""
 DEEPEST = {"av1": 10, "prores": 10, "hevc": 12, "ffv1": 16}  # bits
+KEPT = ("prores", "ffv1")
+"""Codecs of editing and of archives: who has such a source chose it, and gets the same back where it can be held."""
 LARGEST_H264 = 4096 * 2304  # level 5.2, the most that common hardware decoders take
 
 
@@ -87,7 +89,8 @@ def choose_settings(
     Raises `UsageError` if the container cannot hold the codec, or the encoder lacks the pixel format, crf or preset.
     """
     container = container_of(output)
-    codec = codec or _default_codec(info, output, width, height)
+    asked = any(option is not None for option in (crf, preset, pix_fmt))  # they are in another encoder's terms
+    codec = codec or _default_codec(info, output, width, height, keep=not asked)
     if codec not in ENCODERS:
         raise UsageError(f"unknown codec {codec}: choose one of {', '.join(ENCODERS)}")
     if codec not in container.video:
@@ -196,10 +199,12 @@ def _plain_units(mastering_display: str) -> str:
     return colours + "L" + re.sub(r"\d+", lambda number: f"{int(number[0]) / 10000:.4f}", luminances)
 
 
-def _default_codec(info: VideoInfo, output: Path, width: int, height: int) -> str:
+def _default_codec(info: VideoInfo, output: Path, width: int, height: int, *, keep: bool) -> str:
     container = container_of(output)
     if container.muxer == "gif":
         return "gif"
+    if keep and info.codec in KEPT and info.codec in container.video:
+        return info.codec
     deep = info.bit_depth > 8
     if container.muxer == "webm":
         return "av1" if deep else "vp9"  # our libvpx is built for 8 bits
