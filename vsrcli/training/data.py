@@ -40,7 +40,7 @@ class Pack:
                 known = json.loads(about.get("vsr", "{}"))
                 for key, length in known.get("lengths", {}).items():
                     tensors[key] = decompress(tensors[key], length)
-                self.sources += known.get("sources", [])
+                self.sources += [*known.get("sources", []), *known.get("teachers", [])]
             except (OSError, ValueError, SafetensorError) as error:
                 message = f"{path}: not a pack of training clips ({error}): make one by vsr train --pack"
                 raise InputError(message) from None
