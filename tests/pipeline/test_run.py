@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,15 @@ def test_killed_three_times_and_resumed_it_gives_the_same_frames(tiny_model: str
     assert not work.exists()
 
 
+@pytest.fixture
+def sigint() -> Iterator[None]:
+    """SIGINT as in a terminal, also where the tests run in a shell's background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("sigint")
 def test_ctrl_c_keeps_finished_segments_and_says_how_to_go_on(tiny_model: str, tmp_path: Path) -> None:
     film = long_film(tmp_path / "in.mp4")
 
