@@ -7,18 +7,16 @@ Asked once and stored, it costs a second a clip instead of several times the stu
 it may know more than the student, the whole clip and the frame around a crop, since a mean over that is still the mean.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from vsrcli.engine.device import pick_device, pick_precision, place
 from vsrcli.errors import UsageError
 from vsrcli.nets.recurrent import RecurrentNet
-from vsrcli.training.data import Pack, in_turns, lower
+from vsrcli.training.data import Pack, in_turns, lower, write_pack
 
 Say = Callable[[str], None]
 
@@ -52,9 +50,7 @@ def add_answers(
                 tensors[f"{part}-answer/{name}"] = answer(nets, hr, degradation)
                 if say:
                     say(f"{number} of {len(names)} clips: {name}")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, output, metadata={"vsr": json.dumps({"sources": whole.sources, "teachers": teachers})})
-    return len(train) + len(whole.names("validation"))
+    return write_pack(output, tensors, {"sources": [*whole.sources, *teachers]})
 
 
 @torch.inference_mode()

@@ -9,9 +9,11 @@ training runs where there is none.
 import json
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from vsrcli.errors import InputError, UsageError
@@ -40,7 +42,7 @@ class Pack:
                 known = json.loads(about.get("vsr", "{}"))
                 for key, length in known.get("lengths", {}).items():
                     tensors[key] = decompress(tensors[key], length)
-                self.sources += [*known.get("sources", []), *known.get("teachers", [])]
+                self.sources += known.get("sources", [])
             except (OSError, ValueError, SafetensorError) as error:
                 message = f"{path}: not a pack of training clips ({error}): make one by vsr train --pack"
                 raise InputError(message) from None
@@ -61,6 +63,13 @@ class Pack:
     def answer(self, part: str, name: str) -> Tensor | None:
         """A teacher's uint8 HR frames for a clip, where the pack has them."""
         return self.parts.get(f"{part}-answer", {}).get(name)
+
+
+def write_pack(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> int:
+    """Write a pack of tensors by key, with what is to be known of it; returns the number of its clips."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, path, metadata={"vsr": json.dumps(about)})
+    return sum("-" not in key.partition("/")[0] for key in tensors)
 
 
 class Sampler:

@@ -1,19 +1,17 @@
 """Making packs: videos and photographs become small sharp uint8 clips in one file (the only part that needs PyAV)."""
 
-import json
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from vsrcli.errors import InputError, UsageError
 from vsrcli.quality.degrade import imresize
 from vsrcli.training import pictures, stills
-from vsrcli.training.data import Pack, in_turns, spread
+from vsrcli.training.data import Pack, in_turns, spread, write_pack
 from vsrcli.training.real import lower_real
 
 VIDEO_SUFFIXES = {".mp4", ".mkv", ".mov", ".webm", ".avi", ".ts", ".mpg", ".mpeg", ".wmv", ".264", ".265", ".m4v"}
@@ -63,9 +61,7 @@ def pack(
         if say:
             say(f"{file.name}: {count} clips ({part})")
     about = {"frames": frames, "size": size, "seed": seed, "sources": [f.name for f in files]}
-    output.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, output, metadata={"vsr": json.dumps(about)})
-    return sum("-" not in key.partition("/")[0] for key in tensors)
+    return write_pack(output, tensors, about)
 
 
 def compact(packs: list[Path], output: Path, limit: int) -> int:
@@ -93,9 +89,7 @@ def compact(packs: list[Path], output: Path, limit: int) -> int:
         tensors |= files
         lengths |= dict.fromkeys(files, len(hr))
     about = {"lengths": lengths, "sources": whole.sources}
-    output.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, output, metadata={"vsr": json.dumps(about)})
-    return sum("-" not in key.partition("/")[0] for key in tensors)
+    return write_pack(output, tensors, about)
 
 
 def video_clips(file: Path, frames: int, size: int, limit: int, generator: torch.Generator) -> Iterator[Tensor]:
