@@ -71,21 +71,22 @@ def test_real_files_keep_all_but_their_size(shared: Path, tiny_model: str, tmp_p
     print(f"\n{name}: {len(before['times'])} frames, {len(before['sound'])} sound packets: identical")
 
 
-def peak_memory(film: Path, output: Path, model: str) -> int:
+def peak_memory(film: Path, output: Path, model: str, way: tuple[str, ...]) -> int:
     """KiB of the process that upscales `film`."""
-    arguments = ["upscale", film, "-o", output, "-m", model, "--window", "15", "--lookahead", "5", "-q"]
+    arguments = ["upscale", film, "-o", output, "-m", model, "--window", "15", *way, "-q"]
     script = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True);"
     script += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     command = [sys.executable, "-c", script, sys.executable, "-m", "vsrcli", *map(str, arguments)]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def test_memory_does_not_grow_with_length(tiny_model: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", [("--lookahead", "5"), ("--propagation", "exact")], ids=["window", "exact"])
+def test_memory_does_not_grow_with_length(tiny_model: str, tmp_path: Path, way: tuple[str, ...]) -> None:
     peaks = []
     for seconds in (10, 60):
         film = make.video(tmp_path / f"{seconds}.mp4", width=128, height=96, frames=25 * seconds)
-        peaks.append(peak_memory(film, tmp_path / f"{seconds}_x4.mp4", tiny_model))
-    print(f"\npeak memory: 10 s {peaks[0] / 1024:.0f} MiB, 60 s {peaks[1] / 1024:.0f} MiB")
+        peaks.append(peak_memory(film, tmp_path / f"{seconds}_x4.mp4", tiny_model, way))
+    print(f"\n{way}: peak memory: 10 s {peaks[0] / 1024:.0f} MiB, 60 s {peaks[1] / 1024:.0f} MiB")
     assert abs(peaks[1] - peaks[0]) <= 0.1 * peaks[0]
 
 

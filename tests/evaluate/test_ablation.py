@@ -1,6 +1,7 @@
 """Each choice is measured against whole-clip fp32 on the same frames."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,15 @@ def test_every_axis_of_the_grid_runs_and_leaves_the_net_as_it_was(net: Recurrent
     assert len(table(rows).markdown().splitlines()) == 2 + 4
     assert all(row["to_reference"] > 40 for row in rows)
     assert net.compute_dtype == torch.float32
+
+
+def test_the_exact_way_costs_nothing_but_time(net: RecurrentNet, two_clips: Path) -> None:
+    exact = next(c for c in choices(["window"], net, CPU) if c.label.startswith("exact"))
+    plan = replace(exact.plan(1, 1), window=2)
+    rows = ablate(
+        choose_clips(two_clips, ["first"]), net, [replace(exact, plan=lambda h, w: plan)], Setting("bi", 4), CPU
+    )
+    assert abs(rows[1]["mean_loss"]) < 1e-3 and rows[1]["to_reference"] > 70  # a rounded level here and there
 
 
 def test_axes_that_a_net_lacks_are_left_out() -> None:

@@ -17,11 +17,11 @@ from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.nets.repvsr import RepVSR
 
 MODES = {
-    "basicvsr": ("clip", "window"),
-    "iconvsr": ("clip", "window"),
-    "basicvsr++": ("clip", "window"),
+    "basicvsr": ("clip", "window", "exact"),
+    "iconvsr": ("clip", "window", "exact"),
+    "basicvsr++": ("clip", "window", "exact"),
     "edvr": ("clip", "stream"),
-    "repvsr": ("clip", "stream"),
+    "repvsr": ("clip", "stream", "exact"),
 }
 
 

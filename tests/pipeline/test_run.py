@@ -142,9 +142,12 @@ def long_film(path: Path) -> Path:
     return make.video(path, frames=150, width=48, height=32)
 
 
-def test_killed_three_times_and_resumed_it_gives_the_same_frames(tiny_model: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", [("--lookahead", "4"), ("--propagation", "exact")], ids=["window", "exact"])
+def test_killed_three_times_and_resumed_it_gives_the_same_frames(
+    tiny_model: str, tmp_path: Path, way: tuple[str, ...]
+) -> None:
     film = long_film(tmp_path / "in.mp4")
-    options = ["-m", tiny_model, "--window", "10", "--lookahead", "4", "--precision", "fp32", "-q"]
+    options = ["-m", tiny_model, "--window", "10", *way, "--precision", "fp32", "-q"]
     subprocess.run(command(film, "-o", tmp_path / "whole.mp4", *options), check=True)
     rng, kills, output = random.Random(7), 0, tmp_path / "killed.mp4"
     work = tmp_path / "killed.mp4.vsr"
@@ -164,6 +167,41 @@ def test_killed_three_times_and_resumed_it_gives_the_same_frames(tiny_model: str
     subprocess.run(command(film, "-o", output, *options), check=True)
     assert np.array_equal(pictures(output), pictures(tmp_path / "whole.mp4"))
     assert pts(output) == pts(film)
+    assert not work.exists()
+
+
+def made_at(aside: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in aside.glob("backward.*.aside")}
+
+
+def test_the_exact_way_gives_the_whole_scene_s_frames_and_does_not_sweep_twice(tiny_model: str, tmp_path: Path) -> None:
+    film = make.video(tmp_path / "in.mp4", frames=100, width=48, height=32)
+    lossless = {"codec": "ffv1", "window": 10, "lookahead": None}
+    whole = upscale(film, tmp_path / "whole.mkv", tiny_model, propagation="clip", **lossless)
+    work = tmp_path / "out.mkv.vsr" / "aside"
+    events: list[Event] = []
+
+    def interrupt(event: Event) -> None:
+        events.append(event)
+        if event.kind == "frame" and event.done == 70:
+            raise KeyboardInterrupt
+
+    with pytest.raises(InterruptedJobError):
+        upscale(film, tmp_path / "out.mkv", tiny_model, propagation="exact", on_event=interrupt, **lossless)
+    assert [(e.done, e.total) for e in events if e.kind == "sweep"] == [(n, 90) for n in range(10, 91, 10)]
+    before = made_at(work)
+    assert "backward.80.aside" in before and "backward.0.aside" not in before
+    seen: list[dict[str, int]] = []
+
+    def look(event: Event) -> None:
+        if event.kind == "sweep":
+            seen.append(made_at(work))
+
+    upscale(film, tmp_path / "out.mkv", tiny_model, propagation="exact", on_event=look, **lossless)
+    assert before.items() <= seen[-1].items()
+    same = np.abs(pictures(tmp_path / "out.mkv").astype(int) - pictures(whole.output)) <= 1
+    assert same.all()
+    assert pts(tmp_path / "out.mkv") == pts(whole.output)
     assert not work.exists()
 
 
@@ -247,6 +285,7 @@ def test_bad_output_fails_before_any_work(film: Path, tiny_model: str, tmp_path:
         ({"model": "nosuch"}, "nosuch"),
         ({"scale": 2, "height": 100}, "exclude each other"),
         ({"propagation": "stream"}, "cannot stream"),
+        ({"propagation": "exact", "lookahead": 4}, "leave out --lookahead"),
         ({"tile": "7x"}, "not a tile"),
         ({"memory": "lots"}, "not a memory size"),
         ({"device": "abacus"}, "no such device"),

@@ -70,7 +70,7 @@ def names(text: str | None) -> list[str] | None:
 @click.option(
     "--propagation",
     default="clip",
-    type=choice("auto", "clip", "window", "stream"),
+    type=choice("auto", "window", "exact", "clip", "stream"),
     help="Whole clips as in the papers, or another way of `vsr upscale`.",
 )
 @click.option("--window", type=click.IntRange(1), help="Frames a window.  [default: 30]")

@@ -81,6 +81,8 @@ class Display:
         elif event.kind == "frame":
             self._speed.add(event.done)
             self._update(event.text or "upscaling", event)
+        elif event.kind == "sweep":
+            self._update("sweeping", event)
         elif event.kind == "assemble":
             self._update("assembling", Event("assemble", done=event.total or 0, total=event.total))
 
@@ -116,13 +118,14 @@ class Display:
         source, (width, height) = report["source"], report["size"]
         tile = "whole frames" if report["tile"] is None else "tiles of {}x{}".format(*report["tile"])
         window = "whole scenes" if report["window"] is None else f"windows of {report['window']} frames"
+        ahead = "to the scene's end" if report["exact"] else report["lookahead"]
         lines = {
             "input": f"{report['input']}: {source['width']}x{source['height']}, {source['frames'] or '?'} frames, "
             f"{source['rate']:.3f} fps, {source['codec']} {source['pix_fmt']}",
             "output": f"{report['output']}: {width}x{height}, "
             + ", ".join(f"{k} {v}" for k, v in report["encode"].items() if v is not None and k != "size"),
             "model": f"{report['model']} ({report['weights']['source']}, {report['weights']['sha256'][:12]})",
-            "run": f"{report['device']}, {report['precision']}, {window}, lookahead {report['lookahead']}, {tile}",
+            "run": f"{report['device']}, {report['precision']}, {window}, lookahead {ahead}, {tile}",
             "memory": f"about {report['memory_bytes'] / 2**30:.2f} GiB",
         }
         for name, text in lines.items():

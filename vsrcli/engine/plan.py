@@ -35,12 +35,16 @@ _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 @dataclass(frozen=True)
 class Plan:
-    """How the engine runs. `window` None: a scene at a time; `tile` (w, h) in LR pixels, None: whole frames."""
+    """How the engine runs. `window` None: a scene at a time; `tile` (w, h) in LR pixels, None: whole frames.
+
+    `exact`: in windows, with the result of a scene at a time (exact.py); `lookahead` does not count then.
+    """
 
     window: int | None = WINDOW
     lookahead: int = LOOKAHEAD
     tile: tuple[int, int] | None = None
     halo: int = HALO
+    exact: bool = False
 
     def smaller(self, height: int, width: int) -> "Plan":
         """A plan that needs less memory, for frames of that size. Raises OutOfMemoryError if there is none."""
@@ -118,7 +122,7 @@ def _lengths(net: RecurrentNet, plan: Plan, frames: int | None) -> tuple[int, in
     """The longest window, and with its lookahead."""
     longest = UNKNOWN_FRAMES if frames is None else frames
     window = longest if plan.window is None else min(plan.window, longest)
-    return window, min(window + (plan.lookahead if net.bidirectional else 0), longest)
+    return window, min(window + (plan.lookahead if net.bidirectional and not plan.exact else 0), longest)
 
 
 def _crop(plan: Plan, height: int, width: int) -> int:

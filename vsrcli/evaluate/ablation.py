@@ -71,6 +71,7 @@ def choices(axes: Sequence[str], net: RecurrentNet, device: torch.device) -> lis
     for axis in axes:
         if axis == "window" and net.bidirectional:
             made += [_windowed(axis, w, LOOKAHEAD) for w in WINDOWS]
+            made.append(Choice(axis, f"exact, window {WINDOWS[0]}", lambda h, w: Plan(WINDOWS[0], exact=True)))
         elif axis == "lookahead" and net.bidirectional:
             made += [_windowed(axis, SHORT_WINDOW, n) for n in LOOKAHEADS]
         elif axis == "tile":

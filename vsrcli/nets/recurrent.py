@@ -2,7 +2,7 @@
 
 A net declares its propagation `branches` in the order in which they run. Each branch visits the frames in one
 direction and hands a `State` from frame to frame. The steps know one frame at a time, so the same net can run over a
-whole clip, over windows that carry state, or as a stream: `propagate_window` below is the only loop.
+whole clip, over windows that carry state, or as a stream: `_visit` below is the only loop.
 """
 
 from collections.abc import Iterator, Sequence
@@ -172,34 +172,52 @@ def propagate_window(net: RecurrentNet, window: Window) -> Iterator[Features]:
     """Run all branches over a window and yield what is known of its first `keep` frames, in order.
 
     Forward branches start from `window.states` (by branch name) and leave there the state after frame `keep` - 1, so
-    that the next window can go on exactly. Reverse branches start afresh at the window's end. Only the frames that a
-    later branch still needs are visited.
+    that the next window can go on exactly. Reverse branches start at the window's end, from their state there or, where
+    there is none, afresh. Only the frames that a later branch still needs are visited.
     """
     count, keep = len(window.lr), window.keep
-    frames: list[Features] = [{"lr": lr, **e} for lr, e in zip(window.lr, window.encoded, strict=True)]
+    frames = _known(window)
     for position, branch in enumerate(net.branches[:-1]):
         feeds_reverse = any(b.reverse for b in net.branches[position + 1 :])
-        if branch.reverse:
-            order: Sequence[int] = range(count - 1, -1, -1)
-            state = None
-        else:
-            order = range(count if feeds_reverse else keep)
-            state = window.states.get(branch.name)
-        for i in order:
-            flow = (window.to_next if branch.reverse else window.to_previous)[i] if state else None
-            frames[i][branch.name], state = net.propagate(branch.name, frames[i], flow, state)
+        for i, state in _visit(net, branch, window, frames, len(frames) if branch.reverse or feeds_reverse else keep):
             if not branch.reverse and i == keep - 1:
                 window.states[branch.name] = state
         del frames[count if feeds_reverse else keep :]
-        count = len(frames)
 
-    last = net.branches[-1].name
-    for i in range(keep):
-        state = window.states.get(last)
-        flow = window.to_previous[i] if state else None
-        frames[i][last], window.states[last] = net.propagate(last, frames[i], flow, state)
+    last = net.branches[-1]
+    for i, state in _visit(net, last, window, frames, keep):
+        window.states[last.name] = state
         yield frames[i]
         frames[i] = {}
+
+
+def sweep_window(net: RecurrentNet, window: Window, branch: Branch) -> State:
+    """Run the branches up to `branch` over all frames of a window: the state that it leaves at the window's far end.
+
+    Each branch starts from its state in `window.states`, at the window's start or, in reverse, at its end.
+    """
+    frames = _known(window)
+    state: State = ()
+    for each in net.branches[: net.branches.index(branch) + 1]:
+        for _, reached in _visit(net, each, window, frames, len(frames)):
+            state = reached
+    return state
+
+
+def _known(window: Window) -> list[Features]:
+    """What is known of a window's frames before any branch has run."""
+    return [{"lr": lr, **encoded} for lr, encoded in zip(window.lr, window.encoded, strict=True)]
+
+
+def _visit(
+    net: RecurrentNet, branch: Branch, window: Window, frames: list[Features], count: int
+) -> Iterator[tuple[int, State]]:
+    """Take one branch through the first `count` frames, in its direction; yields each frame's index and the state."""
+    state = window.states.get(branch.name)
+    flows = window.to_next if branch.reverse else window.to_previous
+    for i in range(count - 1, -1, -1) if branch.reverse else range(count):
+        frames[i][branch.name], state = net.propagate(branch.name, frames[i], flows[i] if state else None, state)
+        yield i, state
 
 
 def reconstruct_in_strips(net: RecurrentNet, features: Features, rows: int | None) -> Tensor:

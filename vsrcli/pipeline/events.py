@@ -10,7 +10,8 @@ class Event:
 
     `kind` is "note" or "warning" (a line in `text`), "download" (`done` of `total` bytes), "start" (frame `done` is
     the first to be made now, of `total` if known), "frame" (`done` of `total` frames are made; the `text` of both says
-    how, if not by upscaling), "assemble" or "done".
+    how, if not by upscaling), "sweep" (before a scene is upscaled exactly, `done` of `total` frames have been seen),
+    "assemble" or "done".
     """
 
     kind: str

@@ -88,11 +88,15 @@ def make_plan(
     frames: int | None = None,
 ) -> Plan:
     """The engine's plan for `frames` frames of that size. Raises UsageError for options that do not fit the net."""
+    mode = options.propagation
+    exact = mode == "exact" and net.bidirectional  # a stream is exact as it is
+    if exact and options.lookahead is not None:
+        raise UsageError("--propagation exact looks ahead to the end of the scene: leave out --lookahead")
     wanted = Plan(
         window=WINDOW if options.window is None else options.window,
-        lookahead=LOOKAHEAD if options.lookahead is None else options.lookahead,
+        lookahead=0 if exact else LOOKAHEAD if options.lookahead is None else options.lookahead,
+        exact=exact,
     )
-    mode = options.propagation
     if not net.bidirectional:
         if mode == "window":
             raise UsageError("this model runs forward only and always streams: leave out --propagation")
@@ -101,8 +105,8 @@ def make_plan(
         raise UsageError("this model needs frames from the future and cannot stream: use --propagation window")
     elif mode == "clip":
         wanted = replace(wanted, window=None)
-    elif mode not in ("auto", "window"):
-        raise UsageError(f"no such propagation: {mode} (use auto, clip, window or stream)")
+    elif mode not in ("auto", "window", "exact"):
+        raise UsageError(f"no such propagation: {mode} (use auto, window, exact, clip or stream)")
     budget = parse_size(options.memory) if options.memory else default_budget(device)
     if options.tile == "auto":
         return choose_plan(net, height, width, wanted, dtype, device, budget, frames=frames)

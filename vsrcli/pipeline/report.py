@@ -28,6 +28,7 @@ def plan_report(task: Task) -> dict[str, Any]:
         "device": str(task.device),
         "precision": str(task.dtype).removeprefix("torch."),
         "window": plan.window,
+        "exact": plan.exact,
         "lookahead": plan.lookahead,
         "tile": None if plan.tile is None else list(plan.tile),
         "memory_bytes": task.memory,

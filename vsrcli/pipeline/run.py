@@ -10,6 +10,7 @@ from vsrcli import __version__
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import QUEUED_FRAMES
 from vsrcli.errors import InterruptedJobError, OutputError, UsageError
+from vsrcli.pipeline.aside import Aside
 from vsrcli.pipeline.batch import MADE_BY_VSR
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.job import Job, fingerprint
@@ -89,7 +90,14 @@ def output_tags(task: Task) -> dict[str, str]:
 
 def _make_segments(task: Task, job: Job, on_event: OnEvent, warn: Callable[[str], None]) -> None:
     """Decode, upscale and encode what is not yet in finished segments."""
-    engine = Engine(task.model.net, job.plan, task.device, say=warn)
+    engine = Engine(
+        task.model.net,
+        job.plan,
+        task.device,
+        say=warn,
+        aside=Aside(job.folder / "aside"),
+        swept=lambda done, total: on_event(Event("sweep", done=done, total=total)),
+    )
     state = job.state()
     if state is not None:
         engine.restore(state)

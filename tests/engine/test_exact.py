@@ -1,0 +1,118 @@
+"""The exact way gives, window by window, what a net gives on whole scenes at once."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.engine.test_engine import CPU, FailsOnLargeFrames, moving_clip, run
+from vsrcli.engine.chunk import as_levels, from_levels
+from vsrcli.engine.engine import Engine
+from vsrcli.engine.plan import Plan
+from vsrcli.nets.basicvsr import BasicVSR
+from vsrcli.nets.basicvsrpp import BasicVSRPP
+from vsrcli.nets.iconvsr import IconVSR
+from vsrcli.nets.recurrent import RecurrentNet, State
+from vsrcli.nets.repvsr import RepVSR
+
+Make = Callable[[], RecurrentNet]
+
+
+def lively(make: Make) -> RecurrentNet:
+    """A net with random weights whose states reach far: what comes from far away shows in the frames."""
+    torch.manual_seed(2)
+    net = make().eval().requires_grad_(False)
+    for parameter in net.parameters():
+        if parameter.any():
+            parameter.mul_(1.3)
+        else:
+            nn.init.normal_(parameter, std=0.05)
+    return net
+
+
+def whole_scene(net: RecurrentNet, frames: Tensor) -> Tensor:
+    with torch.inference_mode():
+        return net(frames[None])[0]
+
+
+@pytest.mark.parametrize("window", [1, 4])
+@pytest.mark.parametrize(
+    "make",
+    [lambda: BasicVSR(8, 2), lambda: IconVSR(8, 1), lambda: BasicVSRPP(16, 1), lambda: RepVSR(8, 1)],
+    ids=["BasicVSR", "IconVSR", "BasicVSRPP", "RepVSR"],
+)
+def test_every_net_gives_the_whole_scene_s_frames(make: Make, window: int) -> None:
+    net, frames = lively(make), moving_clip(10)
+    out = run(Engine(net, Plan(window=window, exact=True), CPU), frames)
+    torch.testing.assert_close(out, whole_scene(net, frames), atol=2e-6, rtol=1e-5)
+
+
+def test_windows_that_see_little_would_give_others() -> None:
+    net, frames = lively(lambda: BasicVSR(8, 2)), moving_clip(10)
+    out = run(Engine(net, Plan(window=3, lookahead=1), CPU), frames)
+    assert (out - whole_scene(net, frames)).abs().max() > 1e-3
+
+
+def test_scenes_are_swept_each_by_itself_and_nothing_stays_aside() -> None:
+    net = lively(lambda: BasicVSR(8, 2))
+    first, second = moving_clip(5, seed=1) * 0.3, 0.6 + 0.4 * moving_clip(8, seed=2)
+    reports: list[tuple[int, int]] = []
+    engine = Engine(net, Plan(window=4, exact=True), CPU, swept=lambda done, total: reports.append((done, total)))
+    out = run(engine, torch.cat([first, second]))
+    torch.testing.assert_close(out[:5], whole_scene(net, first), atol=2e-6, rtol=1e-5)
+    torch.testing.assert_close(out[5:], whole_scene(net, second), atol=2e-6, rtol=1e-5)
+    # windows end at 4, 5 (the cut), 8, 12 and 13; the first of a scene need not be swept
+    assert reports == [(1, 1), (1, 5), (5, 5)]
+    assert not [name for name in engine.aside if not name.startswith("lr.")]
+    assert len(engine.aside) == 2  # the frames that a scene detector needs to go on
+
+
+class Visits(dict[str, State]):
+    """What is put aside, and how often states are."""
+
+    states = 0
+
+    def __setitem__(self, name: str, state: State) -> None:
+        self.states += not name.startswith("lr.")
+        super().__setitem__(name, state)
+
+
+@pytest.mark.parametrize("make", [lambda: IconVSR(8, 1), lambda: BasicVSRPP(16, 1)], ids=["IconVSR", "BasicVSRPP"])
+def test_a_restored_engine_goes_on_exactly_and_sweeps_nothing_twice(make: Make) -> None:
+    net, frames, plan = lively(make), moving_clip(12), Plan(window=3, exact=True)
+    expected = run(Engine(net, plan, CPU), frames)
+
+    aside, sweeps = Visits(), len(net.branches) - 1
+    engine = Engine(net, plan, CPU, aside=aside)
+    for frame in frames:
+        list(engine.push(frame))
+    ready = engine.flush()
+    for _ in range(4):  # the first window's, and one of the second's
+        next(ready)
+    saved = {name: tensor.clone() for name, tensor in engine.checkpoint().items()}
+    assert aside.states == 3 * sweeps
+
+    resumed = Engine(net, plan, CPU, aside=aside)
+    resumed.restore(saved)
+    torch.testing.assert_close(run(resumed, frames[3:]), expected[3:], atol=0, rtol=0)
+    assert aside.states == 3 * sweeps
+
+
+def test_tiles_and_too_little_memory_do_not_stop_a_sweep() -> None:
+    net = FailsOnLargeFrames(8, 1).eval().requires_grad_(False)
+    lines: list[str] = []
+    engine = Engine(net, Plan(window=2, halo=8, exact=True), CPU, say=lines.append)
+    out = run(engine, moving_clip(5, 32, 160))
+    assert "out of memory" in lines[0]
+    tiled = run(Engine(net, Plan(window=2, halo=8, tile=(40, 32), exact=True), CPU), moving_clip(5, 32, 160))
+    assert (out - tiled).abs().max() < 2e-3
+
+
+def test_frames_of_8_bits_are_put_aside_in_bytes_and_others_as_they_are() -> None:
+    levels = torch.arange(256).repeat(3, 2, 1)
+    of_8_bits = levels.float().div_(255.0)
+    assert as_levels(of_8_bits).dtype == torch.uint8
+    assert torch.equal(from_levels(as_levels(of_8_bits)), of_8_bits)
+    deep = levels.float().mul_(257.0).add_(3.0).div_(65535.0)
+    assert torch.equal(from_levels(as_levels(deep)), deep)
