@@ -11,7 +11,9 @@ PATH = click.Path(path_type=Path)
 
 @click.command("train", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("what", metavar="[RECIPE | SOURCE...]", nargs=-1)
-@click.option("--data", multiple=True, type=PATH, help="A pack to train on, made by --pack. Repeat for several.")
+@click.option(
+    "--data", multiple=True, type=PATH, help="A pack to train or validate on, made by --pack. Repeat for several."
+)
 @click.option("--out", type=PATH, help="Folder of checkpoints, log and curve.  [default: runs/RECIPE]")
 @click.option("--minutes", type=float, help="Stop after so many minutes; --resume goes on later.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in --out.")
@@ -31,7 +33,8 @@ PATH = click.Path(path_type=Path)
     multiple=True,
     help="Write the packs named as SOURCEs to -o with this model's answers. Repeat for a mean.",
 )
-@click.option("-o", "--output", type=PATH, help="The pack to write.")
+@click.option("--soup", is_flag=True, help="Mix the models named as SOURCEs, validating on --data, into -o.")
+@click.option("-o", "--output", type=PATH, help="The pack, or the mixed weights, to write.")
 @click.option("--clips", default=12, show_default=True, help="Clips per source when packing or asking a teacher.")
 @click.option("--hold-out", multiple=True, help="Validate on sources whose name contains this, when packing.")
 @click.option("--real", "real_scale", type=int, help="Add compressed low-resolution frames, reduced by this scale.")
@@ -49,6 +52,7 @@ def command(
     packing: bool,
     mib: int | None,
     teacher: tuple[str, ...],
+    soup: bool,
     output: Path | None,
     clips: int,
     hold_out: tuple[str, ...],
@@ -63,6 +67,7 @@ def command(
     vsr train repvsr-bi --data pack.safetensors --minutes 60 --resume
     vsr train --teacher basicvsr.vimeo90k-bi pack.safetensors -o taught.safetensors
     vsr train --compact 50 pack.safetensors -o small.safetensors
+    vsr train --soup repvsr.bi runs/a/best.safetensors --data pack.safetensors -o mixed.safetensors
     """
     import torch
 
@@ -92,11 +97,12 @@ def command(
             say=lambda line: click.echo(line, err=True),
         )
         _tell(target, count)
+    elif soup:
+        _soup(what, _packs(data), _target(output), device)
     else:
         if len(what) != 1:
             raise UsageError(f"name one recipe: {', '.join(recipes.known())}, or a .toml file")
-        if not data:
-            raise UsageError("--data: name the pack to train on (vsr train --pack makes one)")
+        data = _packs(data)
         recipe = recipes.load(what[0]).changed(iterations=iterations, seed=seed)
         _train(recipe, data, out or Path("runs") / recipe.name, minutes=minutes, resume=resume, device=device)
 
@@ -125,9 +131,24 @@ def _pack(
     _tell(output, count)
 
 
+def _soup(what: tuple[str, ...], data: tuple[Path, ...], output: Path, device: str) -> None:
+    from vsrcli.training.soup import cook
+
+    if not what:
+        raise UsageError("--soup: name the models to mix, or one to see how it does")
+    psnr, bicubic = cook(list(what), list(data), output, device=device, say=lambda line: click.echo(line, err=True))
+    click.echo(f"{output}: {psnr:.3f} dB, {psnr - bicubic:+.3f} over bicubic")
+
+
+def _packs(data: tuple[Path, ...]) -> tuple[Path, ...]:
+    if not data:
+        raise UsageError("--data: name a pack (vsr train --pack makes one)")
+    return data
+
+
 def _target(output: Path | None) -> Path:
     if output is None:
-        raise UsageError("-o: name the pack to write")
+        raise UsageError("-o: name the file to write")
     return output
 
 

@@ -1,0 +1,75 @@
+"""Soups: weights whose errors cancel are mixed, others are left out."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from safetensors.torch import save_file
+
+from tests.training.test_training import textured
+from vsrcli.cli.train import command
+from vsrcli.errors import UsageError
+from vsrcli.nets.repvsr import RepVSR
+from vsrcli.training.soup import cook
+from vsrcli.zoo import formats, loading
+
+CONFIG = {"channels": 8, "blocks": 1, "scale": 4}
+
+
+def save(path: Path, net: RepVSR, degradation: str = "bi") -> str:
+    formats.save(path, net, arch="repvsr", config=CONFIG, extra={"degradation": degradation})
+    return str(path)
+
+
+@pytest.fixture
+def pack(tmp_path: Path) -> Path:
+    save_file({"train/a": textured(3, 48, 48), "validation/b": textured(3, 48, 48, 2)}, tmp_path / "pack.safetensors")
+    return tmp_path / "pack.safetensors"
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> list[str]:
+    """Two nets that lie off a third one to opposite sides, and one that is far from all."""
+    torch.manual_seed(0)
+    middle = RepVSR(8, 1, multibranch=False).eval()
+    left, right, lost = (copy.deepcopy(middle) for _ in range(3))
+    with torch.no_grad():
+        for a, b, c in zip(left.parameters(), right.parameters(), lost.parameters(), strict=True):
+            step = 0.05 * torch.randn_like(a)
+            a.add_(step)
+            b.sub_(step)
+            c.normal_()
+    return [save(tmp_path / f"{n}.safetensors", net) for n, net in (("a", left), ("b", right), ("c", lost))]
+
+
+def test_what_cancels_is_mixed_and_what_harms_is_left_out(models: list[str], pack: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    psnr, bicubic = cook(models, [pack], tmp_path / "out.safetensors", device="cpu", say=lines.append)
+    alone = [float(line.split(": ")[1].split()[0]) for line in lines[:3]]
+    assert psnr > max(alone) and bicubic > 0
+    assert "taken in" in lines[3] and "left out" in lines[4] and models[2] in lines[4]
+    mixed = loading.load(tmp_path / "out.safetensors")
+    a, b = (loading.load(m).net.state_dict() for m in models[:2])
+    for key, value in mixed.net.state_dict().items():
+        torch.testing.assert_close(value, (a[key] + b[key]) / 2, atol=1e-3, rtol=1e-3)
+    assert mixed.degradation == "bi"
+
+
+def test_one_model_is_scored(models: list[str], pack: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.safetensors"
+    done = CliRunner().invoke(command, ["--soup", models[0], "--data", str(pack), "-o", str(output)])
+    assert done.exit_code == 0 and "over bicubic" in done.stdout
+    assert output.exists()
+
+
+def test_what_cannot_be_mixed_is_refused(models: list[str], pack: Path, tmp_path: Path) -> None:
+    other = save(tmp_path / "bd.safetensors", RepVSR(8, 1, multibranch=False), degradation="bd")
+    output = tmp_path / "out.safetensors"
+    with pytest.raises(UsageError, match="one net and degradation"):
+        cook([models[0], other], [pack], output, say=print)
+    save_file({"train/a": textured(3, 48, 48)}, tmp_path / "bare.safetensors")
+    with pytest.raises(UsageError, match="no validation clip"):
+        cook(models, [tmp_path / "bare.safetensors"], output, say=print)
+    assert not output.exists()

@@ -1,0 +1,78 @@
+"""Greedy soups (Wortsman et al., ICML 2022): the mean of several runs' weights, as long as it validates better.
+
+Runs that began with the same weights end in one valley of the loss, each off its middle by the noise of its own last
+batches. Their mean lies nearer to the middle, and costs nothing to run.
+"""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from vsrcli.engine.device import pick_device, pick_precision, place
+from vsrcli.errors import UsageError
+from vsrcli.nets.recurrent import RecurrentNet
+from vsrcli.training.data import Pack, validation_pairs
+from vsrcli.training.trainer import score
+
+Say = Callable[[str], None]
+
+
+def cook(models: list[str], packs: list[Path], output: Path, *, device: str = "auto", say: Say) -> tuple[float, float]:
+    """Write the greedy soup of some models to `output`, in float16; `say` hears how each does on the validation clips.
+
+    The models are taken in from the best to the worst, each one kept where the mean with it is no worse than without.
+    A single model is only scored, and copied. Returns the soup's PSNR-Y and bicubic's, means over the clips. Raises
+    UsageError where the models are not of one kind or the packs have no validation clip.
+    """
+    from vsrcli.zoo import formats, loading
+
+    loaded = [loading.load(name) for name in models]
+    first = loaded[0]
+    shapes = [{key: x.shape for key, x in model.net.state_dict().items()} for model in loaded]
+    if any(shape != shapes[0] or m.degradation != first.degradation for shape, m in zip(shapes, loaded, strict=True)):
+        raise UsageError(f"{', '.join(models)}: only weights of one net and degradation can be mixed")
+    if first.degradation not in ("bi", "bd", "real"):
+        raise UsageError(f"{models[0]}: does not say for which degradation it is, bi, bd or real")
+    pairs = validation_pairs(Pack(packs), first.degradation, first.scale)
+    if not pairs:
+        raise UsageError("the packs hold no validation clip (pack with --hold-out)")
+    where = pick_device(device)
+
+    def measure(net: RecurrentNet) -> tuple[float, float]:
+        return score(place(copy.deepcopy(net), where, pick_precision("auto", where)), pairs, where)
+
+    scores = {}
+    for name, model in zip(models, loaded, strict=True):
+        scores[name], bicubic = measure(model.net)
+        say(f"{name}: {scores[name]:.3f} dB, {scores[name] - bicubic:+.3f} over bicubic")
+    nets = {name: model.net for name, model in zip(models, loaded, strict=True)}
+    best, *others = sorted(scores, key=lambda name: -scores[name])
+    taken, soup, psnr = [best], nets[best], scores[best]
+    for name in others:
+        tried = mean([nets[n] for n in (*taken, name)])
+        reached, _ = measure(tried)
+        say(f"with {name}: {reached:.3f} dB, {'taken in' if reached >= psnr else 'left out'}")
+        if reached >= psnr:
+            taken, soup, psnr = [*taken, name], tried, reached
+    about = {"scale": first.scale, "degradation": first.degradation, "mean_of": taken}
+    formats.save(output, soup, arch=first.arch, config=config_of(first.path), extra=about, dtype=torch.float16)
+    return psnr, bicubic
+
+
+@torch.no_grad()
+def mean(nets: list[RecurrentNet]) -> RecurrentNet:
+    """A net whose weights are the mean of others' of the same shape."""
+    states = [net.state_dict() for net in nets]
+    out = copy.deepcopy(nets[0])
+    out.load_state_dict({key: torch.stack([s[key].float() for s in states]).mean(0) for key in states[0]})
+    return out
+
+
+def config_of(path: Path) -> dict[str, object]:
+    """The constructor's arguments of the net in a checkpoint."""
+    from vsrcli.zoo import formats
+
+    state, metadata = formats.read(path)
+    return formats.identify(state, metadata, path)[1]
