@@ -77,6 +77,7 @@ def test_a_recipe_that_is_wrong_is_refused() -> None:
         (TINY.replace('"bi"', '"bicubic"'), "degradation"),
         (TINY.replace("flow = 0.2", "output = 0.5"), "output needs a teacher"),
         (TINY.replace("flow = 0.2", 'features = 1.0\nteacher = "basicvsr"'), "in iconvsr alone"),
+        (TINY.replace("warmup = 2", 'schedule = "step"'), "needs a step"),
         ("net = ", "not TOML"),
     ]:
         with pytest.raises(UsageError, match=message):
@@ -168,7 +169,7 @@ def test_a_teachers_answers_are_packed_and_aimed_at(packed: Path, tmp_path: Path
 
 def test_answers_need_a_pack_that_has_them_and_teachers_that_agree(packed: Path, tmp_path: Path) -> None:
     data = replace(recipe.parse(TINY, "tiny").data, answers=0.5)
-    with pytest.raises(UsageError, match="pack with --teacher"):
+    with pytest.raises(UsageError, match="vsr train --teacher adds them"):
         Sampler(Pack([packed]), data, 4, seed=0)
     with pytest.raises(UsageError, match="one degradation"):
         add_answers([packed], tmp_path / "no", ["repvsr.bi", "repvsr.bd"], clips_per_source=1)
@@ -281,6 +282,41 @@ def test_training_lowers_the_loss_and_exports_weights_that_load(packed: Path, tm
     assert model.arch == "repvsr" and model.degradation == "bi" and model.scale == 4
     again = CliRunner().invoke(command, [str(_written(tmp_path)), "--data", str(packed), "--out", str(out)])
     assert isinstance(again.exception, UsageError) and "--resume" in str(again.exception)
+
+
+def test_a_short_run_and_one_without_validation_leave_weights_too(packed: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "bare.safetensors"
+    save_file({"train/a": textured(5, 64, 64)}, bare)
+    for data, said in ((packed, "1 of 8 iterations"), (bare, "no clip to validate on")):
+        out = tmp_path / data.stem
+        arguments = [str(_written(tmp_path)), "--data", str(data), "--out", str(out), "--minutes", "0.00001"]
+        result = CliRunner().invoke(command, arguments)
+        assert result.exit_code == 0 and said in result.output
+        assert loading.load(out / "best.safetensors").arch == "repvsr"
+
+
+def test_what_a_killed_run_had_logged_after_its_checkpoint_is_forgotten(packed: Path, tmp_path: Path) -> None:
+    trainer = run(packed, tmp_path, 3)
+    (tmp_path / "log.csv").write_text("iteration,minutes\n1,0.1\n3,0.2\n5,0.3\n")
+    trainer.resume()
+    assert (tmp_path / "log.csv").read_text().splitlines() == ["iteration,minutes", "1,0.1", "3,0.2"]
+
+
+def test_tasks_are_not_mixed_up() -> None:
+    result = CliRunner().invoke(command, ["--pack", "--teacher", "basicvsr", "videos", "-o", "out"])
+    assert isinstance(result.exception, UsageError) and "--pack and --teacher" in str(result.exception)
+
+
+def test_another_start_can_be_given_and_must_fit(packed: Path, tmp_path: Path) -> None:
+    first = run(packed, tmp_path / "first", 4)
+    first.export(tmp_path / "first.safetensors")
+    lines: list[str] = []
+    plan = recipe.parse(TINY, "tiny").changed(start=str(tmp_path / "first.safetensors"))
+    Trainer(plan, Pack([packed]), tmp_path / "second", say=lines.append)
+    assert any("took over" in line for line in lines)
+    formats.save(tmp_path / "other.safetensors", BasicVSR(8, 1), arch="basicvsr", config={"channels": 8, "blocks": 1})
+    with pytest.raises(UsageError, match="nothing of"):
+        Trainer(plan.changed(start=str(tmp_path / "other.safetensors")), Pack([packed]), tmp_path / "third")
 
 
 def test_a_run_can_start_from_merged_weights(packed: Path, tmp_path: Path) -> None:
@@ -399,6 +435,15 @@ def test_videos_and_photographs_become_a_pack_to_train_on(tmp_path: Path) -> Non
         assert lr.shape == (1, 3, 3, 32, 32) and hr.shape == (1, 3, 3, 128, 128)
     with pytest.raises(InputError, match="no such file"):
         pack([tmp_path / "nowhere"], out)
+
+
+def test_clips_of_like_names_are_all_packed_and_all_read(tmp_path: Path) -> None:
+    for folder, seed in (("a", 0), ("b", 1)):
+        (tmp_path / folder).mkdir()
+        write_video(tmp_path / folder / "walk.mp4", textured(3, 144, 144, seed))
+    assert pack([tmp_path / "a", tmp_path / "b"], tmp_path / "a" / "all.safetensors", frames=3, size=128) == 2
+    assert pack([tmp_path / "b"], tmp_path / "b" / "all.safetensors", frames=3, size=128) == 1
+    assert len(Pack([tmp_path / "a" / "all.safetensors", tmp_path / "b" / "all.safetensors"]).names("train")) == 3
 
 
 def test_the_curve_is_drawn_from_a_log(tmp_path: Path) -> None:

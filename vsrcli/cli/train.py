@@ -1,10 +1,15 @@
 """`vsr train`: run a recipe, or pack videos and photographs for it."""
 
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vsrcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from vsrcli.training.recipe import Recipe
 
 PATH = click.Path(path_type=Path)
 
@@ -19,6 +24,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in --out.")
 @click.option("--iterations", type=int, help="Instead of the recipe's.")
 @click.option("--seed", type=int, help="Instead of the recipe's; of packing too.")
+@click.option("--start", help="Begin with the weights of this model, or checkpoint, instead of the recipe's.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--threads", type=int, help="CPU threads.  [default: all]")
 @click.option("--pack", "packing", is_flag=True, help="Pack the SOURCEs (videos, photographs, folders) into -o.")
@@ -47,6 +53,7 @@ def command(
     resume: bool,
     iterations: int | None,
     seed: int | None,
+    start: str | None,
     device: str,
     threads: int | None,
     packing: bool,
@@ -73,6 +80,9 @@ def command(
 
     from vsrcli.training import recipe as recipes
 
+    tasks = {"--pack": packing, "--compact": mib, "--teacher": teacher, "--soup": soup, "--list": listing}
+    if sum(map(bool, tasks.values())) > 1:
+        raise UsageError(f"{' and '.join(name for name, asked in tasks.items() if asked)} exclude each other: give one")
     if threads:
         torch.set_num_threads(threads)
     if listing:
@@ -94,7 +104,7 @@ def command(
             list(teacher),
             clips_per_source=clips,
             device=device,
-            say=lambda line: click.echo(line, err=True),
+            say=partial(click.echo, err=True),
         )
         _tell(target, count)
     elif soup:
@@ -103,7 +113,7 @@ def command(
         if len(what) != 1:
             raise UsageError(f"name one recipe: {', '.join(recipes.known())}, or a .toml file")
         data = _packs(data)
-        recipe = recipes.load(what[0]).changed(iterations=iterations, seed=seed)
+        recipe = recipes.load(what[0]).changed(iterations=iterations, seed=seed, start=start)
         _train(recipe, data, out or Path("runs") / recipe.name, minutes=minutes, resume=resume, device=device)
 
 
@@ -126,7 +136,7 @@ def _pack(
         hold_out=hold_out,
         real=real_scale,
         seed=seed,
-        say=lambda line: click.echo(line, err=True),
+        say=partial(click.echo, err=True),
     )
     _tell(output, count)
 
@@ -136,7 +146,7 @@ def _soup(what: tuple[str, ...], data: tuple[Path, ...], output: Path, device: s
 
     if not what:
         raise UsageError("--soup: name the models to mix, or one to see how it does")
-    psnr, bicubic = cook(list(what), list(data), output, device=device, say=lambda line: click.echo(line, err=True))
+    psnr, bicubic = cook(list(what), list(data), output, device=device, say=partial(click.echo, err=True))
     click.echo(f"{output}: {psnr:.3f} dB, {psnr - bicubic:+.3f} over bicubic")
 
 
@@ -157,20 +167,16 @@ def _tell(output: Path, count: int) -> None:
 
 
 def _train(
-    recipe: object, data: tuple[Path, ...], out: Path, *, minutes: float | None, resume: bool, device: str
+    recipe: "Recipe", data: tuple[Path, ...], out: Path, *, minutes: float | None, resume: bool, device: str
 ) -> None:
-    import torch
-
+    from vsrcli.engine.device import pick_device
     from vsrcli.training.data import Pack
-    from vsrcli.training.recipe import Recipe
     from vsrcli.training.trainer import Trainer
 
-    assert isinstance(recipe, Recipe)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     if (out / "last.pt").exists() and not resume:
         raise UsageError(f"{out} holds a run already: --resume goes on with it, another --out starts afresh")
-    trainer = Trainer(recipe, Pack(list(data)), out, device=device, say=lambda line: click.echo(line, err=True))
+    say = partial(click.echo, err=True)
+    trainer = Trainer(recipe, Pack(list(data)), out, device=pick_device(device), say=say)
     if resume:
         trainer.resume()
     trainer.run(minutes=minutes)

@@ -118,10 +118,14 @@ def merged_state(net: nn.Module) -> dict[str, Tensor]:
     return state
 
 
-def load_merged(net: nn.Module, state: dict[str, Tensor]) -> None:
-    """Take over merged weights wherever key and shape fit: in a RepConv, the 3x3 branch makes up the difference."""
+def load_merged(net: nn.Module, state: dict[str, Tensor]) -> int:
+    """Take over merged weights wherever key and shape fit: in a RepConv, the 3x3 branch makes up the difference.
+
+    Returns how many tensors fitted.
+    """
     convs = dict(net.named_modules())
     own = net.state_dict()
+    count = 0
     with torch.no_grad():
         for key, value in state.items():
             name, _, kind = key.rpartition(".")
@@ -130,6 +134,10 @@ def load_merged(net: nn.Module, state: dict[str, Tensor]) -> None:
                 conv.conv3.add_(value - conv.kernel())
             elif key in own and own[key].shape == value.shape:
                 own[key].copy_(value)
+            else:
+                continue
+            count += 1
+    return count
 
 
 def reparameterize(net: Net) -> Net:

@@ -7,6 +7,7 @@ training runs where there is none.
 """
 
 import json
+from collections import Counter
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,9 @@ class Pack:
         """Raises InputError where a file is missing or no pack, or all together hold no clip to train on."""
         self.parts: dict[str, dict[str, Tensor]] = {}
         self.sources: list[str] = []
+        stems = Counter(path.stem for path in paths)
         for path in paths:
+            label = path.stem if stems[path.stem] == 1 else str(path)
             try:
                 with safe_open(path, "pt") as file:
                     tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
@@ -48,7 +51,7 @@ class Pack:
                 raise InputError(message) from None
             for key, clip in tensors.items():
                 part, _, name = key.partition("/")
-                self.parts.setdefault(part, {})[f"{path.stem}/{name}"] = clip
+                self.parts.setdefault(part, {})[f"{label}/{name}"] = clip
         if not self.parts.get("train"):
             raise InputError("the pack holds no clip to train on")
 
@@ -92,7 +95,7 @@ class Sampler:
             raise UsageError(
                 f"no clip of the pack has {recipe.frames} frames of {size}x{size}"
                 + (" with a low-resolution side (pack with --real)" if recipe.degradation == "real" else "")
-                + (" with a teacher's answer (pack with --teacher)" if recipe.answers else "")
+                + (" with a teacher's answer (vsr train --teacher adds them)" if recipe.answers else "")
             )
 
     def batch(self, number: int) -> Pair:

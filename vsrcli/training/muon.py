@@ -16,7 +16,7 @@ NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon for kernels and matrices, Adam (0.9, 0.999) for vectors and per-channel scales, at one learning rate.
+    """Muon for kernels and matrices, Adam (0.9, 0.999) for all that has one row or one column, at one learning rate.
 
     Updates of matrices are scaled to the size of Adam's (RMS 0.2, Liu et al. 2025), so that rates mean the same.
     """

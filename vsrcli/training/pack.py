@@ -1,5 +1,6 @@
-"""Making packs: videos and photographs become small sharp uint8 clips in one file (the only part that needs PyAV)."""
+"""Making packs: videos and photographs become small sharp uint8 clips in one file. Only this needs PyAV."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -44,20 +45,24 @@ def pack(
     files = sorted({f for source in sources for f in _files(source)})
     if not files:
         raise UsageError("no videos or photographs to pack: name files or folders")
+    parts = {f: "validation" if any(word in f.name for word in hold_out) else "train" for f in files}
     photos = [f for f in files if f.suffix.lower() in PHOTO_SUFFIXES]
+    stems = Counter(f.stem for f in files)
     tensors: dict[str, Tensor] = {}
     for number, file in enumerate(files):
         generator = torch.Generator().manual_seed((seed << 32) + number)
+        part = parts[file]
         if file in photos:
-            clips = photo_clips(file, photos, frames, size, clips_per_source, generator)
+            fronts = [f for f in photos if parts[f] == part]  # what is held out is not seen in training either
+            clips = photo_clips(file, fronts, frames, size, clips_per_source, generator)
         else:
             clips = video_clips(file, frames, size, clips_per_source, generator)
-        part = "validation" if any(word in file.name for word in hold_out) else "train"
+        label = file.stem if stems[file.stem] == 1 else str(file)
         count = 0
         for count, clip in enumerate(clips, 1):
-            tensors[f"{part}/{file.stem}.{count:03d}"] = clip
+            tensors[f"{part}/{label}.{count:03d}"] = clip
             if real is not None:
-                tensors[f"{part}-lr/{file.stem}.{count:03d}"] = lower_real(clip, real, generator)
+                tensors[f"{part}-lr/{label}.{count:03d}"] = lower_real(clip, real, generator)
         if say:
             say(f"{file.name}: {count} clips ({part})")
     about = {"frames": frames, "size": size, "seed": seed, "sources": [f.name for f in files]}

@@ -36,7 +36,7 @@ def lower_real(hr: Tensor, scale: int, generator: torch.Generator) -> Tensor:
 
 
 def compress(clip: Tensor, generator: torch.Generator) -> Tensor:
-    """Encode and decode (t, 3, h, w) uint8 by a random codec and quality; sides must be even."""
+    """Encode and decode (t, 3, h, w) uint8 by a random codec and quality; sides must be multiples of UNIT."""
     encoder, best, worst, options = CODECS[int(torch.randint(len(CODECS), (), generator=generator))]
     crf = round(_uniform(best, worst, generator))
     return transcode(clip, encoder, {**options, "crf": str(crf)})

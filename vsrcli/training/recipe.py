@@ -101,15 +101,15 @@ class Recipe:
     loss: LossRecipe
     optimiser: OptimiserRecipe
 
-    def changed(self, *, iterations: int | None = None, seed: int | None = None) -> "Recipe":
-        """The recipe with another length or seed where one is given."""
+    def changed(self, *, iterations: int | None = None, seed: int | None = None, start: str | None = None) -> "Recipe":
+        """The recipe with another length, seed or start where one is given."""
         own = self.optimiser
         changed = replace(
             own,
             iterations=own.iterations if iterations is None else iterations,
             seed=own.seed if seed is None else seed,
         )
-        return replace(self, optimiser=changed)
+        return replace(self, optimiser=changed, net=self.net if start is None else replace(self.net, start=start))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for checkpoints and cards."""
@@ -160,6 +160,8 @@ def parse(text: str, name: str) -> Recipe:
     for key, value, allowed in choices:
         if value not in allowed:
             raise UsageError(f"recipe {name}: {key} is {value!r}, not one of {', '.join(allowed)}")
+    if recipe.optimiser.schedule == "step" and recipe.optimiser.step < 1:
+        raise UsageError(f"recipe {name}: the step schedule needs a step, the iterations after which the rate halves")
     if not 0 <= recipe.data.answers <= 1:
         raise UsageError(f"recipe {name}: answers is a share, from 0 to 1, not {recipe.data.answers}")
     taught = [key for key in TAUGHT if getattr(recipe.loss, key)]

@@ -33,15 +33,23 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 class Trainer:
-    """One run of a recipe. `out` receives last.pt (the whole state), best.safetensors, log.csv and curve.svg."""
+    """One run of a recipe.
 
-    def __init__(self, recipe: Recipe, pack: Pack, out: Path, *, device: str = "cpu", say: Say | None = None) -> None:
+    `out` receives last.pt (the whole state), best.safetensors (the averaged weights that validated best) with its card
+    best.md, log.csv and curve.svg. Without a clip to validate on, the last weights count as the best.
+    """
+
+    def __init__(
+        self, recipe: Recipe, pack: Pack, out: Path, *, device: str | torch.device = "cpu", say: Say | None = None
+    ) -> None:
         torch.manual_seed(recipe.optimiser.seed)
         self.recipe, self.out, self.device, self.say = recipe, out, torch.device(device), say or (lambda line: None)
-        self.net = build(recipe).to(self.device).train()
+        self.net = build(recipe, self.say).to(self.device).train()
         self.net.set_training_precision(DTYPES[recipe.optimiser.precision])
         self.sampler = Sampler(pack, recipe.data, self.net.scale, recipe.optimiser.seed, self.device)
         self.validation = validation_pairs(pack, recipe.data.degradation, self.net.scale)
+        if not self.validation:
+            self.say("the packs hold no clip to validate on (pack with --hold-out): the last weights count as the best")
         groups = _groups(self.net, recipe.optimiser)
         self.teacher, self.space_time = None, None
         if recipe.loss.teacher:
@@ -64,16 +72,18 @@ class Trainer:
     def run(self, *, minutes: float | None = None, validate_every: int = 500, save_every: float = 3.0) -> None:
         """Train until the recipe's iterations or `minutes` of this call are over; leave the state in `out`.
 
-        Time in which the process was suspended does not count. Validates every `validate_every` iterations and at the
-        end, saves every `save_every` minutes.
+        Only iterations count as time, not validation, nor while the process was suspended. Validates every
+        `validate_every` iterations and at the end, saves every `save_every` minutes.
         """
         start = saved = self.minutes
         total = self.recipe.optimiser.iterations
-        while self.iteration < total and (minutes is None or self.minutes - start < minutes):
+        going_on = self.iteration < total
+        while going_on:
             began = time.monotonic()
             row = self.step()
             self._count(time.monotonic() - began)
-            if self.iteration % validate_every == 0 or self.iteration == total:
+            going_on = self.iteration < total and (minutes is None or self.minutes - start < minutes)
+            if self.iteration % validate_every == 0 or not going_on:
                 self._validate(row)
                 self._log(row)
             elif self.iteration % 50 == 0:
@@ -94,7 +104,8 @@ class Trainer:
         loss, flow_loss = self._losses(lr, hr, flow_only=flow_only)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.net.parameters(), recipe.optimiser.clip)
+        learning = [p for group in optimiser.param_groups for p in group["params"]]
+        norm = nn.utils.clip_grad_norm_(learning, recipe.optimiser.clip)
         optimiser.step()
         self.iteration += 1
         self._average()
@@ -116,7 +127,7 @@ class Trainer:
         return batch
 
     def _losses(self, lr: Tensor, hr: Tensor, *, flow_only: bool) -> tuple[Tensor, Tensor]:
-        """The sum that is minimised, and the flow's warping loss alone (REPVSR eqs. 8-10)."""
+        """The sum that is minimised, and the flow's warping loss alone (REPVSR eqs. 8-10, both on the HR targets)."""
         recipe = self.recipe.loss
         loss = lr.new_zeros(())
         if recipe.features:
@@ -174,6 +185,7 @@ class Trainer:
 
     def _validate(self, row: dict[str, float]) -> None:
         if not self.validation:
+            self.export(self.out / "best.safetensors")
             return
         net = self.averaged_net()
         net.set_precision(DTYPES[self.recipe.optimiser.precision])
@@ -228,7 +240,7 @@ class Trainer:
             state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
         except Exception as error:
             raise InputError(f"{path}: cannot go on from here ({error})") from None
-        if state["recipe"]["net"] != self.recipe.as_dict()["net"]:
+        if any(state["recipe"]["net"][key] != self.recipe.as_dict()["net"][key] for key in ("arch", "config")):
             raise UsageError(f"{path}: was trained with another net than recipe {self.recipe.name} describes")
         self.net.load_state_dict(state["net"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -236,6 +248,14 @@ class Trainer:
         if self.space_time:
             self.space_time.load_state_dict(state["space_time"])
         self.iteration, self.minutes, self.best = state["iteration"], state["minutes"], state["best"]
+        self._forget_later_rows()
+
+    def _forget_later_rows(self) -> None:
+        """Take from the log what a run that was killed had written after its last checkpoint."""
+        path = self.out / "log.csv"
+        if path.exists():
+            header, *rows = path.read_text().splitlines(keepends=True)
+            path.write_text(header + "".join(r for r in rows if int(r.partition(",")[0]) <= self.iteration))
 
     def _count(self, seconds: float) -> None:
         usual = self._usual_step
@@ -257,8 +277,11 @@ class Trainer:
             curve.draw(path, self.out / "curve.svg")
 
 
-def build(recipe: Recipe) -> RecurrentNet:
-    """The recipe's net, with fresh weights but for those taken over from `start`."""
+def build(recipe: Recipe, say: Say) -> RecurrentNet:
+    """The recipe's net, with fresh weights but for those taken over from `start`.
+
+    Raises UsageError where the architecture is unknown or nothing of `start` fits.
+    """
     from vsrcli.zoo.architectures import ARCHITECTURES
 
     if recipe.net.arch not in ARCHITECTURES:
@@ -267,8 +290,11 @@ def build(recipe: Recipe) -> RecurrentNet:
     if recipe.net.start:
         from vsrcli.zoo import loading
 
-        given = loading.load(recipe.net.start).net.state_dict()
-        take_over(net, given)
+        given = loading.load(recipe.net.start, say=say).net.state_dict()
+        taken = take_over(net, given)
+        if not taken:
+            raise UsageError(f"recipe {recipe.name}: nothing of {recipe.net.start} fits the net")
+        say(f"took over {taken} tensors of {recipe.net.start}, which has {len(given)}")
     return net
 
 
@@ -294,7 +320,7 @@ def score(net: RecurrentNet, pairs: list[Pair], device: torch.device) -> tuple[f
 
 
 def _groups(net: nn.Module, recipe: OptimiserRecipe) -> list[dict[str, Any]]:
-    """Parameter groups for Adam: those at the full rate and the slow ones; frozen ones need no gradient."""
+    """Groups of parameters for the optimiser: at the full rate, and slow ones; frozen ones need no gradient."""
     groups: dict[float, list[nn.Parameter]] = {}
     for name, parameter in net.named_parameters():
         if recipe.frozen and name.startswith(recipe.frozen):

@@ -8,11 +8,14 @@ from vsrcli.nets.reparam import load_merged
 State = dict[str, Tensor]
 
 
-def take_over(net: nn.Module, given: State) -> None:
-    """Start `net` from the state dict of another: equal keys and shapes as they are, and BasicVSR into IconVSR."""
+def take_over(net: nn.Module, given: State) -> int:
+    """Start `net` from the state dict of another: equal keys and shapes as they are, and BasicVSR into IconVSR.
+
+    Returns how many tensors were taken over.
+    """
     if type(net).__name__ == "IconVSR" and "fusion.weight" in given and "edvr.fusion.feat_fusion.weight" not in given:
         given = basicvsr_as_iconvsr(given, net.state_dict())
-    load_merged(net, given)
+    return load_merged(net, given)
 
 
 @torch.no_grad()
