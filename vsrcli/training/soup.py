@@ -1,7 +1,9 @@
-"""Greedy soups (Wortsman et al., ICML 2022): the mean of several runs' weights, as long as it validates better.
+"""Greedy soups (Wortsman et al., ICML 2022): the mean of several runs' weights, where it validates no worse.
 
 Runs that began with the same weights end in one valley of the loss, each off its middle by the noise of its own last
-batches. Their mean lies nearer to the middle, and costs nothing to run.
+batches. Their mean lies nearer to the middle, and costs nothing to run. Weights of unlike beginnings have no valley in
+common: their mean is far below each, and the greedy choice leaves them out. The choice is made on the validation clips,
+so the figure that it gives flatters a little.
 """
 
 import copy
