@@ -1,5 +1,7 @@
 """The engine gives what a whole clip gives: in windows, as a stream, in tiles, across cuts, after a restart."""
 
+import weakref
+
 import pytest
 import torch
 from torch import Tensor
@@ -124,6 +126,28 @@ def test_out_of_memory_is_answered_with_smaller_tiles() -> None:
     assert run(engine, frames).shape == (4, 3, 128, 640)
     assert engine.plan.tile is not None
     assert "out of memory" in lines[0]
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_what_had_filled_memory_is_gone_before_smaller_tiles_are_tried(exact: bool) -> None:
+    held: list[weakref.ref[Tensor]] = []
+
+    class FillsMemory(FailsOnLargeFrames):
+        def propagate(self, branch, features, flow, state):  # type: ignore[no-untyped-def]
+            large = torch.zeros(3)
+            held.append(weakref.ref(large))
+            return super().propagate(branch, features, flow, state)
+
+    net = FillsMemory(8, 1).eval().requires_grad_(False)
+    alive: list[bool] = []
+    engine = Engine(
+        net,
+        Plan(window=3, lookahead=1, halo=8, exact=exact),
+        CPU,
+        say=lambda line: alive.append(held[-1]() is not None),
+    )
+    run(engine, moving_clip(5, 32, 160))
+    assert alive and not any(alive)
 
 
 def test_when_no_tile_is_small_enough_one_clear_error_says_so() -> None:

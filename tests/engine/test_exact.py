@@ -57,24 +57,24 @@ def test_windows_that_see_little_would_give_others() -> None:
 def test_scenes_are_swept_each_by_itself_and_nothing_stays_aside() -> None:
     net = lively(lambda: BasicVSR(8, 2))
     first, second = moving_clip(5, seed=1) * 0.3, 0.6 + 0.4 * moving_clip(8, seed=2)
-    reports: list[tuple[int, int]] = []
-    engine = Engine(net, Plan(window=4, exact=True), CPU, swept=lambda done, total: reports.append((done, total)))
+    reports: list[tuple[int, int, int]] = []
+    engine = Engine(net, Plan(window=4, exact=True), CPU, swept=lambda *report: reports.append(report))
     out = run(engine, torch.cat([first, second]))
     torch.testing.assert_close(out[:5], whole_scene(net, first), atol=2e-6, rtol=1e-5)
     torch.testing.assert_close(out[5:], whole_scene(net, second), atol=2e-6, rtol=1e-5)
     # windows end at 4, 5 (the cut), 8, 12 and 13; the first of a scene need not be swept
-    assert reports == [(1, 1), (1, 5), (5, 5)]
-    assert not [name for name in engine.aside if not name.startswith("lr.")]
-    assert len(engine.aside) == 2  # the frames that a scene detector needs to go on
+    assert reports == [(0, 1, 5), (1, 1, 5), (0, 5, 13), (1, 5, 13), (5, 5, 13)]
+    assert not engine.state_store
+    assert set(engine.frame_store) == {"11", "12"}  # what a scene detector needs to go on
 
 
-class Visits(dict[str, State]):
-    """What is put aside, and how often states are."""
+class Counting(dict[str, State]):
+    """A store that knows how often something was put in."""
 
-    states = 0
+    count = 0
 
     def __setitem__(self, name: str, state: State) -> None:
-        self.states += not name.startswith("lr.")
+        self.count += 1
         super().__setitem__(name, state)
 
 
@@ -83,20 +83,20 @@ def test_a_restored_engine_goes_on_exactly_and_sweeps_nothing_twice(make: Make) 
     net, frames, plan = lively(make), moving_clip(12), Plan(window=3, exact=True)
     expected = run(Engine(net, plan, CPU), frames)
 
-    aside, sweeps = Visits(), len(net.branches) - 1
-    engine = Engine(net, plan, CPU, aside=aside)
+    states, sweeps = Counting(), len(net.branches) - 1
+    engine = Engine(net, plan, CPU, state_store=states)
     for frame in frames:
         list(engine.push(frame))
     ready = engine.flush()
     for _ in range(4):  # the first window's, and one of the second's
         next(ready)
     saved = {name: tensor.clone() for name, tensor in engine.checkpoint().items()}
-    assert aside.states == 3 * sweeps
+    assert states.count == 3 * sweeps
 
-    resumed = Engine(net, plan, CPU, aside=aside)
+    resumed = Engine(net, plan, CPU, state_store=states)
     resumed.restore(saved)
     torch.testing.assert_close(run(resumed, frames[3:]), expected[3:], atol=0, rtol=0)
-    assert aside.states == 3 * sweeps
+    assert states.count == 3 * sweeps
 
 
 def test_tiles_and_too_little_memory_do_not_stop_a_sweep() -> None:
@@ -109,10 +109,13 @@ def test_tiles_and_too_little_memory_do_not_stop_a_sweep() -> None:
     assert (out - tiled).abs().max() < 2e-3
 
 
-def test_frames_of_8_bits_are_put_aside_in_bytes_and_others_as_they_are() -> None:
+def test_frames_are_stored_in_the_bits_that_they_have() -> None:
     levels = torch.arange(256).repeat(3, 2, 1)
     of_8_bits = levels.float().div_(255.0)
     assert as_levels(of_8_bits).dtype == torch.uint8
     assert torch.equal(from_levels(as_levels(of_8_bits)), of_8_bits)
-    deep = levels.float().mul_(257.0).add_(3.0).div_(65535.0)
+    deep = levels.float().mul_(257.0).sub_(3.0).clamp_(0).div_(65535.0)
+    assert as_levels(deep).dtype == torch.uint16
     assert torch.equal(from_levels(as_levels(deep)), deep)
+    between = deep + 1e-7
+    assert torch.equal(from_levels(as_levels(between)), between)

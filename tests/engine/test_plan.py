@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from vsrcli.engine.plan import Plan, choose_plan, estimate, parse_size
+from vsrcli.engine.plan import WINDOW, Plan, choose_plan, estimate, estimate_disk, parse_size
 from vsrcli.errors import OutOfMemoryError, UsageError
 from vsrcli.nets.basicvsr import BasicVSR
 
@@ -30,6 +30,16 @@ def test_a_plan_within_the_budget_is_estimated_within_it(net: BasicVSR) -> None:
     for gib in (2, 3, 6):
         plan = choose_plan(net, 480, 640, Plan(), FP32, CPU, gib << 30)
         assert estimate(net, 480, 640, plan, FP32, CPU) <= gib << 30
+
+
+def test_the_exact_way_saves_memory_by_tiles_since_short_windows_would_fill_the_disk(net: BasicVSR) -> None:
+    plan = choose_plan(net, 720, 1280, Plan(exact=True), FP32, CPU, 2 << 30)
+    assert plan.window == WINDOW and plan.tile is not None
+    assert choose_plan(net, 720, 1280, Plan(), FP32, CPU, 2 << 30).window != WINDOW
+    lr, states = 720 * 1280 * 3, 720 * 1280 * 64 * 4 // WINDOW
+    assert estimate_disk(net, 720, 1280, plan) == lr + states
+    assert estimate_disk(net, 720, 1280, plan, bit_depth=10) == 2 * lr + states
+    assert estimate_disk(net, 720, 1280, Plan()) == 0
 
 
 def test_a_whole_clip_is_planned_by_its_length(net: BasicVSR) -> None:

@@ -170,15 +170,15 @@ def test_killed_three_times_and_resumed_it_gives_the_same_frames(
     assert not work.exists()
 
 
-def made_at(aside: Path) -> dict[str, int]:
-    return {path.name: path.stat().st_mtime_ns for path in aside.glob("backward.*.aside")}
+def made_at(job: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in job.glob("states/backward.*")}
 
 
 def test_the_exact_way_gives_the_whole_scene_s_frames_and_does_not_sweep_twice(tiny_model: str, tmp_path: Path) -> None:
     film = make.video(tmp_path / "in.mp4", frames=100, width=48, height=32)
     lossless = {"codec": "ffv1", "window": 10, "lookahead": None}
     whole = upscale(film, tmp_path / "whole.mkv", tiny_model, propagation="clip", **lossless)
-    work = tmp_path / "out.mkv.vsr" / "aside"
+    work = tmp_path / "out.mkv.vsr"
     events: list[Event] = []
 
     def interrupt(event: Event) -> None:
@@ -188,9 +188,9 @@ def test_the_exact_way_gives_the_whole_scene_s_frames_and_does_not_sweep_twice(t
 
     with pytest.raises(InterruptedJobError):
         upscale(film, tmp_path / "out.mkv", tiny_model, propagation="exact", on_event=interrupt, **lossless)
-    assert [(e.done, e.total) for e in events if e.kind == "sweep"] == [(n, 90) for n in range(10, 91, 10)]
+    assert [(e.done, e.total) for e in events if e.kind == "sweep"] == [(n, 90) for n in range(0, 91, 10)]
     before = made_at(work)
-    assert "backward.80.aside" in before and "backward.0.aside" not in before
+    assert "backward.80.tensors" in before and "backward.0.tensors" not in before and not (work / "frames").exists()
     seen: list[dict[str, int]] = []
 
     def look(event: Event) -> None:
@@ -203,6 +203,24 @@ def test_the_exact_way_gives_the_whole_scene_s_frames_and_does_not_sweep_twice(t
     assert same.all()
     assert pts(tmp_path / "out.mkv") == pts(whole.output)
     assert not work.exists()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OutputError], ids=["interrupted", "failed"])
+def test_what_was_swept_stays_when_a_job_stops_before_its_first_segment(
+    tiny_model: str, tmp_path: Path, error: type[BaseException]
+) -> None:
+    film = make.video(tmp_path / "in.mp4", frames=40, width=48, height=32)
+    exact = {"window": 10, "lookahead": None, "propagation": "exact"}
+
+    def stop(event: Event) -> None:
+        if event.kind == "sweep" and event.done == 20:
+            raise error("stopped")
+
+    with pytest.raises((InterruptedJobError, OutputError), match=r"what was swept|stopped"):
+        upscale(film, tmp_path / "out.mkv", tiny_model, on_event=stop, **exact)
+    assert len(made_at(tmp_path / "out.mkv.vsr")) == 2
+    assert not (tmp_path / "out.mkv.vsr" / "frames").exists()
+    assert upscale(film, tmp_path / "out.mkv", tiny_model, **exact).frames == 40
 
 
 @pytest.fixture

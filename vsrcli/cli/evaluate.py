@@ -71,7 +71,7 @@ def names(text: str | None) -> list[str] | None:
     "--propagation",
     default="clip",
     type=choice("auto", "window", "exact", "clip", "stream"),
-    help="Whole clips as in the papers, or another way of `vsr upscale`.",
+    help="Whole clips as in the papers, or another way of `vsr upscale` (exact keeps its states in memory here).",
 )
 @click.option("--window", type=click.IntRange(1), help="Frames a window.  [default: 30]")
 @click.option("--lookahead", type=click.IntRange(0), help="Frames past a window.  [default: 10]")

@@ -17,14 +17,32 @@ PLAIN_INTERVAL = 10.0
 
 
 class Speed:
-    """Frames per second over the last frames, and the time that is left."""
+    """Frames per second over the last frames, and the time that is left of `total`. Sweeps are timed apart."""
 
-    def __init__(self) -> None:
-        self._seen: deque[tuple[float, int]] = deque(maxlen=240)
+    def __init__(self, total: int | None = None, done: int = 0) -> None:
+        self._total, self._swept_to = total, done
+        self._seen: deque[tuple[float, int]] = deque([(time.monotonic(), done)], maxlen=240)
+        self._sweep_began: float | None = None
+        self._sweeping = 0.0
+        self._swept = 0
+        self._scene = 0
+        self._sweep_left = 0.0
 
     def add(self, done: int) -> None:
         """`done` frames are made now."""
-        self._seen.append((time.monotonic(), done))
+        self._seen.append((time.monotonic() - self._sweeping, done))
+
+    def sweep(self, done: int, total: int, until: int) -> None:
+        """The sweeps before the scene that ends at frame `until` have seen `done` of `total` frames."""
+        now = time.monotonic()
+        if self._sweep_began is None:
+            self._sweep_began = now
+            self._scene, self._swept_to = until - self._swept_to, until
+        took = now - self._sweep_began
+        self._sweep_left = took * (total - done) / done if done else 0.0
+        if done == total:
+            self._sweeping, self._sweep_began = self._sweeping + took, None
+            self._swept += self._scene
 
     @property
     def fps(self) -> float | None:
@@ -33,11 +51,13 @@ class Speed:
             return None
         return (self._seen[-1][1] - self._seen[0][1]) / (self._seen[-1][0] - self._seen[0][0])
 
-    def left(self, total: int | None) -> str:
-        """Time to go as "1:02:03", or "" while it is unknown."""
-        if not self.fps or total is None or not self._seen:
+    @property
+    def left(self) -> str:
+        """Time to go as "1:02:03", with what there is to sweep, or "" while it is unknown."""
+        if not self.fps or self._total is None:
             return ""
-        return clock((total - self._seen[-1][1]) / self.fps)
+        later = self._sweeping / self._swept * max(0, self._total - self._swept_to) if self._swept else 0.0
+        return clock((self._total - self._seen[-1][1]) / self.fps + self._sweep_left + later)
 
 
 def clock(seconds: float) -> str:
@@ -73,8 +93,7 @@ class Display:
         elif event.kind == "download":
             self._show_download(event)
         elif event.kind == "start":
-            self._speed = Speed()
-            self._speed.add(event.done)
+            self._speed = Speed(event.total, event.done)
             if event.done:
                 self.line(f"going on after frame {event.done}, which an earlier run had reached")
             self._update(event.text or "upscaling", event)
@@ -82,6 +101,7 @@ class Display:
             self._speed.add(event.done)
             self._update(event.text or "upscaling", event)
         elif event.kind == "sweep":
+            self._speed.sweep(event.done, event.total or 0, event.until)
             self._update("sweeping", event)
         elif event.kind == "assemble":
             self._update("assembling", Event("assemble", done=event.total or 0, total=event.total))
@@ -128,6 +148,8 @@ class Display:
             "run": f"{report['device']}, {report['precision']}, {window}, lookahead {ahead}, {tile}",
             "memory": f"about {report['memory_bytes'] / 2**30:.2f} GiB",
         }
+        if report["disk_bytes_per_frame"]:
+            lines["disk"] = f"about {report['disk_bytes_per_frame'] / 2**20:.2f} MiB a frame, a scene at a time"
         for name, text in lines.items():
             self._console.print(f"{name:>8}  {text}", markup=False, soft_wrap=True)
         for text in report["warnings"]:
@@ -160,8 +182,8 @@ class Display:
             )
         elif not self._quiet and not self._console.is_terminal and time.monotonic() - self._plain_at > PLAIN_INTERVAL:
             self._plain_at = time.monotonic()
-            fps, left = self._speed.fps, self._speed.left(event.total)
-            parts = [f"{stage}: frame {event.done} of {event.total or '?'}"]
+            fps, left = self._speed.fps, self._speed.left
+            parts = [f"{stage}: {'' if event.kind == 'sweep' else 'frame '}{event.done} of {event.total or '?'}"]
             parts += [f"{fps:.2f} fps"] if fps else []
             self.line(", ".join(parts + ([f"{left} left"] if left else [])))
 
@@ -190,5 +212,5 @@ class _LiveSpeed(ProgressColumn):
     def render(self, task: Task) -> Text:
         """ "12.34 fps  0:42 left"."""
         speed = self._display.speed
-        left = speed.left(int(task.total) if task.total else None)
-        return Text("  ".join([f"{speed.fps:.2f} fps" if speed.fps else "", f"{left} left" if left else ""]).strip())
+        parts = [f"{speed.fps:.2f} fps" if speed.fps else "", f"{speed.left} left" if speed.left else ""]
+        return Text("  ".join(parts).strip())

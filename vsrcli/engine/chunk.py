@@ -1,6 +1,6 @@
 """One chunk of frames through a net: flows on whole frames, then tile by tile all branches over its frames."""
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +22,9 @@ from vsrcli.nets.recurrent import (
 States = dict[str, State]
 """By branch, on whole frames: where forward branches enter a chunk at its start, reverse ones at its end."""
 
+Padded = Mapping[int, Tensor]
+"""Frames by number as the net can take them: (1, 3, h, w)."""
+
 
 @dataclass(frozen=True)
 class Chunk:
@@ -39,7 +42,7 @@ class Chunk:
 
 @dataclass
 class Frame:
-    """A frame that waits: LR (3, h, w), None where it has been put aside, and its flows once they are known."""
+    """A frame that waits: LR (3, h, w), None where it is stored elsewhere, and its flows once they are known."""
 
     lr: Tensor | None
     to_next: Tensor | None = None
@@ -47,10 +50,10 @@ class Frame:
 
 
 class Frames:
-    """The frames that wait, by number; with `aside`, their LR lies there under `lr.NUMBER`."""
+    """The frames that wait, by number. With a `store` their LR lies there, in 8 or 16 bits where that is all it has."""
 
-    def __init__(self, net: RecurrentNet, aside: MutableMapping[str, State] | None) -> None:
-        self._net, self._aside = net, aside
+    def __init__(self, store: MutableMapping[str, State] | None = None) -> None:
+        self._store = store
         self._frames: dict[int, Frame] = {}
         self.size = (0, 0)
 
@@ -60,104 +63,122 @@ class Frames:
     def add(self, number: int, lr: Tensor) -> None:
         """Take a frame (3, h, w) in; numbers rise."""
         self.size = (lr.shape[-2], lr.shape[-1])
-        if self._aside is not None:
-            self._aside[f"lr.{number}"] = (as_levels(lr),)
-        self._frames[number] = Frame(lr if self._aside is None else None)
+        if self._store is not None:
+            self._store[str(number)] = (as_levels(lr),)
+        self._frames[number] = Frame(lr if self._store is None else None)
 
     def lr(self, number: int) -> Tensor:
         """The frame's LR (3, h, w)."""
-        frame = self._frames[number]
-        if frame.lr is not None:
-            return frame.lr
-        assert self._aside is not None
-        return from_levels(self._aside[f"lr.{number}"][0])
-
-    def padded(self, number: int) -> Tensor:
-        """The frame's LR as the net can take it: (1, 3, h, w)."""
-        return pad_frame(self.lr(number)[None], self._net.multiple, self._net.min_size)
+        lr = self._frames[number].lr
+        if lr is None and self._store is not None:
+            lr = from_levels(self._store[str(number)][0])
+        assert lr is not None
+        return lr
 
     def drop(self, before: int) -> None:
         """Forget the frames before a number."""
         while (number := next(iter(self._frames), before)) < before:
             del self._frames[number]
-            if self._aside is not None:
-                del self._aside[f"lr.{number}"]
+            if self._store is not None:
+                del self._store[str(number)]
+
+
+LEVELS = ((torch.uint8, 255.0), (torch.uint16, 65535.0))
 
 
 def as_levels(frame: Tensor) -> Tensor:
-    """A frame in [0, 1] as uint8, where it holds nothing but 8-bit levels; else as it is."""
-    levels = (frame * 255.0).round().clamp(0, 255).to(torch.uint8)
-    return levels if torch.equal(from_levels(levels), frame) else frame
+    """A frame in [0, 1] as uint8 or uint16 where it holds nothing but such levels, else as it is."""
+    for dtype, largest in LEVELS:
+        levels = (frame * largest).round().clamp(0, largest).to(torch.int32).to(dtype)
+        if torch.equal(from_levels(levels), frame):
+            return levels
+    return frame
 
 
 def from_levels(frame: Tensor) -> Tensor:
     """The inverse of `as_levels`."""
-    return frame.float().div_(255.0) if frame.dtype == torch.uint8 else frame
+    largest = dict(LEVELS).get(frame.dtype)
+    return frame if largest is None else frame.float().div_(largest)
 
 
-class Runner:
+class ChunkRunner:
     """Runs chunks of `frames` through `net`, which is on `device`. What runs out of memory is left to the caller."""
 
     def __init__(self, net: RecurrentNet, frames: Frames, device: torch.device) -> None:
         self.net, self.frames, self.device = net, frames, device
 
-    def upscale(self, chunk: Chunk, plan: Plan, states: States) -> Iterator[Tensor]:
-        """The chunk's HR frames (3, scale*h, scale*w). The states in which forward branches leave go to `states`."""
-        net, before = self.net, dict(states)
+    def upscale(self, chunk: Chunk, plan: Plan, before: States, after: States) -> Iterator[Tensor]:
+        """The chunk's HR frames (3, scale*h, scale*w). Branches enter it in the states `before`; those in which forward
+        ones leave it go to `after`."""
+        net, padded = self.net, self._padded(chunk)
         out_h, out_w = (side * net.scale for side in self.frames.size)
         with torch.inference_mode():
-            self._find_flows(chunk, before, to_previous=True)
-        h, w = self.frames.padded(chunk.start).shape[-2:]
+            self._find_flows(chunk, padded, before, net.branches)
+        h, w = padded[chunk.start].shape[-2:]
         tiles = self._tiles(h, w, plan)
         if len(tiles) == 1:
-            for hr in self._upscale_tile(chunk, tiles[0], before, states):
+            for hr in self._upscale_tile(chunk, tiles[0], padded, before, after):
                 yield hr[..., :out_h, :out_w]
             return
         canvas = [torch.zeros(3, h * net.scale, w * net.scale) for _ in range(len(chunk))]
         for tile in tiles:
-            weights, after = tile.weights(net.scale), States()
-            for target, hr in zip(canvas, self._upscale_tile(chunk, tile, before, after), strict=True):
+            weights, left = tile.weights(net.scale), dict[str, State]()
+            for target, hr in zip(canvas, self._upscale_tile(chunk, tile, padded, before, left), strict=True):
                 tile.crop(target, net.scale).add_(hr.cpu() * weights)
-            stitch_states(states, after, tile, (h, w))
+            stitch_states(after, left, tile, (h, w))
         for hr in canvas:
             yield hr[..., :out_h, :out_w]
 
     @torch.inference_mode()
-    def sweep(self, chunk: Chunk, plan: Plan, states: States, branch: Branch) -> State:
-        """The state with which `branch` leaves the chunk, on whole frames in the machine's memory. No HR is made."""
-        first = self.net.branches[0]
-        self._find_flows(chunk, states, to_previous=not (branch is first and first.reverse))
-        h, w = self.frames.padded(chunk.start).shape[-2:]
-        after = States()
+    def sweep(self, chunk: Chunk, plan: Plan, before: States, branch: Branch) -> State:
+        """The state in which `branch` leaves the chunk, on whole frames in the machine's memory. No HR is made."""
+        branches = self.net.branches[: self.net.branches.index(branch) + 1]
+        padded, after = self._padded(chunk), dict[str, State]()
+        self._find_flows(chunk, padded, before, branches)
+        h, w = padded[chunk.start].shape[-2:]
         for tile in self._tiles(h, w, plan):
-            state = sweep_window(self.net, self._window(chunk, tile, states), branch)
+            state = sweep_window(self.net, self._window(chunk, tile, padded, before), branch)
             stitch_states(after, {branch.name: state}, tile, (h, w))
         for n in range(chunk.start, chunk.end):
             self.frames[n].to_next = self.frames[n].to_previous = None  # a scene's flows are more than memory may hold
         return after[branch.name]
 
+    def _padded(self, chunk: Chunk) -> Padded:
+        """The chunk's frames, the next on either side, to which flows lead, and those at which `encode` looks."""
+        net = self.net
+        first = max(chunk.scene, chunk.start - max(1, net.context))
+        last = chunk.end + net.context if chunk.scene_end is None else chunk.end + max(1, net.context)
+        numbers = range(first, last if chunk.scene_end is None else min(last, chunk.scene_end))
+        return {n: pad_frame(self.frames.lr(n)[None], net.multiple, net.min_size) for n in numbers}
+
     def _tiles(self, h: int, w: int, plan: Plan) -> list[Tile]:
         net = self.net
         return tile_grid(h, w, plan.tile, halo=plan.halo, multiple=net.multiple, min_size=net.min_size)
 
-    def _find_flows(self, chunk: Chunk, states: States, *, to_previous: bool) -> None:
-        """Flows on whole frames (tiles crop them, so that a tile's border does not disturb its motion)."""
-        back_reach = chunk.end if self.net.forward_lookahead else chunk.stop
-        enters_in_reverse = any(branch.reverse and branch.name in states for branch in self.net.branches)
+    def _find_flows(self, chunk: Chunk, padded: Padded, before: States, branches: Sequence[Branch]) -> None:
+        """The flows that some branches need, on whole frames: tiles crop them, so that their borders do no harm."""
+        enters_in_reverse = any(branch.reverse and branch.name in before for branch in branches)
+        backward_end = chunk.end + 1 if enters_in_reverse else chunk.end
+        forward_end = chunk.end if self.net.forward_lookahead else chunk.stop
+        reverse = any(branch.reverse for branch in branches)
+        forward = any(not branch.reverse for branch in branches)
+
+        def flow(n: int, neighbour: int) -> Tensor:
+            return self.net.flow(padded[n].to(self.device), padded[neighbour].to(self.device)).cpu()
+
         for n in range(chunk.start, chunk.end):
             frame = self.frames[n]
-            if to_previous and chunk.scene < n < back_reach and frame.to_previous is None:
-                frame.to_previous = self._flow(n, n - 1)
-            if self.net.bidirectional and n + 1 < chunk.end + enters_in_reverse and frame.to_next is None:
-                frame.to_next = self._flow(n, n + 1)
+            if forward and chunk.scene < n < forward_end and frame.to_previous is None:
+                frame.to_previous = flow(n, n - 1)
+            if reverse and n + 1 < backward_end and frame.to_next is None:
+                frame.to_next = flow(n, n + 1)
 
-    def _flow(self, n: int, neighbour: int) -> Tensor:
-        return self.net.flow(*(self.frames.padded(i).to(self.device) for i in (n, neighbour))).cpu()
-
-    def _upscale_tile(self, chunk: Chunk, tile: Tile, before: Mapping[str, State], after: States) -> Iterator[Tensor]:
-        """The HR crops (3, scale*crop_h, scale*crop_w) of one tile; forward branches' states after it go to `after`."""
+    def _upscale_tile(
+        self, chunk: Chunk, tile: Tile, padded: Padded, before: States, after: States
+    ) -> Iterator[Tensor]:
+        """The HR crops (3, scale*crop_h, scale*crop_w) of one tile; the states in which it is left go to `after`."""
         with torch.inference_mode():
-            window = self._window(chunk, tile, before)
+            window = self._window(chunk, tile, padded, before)
             steps = upsample_window(self.net, window)
         while True:
             with torch.inference_mode():
@@ -167,20 +188,16 @@ class Runner:
             yield hr[0]
         after.update({b.name: window.states[b.name] for b in self.net.branches if not b.reverse})
 
-    def _window(self, chunk: Chunk, tile: Tile, states: Mapping[str, State]) -> Window:
+    def _window(self, chunk: Chunk, tile: Tile, padded: Padded, states: States) -> Window:
         """A tile of the chunk, with all that the branches need, on the device."""
-        net, frames = self.net, self.frames
-        first = max(chunk.scene, chunk.start - net.context)
-        last = chunk.end + net.context
-        length = None
-        if chunk.scene_end is not None:
-            last, length = min(last, chunk.scene_end), chunk.scene_end - chunk.scene
-        lr = [tile.crop(frames.padded(n)).to(self.device) for n in range(first, last)]
+        net, h = self.net, padded[chunk.start].shape[-2]
+        length = None if chunk.scene_end is None else chunk.scene_end - chunk.scene
+        first = min(padded)
+        lr = [tile.crop(padded[n]).to(self.device) for n in sorted(padded)]
         encoded: list[Features] = [
             net.encode(lr, n - first, number=n - chunk.scene, length=length) for n in range(chunk.start, chunk.end)
         ]
-        seen = [frames[n] for n in range(chunk.start, chunk.end)]
-        h = frames.padded(chunk.start).shape[-2]
+        seen = [self.frames[n] for n in range(chunk.start, chunk.end)]
 
         def crop(x: Tensor | None) -> Tensor | None:
             return None if x is None else tile.crop(x).to(self.device)

@@ -14,12 +14,15 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from vsrcli.engine.chunk import Chunk, Frames, Runner, States
-from vsrcli.engine.exact import sweeps
+from vsrcli.engine.chunk import Chunk, ChunkRunner, Frames, States
+from vsrcli.engine.exact import entry_name, sweeps
 from vsrcli.engine.plan import Plan
 from vsrcli.engine.scenes import SceneDetector
 from vsrcli.errors import OutOfMemoryError
-from vsrcli.nets.recurrent import Branch, RecurrentNet, State
+from vsrcli.nets.recurrent import RecurrentNet, State
+
+Store = MutableMapping[str, State]
+"""Tensors by name: a dict, or what keeps them elsewhere than in memory."""
 
 
 @dataclass
@@ -29,8 +32,9 @@ class Engine:
     `push(frame)` and `flush()` take and give frames (3, h, w) in [0, 1] (not clamped at the output); both return an
     iterator that must be used up before the next call. `say` receives a line when something is changed to go on.
 
-    The exact way puts a scene's frames and states into `aside`, by name, until they are used; where a job goes on, it
-    may find there the states that the run before had put in. `swept` hears how many frames of how many it has seen.
+    The exact way keeps a scene's frames in `frame_store` and the states that it has swept for in `state_store`, until
+    they are used; what a run before has left in the latter is not swept for again. `swept` hears how many frames of how
+    many the sweeps of a scene have seen, and with which frame the scene ends.
     """
 
     net: RecurrentNet
@@ -38,12 +42,13 @@ class Engine:
     device: torch.device
     detector: SceneDetector | None = field(default_factory=SceneDetector)
     say: Callable[[str], None] = lambda line: None
-    aside: MutableMapping[str, State] = field(default_factory=dict)
-    swept: Callable[[int, int], None] = lambda done, total: None
+    frame_store: Store = field(default_factory=dict)
+    state_store: Store = field(default_factory=dict)
+    swept: Callable[[int, int, int], None] = lambda done, total, scene_end: None
 
     def __post_init__(self) -> None:
-        self._frames = Frames(self.net, self.aside if self.plan.exact else None)
-        self._runner = Runner(self.net, self._frames, self.device)
+        self._frames = Frames(self.frame_store if self.plan.exact else None)
+        self._runner = ChunkRunner(self.net, self._frames, self.device)
         self._pushed = 0
         self._next = 0
         self._scene = 0
@@ -111,9 +116,10 @@ class Engine:
             yield from self._upscale(chunk)
             self._next = chunk.stop
             self._frames.drop(self._next - self._past)
-            for name in [aside_name(branch, chunk) for branch in self.net.branches]:
-                if name in self.aside:
-                    del self.aside[name]
+            if self.plan.exact:
+                for name in [entry_name(branch, chunk) for branch in self.net.branches]:
+                    if name in self.state_store:
+                        del self.state_store[name]
 
     def _next_chunk(self, ended: bool) -> Chunk | None:
         """The chunk that starts at the next frame, or None if frames that it must see are still to come."""
@@ -129,64 +135,65 @@ class Engine:
         border = scene_end if window is None else (start // window + 1) * window
         assert border is not None
         stop = border if scene_end is None else min(border, scene_end)
-        lookahead = self.plan.lookahead if self.net.bidirectional and not self.plan.exact else 0
-        end = stop + lookahead if scene_end is None else min(stop + lookahead, scene_end)
+        ahead = self.plan.reach if self.net.bidirectional else 0
+        end = stop + ahead if scene_end is None else min(stop + ahead, scene_end)
         return Chunk(start, stop, end, self._scene, scene_end)
 
     def _upscale(self, chunk: Chunk) -> Iterator[Tensor]:
         """The chunk's HR frames. Short of memory, goes on with smaller tiles where it was."""
         done = 0
         while True:
-            states = self._entering(chunk)
+            after: States = {}
             try:
-                for i, hr in enumerate(self._runner.upscale(chunk, self.plan, states)):
+                for i, hr in enumerate(self._runner.upscale(chunk, self.plan, self._entering(chunk), after)):
                     if i >= done:
                         done += 1
                         yield hr
-                self._states = {b.name: states[b.name] for b in self.net.branches if not b.reverse}
+                self._states = after
                 return
             except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
-                self._make_room(error)
+                if not is_out_of_memory(error):
+                    raise
+            self._make_room()
 
     def _sweep(self, scene_end: int) -> None:
-        """Put aside the states in which branches enter the chunks from the next frame to the scene's end."""
+        """Store the states in which branches enter the chunks from the next frame to the scene's end."""
         chunks = [self._chunk(self._next, scene_end)]
         while chunks[-1].stop < scene_end:
             chunks.append(self._chunk(chunks[-1].stop, scene_end))
-        work = list(sweeps(self.net.branches, chunks))
-        total, done = sum(len(chunk) for _, chunk, _ in work), 0
-        for branch, chunk, entered in work:
-            name = aside_name(branch, entered)
-            while name not in self.aside:
+        steps = list(sweeps(self.net.branches, chunks))
+        total, done = sum(len(chunk) for _, chunk, _ in steps), 0
+        for branch, chunk, entered in steps:
+            self.swept(done, total, scene_end)
+            while entry_name(branch, entered) not in self.state_store:
                 try:
-                    self.aside[name] = self._runner.sweep(chunk, self.plan, self._entering(chunk), branch)
+                    state = self._runner.sweep(chunk, self.plan, self._entering(chunk), branch)
+                    self.state_store[entry_name(branch, entered)] = state
+                    break
                 except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
-                    self._make_room(error)
+                    if not is_out_of_memory(error):
+                        raise
+                self._make_room()
             done += len(chunk)
-            self.swept(done, total)
+        if total:
+            self.swept(total, total, scene_end)
         self._swept_to = scene_end
 
     def _entering(self, chunk: Chunk) -> States:
-        """The states in which branches enter a chunk: those carried on from the one before, and those put aside."""
+        """The states in which branches enter a chunk: those carried on from the one before, and those swept for."""
         states = dict(self._states) if chunk.start == self._next else {}
-        for branch in self.net.branches:
-            if (name := aside_name(branch, chunk)) in self.aside:
-                states[branch.name] = self.aside[name]
+        if self.plan.exact:
+            stored = {b.name: self.state_store.get(entry_name(b, chunk)) for b in self.net.branches}
+            states |= {name: state for name, state in stored.items() if state is not None}
         return states
 
-    def _make_room(self, error: Exception) -> None:
-        """Go over to smaller tiles. Raises `error` if it is not of memory, OutOfMemoryError if none are smaller."""
-        if not is_out_of_memory(error):
-            raise error
-        self.plan = self.plan.smaller(*self._frames.padded(self._next).shape[-2:])
+    def _make_room(self) -> None:
+        """Go over to smaller tiles, when nothing holds what the failed step had made. Raises OutOfMemoryError if none
+        are smaller."""
+        self.plan = self.plan.smaller(*self._frames.size)
         self.say(f"out of memory: going on with tiles of {self.plan.tile[0]}x{self.plan.tile[1]}")  # type: ignore[index]
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-
-
-def aside_name(branch: Branch, chunk: Chunk) -> str:
-    """Under which the state is put aside in which a branch enters a chunk."""
-    return f"{branch.name}.{chunk.start}"
 
 
 def is_out_of_memory(error: BaseException) -> bool:

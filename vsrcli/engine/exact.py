@@ -6,7 +6,7 @@ nothing but those states. The branches before it run along inside each window, f
 have kept. When all branches but the last have been swept, the windows are upscaled in order, and the last branch, which
 runs forward, carries its state on as ever.
 
-BasicVSR and IconVSR need one sweep, of the backward branch: a third to a half more arithmetic than the scene at once.
+BasicVSR and IconVSR need one sweep, of the backward branch: some 40 % more arithmetic than the scene at once takes.
 BasicVSR++ needs three, of one, two and three branches: two and a half times the arithmetic.
 """
 
@@ -23,3 +23,8 @@ def sweeps(branches: Sequence[Branch], chunks: Sequence[Chunk]) -> Iterator[tupl
         order = list(reversed(chunks)) if branch.reverse else list(chunks)
         for chunk, entered in pairwise(order):
             yield branch, chunk, entered
+
+
+def entry_name(branch: Branch, chunk: Chunk) -> str:
+    """The name of the state in which a branch enters a chunk."""
+    return f"{branch.name}.{chunk.start}"

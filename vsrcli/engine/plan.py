@@ -37,7 +37,7 @@ _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 class Plan:
     """How the engine runs. `window` None: a scene at a time; `tile` (w, h) in LR pixels, None: whole frames.
 
-    `exact`: in windows, with the result of a scene at a time (exact.py); `lookahead` does not count then.
+    `exact`: in windows, with the result of a scene at a time (exact.py), whatever the `lookahead`.
     """
 
     window: int | None = WINDOW
@@ -45,6 +45,11 @@ class Plan:
     tile: tuple[int, int] | None = None
     halo: int = HALO
     exact: bool = False
+
+    @property
+    def reach(self) -> int:
+        """How many frames past a window are run for reverse branches."""
+        return 0 if self.exact else self.lookahead
 
     def smaller(self, height: int, width: int) -> "Plan":
         """A plan that needs less memory, for frames of that size. Raises OutOfMemoryError if there is none."""
@@ -115,14 +120,28 @@ def estimate_host(net: RecurrentNet, height: int, width: int, plan: Plan, *, fra
     whole = height * width
     hr = whole * net.scale**2
     canvas = window * hr * 3 * 4 if _crop(plan, height, width) < whole else 0
-    return held * whole * FRAME_BYTES + canvas + hr * (QUEUED_FRAMES * 3 * 4 + ENCODER_FRAMES * 3 // 2)
+    entering = len(net.branches) * state_bytes(net, height, width) if plan.exact else 0
+    return held * whole * FRAME_BYTES + canvas + entering + hr * (QUEUED_FRAMES * 3 * 4 + ENCODER_FRAMES * 3 // 2)
+
+
+def state_bytes(net: RecurrentNet, height: int, width: int) -> int:
+    """Of the state of one branch."""
+    return height * width * net.state_channels * 4
+
+
+def estimate_disk(net: RecurrentNet, height: int, width: int, plan: Plan, *, bit_depth: int = 8) -> int:
+    """Bytes that the exact way keeps on disk for each frame of a scene, until the frame is upscaled: LR and states."""
+    if not plan.exact or plan.window is None:
+        return 0
+    states = (len(net.branches) - 1) * state_bytes(net, height, width) // plan.window
+    return height * width * 3 * (1 if bit_depth == 8 else 2) + states
 
 
 def _lengths(net: RecurrentNet, plan: Plan, frames: int | None) -> tuple[int, int]:
     """The longest window, and with its lookahead."""
     longest = UNKNOWN_FRAMES if frames is None else frames
     window = longest if plan.window is None else min(plan.window, longest)
-    return window, min(window + (plan.lookahead if net.bidirectional and not plan.exact else 0), longest)
+    return window, min(window + (plan.reach if net.bidirectional else 0), longest)
 
 
 def _crop(plan: Plan, height: int, width: int) -> int:
@@ -163,7 +182,9 @@ def _ever_smaller(net: RecurrentNet, height: int, width: int, wanted: Plan, fixe
     tilings = [wanted]
     while not fixed_tile and max(tilings[-1].tile or (width, height)) > MIN_TILE:
         tilings.append(tilings[-1].smaller(height, width))
-    shorter = [w for w in (WINDOW // 2, 8, 4) if net.bidirectional and wanted.window is not None and w < wanted.window]
+    # in the exact way a shorter window would have more states stored
+    may_shrink = net.bidirectional and wanted.window is not None and not wanted.exact
+    shorter = [w for w in (WINDOW // 2, 8, 4) if may_shrink and wanted.window is not None and w < wanted.window]
     for windows in ([wanted.window, *shorter[:1]], shorter[1:]):
         for tiling in tilings:
             for window in windows:

@@ -59,6 +59,7 @@ class BasicVSRPP(RecurrentNet):
     min_size = 64
     reconstruct_reach = 14  # as BasicVSR, after a trunk of 11 convolutions
     stored_channels = 256
+    state_channels = 130
     working_channels = 1500
 
     def __init__(self, channels: int = 64, blocks: int = 7) -> None:

@@ -58,7 +58,8 @@ class RecurrentNet(nn.Module):
     must be for the steps (`forward` and the engine pad frames accordingly and crop the result);
     `reconstruct_reach` how many LR pixels around a pixel `reconstruct` looks at (0: it must see whole frames).
     For planning memory, in channels per LR pixel: `stored_channels` are kept for each frame of a window,
-    `working_channels` (float32) are alive at the peak of a step, `flow_channels` (float32) at the peak of `flow`.
+    `state_channels` (float32) make a branch's state, `working_channels` (float32) are alive at the peak of a step,
+    `flow_channels` (float32) at the peak of `flow`.
     """
 
     branches: ClassVar[tuple[Branch, ...]]
@@ -69,6 +70,7 @@ class RecurrentNet(nn.Module):
     reconstruct_reach: int = 0
     scale: int = 4
     stored_channels: int = 64
+    state_channels: int = 64
     working_channels: int = 512
     flow_channels: int = 256
 
@@ -213,10 +215,12 @@ def _visit(
     net: RecurrentNet, branch: Branch, window: Window, frames: list[Features], count: int
 ) -> Iterator[tuple[int, State]]:
     """Take one branch through the first `count` frames, in its direction; yields each frame's index and the state."""
-    state = window.states.get(branch.name)
+    state: State | None = window.states.get(branch.name)
     flows = window.to_next if branch.reverse else window.to_previous
     for i in range(count - 1, -1, -1) if branch.reverse else range(count):
-        frames[i][branch.name], state = net.propagate(branch.name, frames[i], flows[i] if state else None, state)
+        frames[i][branch.name], state = net.propagate(
+            branch.name, frames[i], None if state is None else flows[i], state
+        )
         yield i, state
 
 

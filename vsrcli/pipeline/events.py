@@ -10,14 +10,15 @@ class Event:
 
     `kind` is "note" or "warning" (a line in `text`), "download" (`done` of `total` bytes), "start" (frame `done` is
     the first to be made now, of `total` if known), "frame" (`done` of `total` frames are made; the `text` of both says
-    how, if not by upscaling), "sweep" (before a scene is upscaled exactly, `done` of `total` frames have been seen),
-    "assemble" or "done".
+    how, if not by upscaling), "sweep" (before the scene that ends at frame `until` is upscaled exactly, `done` of
+    `total` frames have been seen), "assemble" or "done".
     """
 
     kind: str
     text: str = ""
     done: int = 0
     total: int | None = None
+    until: int = 0
 
 
 OnEvent = Callable[[Event], None]

@@ -105,7 +105,7 @@ class Job:
         for part in sorted(path.iterdir()) if path.is_dir() else [path]:
             sync(part)
         if state is not None:
-            save_durably(state, self._state_path(index))
+            save_tensors(state, self._state_path(index))
         write_durably(self._record_path(index), json.dumps({"pts": pts, "last": last}).encode())
         self._state_path(index - 1).unlink(missing_ok=True)
         self.segments.append(Segment(path, tuple(pts), last))
@@ -205,13 +205,17 @@ def write_durably(path: Path, data: bytes) -> None:
         sync(path.parent)
 
 
-def save_durably(tensors: dict[str, torch.Tensor], path: Path) -> None:
-    """Write a safetensors file in the same way. Raises OutputError where it cannot be written."""
+def save_tensors(tensors: dict[str, torch.Tensor], path: Path, *, durably: bool = True) -> None:
+    """Write a safetensors file, `durably` in the same way. Raises OutputError where it cannot be written."""
     temporary = path.with_name(path.name + ".part")
     try:
+        path.parent.mkdir(exist_ok=True)
         save_file(tensors, temporary)
-        sync(temporary)
+        if durably:
+            sync(temporary)
         temporary.replace(path)
+        if durably and os.name == "posix":
+            sync(path.parent)
     except (OSError, SafetensorError) as error:
         raise OutputError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from None
 

@@ -94,7 +94,7 @@ def make_plan(
         raise UsageError("--propagation exact looks ahead to the end of the scene: leave out --lookahead")
     wanted = Plan(
         window=WINDOW if options.window is None else options.window,
-        lookahead=0 if exact else LOOKAHEAD if options.lookahead is None else options.lookahead,
+        lookahead=LOOKAHEAD if options.lookahead is None else options.lookahead,
         exact=exact,
     )
     if not net.bidirectional:

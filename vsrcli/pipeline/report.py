@@ -32,6 +32,7 @@ def plan_report(task: Task) -> dict[str, Any]:
         "lookahead": plan.lookahead,
         "tile": None if plan.tile is None else list(plan.tile),
         "memory_bytes": task.memory,
+        "disk_bytes_per_frame": task.disk,
         "encode": task.sink.settings(),
         "warnings": task.warnings,
     }

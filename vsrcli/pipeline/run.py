@@ -10,12 +10,12 @@ from vsrcli import __version__
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import QUEUED_FRAMES
 from vsrcli.errors import InterruptedJobError, OutputError, UsageError
-from vsrcli.pipeline.aside import Aside
 from vsrcli.pipeline.batch import MADE_BY_VSR
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.job import Job, fingerprint
 from vsrcli.pipeline.stages import Encoder, Pipe, decode_stage, upscale_stage
 from vsrcli.pipeline.task import Task, job_folder
+from vsrcli.pipeline.tensor_folder import TensorFolder
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,12 @@ def run(task: Task, on_event: OnEvent = lambda event: None) -> Result:
         on_event(Event("assemble", total=job.frames))
         task.sink.finish(job.segments, output_tags(task), warn)
     except KeyboardInterrupt:
+        swept = " and what was swept" if swept_states(job) else ""
         raise InterruptedJobError(
-            f"stopped; {job.frames} frames are safe in {job.folder}: run the same command again to go on"
+            f"stopped; {job.frames} frames{swept} are safe in {job.folder}: run the same command again to go on"
         ) from None
     except BaseException:
-        if not job.segments:
+        if not (job.segments or swept_states(job)):
             job.remove()
         raise
     else:
@@ -90,13 +91,21 @@ def output_tags(task: Task) -> dict[str, str]:
 
 def _make_segments(task: Task, job: Job, on_event: OnEvent, warn: Callable[[str], None]) -> None:
     """Decode, upscale and encode what is not yet in finished segments."""
+    frame_store = TensorFolder(job.folder / "frames", durable=False)
+
+    def swept(done: int, total: int, scene_end: int) -> None:
+        if encoder.error is not None:
+            raise encoder.error
+        on_event(Event("sweep", done=done, total=total, until=scene_end))
+
     engine = Engine(
         task.model.net,
         job.plan,
         task.device,
         say=warn,
-        aside=Aside(job.folder / "aside"),
-        swept=lambda done, total: on_event(Event("sweep", done=done, total=total)),
+        frame_store=frame_store,
+        state_store=swept_states(job),
+        swept=swept,
     )
     state = job.state()
     if state is not None:
@@ -125,3 +134,9 @@ def _make_segments(task: Task, job: Job, on_event: OnEvent, warn: Callable[[str]
         stop.set()
         for thread in threads:
             thread.join()
+        frame_store.remove()
+
+
+def swept_states(job: Job) -> TensorFolder:
+    """The states that the exact way has swept for and still needs; there are none in other jobs."""
+    return TensorFolder(job.folder / "states", durable=True)

@@ -9,7 +9,7 @@ import torch
 
 from vsrcli import __version__, zoo
 from vsrcli.engine.device import pick_device, pick_precision, place
-from vsrcli.engine.plan import WINDOW, Plan, estimate, parse_size
+from vsrcli.engine.plan import WINDOW, Plan, estimate, estimate_disk, parse_size
 from vsrcli.errors import OutputError, OutputExistsError, UsageError
 from vsrcli.media.containers import CONTAINERS
 from vsrcli.media.images import WRITABLE_SUFFIXES
@@ -45,6 +45,12 @@ class Task:
         return estimate(
             self.model.net, self.info.height, self.info.width, self.plan, self.dtype, self.device, frames=self.frames
         )
+
+    @property
+    def disk(self) -> int:
+        """Bytes that lie on disk, beside the output, for each frame of a scene until it is upscaled."""
+        info = self.info
+        return estimate_disk(self.model.net, info.height, info.width, self.plan, bit_depth=info.bit_depth)
 
     @property
     def segment_frames(self) -> int:

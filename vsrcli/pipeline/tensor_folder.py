@@ -1,0 +1,63 @@
+"""What the exact way keeps on disk instead of in memory: a folder of small safetensors files."""
+
+import shutil
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load
+
+from vsrcli.errors import OutputError
+from vsrcli.nets.recurrent import State
+from vsrcli.pipeline.job import save_tensors
+
+SUFFIX = ".tensors"
+
+
+class TensorFolder(MutableMapping[str, State]):
+    """Tuples of tensors by name, in a folder that is made when it is needed.
+
+    `durable`: what is there is there, and whole, after a crash too; else the folder begins empty. Raises OutputError
+    where a file cannot be written, or cannot be read again.
+    """
+
+    def __init__(self, folder: Path, *, durable: bool) -> None:
+        self.folder, self.durable = folder, durable
+        if not durable:
+            self.remove()
+
+    def remove(self) -> None:
+        """Delete the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / (name + SUFFIX)
+
+    def __setitem__(self, name: str, state: State) -> None:
+        tensors = {f"{i:02d}": tensor.contiguous() for i, tensor in enumerate(state)}
+        save_tensors(tensors, self._path(name), durably=self.durable)
+
+    def __getitem__(self, name: str) -> State:
+        path = self._path(name)
+        try:
+            tensors = load(path.read_bytes())
+        except FileNotFoundError:
+            raise KeyError(name) from None
+        except (OSError, SafetensorError) as error:
+            raise OutputError(f"{path} cannot be read ({error}): delete it and run again") from None
+        return tuple(tensors[key] for key in sorted(tensors))
+
+    def __contains__(self, name: object) -> bool:
+        return self._path(str(name)).exists()
+
+    def __delitem__(self, name: str) -> None:
+        try:
+            self._path(name).unlink()
+        except FileNotFoundError:
+            raise KeyError(name) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return (path.name.removesuffix(SUFFIX) for path in self.folder.glob("*" + SUFFIX))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
