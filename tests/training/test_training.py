@@ -23,14 +23,15 @@ from vsrcli.nets.repvsr import RepVSR
 from vsrcli.quality import degrade, metrics
 from vsrcli.training import curve, pictures, recipe, stills
 from vsrcli.training.answers import add_answers
-from vsrcli.training.data import Pack, Sampler, validation_pairs
+from vsrcli.training.data import Pack, Sampler
 from vsrcli.training.distill import ConvLSTM, SpaceTime, attention
 from vsrcli.training.losses import charbonnier, endpoint_error, flow_warping, unrest
 from vsrcli.training.muon import Muon, orthogonalised
 from vsrcli.training.pack import compact, pack
 from vsrcli.training.real import CODECS, lower_real, transcode
 from vsrcli.training.refit import feature_loss
-from vsrcli.training.trainer import Trainer, learning_rate
+from vsrcli.training.trainer import Trainer
+from vsrcli.training.validation import validation_pairs
 from vsrcli.training.warm import take_over
 from vsrcli.zoo import formats, loading
 
@@ -94,12 +95,12 @@ def test_all_recipes_that_ship_are_valid() -> None:
 
 def test_the_rate_warms_up_and_falls() -> None:
     cosine = recipe.OptimiserRecipe(iterations=100, rate=1.0, final_rate=0.1, warmup=10)
-    assert learning_rate(cosine, 0) == pytest.approx(0.1)
-    assert learning_rate(cosine, 10) == pytest.approx(1.0)
-    assert learning_rate(cosine, 55) == pytest.approx(0.55)
-    assert learning_rate(cosine, 100) == pytest.approx(0.1)
+    assert cosine.rate_at(0) == pytest.approx(0.1)
+    assert cosine.rate_at(10) == pytest.approx(1.0)
+    assert cosine.rate_at(55) == pytest.approx(0.55)
+    assert cosine.rate_at(100) == pytest.approx(0.1)
     step = replace(cosine, schedule="step", step=40)
-    assert [learning_rate(step, i) for i in (39, 40, 80)] == [1.0, 0.5, 0.25]
+    assert [step.rate_at(i) for i in (39, 40, 80)] == [1.0, 0.5, 0.25]
 
 
 def test_a_batch_depends_on_its_number_alone(packed: Path) -> None:

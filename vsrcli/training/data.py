@@ -22,8 +22,6 @@ from vsrcli.quality import degrade
 from vsrcli.training.pictures import decompress
 from vsrcli.training.recipe import DataRecipe
 
-VALIDATION_CLIPS = 9
-
 Pair = tuple[Tensor, Tensor]
 """LR and HR frames: (n, t, 3, h, w) and (n, t, 3, s*h, s*w), float32 in [0, 1]."""
 
@@ -141,24 +139,6 @@ class Sampler:
         if self.recipe.answers and answer is not None:
             crop["answer"] = cut(answer, s)
         return crop
-
-
-def validation_pairs(pack: Pack, degradation: str, scale: int) -> list[Pair]:
-    """Clips that are kept from training, whole, at most VALIDATION_CLIPS spread over all: LR and HR with n = 1."""
-    pairs = []
-    for name in spread(pack.names("validation")):
-        hr, lr = pack.pair("validation", name)
-        if degradation == "real" and lr is None:
-            continue
-        target = degrade.crop_to_multiple(hr[None].float() / 255, scale)
-        given = lr[None].float() / 255 if degradation == "real" and lr is not None else None
-        pairs.append((lower(target, degradation, scale) if given is None else given, target))
-    return pairs
-
-
-def spread(names: list[str]) -> list[str]:
-    """At most VALIDATION_CLIPS of the names, evenly spread."""
-    return names[:: -(-len(names) // VALIDATION_CLIPS) or 1]
 
 
 def lower(hr: Tensor, degradation: str, scale: int) -> Tensor:

@@ -12,8 +12,9 @@ from torch import Tensor
 from vsrcli.errors import InputError, UsageError
 from vsrcli.quality.degrade import imresize
 from vsrcli.training import pictures, stills
-from vsrcli.training.data import Pack, in_turns, spread, write_pack
+from vsrcli.training.data import Pack, in_turns, write_pack
 from vsrcli.training.real import lower_real
+from vsrcli.training.validation import spread
 
 VIDEO_SUFFIXES = {".mp4", ".mkv", ".mov", ".webm", ".avi", ".ts", ".mpg", ".mpeg", ".wmv", ".264", ".265", ".m4v"}
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}

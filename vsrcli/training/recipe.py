@@ -1,5 +1,6 @@
 """Recipes: small TOML files that say everything a training run depends on but the data and the time."""
 
+import math
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.resources import files
@@ -89,6 +90,15 @@ class OptimiserRecipe:
     slow: tuple[str, ...] = ()
     seed: int = 0
     method: str = "adam"
+
+    def rate_at(self, iteration: int) -> float:
+        """Linear warm-up, then a cosine fall to `final_rate` or a halving every `step` iterations."""
+        if iteration < self.warmup:
+            return self.rate * (iteration + 1) / self.warmup
+        if self.schedule == "step":
+            return float(self.rate * 0.5 ** (iteration // self.step))
+        progress = min(1.0, (iteration - self.warmup) / max(1, self.iterations - self.warmup))
+        return self.final_rate + (self.rate - self.final_rate) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ import torch
 from vsrcli.engine.device import pick_device, pick_precision, place
 from vsrcli.errors import UsageError
 from vsrcli.nets.recurrent import RecurrentNet
-from vsrcli.training.data import Pack, validation_pairs
-from vsrcli.training.trainer import score
+from vsrcli.training.data import Pack
+from vsrcli.training.validation import score, validation_pairs
 
 Say = Callable[[str], None]
 

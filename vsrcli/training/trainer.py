@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,15 @@ from torch import Tensor, nn
 from vsrcli.errors import InputError, UsageError
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.nets.reparam import merged_once, merged_state, reparameterize
-from vsrcli.quality import degrade, metrics
 from vsrcli.training import card
-from vsrcli.training.data import Pack, Pair, Sampler, validation_pairs
+from vsrcli.training.data import Pack, Pair, Sampler
 from vsrcli.training.distill import SpaceTime, Teacher, feature_channels, tapped
 from vsrcli.training.losses import DISTANCES, endpoint_error, flow_warping, unrest
 from vsrcli.training.muon import Muon
 from vsrcli.training.recipe import OptimiserRecipe, Recipe
 from vsrcli.training.refit import feature_loss
 from vsrcli.training.unroll import clip_flows, unroll
+from vsrcli.training.validation import score, validation_pairs
 from vsrcli.training.warm import take_over
 
 Say = Callable[[str], None]
@@ -97,7 +98,7 @@ class Trainer:
         """One iteration: what the log says of it."""
         recipe, optimiser = self.recipe, self.optimiser
         lr, hr = self._batch()
-        rate = learning_rate(recipe.optimiser, self.iteration)
+        rate = recipe.optimiser.rate_at(self.iteration)
         for group in optimiser.param_groups:
             group["lr"] = rate * group["factor"]
         flow_only = self.iteration < recipe.optimiser.flow_iterations
@@ -136,13 +137,11 @@ class Trainer:
         if flow_only:
             with merged_once(self.net):
                 flows = clip_flows(self.net, lr, forward=False)
-        elif self.space_time:
-            with tapped(self.net) as seen:
-                sr, flows = unroll(self.net, lr)
-            loss = DISTANCES[recipe.kind](sr, hr) + self._distil(lr, sr, torch.stack(seen, 1))
         else:
-            sr, flows = unroll(self.net, lr)
-            loss = DISTANCES[recipe.kind](sr, hr) + self._distil(lr, sr, None)
+            tap: AbstractContextManager[list[Tensor]] = tapped(self.net) if self.space_time else nullcontext([])
+            with tap as seen:
+                sr, flows = unroll(self.net, lr)
+            loss = DISTANCES[recipe.kind](sr, hr) + self._distil(lr, sr, seen)
         if recipe.steady and not flow_only:
             loss = loss + recipe.steady * unrest(sr, hr, recipe.kind)
         if not (recipe.flow or flow_only):
@@ -155,15 +154,18 @@ class Trainer:
             return flow_loss + recipe.flow_teaching * endpoint_error(flows, self.teacher.flows(lr)), flow_loss
         return flow_loss, flow_loss
 
-    def _distil(self, lr: Tensor, sr: Tensor, features: Tensor | None) -> Tensor:
-        """What the teacher adds to the loss: its frames as targets, its attention in space and its memory in time."""
+    def _distil(self, lr: Tensor, sr: Tensor, seen: list[Tensor]) -> Tensor:
+        """What the teacher adds to the loss: its frames as targets, its attention in space and its memory in time.
+
+        `seen` are the student's features of each frame, where those are asked for.
+        """
         recipe = self.recipe.loss
         if self.teacher is None or not (recipe.output or recipe.space or recipe.time):
             return lr.new_zeros(())
         taught, teacher_features = self.teacher(lr)
         loss = recipe.output * DISTANCES[recipe.kind](sr, taught)
-        if self.space_time and features is not None:
-            space, time_ = self.space_time(features, teacher_features)
+        if self.space_time:
+            space, time_ = self.space_time(torch.stack(seen, 1), teacher_features)
             loss = loss + recipe.space * space + recipe.time * time_
         return loss
 
@@ -296,27 +298,6 @@ def build(recipe: Recipe, say: Say) -> RecurrentNet:
             raise UsageError(f"recipe {recipe.name}: nothing of {recipe.net.start} fits the net")
         say(f"took over {taken} tensors of {recipe.net.start}, which has {len(given)}")
     return net
-
-
-def learning_rate(recipe: OptimiserRecipe, iteration: int) -> float:
-    """Linear warm-up, then a cosine fall to `final_rate` or a halving every `step` iterations."""
-    if iteration < recipe.warmup:
-        return recipe.rate * (iteration + 1) / recipe.warmup
-    if recipe.schedule == "step":
-        return float(recipe.rate * 0.5 ** (iteration // recipe.step))
-    progress = min(1.0, (iteration - recipe.warmup) / max(1, recipe.iterations - recipe.warmup))
-    return recipe.final_rate + (recipe.rate - recipe.final_rate) * 0.5 * (1 + math.cos(math.pi * progress))
-
-
-@torch.no_grad()
-def score(net: RecurrentNet, pairs: list[Pair], device: torch.device) -> tuple[float, float]:
-    """Mean PSNR-Y of the net and of MATLAB's bicubic on clips, over all their frames."""
-    ours, bicubic = [], []
-    for lr, hr in pairs:
-        target = metrics.planes(hr)
-        ours.append(metrics.psnr(metrics.planes(net(lr.to(device)).cpu()), target).mean())
-        bicubic.append(metrics.psnr(metrics.planes(degrade.imresize(lr, net.scale)), target).mean())
-    return torch.stack(ours).mean().item(), torch.stack(bicubic).mean().item()
 
 
 def _groups(net: nn.Module, recipe: OptimiserRecipe) -> list[dict[str, Any]]:

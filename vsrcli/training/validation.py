@@ -1,0 +1,38 @@
+"""How a net does on clips that are kept from training."""
+
+import torch
+
+from vsrcli.nets.recurrent import RecurrentNet
+from vsrcli.quality import degrade, metrics
+from vsrcli.training.data import Pack, Pair, lower
+
+VALIDATION_CLIPS = 9
+
+
+def validation_pairs(pack: Pack, degradation: str, scale: int) -> list[Pair]:
+    """Clips that are kept from training, whole, at most VALIDATION_CLIPS spread over all: LR and HR with n = 1."""
+    pairs = []
+    for name in spread(pack.names("validation")):
+        hr, lr = pack.pair("validation", name)
+        if degradation == "real" and lr is None:
+            continue
+        target = degrade.crop_to_multiple(hr[None].float() / 255, scale)
+        given = lr[None].float() / 255 if degradation == "real" and lr is not None else None
+        pairs.append((lower(target, degradation, scale) if given is None else given, target))
+    return pairs
+
+
+def spread(names: list[str]) -> list[str]:
+    """At most VALIDATION_CLIPS of the names, evenly spread."""
+    return names[:: -(-len(names) // VALIDATION_CLIPS) or 1]
+
+
+@torch.no_grad()
+def score(net: RecurrentNet, pairs: list[Pair], device: torch.device) -> tuple[float, float]:
+    """Mean PSNR-Y of the net and of MATLAB's bicubic on clips, over all their frames."""
+    ours, bicubic = [], []
+    for lr, hr in pairs:
+        target = metrics.planes(hr)
+        ours.append(metrics.psnr(metrics.planes(net(lr.to(device)).cpu()), target).mean())
+        bicubic.append(metrics.psnr(metrics.planes(degrade.imresize(lr, net.scale)), target).mean())
+    return torch.stack(ours).mean().item(), torch.stack(bicubic).mean().item()
