@@ -55,6 +55,7 @@ def test_what_cancels_is_mixed_and_what_harms_is_left_out(models: list[str], pac
     for key, value in mixed.net.state_dict().items():
         torch.testing.assert_close(value, (a[key] + b[key]) / 2, atol=1e-3, rtol=1e-3)
     assert mixed.degradation == "bi"
+    assert formats.read(tmp_path / "out.safetensors")[1]["mean_of"] == ["a.safetensors", "b.safetensors"]
 
 
 def test_one_model_is_scored(models: list[str], pack: Path, tmp_path: Path) -> None:

@@ -58,8 +58,11 @@ def cook(models: list[str], packs: list[Path], output: Path, *, device: str = "a
         say(f"with {name}: {reached:.3f} dB, {'taken in' if reached >= psnr else 'left out'}")
         if reached >= psnr:
             taken, soup, psnr = [*taken, name], tried, reached
-    about = {"scale": first.scale, "degradation": first.degradation, "mean_of": taken}
-    formats.save(output, soup, arch=first.arch, config=config_of(first.path), extra=about, dtype=torch.float16)
+    files = {name: model.path for name, model in zip(models, loaded, strict=True)}
+    state, known = formats.read(files[best])
+    architecture, config, _ = formats.identify(state, known, files[best])
+    about = {**known, "scale": first.scale, "degradation": first.degradation, "mean_of": [Path(n).name for n in taken]}
+    formats.save(output, soup, arch=architecture.name, config=config, extra=about, dtype=torch.float16)
     return psnr, bicubic
 
 
@@ -70,11 +73,3 @@ def mean(nets: list[RecurrentNet]) -> RecurrentNet:
     out = copy.deepcopy(nets[0])
     out.load_state_dict({key: torch.stack([s[key].float() for s in states]).mean(0) for key in states[0]})
     return out
-
-
-def config_of(path: Path) -> dict[str, object]:
-    """The constructor's arguments of the net in a checkpoint."""
-    from vsrcli.zoo import formats
-
-    state, metadata = formats.read(path)
-    return formats.identify(state, metadata, path)[1]
