@@ -98,7 +98,7 @@ def choice(*names: str) -> click.Choice[str]:
     default="auto",
     type=choice("auto", "window", "exact", "clip", "stream"),
     help="How the net is strung over time. exact: as on whole scenes at once, in the memory of a window; it takes disk "
-    "space and 1.4 times as long as clip (BasicVSR++: 2.5). auto: window, or stream where the net runs forward only.",
+    "space and 1.3 times as long as clip (BasicVSR++: 2.5). auto: window, or stream where the net runs forward only.",
 )
 @click.option("--window", type=click.IntRange(1), help="Frames a window.  [default: 30]")
 @click.option(

@@ -6,7 +6,7 @@ nothing but those states. The branches before it run along inside each window, f
 have kept. When all branches but the last have been swept, the windows are upscaled in order, and the last branch, which
 runs forward, carries its state on as ever.
 
-BasicVSR and IconVSR need one sweep, of the backward branch: some 40 % more arithmetic than the scene at once takes.
+BasicVSR and IconVSR need one sweep, of the backward branch: about a third more time than the scene at once takes.
 BasicVSR++ needs three, of one, two and three branches: two and a half times the arithmetic.
 """
 
