@@ -146,9 +146,10 @@ class ChunkRunner:
     def _padded(self, chunk: Chunk) -> Padded:
         """The chunk's frames, the next on either side, to which flows lead, and those at which `encode` looks."""
         net = self.net
-        first = max(chunk.scene, chunk.start - max(1, net.context))
-        last = chunk.end + net.context if chunk.scene_end is None else chunk.end + max(1, net.context)
-        numbers = range(first, last if chunk.scene_end is None else min(last, chunk.scene_end))
+        reach = max(1, net.context)
+        # while a scene goes on, no branch enters a chunk in reverse: only `encode` looks beyond its end
+        last = chunk.end + net.context if chunk.scene_end is None else min(chunk.end + reach, chunk.scene_end)
+        numbers = range(max(chunk.scene, chunk.start - reach), last)
         return {n: pad_frame(self.frames.lr(n)[None], net.multiple, net.min_size) for n in numbers}
 
     def _tiles(self, h: int, w: int, plan: Plan) -> list[Tile]:

@@ -9,6 +9,7 @@ which reverse branches enter its windows (exact.py).
 
 from collections import deque
 from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -144,16 +145,13 @@ class Engine:
         done = 0
         while True:
             after: States = {}
-            try:
+            with surviving_out_of_memory():
                 for i, hr in enumerate(self._runner.upscale(chunk, self.plan, self._entering(chunk), after)):
                     if i >= done:
                         done += 1
                         yield hr
                 self._states = after
                 return
-            except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
             self._make_room()
 
     def _sweep(self, scene_end: int) -> None:
@@ -166,13 +164,10 @@ class Engine:
         for branch, chunk, entered in steps:
             self.swept(done, total, scene_end)
             while entry_name(branch, entered) not in self.state_store:
-                try:
+                with surviving_out_of_memory():
                     state = self._runner.sweep(chunk, self.plan, self._entering(chunk), branch)
                     self.state_store[entry_name(branch, entered)] = state
                     break
-                except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
-                    if not is_out_of_memory(error):
-                        raise
                 self._make_room()
             done += len(chunk)
         if total:
@@ -194,6 +189,16 @@ class Engine:
         self.say(f"out of memory: going on with tiles of {self.plan.tile[0]}x{self.plan.tile[1]}")  # type: ignore[index]
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+@contextmanager
+def surviving_out_of_memory() -> Iterator[None]:
+    """Go on after the block if memory ran out in it, with nothing that it had made still held."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
 
 
 def is_out_of_memory(error: BaseException) -> bool:

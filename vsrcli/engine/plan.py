@@ -183,8 +183,8 @@ def _ever_smaller(net: RecurrentNet, height: int, width: int, wanted: Plan, fixe
     while not fixed_tile and max(tilings[-1].tile or (width, height)) > MIN_TILE:
         tilings.append(tilings[-1].smaller(height, width))
     # in the exact way a shorter window would have more states stored
-    may_shrink = net.bidirectional and wanted.window is not None and not wanted.exact
-    shorter = [w for w in (WINDOW // 2, 8, 4) if may_shrink and wanted.window is not None and w < wanted.window]
+    may_shrink = net.bidirectional and not wanted.exact
+    shorter = [w for w in (WINDOW // 2, 8, 4) if may_shrink and w < (wanted.window or 0)]
     for windows in ([wanted.window, *shorter[:1]], shorter[1:]):
         for tiling in tilings:
             for window in windows:

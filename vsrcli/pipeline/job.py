@@ -199,10 +199,7 @@ def write_durably(path: Path, data: bytes) -> None:
     """Write a file so that after a crash it is either absent (or as before) or whole."""
     temporary = path.with_name(path.name + ".part")
     temporary.write_bytes(data)
-    sync(temporary)
-    temporary.replace(path)
-    if os.name == "posix":
-        sync(path.parent)
+    _into_place(temporary, path)
 
 
 def save_tensors(tensors: dict[str, torch.Tensor], path: Path, *, durably: bool = True) -> None:
@@ -212,12 +209,19 @@ def save_tensors(tensors: dict[str, torch.Tensor], path: Path, *, durably: bool 
         path.parent.mkdir(exist_ok=True)
         save_file(tensors, temporary)
         if durably:
-            sync(temporary)
-        temporary.replace(path)
-        if durably and os.name == "posix":
-            sync(path.parent)
+            _into_place(temporary, path)
+        else:
+            temporary.replace(path)
     except (OSError, SafetensorError) as error:
         raise OutputError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _into_place(temporary: Path, path: Path) -> None:
+    """Rename a written file so that what it replaces is lost only when it is safe on the disk."""
+    sync(temporary)
+    temporary.replace(path)
+    if os.name == "posix":
+        sync(path.parent)
 
 
 def sync(path: Path) -> None:

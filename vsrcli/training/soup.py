@@ -49,18 +49,17 @@ def cook(models: list[str], packs: list[Path], output: Path, *, device: str = "a
     for name, model in zip(models, loaded, strict=True):
         scores[name], bicubic = measure(model.net)
         say(f"{name}: {scores[name]:.3f} dB, {scores[name] - bicubic:+.3f} over bicubic")
-    nets = {name: model.net for name, model in zip(models, loaded, strict=True)}
+    named = dict(zip(models, loaded, strict=True))
     best, *others = sorted(scores, key=lambda name: -scores[name])
-    taken, soup, psnr = [best], nets[best], scores[best]
+    taken, soup, psnr = [best], named[best].net, scores[best]
     for name in others:
-        tried = mean([nets[n] for n in (*taken, name)])
+        tried = mean([named[n].net for n in (*taken, name)])
         reached, _ = measure(tried)
         say(f"with {name}: {reached:.3f} dB, {'taken in' if reached >= psnr else 'left out'}")
         if reached >= psnr:
             taken, soup, psnr = [*taken, name], tried, reached
-    files = {name: model.path for name, model in zip(models, loaded, strict=True)}
-    state, known = formats.read(files[best])
-    architecture, config, _ = formats.identify(state, known, files[best])
+    state, known = formats.read(named[best].path)
+    architecture, config, _ = formats.identify(state, known, named[best].path)
     about = {**known, "scale": first.scale, "degradation": first.degradation, "mean_of": [Path(n).name for n in taken]}
     formats.save(output, soup, arch=architecture.name, config=config, extra=about, dtype=torch.float16)
     return psnr, bicubic
