@@ -3,7 +3,8 @@
 A pack is one safetensors file of uint8 clips (t, 3, h, w): `train/NAME` and `validation/NAME`, and where the
 low-resolution side was made at packing time (degradation "real") also `train-lr/NAME` and `validation-lr/NAME`, where
 a teacher was asked (answers.py) `train-answer/NAME`; or compressed (pictures.py). It needs no video library to read, so
-training runs where there is none.
+training runs where there is none. Where there is one, degradation "real" is drawn anew for every batch unless the pack
+holds low-resolution frames.
 """
 
 import json
@@ -20,6 +21,7 @@ from torch import Tensor
 from vsrcli.errors import InputError, UsageError
 from vsrcli.quality import degrade
 from vsrcli.training.pictures import decompress
+from vsrcli.training.real import UNIT, lower_real
 from vsrcli.training.recipe import DataRecipe
 
 Pair = tuple[Tensor, Tensor]
@@ -85,14 +87,16 @@ class Sampler:
         self.names = []
         for name in pack.names("train"):
             hr, lr = pack.pair("train", name)
-            if (recipe.degradation == "real" and lr is None) or (recipe.answers and pack.answer("train", name) is None):
+            if recipe.answers and pack.answer("train", name) is None:
+                continue
+            if recipe.degradation == "real" and lr is None and any(side % (UNIT * scale) for side in hr.shape[-2:]):
                 continue
             if len(hr) >= recipe.frames and min(hr.shape[-2:]) >= size:
                 self.names.append(name)
         if not self.names:
             raise UsageError(
                 f"no clip of the pack has {recipe.frames} frames of {size}x{size}"
-                + (" with a low-resolution side (pack with --real)" if recipe.degradation == "real" else "")
+                + (" that can be compressed (or pack with --real)" if recipe.degradation == "real" else "")
                 + (" with a teacher's answer (vsr train --teacher adds them)" if recipe.answers else "")
             )
 
@@ -106,7 +110,8 @@ class Sampler:
 
         hr = stacked("hr")
         lr = stacked("lr") if self.recipe.degradation == "real" else lower(hr, self.recipe.degradation, self.scale)
-        return lr, hr.lerp(stacked("answer"), self.recipe.answers) if self.recipe.answers else hr
+        target = hr.lerp(stacked("answer"), self.recipe.answers) if self.recipe.answers else hr
+        return lr, with_mean_of(target, lr) if self.recipe.degradation == "real" else target
 
     def _clip(self, generator: torch.Generator) -> dict[str, Tensor]:
         """One crop of a random clip: its "hr" frames and, where the recipe wants them, its "lr" and "answer"."""
@@ -125,25 +130,35 @@ class Sampler:
         reverse, transpose = pick(2), pick(2)
         flips = [dim for dim in (-2, -1) if pick(2)]
 
+        times = [start + i * stride for i in range(t)]
+
         def cut(clip: Tensor, unit: int) -> Tensor:
-            clip = clip[[start + i * stride for i in range(t)]]
             clip = clip[..., y * unit : (y + p) * unit, x * unit : (x + p) * unit]
             if reverse:
                 clip = clip.flip(0)
             return (clip.transpose(-2, -1) if transpose else clip).flip(flips)
 
-        crop = {"hr": cut(hr, s)}
-        if self.recipe.degradation == "real" and lr is not None:
-            crop["lr"] = cut(lr, 1)
+        crop = {"hr": cut(hr[times], s)}
+        if self.recipe.degradation == "real":
+            crop["lr"] = cut(lower_real(hr[times], s, generator) if lr is None else lr[times], 1)
         answer = self.pack.answer("train", name)
         if self.recipe.answers and answer is not None:
-            crop["answer"] = cut(answer, s)
+            crop["answer"] = cut(answer[times], s)
         return crop
 
 
 def lower(hr: Tensor, degradation: str, scale: int) -> Tensor:
     """The LR frames of HR frames by "bi" or "bd"."""
     return (degrade.bi if degradation == "bi" else degrade.bd)(hr, scale)
+
+
+def with_mean_of(hr: Tensor, lr: Tensor) -> Tensor:
+    """Return `hr` (..., s*h, s*w), shifted channel by channel so that each frame has the mean of `lr` (..., h, w).
+
+    Encoders shift colours a little (x264 at CRF 35: 0.2 to 1 level up). A net that learns to undo this shifts the
+    colours of every video; one that is taught to leave the mean alone does not.
+    """
+    return hr + (lr.mean((-2, -1), keepdim=True) - hr.mean((-2, -1), keepdim=True))
 
 
 def in_turns(names: list[str], each: int | None = None) -> list[str]:

@@ -1,8 +1,12 @@
 """Low-resolution clips as they are met in life: blurred, reduced somehow, noisy, and compressed by a real codec.
 
 Random blur and noise alone leave out what a net meets most often and must not amplify: blocks, ringing and the
-pulsing of predicted frames. Those come from an actual H.264, HEVC or VP9 encoder, run over the whole clip.
+pulsing of predicted frames. Those come from an actual encoder (H.264, HEVC, VP9, MPEG-2 or MPEG-4), run over the
+whole clip.
 """
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -11,35 +15,62 @@ from torch import Tensor
 from vsrcli.errors import UsageError
 from vsrcli.quality.degrade import imresize
 
-CODECS: tuple[tuple[str, int, int, dict[str, str]], ...] = (
-    ("libx264", 16, 36, {"preset": "medium"}),
-    ("libx264", 16, 36, {"preset": "veryfast"}),
-    ("libx265", 18, 38, {"preset": "fast", "x265-params": "log-level=none:pools=1"}),
-    ("libvpx-vp9", 22, 48, {"b:v": "0", "cpu-used": "5", "deadline": "good", "threads": "1"}),
+
+@dataclass(frozen=True)
+class Codec:
+    """An encoder, its options, and the range of its quality setting: from good downloads (`best`) to bad ones."""
+
+    encoder: str
+    best: int
+    worst: int
+    options: Mapping[str, str]
+
+    def at(self, quality: int) -> dict[str, str]:
+        """Return the encoder's options for a CRF or, for the MPEG-2 and MPEG-4 encoders, a quantiser."""
+        if self.encoder in ("mpeg2video", "mpeg4"):
+            return {**self.options, "qmin": str(quality), "qmax": str(quality)}
+        return {**self.options, "crf": str(quality)}
+
+
+CODECS = (
+    Codec("libx264", 16, 36, {"preset": "medium"}),
+    Codec("libx264", 18, 36, {"preset": "veryfast"}),
+    Codec("libx264", 20, 34, {"preset": "fast", "profile": "baseline"}),
+    Codec("libx265", 18, 38, {"preset": "fast", "x265-params": "log-level=none:pools=1"}),
+    Codec("libvpx-vp9", 22, 48, {"b:v": "0", "cpu-used": "5", "deadline": "good", "threads": "1"}),
+    Codec("mpeg2video", 2, 12, {"g": "12", "bf": "2"}),
+    Codec("mpeg4", 2, 12, {"g": "100", "bf": "0"}),
 )
-"""Encoder, best and worst CRF, options: from good downloads to bad ones."""
 
 UNIT = 32  # pixels: x265 takes the process down on small frames of other sides, such as 48
 ANTIALIAS_LOBES = 3
 
 
 def lower_real(hr: Tensor, scale: int, generator: torch.Generator) -> Tensor:
-    """A clip's LR side: (t, 3, h, w) uint8 -> (t, 3, h/scale, w/scale) uint8, by one random chain for all frames."""
-    frames = _blur(hr.float(), generator) if _chance(0.5, generator) else hr.float()
+    """Return a clip's LR side, (t, 3, h, w) uint8 -> (t, 3, h/scale, w/scale) uint8, by one random chain of steps.
+
+    Blur, reduction, noise, and a codec once or twice; each chain leaves some of them out, and one in ten all of them
+    but the reduction.
+    """
+    clean = _chance(0.1, generator)
+    frames = _blur(hr.float(), generator) if not clean and _chance(0.4, generator) else hr.float()
     lr = _reduce(frames, scale, generator)
-    if _chance(0.5, generator):
-        sigma = _uniform(0.5, 6.0, generator)
+    if not clean and _chance(0.35, generator):
+        sigma = _uniform(0.5, 5.0, generator)
         shape = lr.shape if _chance(0.5, generator) else (len(lr), 1, *lr.shape[-2:])  # of colour, or of luma
         lr = lr + sigma * torch.randn(shape, generator=generator)
     lr = (lr + 0.5).clamp(0, 255).to(torch.uint8)
-    return compress(lr, generator) if _chance(0.85, generator) else lr
+    if not clean:
+        lr = compress(lr, generator)
+        if _chance(0.2, generator):  # edited and published again
+            lr = compress(lr, generator)
+    return lr
 
 
 def compress(clip: Tensor, generator: torch.Generator) -> Tensor:
     """Encode and decode (t, 3, h, w) uint8 by a random codec and quality; sides must be multiples of UNIT."""
-    encoder, best, worst, options = CODECS[int(torch.randint(len(CODECS), (), generator=generator))]
-    crf = round(_uniform(best, worst, generator))
-    return transcode(clip, encoder, {**options, "crf": str(crf)})
+    codec = CODECS[int(torch.randint(len(CODECS), (), generator=generator))]
+    return transcode(clip, codec.encoder, codec.at(round(_uniform(codec.best, codec.worst, generator))))
 
 
 def transcode(clip: Tensor, encoder: str, options: dict[str, str]) -> Tensor:
