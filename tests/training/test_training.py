@@ -28,7 +28,8 @@ from vsrcli.training.distill import ConvLSTM, SpaceTime, attention
 from vsrcli.training.losses import charbonnier, endpoint_error, flow_warping, unrest
 from vsrcli.training.muon import Muon, orthogonalised
 from vsrcli.training.pack import compact, pack
-from vsrcli.training.real import CODECS, lower_real, transcode
+from vsrcli.training.real import CODECS, Codec, lower_real, transcode
+from vsrcli.training.recipe import DataRecipe
 from vsrcli.training.refit import feature_loss
 from vsrcli.training.trainer import Trainer
 from vsrcli.training.validation import validation_pairs
@@ -365,12 +366,31 @@ def test_charbonnier_is_a_smooth_l1() -> None:
     assert a.grad is not None and a.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("encoder,_best,worst,options", CODECS[1:])
-def test_real_codecs_damage_but_keep_every_frame(encoder: str, _best: int, worst: int, options: dict[str, str]) -> None:
+@pytest.mark.parametrize("codec", CODECS[1:], ids=lambda codec: codec.encoder)
+def test_real_codecs_damage_but_keep_every_frame(codec: Codec) -> None:
     clip = textured(4, 32, 64)
-    decoded = transcode(clip, encoder, {**options, "crf": str(worst)})
+    decoded, better = (transcode(clip, codec.encoder, codec.at(quality)) for quality in (codec.worst, codec.best))
     assert decoded.shape == clip.shape and decoded.dtype == torch.uint8
-    assert 1 < (decoded.float() - clip.float()).abs().mean() < 80
+    damage, less = ((frames.float() - clip.float()).abs().mean() for frames in (decoded, better))
+    assert 1 < damage < 80 and less < damage
+
+
+@pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.encoder)
+def test_a_round_trip_through_a_codec_keeps_the_mean_of_flat_colours(codec: Codec) -> None:
+    for colour in ([16, 16, 16], [128, 128, 128], [235, 235, 235], [200, 40, 40], [40, 40, 200]):
+        clip = torch.tensor(colour, dtype=torch.uint8).view(1, 3, 1, 1).expand(3, 3, 32, 32).contiguous()
+        decoded = transcode(clip, codec.encoder, codec.at(codec.best)).float()
+        assert (decoded - clip.float()).mean((0, 2, 3)).abs().max() <= 2  # 8-bit Y'CbCr has no closer colour
+
+
+def test_real_degradation_is_drawn_anew_for_each_batch_and_keeps_the_mean(tmp_path: Path) -> None:
+    save_file({"train/a": textured(4, 128, 128)}, tmp_path / "sharp.safetensors")
+    made = Pack([tmp_path / "sharp.safetensors"])
+    sampler = Sampler(made, DataRecipe("real", patch=16, frames=3, batch=1), 4, seed=3)
+    (lr, hr), (other, _) = sampler.batch(0), sampler.batch(1)
+    assert lr.shape == (1, 3, 3, 16, 16) and hr.shape == (1, 3, 3, 64, 64)
+    assert torch.equal(sampler.batch(0)[0], lr) and not torch.equal(lr, other)
+    assert torch.allclose(lr.mean((-2, -1)), hr.mean((-2, -1)), atol=1e-5)
 
 
 def test_the_real_side_is_small_and_shows_the_same_picture() -> None:

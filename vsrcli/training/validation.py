@@ -5,6 +5,7 @@ import torch
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.quality import degrade, metrics
 from vsrcli.training.data import Pack, Pair, lower
+from vsrcli.training.real import UNIT, lower_real
 
 VALIDATION_CLIPS = 9
 
@@ -12,10 +13,12 @@ VALIDATION_CLIPS = 9
 def validation_pairs(pack: Pack, degradation: str, scale: int) -> list[Pair]:
     """Clips that are kept from training, whole, at most VALIDATION_CLIPS spread over all: LR and HR with n = 1."""
     pairs = []
-    for name in spread(pack.names("validation")):
+    for number, name in enumerate(spread(pack.names("validation"))):
         hr, lr = pack.pair("validation", name)
         if degradation == "real" and lr is None:
-            continue
+            if any(side % (UNIT * scale) for side in hr.shape[-2:]):
+                continue
+            lr = lower_real(hr, scale, torch.Generator().manual_seed(number))
         target = degrade.crop_to_multiple(hr[None].float() / 255, scale)
         given = lr[None].float() / 255 if degradation == "real" and lr is not None else None
         pairs.append((lower(target, degradation, scale) if given is None else given, target))
