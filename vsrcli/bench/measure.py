@@ -17,6 +17,7 @@ from vsrcli.engine.device import PRECISIONS, pick_device, pick_precision, place
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import LOOKAHEAD, WINDOW, Plan, choose_plan, default_budget
 from vsrcli.errors import UsageError
+from vsrcli.nets.horizon import Horizon
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.zoo.architectures import ARCHITECTURES
 from vsrcli.zoo.cost import flops, parameters
@@ -136,10 +137,10 @@ def choose(
     if not net.bidirectional:
         wanted = Plan(window=1, lookahead=0)
     elif case.window:
-        wanted = Plan(window=case.window)
+        wanted = Plan(window=case.window, horizon=Horizon())
     else:
         window = min(WINDOW, frames)
-        wanted = Plan(window=window, lookahead=-(-LOOKAHEAD * window // WINDOW))
+        wanted = Plan(window=window, lookahead=-(-LOOKAHEAD * window // WINDOW), horizon=Horizon())
     plan = choose_plan(net, height, width, wanted, dtype, device, default_budget(device))
     assert plan.window is not None
     return plan, -(-frames // plan.window) * plan.window

@@ -75,6 +75,13 @@ def names(text: str | None) -> list[str] | None:
 )
 @click.option("--window", type=click.IntRange(1), help="Frames a window.  [default: 30]")
 @click.option("--lookahead", type=click.IntRange(0), help="Frames past a window.  [default: 10]")
+@click.option(
+    "--horizon",
+    default="auto",
+    metavar="FRAMES",
+    help="How many frames back and ahead a net remembers that sees the future. none: for ever, as in the papers, which "
+    "destroys long still scenes. auto: 60.",
+)
 @click.option("--keyframe-interval", type=click.IntRange(0), help="IconVSR: frames between refills.  [default: 5]")
 @click.option("--scenes", is_flag=True, help="Start afresh at scene cuts, as vsr upscale does.")
 @click.option("--tile", default="none", help="auto, none, or WxH in LR pixels.")
@@ -84,7 +91,8 @@ def names(text: str | None) -> list[str] | None:
 @click.option(
     "--ablate",
     metavar="AXES",
-    help="Instead: what choices cost against whole-clip fp32; of window,lookahead,tile,precision,keyframe-interval.",
+    help="Instead: what choices cost against whole-clip fp32 without a horizon; of window,lookahead,horizon,tile,"
+    "precision,keyframe-interval.",
 )
 @click.option("--save", type=click.Path(path_type=Path), help="Write results to DIR/METHOD/CLIP/*.png.")
 @click.option("--markdown", "kind", flag_value="markdown", default="markdown", help="A table (this is the default).")
@@ -181,7 +189,7 @@ def _evaluate(asked: dict[str, Any], output: Output, display: Any) -> None:
     dtype = pick_precision(asked["precision"], device)
     loaded = _load(asked, display)
     scale = next((m.scale for m in loaded.values()), asked["scale"] or 4)
-    options = Options(**{k: asked[k] for k in ("propagation", "window", "lookahead", "tile", "memory")})
+    options = Options(**{k: asked[k] for k in ("propagation", "window", "lookahead", "horizon", "tile", "memory")})
     methods: list[Method] = [Bicubic(scale)]
     for name, model in loaded.items():
         net = place(model.net, device, dtype)
@@ -268,8 +276,8 @@ def _published(asked: dict[str, Any], scale: int, clips: int, display: Any) -> A
 
 
 def _settings(asked: dict[str, Any], loaded: "dict[str, LoadedModel]", scale: int, device: Any, dtype: Any) -> Any:
-    kept = ("degradation", "crf", "channels", "frames", "propagation", "window", "lookahead", "tile", "scenes",
-            "ablate")  # fmt: skip
+    kept = ("degradation", "crf", "channels", "frames", "propagation", "window", "lookahead", "horizon", "tile",
+            "scenes", "ablate")  # fmt: skip
     return {
         "data": str(asked["data"]),
         "scale": scale,

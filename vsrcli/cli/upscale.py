@@ -105,6 +105,13 @@ def choice(*names: str) -> click.Choice[str]:
     "--lookahead", type=click.IntRange(0), help="Frames past a window that its backward pass sees.  [default: 10]"
 )
 @click.option(
+    "--horizon",
+    default="auto",
+    metavar="FRAMES",
+    help="How many frames back and ahead a net remembers that sees the future. none: for ever, as in the papers, which "
+    "destroys long still scenes. auto: 60.",
+)
+@click.option(
     "--keyframe-interval", type=click.IntRange(0), help="IconVSR: frames between refills, 0 for none.  [default: 5]"
 )
 @click.option("--tile", default="auto", help="auto, none, or WxH in source pixels.")

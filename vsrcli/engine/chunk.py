@@ -15,6 +15,7 @@ from vsrcli.nets.recurrent import (
     State,
     Window,
     pad_frame,
+    state_names,
     sweep_window,
     upsample_window,
 )
@@ -117,31 +118,32 @@ class ChunkRunner:
         h, w = padded[chunk.start].shape[-2:]
         tiles = self._tiles(h, w, plan)
         if len(tiles) == 1:
-            for hr in self._upscale_tile(chunk, tiles[0], padded, before, after):
+            for hr in self._upscale_tile(chunk, tiles[0], plan, padded, before, after):
                 yield hr[..., :out_h, :out_w]
             return
         canvas = [torch.zeros(3, h * net.scale, w * net.scale) for _ in range(len(chunk))]
         for tile in tiles:
             weights, left = tile.weights(net.scale), dict[str, State]()
-            for target, hr in zip(canvas, self._upscale_tile(chunk, tile, padded, before, left), strict=True):
+            for target, hr in zip(canvas, self._upscale_tile(chunk, tile, plan, padded, before, left), strict=True):
                 tile.crop(target, net.scale).add_(hr.cpu() * weights)
             stitch_states(after, left, tile, (h, w))
         for hr in canvas:
             yield hr[..., :out_h, :out_w]
 
     @torch.inference_mode()
-    def sweep(self, chunk: Chunk, plan: Plan, before: States, branch: Branch) -> State:
-        """The state in which `branch` leaves the chunk, on whole frames in the machine's memory. No HR is made."""
+    def sweep(self, chunk: Chunk, plan: Plan, before: States, branch: Branch) -> States:
+        """The states in which `branch` leaves the chunk, on whole frames in the machine's memory. No HR is made."""
         branches = self.net.branches[: self.net.branches.index(branch) + 1]
         padded, after = self._padded(chunk), dict[str, State]()
         self._find_flows(chunk, padded, before, branches)
         h, w = padded[chunk.start].shape[-2:]
         for tile in self._tiles(h, w, plan):
-            state = sweep_window(self.net, self._window(chunk, tile, padded, before), branch)
-            stitch_states(after, {branch.name: state}, tile, (h, w))
+            stitch_states(
+                after, sweep_window(self.net, self._window(chunk, tile, plan, padded, before), branch), tile, (h, w)
+            )
         for n in range(chunk.start, chunk.end):
             self.frames[n].to_next = self.frames[n].to_previous = None  # a scene's flows are more than memory may hold
-        return after[branch.name]
+        return after
 
     def _padded(self, chunk: Chunk) -> Padded:
         """The chunk's frames, the next on either side, to which flows lead, and those at which `encode` looks."""
@@ -175,11 +177,11 @@ class ChunkRunner:
                 frame.to_next = flow(n, n + 1)
 
     def _upscale_tile(
-        self, chunk: Chunk, tile: Tile, padded: Padded, before: States, after: States
+        self, chunk: Chunk, tile: Tile, plan: Plan, padded: Padded, before: States, after: States
     ) -> Iterator[Tensor]:
         """The HR crops (3, scale*crop_h, scale*crop_w) of one tile; the states in which it is left go to `after`."""
         with torch.inference_mode():
-            window = self._window(chunk, tile, padded, before)
+            window = self._window(chunk, tile, plan, padded, before)
             steps = upsample_window(self.net, window)
         while True:
             with torch.inference_mode():
@@ -187,9 +189,10 @@ class ChunkRunner:
             if hr is None:
                 break
             yield hr[0]
-        after.update({b.name: window.states[b.name] for b in self.net.branches if not b.reverse})
+        names = [name for b in self.net.branches if not b.reverse for name in state_names(b)]
+        after.update({name: window.states[name] for name in names if name in window.states})
 
-    def _window(self, chunk: Chunk, tile: Tile, padded: Padded, states: States) -> Window:
+    def _window(self, chunk: Chunk, tile: Tile, plan: Plan, padded: Padded, states: States) -> Window:
         """A tile of the chunk, with all that the branches need, on the device."""
         net, h = self.net, padded[chunk.start].shape[-2]
         length = None if chunk.scene_end is None else chunk.scene_end - chunk.scene
@@ -214,6 +217,9 @@ class ChunkRunner:
                 for branch, state in states.items()
             },
             strip=max(8, STRIP_PIXELS // lr[0].shape[-1]),
+            horizon=plan.horizon if net.bidirectional else None,
+            first=chunk.start - chunk.scene,
+            beyond=chunk.scene_end - chunk.end if plan.exact and chunk.scene_end is not None else 0,
         )
 
 

@@ -20,7 +20,7 @@ from vsrcli.engine.exact import entry_name, sweeps
 from vsrcli.engine.plan import Plan
 from vsrcli.engine.scenes import SceneDetector
 from vsrcli.errors import OutOfMemoryError
-from vsrcli.nets.recurrent import RecurrentNet, State
+from vsrcli.nets.recurrent import RecurrentNet, State, state_names
 
 Store = MutableMapping[str, State]
 """Tensors by name: a dict, or what keeps them elsewhere than in memory."""
@@ -105,6 +105,11 @@ class Engine:
         """How many frames before the next one are still needed: by the scene detector, and by `encode`."""
         return max(2, self.net.context)
 
+    @property
+    def _state_names(self) -> list[str]:
+        """The names of all branches' states."""
+        return [name for branch in self.net.branches for name in state_names(branch)]
+
     def _ready(self, *, ended: bool) -> Iterator[Tensor]:
         while self._next < self._pushed:
             if self._cuts and self._cuts[0] == self._next:
@@ -118,9 +123,9 @@ class Engine:
             self._next = chunk.stop
             self._frames.drop(self._next - self._past)
             if self.plan.exact:
-                for name in [entry_name(branch, chunk) for branch in self.net.branches]:
-                    if name in self.state_store:
-                        del self.state_store[name]
+                for name in self._state_names:
+                    if entry_name(name, chunk) in self.state_store:
+                        del self.state_store[entry_name(name, chunk)]
 
     def _next_chunk(self, ended: bool) -> Chunk | None:
         """The chunk that starts at the next frame, or None if frames that it must see are still to come."""
@@ -163,10 +168,11 @@ class Engine:
         total, done = sum(len(chunk) for _, chunk, _ in steps), 0
         for branch, chunk, entered in steps:
             self.swept(done, total, scene_end)
-            while entry_name(branch, entered) not in self.state_store:
+            while entry_name(branch.name, entered) not in self.state_store:
                 with surviving_out_of_memory():
-                    state = self._runner.sweep(chunk, self.plan, self._entering(chunk), branch)
-                    self.state_store[entry_name(branch, entered)] = state
+                    states = self._runner.sweep(chunk, self.plan, self._entering(chunk), branch)
+                    for name in sorted(states, reverse=True):  # the branch's own, which says that all is there, last
+                        self.state_store[entry_name(name, entered)] = states[name]
                     break
                 self._make_room()
             done += len(chunk)
@@ -178,7 +184,7 @@ class Engine:
         """The states in which branches enter a chunk: those carried on from the one before, and those swept for."""
         states = dict(self._states) if chunk.start == self._next else {}
         if self.plan.exact:
-            stored = {b.name: self.state_store.get(entry_name(b, chunk)) for b in self.net.branches}
+            stored = {name: self.state_store.get(entry_name(name, chunk)) for name in self._state_names}
             states |= {name: state for name, state in stored.items() if state is not None}
         return states
 

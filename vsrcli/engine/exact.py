@@ -25,6 +25,6 @@ def sweeps(branches: Sequence[Branch], chunks: Sequence[Chunk]) -> Iterator[tupl
             yield branch, chunk, entered
 
 
-def entry_name(branch: Branch, chunk: Chunk) -> str:
-    """The name of the state in which a branch enters a chunk."""
-    return f"{branch.name}.{chunk.start}"
+def entry_name(state: str, chunk: Chunk) -> str:
+    """Return the name of a branch's state (`state_names`) at the chunk that it enters."""
+    return f"{state}.{chunk.start}"

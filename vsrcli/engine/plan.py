@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from vsrcli.errors import OutOfMemoryError, UsageError
+from vsrcli.nets.horizon import Horizon
 from vsrcli.nets.recurrent import RecurrentNet
 
 WINDOW = 30
@@ -37,7 +38,8 @@ _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 class Plan:
     """How the engine runs. `window` None: a scene at a time; `tile` (w, h) in LR pixels, None: whole frames.
 
-    `exact`: in windows, with the result of a scene at a time (exact.py), whatever the `lookahead`.
+    `exact`: in windows, with the result of a scene at a time (exact.py), whatever the `lookahead`. `horizon`: how far
+    nets that see the future remember; None: for ever, as in the papers.
     """
 
     window: int | None = WINDOW
@@ -45,6 +47,7 @@ class Plan:
     tile: tuple[int, int] | None = None
     halo: int = HALO
     exact: bool = False
+    horizon: Horizon | None = None
 
     @property
     def reach(self) -> int:

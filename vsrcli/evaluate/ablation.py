@@ -16,6 +16,7 @@ from vsrcli.errors import UsageError
 from vsrcli.evaluate.evaluation import OnFrame, Setting
 from vsrcli.evaluate.material import Pair, pairs
 from vsrcli.evaluate.methods import EngineRunner
+from vsrcli.nets.horizon import Horizon
 from vsrcli.nets.iconvsr import IconVSR
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.quality.datasets import Clip
@@ -29,7 +30,8 @@ SHORT_WINDOW = WINDOW // 2
 
 TILE = (96, 96)
 KEYFRAME_INTERVALS = (0, 3, 5, 10)
-AXES = ("window", "lookahead", "tile", "precision", "keyframe-interval")
+HORIZONS = (15, 30, Horizon().frames)
+AXES = ("window", "lookahead", "horizon", "tile", "precision", "keyframe-interval")
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ def choices(axes: Sequence[str], net: RecurrentNet, device: torch.device) -> lis
             made.append(Choice(axis, f"exact, window {WINDOWS[0]}", lambda h, w: Plan(WINDOWS[0], exact=True)))
         elif axis == "lookahead" and net.bidirectional:
             made += [_windowed(axis, SHORT_WINDOW, n) for n in LOOKAHEADS]
+        elif axis == "horizon" and net.bidirectional:
+            made += [_bounded(axis, frames) for frames in HORIZONS]
         elif axis == "tile":
             made.append(Choice(axis, "half the frame", lambda h, w: replace(WHOLE, tile=(-(-w // 2), h))))
             made.append(Choice(axis, "{}x{}".format(*TILE), lambda h, w: replace(WHOLE, tile=TILE)))
@@ -92,6 +96,11 @@ def _windowed(axis: str, window: int, lookahead: int) -> Choice:
     label = f"window {window}, lookahead {lookahead}"
     is_default = (window, lookahead) == (WINDOW, LOOKAHEAD)
     return Choice(axis, label + (" (default)" if is_default else ""), lambda h, w: Plan(window, lookahead))
+
+
+def _bounded(axis: str, frames: int) -> Choice:
+    label = f"{frames} frames" + (" (default)" if frames == Horizon().frames else "")
+    return Choice(axis, label, lambda h, w: replace(WHOLE, horizon=Horizon.of(frames)))
 
 
 def ablate(

@@ -125,6 +125,11 @@ class BasicVSRPP(RecurrentNet):
         out: Tensor = self.deform_align[branch](states, condition, flow, flow_before)
         return out
 
+    def fade(self, state: State, factor: Tensor) -> State:
+        """Return a state whose features are multiplied by `factor` (n, 1, h, w); the flow in it stays."""
+        feature, *before = state
+        return (feature * factor, before[0] * factor, before[1]) if before else (feature * factor,)
+
     def reconstruct(self, features: Features) -> Tensor:
         """Join the frame's feature with all branches', refine, upsample onto the bilinear enlargement."""
         names = ["spatial", *(branch.name for branch in self.branches)]

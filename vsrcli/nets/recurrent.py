@@ -12,6 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from vsrcli.nets.horizon import Horizon, bounded_step, young_name
 from vsrcli.nets.layers import Conv
 from vsrcli.nets.reparam import RepConv
 
@@ -39,6 +40,9 @@ class Window:
     says, for each of its pixels, where in the neighbour the same thing lies. `encoded[i]` is what `encode` made.
     `keep` frames from the start are wanted as output; the rest is lookahead for the reverse branches. `strip` rows are
     reconstructed at once (None: all), which bounds memory without changing the result.
+
+    `horizon` bounds the memory of the branches. For it, `first` is how many frames of the scene lie before the window,
+    `beyond` how many frames reverse branches have visited before they enter it.
     """
 
     lr: Sequence[Tensor]
@@ -48,6 +52,9 @@ class Window:
     keep: int
     states: dict[str, State] = field(default_factory=dict)
     strip: int | None = None
+    horizon: Horizon | None = None
+    first: int = 0
+    beyond: int = 0
 
 
 class RecurrentNet(nn.Module):
@@ -130,6 +137,10 @@ class RecurrentNet(nn.Module):
         """
         raise NotImplementedError
 
+    def fade(self, state: State, factor: Tensor) -> State:
+        """Return a state whose features are multiplied by `factor` (n, 1, h, w)."""
+        return tuple(tensor * factor for tensor in state)
+
     def reconstruct(self, features: Features) -> Tensor:
         """The HR frame (n, 3, scale*h, scale*w), float32, not clamped."""
         raise NotImplementedError
@@ -181,29 +192,41 @@ def propagate_window(net: RecurrentNet, window: Window) -> Iterator[Features]:
     frames = _known(window)
     for position, branch in enumerate(net.branches[:-1]):
         feeds_reverse = any(b.reverse for b in net.branches[position + 1 :])
-        for i, state in _visit(net, branch, window, frames, len(frames) if branch.reverse or feeds_reverse else keep):
+        for i, states in _visit(net, branch, window, frames, len(frames) if branch.reverse or feeds_reverse else keep):
             if not branch.reverse and i == keep - 1:
-                window.states[branch.name] = state
+                _hand_on(window, branch, states)
         del frames[count if feeds_reverse else keep :]
 
     last = net.branches[-1]
-    for i, state in _visit(net, last, window, frames, keep):
-        window.states[last.name] = state
+    for i, states in _visit(net, last, window, frames, keep):
+        _hand_on(window, last, states)
         yield frames[i]
         frames[i] = {}
 
 
-def sweep_window(net: RecurrentNet, window: Window, branch: Branch) -> State:
-    """Run the branches up to `branch` over all frames of a window: the state that it leaves at the window's far end.
+def sweep_window(net: RecurrentNet, window: Window, branch: Branch) -> dict[str, State]:
+    """Run the branches up to `branch` over all frames of a window: the states that it leaves at the window's far end.
 
-    Each branch starts from its state in `window.states`, at the window's start or, in reverse, at its end.
+    Each branch starts from its states in `window.states`, at the window's start or, in reverse, at its end.
     """
     frames = _known(window)
-    state: State = ()
+    reached: dict[str, State] = {}
     for each in net.branches[: net.branches.index(branch) + 1]:
-        for _, reached in _visit(net, each, window, frames, len(frames)):
-            state = reached
-    return state
+        for _, states in _visit(net, each, window, frames, len(frames)):
+            reached = states
+    return reached
+
+
+def state_names(branch: Branch) -> tuple[str, str]:
+    """Return the names of a branch's state and of the young one that is to take over (horizon.py)."""
+    return branch.name, young_name(branch)
+
+
+def _hand_on(window: Window, branch: Branch, states: dict[str, State]) -> None:
+    """Put a branch's states in place of those that the window had."""
+    for name in state_names(branch):
+        window.states.pop(name, None)
+    window.states.update(states)
 
 
 def _known(window: Window) -> list[Features]:
@@ -213,15 +236,16 @@ def _known(window: Window) -> list[Features]:
 
 def _visit(
     net: RecurrentNet, branch: Branch, window: Window, frames: list[Features], count: int
-) -> Iterator[tuple[int, State]]:
-    """Take one branch through the first `count` frames, in its direction; yields each frame's index and the state."""
-    state: State | None = window.states.get(branch.name)
+) -> Iterator[tuple[int, dict[str, State]]]:
+    """Take one branch through the first `count` frames, in its direction; yields each frame's index and the states."""
+    states = {name: window.states[name] for name in state_names(branch) if name in window.states}
     flows = window.to_next if branch.reverse else window.to_previous
     for i in range(count - 1, -1, -1) if branch.reverse else range(count):
-        frames[i][branch.name], state = net.propagate(
-            branch.name, frames[i], None if state is None else flows[i], state
+        age = window.beyond + len(window.lr) - 1 - i if branch.reverse else window.first + i
+        frames[i][branch.name] = bounded_step(
+            net, branch, frames[i], flows[i] if states else None, states, horizon=window.horizon, age=age
         )
-        yield i, state
+        yield i, dict(states)
 
 
 def reconstruct_in_strips(net: RecurrentNet, features: Features, rows: int | None) -> Tensor:

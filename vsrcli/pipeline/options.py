@@ -9,6 +9,7 @@ from vsrcli.engine.plan import LOOKAHEAD, WINDOW, Plan, choose_plan, default_bud
 from vsrcli.errors import UsageError
 from vsrcli.media.decode import Deinterlace
 from vsrcli.media.info import VideoInfo
+from vsrcli.nets.horizon import LEAST_HORIZON, Horizon
 from vsrcli.nets.recurrent import RecurrentNet
 
 
@@ -29,6 +30,7 @@ class Options:
     propagation: str = "auto"
     window: int | None = None
     lookahead: int | None = None
+    horizon: str = "auto"
     keyframe_interval: int | None = None
     tile: str = "auto"
     memory: str | None = None
@@ -96,6 +98,7 @@ def make_plan(
         window=WINDOW if options.window is None else options.window,
         lookahead=LOOKAHEAD if options.lookahead is None else options.lookahead,
         exact=exact,
+        horizon=parse_horizon(options.horizon),
     )
     if not net.bidirectional:
         if mode == "window":
@@ -112,6 +115,20 @@ def make_plan(
         return choose_plan(net, height, width, wanted, dtype, device, budget, frames=frames)
     wanted = replace(wanted, tile=parse_tile(options.tile))
     return choose_plan(net, height, width, wanted, dtype, device, budget, frames=frames, fixed_tile=True)
+
+
+def parse_horizon(text: str) -> Horizon | None:
+    """Return the horizon that a text asks for: "auto" the default, "none" none, else a number of frames.
+
+    Raises UsageError.
+    """
+    if text == "none":
+        return None
+    if text == "auto":
+        return Horizon()
+    if text.isdecimal() and len(text) < 10 and int(text) >= LEAST_HORIZON:
+        return Horizon.of(int(text))
+    raise UsageError(f"not a horizon: {text} (write auto, none or a number of frames, {LEAST_HORIZON} or more)")
 
 
 def parse_tile(text: str) -> tuple[int, int] | None:

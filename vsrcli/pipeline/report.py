@@ -30,6 +30,7 @@ def plan_report(task: Task) -> dict[str, Any]:
         "window": plan.window,
         "exact": plan.exact,
         "lookahead": plan.lookahead,
+        "horizon": None if plan.horizon is None else plan.horizon.frames,
         "tile": None if plan.tile is None else list(plan.tile),
         "memory_bytes": task.memory,
         "disk_bytes_per_frame": task.disk,

@@ -66,7 +66,7 @@ class Task:
     def settings(self) -> dict[str, Any]:
         """All that shapes the frames: a job goes on only with the same."""
         o = self.options
-        names = ("propagation", "window", "lookahead", "tile", "memory", "deinterlace")
+        names = ("propagation", "window", "lookahead", "horizon", "tile", "memory", "deinterlace")
         asked = {name: getattr(o, name) for name in names}
         return {
             "version": __version__,
