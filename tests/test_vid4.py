@@ -67,9 +67,18 @@ def quality(truth: Tensor, result: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("clip", ["city", "calendar"])
 def test_whole_clip_reaches_the_reference(upscaled: Callable[..., tuple[Tensor, Tensor]], clip: str) -> None:
-    found = float(quality(*upscaled(clip, "--propagation", "clip")).mean())
+    found = float(quality(*upscaled(clip, "--propagation", "clip", "--horizon", "none")).mean())
     print(f"\n{clip}: {found:.3f} dB, reference {REFERENCE[clip]:.3f}")
     assert abs(found - REFERENCE[clip]) <= 0.01
+
+
+@pytest.mark.parametrize("clip", ["city", "calendar"])
+def test_the_horizon_costs_next_to_nothing(upscaled: Callable[..., tuple[Tensor, Tensor]], clip: str) -> None:
+    truth, papers = upscaled(clip, "--propagation", "clip", "--horizon", "none")
+    _, bounded = upscaled(clip, "--propagation", "clip")
+    loss = quality(truth, papers) - quality(truth, bounded)
+    print(f"\n{clip}: mean loss {loss.mean():.3f} dB, worst frame {loss.max():.3f}")
+    assert float(loss.mean()) <= 0.03
 
 
 @pytest.mark.parametrize("clip", ["city", "calendar"])
