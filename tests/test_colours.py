@@ -1,0 +1,74 @@
+"""Every model whose weights are here keeps colours: on flat patches, and on frames of real videos.
+
+`pytest -s` prints the figures; the large nets take minutes and are `slow`.
+"""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from vsrcli.media.decode import decode
+from vsrcli.media.probe import probe
+from vsrcli.nets.recurrent import RecurrentNet
+from vsrcli.pipeline.stages import to_tensor
+from vsrcli.quality.colour import PATCHES, TOLERANCE, colour_shift, flat
+from vsrcli.zoo import loading, store
+from vsrcli.zoo.catalogue import Entry, catalogue
+
+REAL = ["bear_vp9_opus.webm", "phone_rotated_vfr.mp4", "rooftops_320x240_60fps.mp4", "stream_h264_aac.mp4"]
+FRAMES = 3
+CROP = (160, 200)
+"""Of each video so many frames are tried, and of these so many rows and columns in the middle."""
+
+LARGE = 100
+"""GFLOP for a 320x180 frame above which a model is tried in the slow tests only."""
+
+HERE = [entry for entry in catalogue().models.values() if store.locate(entry)]
+MODELS = pytest.mark.parametrize(
+    "entry",
+    [pytest.param(e, id=e.name, marks=[pytest.mark.slow] if e.gflop > LARGE else []) for e in HERE],
+)
+
+
+def net_of(entry: Entry) -> RecurrentNet:
+    return loading.load(entry.name).net
+
+
+def shift(net: RecurrentNet, clip: Tensor) -> Tensor:
+    """The mean over frames of the colour shift of a clip (t, 3, h, w): (3,)."""
+    return colour_shift(net(clip[None])[0], clip).mean(0)
+
+
+def text(found: Tensor) -> str:
+    return " ".join(f"{value:+.3f}" for value in found.tolist())
+
+
+@MODELS
+@torch.inference_mode()
+@pytest.mark.parametrize(
+    "names", [tuple(n for n in PATCHES if n.startswith("grey")), ("red", "green", "blue")], ids=["greys", "primaries"]
+)
+def test_flat_patches_keep_their_colour(entry: Entry, names: tuple[str, ...]) -> None:
+    net = net_of(entry)
+    shifts = {name: shift(net, flat(PATCHES[name])) for name in names}
+    for name, found in shifts.items():
+        print(f"\n{entry.name}, {name}: {text(found)}", end="")
+    worst = max(shifts, key=lambda name: float(shifts[name].abs().max()))
+    assert shifts[worst].abs().max() <= TOLERANCE, f"{worst} is off by {text(shifts[worst])} levels"
+
+
+@MODELS
+@torch.inference_mode()
+@pytest.mark.parametrize("video", REAL)
+def test_real_videos_keep_their_mean_colour(entry: Entry, video: str, shared: Path) -> None:
+    path = shared / "data" / "real" / video
+    if not path.is_file():
+        pytest.skip(f"{video} is not among the reference data")
+    clip = torch.stack([to_tensor(f.rgb) for f, _ in zip(decode(probe(path)), range(FRAMES), strict=False)])
+    top, left = ((side - most) // 2 for side, most in zip(clip.shape[-2:], CROP, strict=True))
+    clip = clip[..., top : top + CROP[0], left : left + CROP[1]]
+    found = shift(net_of(entry), clip)
+    print(f"\n{entry.name}, {video}: {text(found)}", end="")
+    assert found.abs().max() <= TOLERANCE, f"the mean of {video} is off by {text(found)} levels"

@@ -1,0 +1,36 @@
+"""Whether an enlargement keeps colours: each channel's mean beside the source's, and flat patches to try it on."""
+
+import torch
+from torch import Tensor
+
+TOLERANCE = 0.15
+"""Levels by which the mean of a channel may differ: a third of what rounding to 8 bits can hide."""
+
+GREYS = tuple(range(16, 241, 16))
+"""Levels of the grey patches, from studio black to just below white."""
+
+PATCHES: dict[str, tuple[int, int, int]] = {
+    **{f"grey {level}": (level, level, level) for level in GREYS},
+    "red": (192, 64, 64),
+    "green": (64, 192, 64),
+    "blue": (64, 64, 192),
+}
+"""Flat colours by name, as levels of R, G and B.
+
+All lie inside the range: at 0 and 255 clamping hides one half of an unevenness and turns the other into a shift, with
+which the official nets too miss pure primaries by half a level.
+"""
+
+
+def colour_shift(hr: Tensor, lr: Tensor) -> Tensor:
+    """Return how much brighter each channel is on average than the source's: (..., 3), in 8-bit levels, signed.
+
+    `hr` (..., 3, s*h, s*w) and `lr` (..., 3, h, w) are frames in [0, 1]. `hr` is clamped first, as a written frame is.
+    The mean over all HR pixels is also that of the frame reduced by area means, so nothing needs to be reduced.
+    """
+    return 255 * (hr.clamp(0, 1).mean((-2, -1)) - lr.mean((-2, -1)))
+
+
+def flat(colour: tuple[int, int, int], *, frames: int = 5, size: int = 64) -> Tensor:
+    """Return a still clip of one colour (levels of R, G, B) in [0, 1]: (frames, 3, size, size)."""
+    return (torch.tensor(colour, dtype=torch.float32) / 255).view(1, 3, 1, 1).expand(frames, 3, size, size).contiguous()
