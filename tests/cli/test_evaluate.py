@@ -66,6 +66,15 @@ def test_bicubic_alone_needs_no_model(vid4: str) -> None:
     assert [r["method"] for r in report["results"]] == ["bicubic", "bicubic"]
 
 
+def test_colours_and_lines_are_shown_where_asked_for(model: str, vid4: str) -> None:
+    options = ("-m", model, "--data", vid4, "--clips", "city", "--frames", "2", "-q")
+    asked, plain = run(*options, "--colour", "--lines")[0], run(*options)[0]
+    for title in ("red (levels)", "green", "blue", "lines (levels²)", "invented lines (levels²)"):
+        assert title in asked and title not in plain
+    mean = json.loads(run(*options, "--colour", "--json")[0])["results"][-1]
+    assert "red_shift" in mean and "invented_lines" not in mean
+
+
 def test_published_figures_do_not_stand_beside_those_of_compressed_clips(vid4: str) -> None:
     options = ("--data", vid4, "--clips", "city", "--frames", "2", "--json")
     worse, better = (json.loads(run(*options, *crf)[0]) for crf in (("--crf", "35"), ()))

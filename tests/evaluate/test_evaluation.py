@@ -17,7 +17,9 @@ from vsrcli.evaluate.methods import Bicubic, Model, Planner
 from vsrcli.evaluate.published import published, recognise
 from vsrcli.media.images import load_picture
 from vsrcli.nets.recurrent import RecurrentNet
+from vsrcli.quality.colour import colour_shift
 from vsrcli.quality.degrade import imresize
+from vsrcli.quality.lines import invented_lines, line_energy, lines
 from vsrcli.quality.metrics import mse, planes, psnr, ssim
 from vsrcli.quality.temporal import motion, tof, unexplained_change, warping_error
 from vsrcli.quality.vmaf import vmaf
@@ -88,6 +90,31 @@ def test_temporal_figures_follow_the_truths_motion(net: RecurrentNet, two_clips:
             of_truth = unit * figure(truth[:-1], truth[1:], moved).mean().item()
             assert rows[0][f"truth_{key}"] == pytest.approx(of_truth, 1e-3)
         assert rows[0]["tof"] == pytest.approx(tof(out[:-1], out[1:], moved, net.flow).mean().item(), rel=1e-3)
+
+
+def test_colours_are_compared_with_lr_frames_and_lines_with_the_truth(net: RecurrentNet, two_clips: Path) -> None:
+    clips, measures = choose_clips(two_clips, ["first"]), Measures(colour=True, lines=True)
+    rows = evaluate(clips, [Bicubic(4), model(net)], Setting("bi", 4), measures)
+    made = list(pairs(clips[0], "bi", 4))
+    results = [torch.stack([imresize(to_levels(p.lr), 4) for p in made]), frames_of(net, two_clips, 0)[0]]
+    truth = lines(torch.stack([p.hr for p in made]) / 255)
+    for row, out in zip(rows, results, strict=False):
+        shift = colour_shift(out / 255, torch.stack([p.lr for p in made])).mean(0).tolist()
+        assert [row["red_shift"], row["green_shift"], row["blue_shift"]] == pytest.approx(shift, abs=5e-3)
+        found = lines(out / 255)
+        assert row["lines"] == pytest.approx(line_energy(found).mean().item(), rel=1e-2)
+        assert row["truth_lines"] == pytest.approx(line_energy(truth).mean().item(), rel=1e-4)
+        assert row["invented_lines"] == pytest.approx(invented_lines(found, truth).mean().item(), rel=1e-2)
+    assert rows[0]["lines"] > rows[0]["invented_lines"] > 0
+    titles = [column.title for column in table(rows, "y").columns]
+    assert titles[5:11] == [
+        "red (levels)",
+        "green",
+        "blue",
+        "lines (levels²)",
+        "of the truth",
+        "invented lines (levels²)",
+    ]
 
 
 def test_vmaf_and_saved_frames(two_clips: Path, tmp_path: Path) -> None:

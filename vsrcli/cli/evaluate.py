@@ -65,6 +65,8 @@ def names(text: str | None) -> list[str] | None:
     is_flag=True,
     help="Warping error (Lai et al. 2018), the share of change that motion does not explain, tOF (Chu et al. 2020).",
 )
+@click.option("--colour", is_flag=True, help="How much brighter R, G and B are than in the LR frames.")
+@click.option("--lines", is_flag=True, help="Energy of thin lines, and of those that the truth does not have.")
 @click.option("--lpips", "with_lpips", is_flag=True, help="LPIPS; needs `pip install lpips`.")
 @click.option("--vmaf", is_flag=True, help="VMAF, by ffmpeg's libvmaf.")
 @click.option(
@@ -200,6 +202,8 @@ def _evaluate(asked: dict[str, Any], output: Output, display: Any) -> None:
         flow=_flow(device, display) if asked["temporal"] else None,
         lpips=load_lpips(device) if asked["with_lpips"] else None,
         vmaf=asked["vmaf"],
+        colour=asked["colour"],
+        lines=asked["lines"],
         save=asked["save"],
         device=device,
     )

@@ -45,7 +45,8 @@ def evaluate(
 
     Keys: clip, method, frames (that are scored), psnr (dB), ssim, mse (levels squared), seconds_per_frame, and where
     asked for warping_error (levels squared), unexplained change (per cent), the truth's own of both, tof (pixels),
-    lpips, vmaf. Means are over clips, as in the papers.
+    red_shift, green_shift and blue_shift (levels), lines, the truth's own and invented_lines (levels squared), lpips,
+    vmaf. Means are over clips, as in the papers.
     """
     rows: list[Row] = []
     for clip in clips:
@@ -92,6 +93,12 @@ def table(rows: Sequence[Row], channels: Channels, *, with_mse: bool = False) ->
         Column("unexplained", "unexplained change (%)", 1),
         Column("truth_unexplained", "of the truth", 1),
         Column("tof", "tOF (px)", 3),
+        Column("red_shift", "red (levels)", 3),
+        Column("green_shift", "green", 3),
+        Column("blue_shift", "blue", 3),
+        Column("lines", "lines (levels²)", 1),
+        Column("truth_lines", "of the truth", 1),
+        Column("invented_lines", "invented lines (levels²)", 3),
         Column("lpips", "LPIPS", 4),
         Column("vmaf", "VMAF", 2),
         Column("seconds_per_frame", "s/frame", 3),

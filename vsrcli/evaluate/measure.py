@@ -16,6 +16,8 @@ from vsrcli.errors import InputError, OutputError, UsageError, VsrError
 from vsrcli.evaluate.material import Pair, to_picture
 from vsrcli.evaluate.methods import Method, Runner
 from vsrcli.media.images import write_png
+from vsrcli.quality.colour import colour_shift
+from vsrcli.quality.lines import invented_lines, line_energy, lines
 from vsrcli.quality.metrics import Channels, mse, planes, psnr, ssim
 from vsrcli.quality.temporal import Flow, Motion, motion, tof, unexplained_change, warping_error
 from vsrcli.quality.vmaf import vmaf
@@ -23,18 +25,23 @@ from vsrcli.quality.vmaf import vmaf
 OnFrame = Callable[[str], None]
 """Called with a method's name for each frame that it has made."""
 
+COLOUR_KEYS = ("red_shift", "green_shift", "blue_shift")
+
 
 @dataclass(frozen=True)
 class Measures:
     """What is measured beside PSNR, SSIM and MSE, and where. `flow` turns on the temporal figures, `lpips` LPIPS.
 
-    With `save`, results are written as save/METHOD/CLIP/FRAME.png.
+    `colour` adds the shift of each channel against the LR frames, `lines` the lines that the truth does not have. With
+    `save`, results are written as save/METHOD/CLIP/FRAME.png.
     """
 
     channels: Channels = "y"
     flow: Flow | None = None
     lpips: Callable[[Tensor, Tensor], float] | None = None
     vmaf: bool = False
+    colour: bool = False
+    lines: bool = False
     save: Path | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
@@ -43,11 +50,13 @@ class Measures:
 class _Truth:
     """A ground-truth frame that some method has not reached yet: uint8 (3, h, w), planes, motion since the last.
 
-    `own` holds the truth's own figures along that motion: what noise, aliasing and the flow's faults leave of it.
+    `lr` is the frame that methods were given, or None where nobody asks for it. `own` holds the truth's own figures
+    along that motion: what noise, aliasing and the flow's faults leave of it.
     """
 
     name: str
     hr: Tensor
+    lr: Tensor | None
     planes: Tensor
     motion: Motion | None
     own: dict[str, float]
@@ -122,7 +131,7 @@ class _Pass:
                 height, width = pair.lr.shape[-2:]
                 runners = {m.name: m.start(height, width) for m in self._methods}
             hr = pair.hr.to(self._measures.device)
-            self._truth[count - 1] = self._make_truth(pair.name, hr, last)
+            self._truth[count - 1] = self._make_truth(pair, hr, last)
             last = hr
             for name, runner in runners.items():
                 for out in runner.push(pair.lr):
@@ -139,7 +148,7 @@ class _Pass:
             self._add_vmaf()
         return self._scores
 
-    def _make_truth(self, name: str, hr: Tensor, last: Tensor | None) -> _Truth:
+    def _make_truth(self, pair: Pair, hr: Tensor, last: Tensor | None) -> _Truth:
         m = self._measures
         between: Motion | None = None
         own: dict[str, float] = {}
@@ -148,9 +157,10 @@ class _Pass:
             between = motion(*two, m.flow)
             own = {f"truth_{key}": value for key, value in _steadiness(*two, between).items()}
         if self._scratch is not None:
-            path = self._scratch / "truth" / f"{name}.png"
+            path = self._scratch / "truth" / f"{pair.name}.png"
             self._truth_files.append(_write(path, hr))
-        return _Truth(name, hr, planes(_unit(hr), m.channels), between, own)
+        lr = pair.lr.to(m.device) if m.colour else None
+        return _Truth(pair.name, hr, lr, planes(_unit(hr), m.channels), between, own)
 
     def _take(self, name: str, out: Tensor) -> None:
         """A method's next frame: scored, written, and kept until the one after it."""
@@ -178,6 +188,10 @@ class _Pass:
             figures["tof"] = float(tof(*two, truth.motion, m.flow))
         if m.lpips is not None:
             figures["lpips"] = m.lpips(_unit(out), _unit(truth.hr))
+        if truth.lr is not None:
+            figures |= zip(COLOUR_KEYS, colour_shift(_unit(out), truth.lr).tolist(), strict=True)
+        if m.lines:
+            figures |= _lines(_unit(out)[None], _unit(truth.hr)[None])
         return figures
 
     def _forget(self) -> None:
@@ -225,6 +239,19 @@ def _steadiness(previous: Tensor, frame: Tensor, along: Motion) -> dict[str, flo
     return {
         "warping_error": float(warping_error(previous, frame, along)),
         "unexplained": 100 * float(unexplained_change(previous, frame, along)),
+    }
+
+
+def _lines(frame: Tensor, truth: Tensor) -> dict[str, float]:
+    """Energy of lines in two frames (1, 3, h, w), and of those that only the first has; all in levels squared.
+
+    The truth's lines are found again for each method: they are 16 planes, too many to keep for a whole clip.
+    """
+    found, there = lines(frame), lines(truth)
+    return {
+        "lines": float(line_energy(found)),
+        "truth_lines": float(line_energy(there)),
+        "invented_lines": float(invented_lines(found, there)),
     }
 
 
