@@ -1,7 +1,7 @@
 """Makes tiny real videos for tests, with real codecs, and reads them back with a second, independent ffmpeg."""
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -39,8 +39,12 @@ def video(
     rotation: Sequence[int] | None = None,
     seed: int = 0,
     options: dict[str, str] | None = None,
+    draw: Callable[[int, int, int], np.ndarray] | None = None,
 ) -> Path:
-    """Encode `pattern` frames with PyAV. `pts` (in `time_base`, default 1/rate) makes the frame rate variable."""
+    """Encode `pattern` frames with PyAV, or what `draw` makes of (number, width, height).
+
+    `pts` (in `time_base`, default 1/rate) makes the frame rate variable.
+    """
     tick = time_base or 1 / rate
     if options is None:
         options = {"crf": "10", "preset": "ultrafast"} if codec in ("libx264", "libx265") else {}
@@ -61,7 +65,8 @@ def video(
         if rotation is not None:
             stream.set_display_matrix(rotation)
         for number in range(frames):
-            frame = av.VideoFrame.from_ndarray(pattern(number, width, height, seed=seed), format="rgb24")
+            picture = draw(number, width, height) if draw else pattern(number, width, height, seed=seed)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             if colour is not None:
                 frame = frame.reformat(format=pix_fmt, dst_colorspace=colour.matrix, dst_color_range=colour.range)
                 frame.color_primaries, frame.color_trc = colour.primaries, colour.transfer
