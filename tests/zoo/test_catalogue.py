@@ -84,13 +84,14 @@ def test_the_missions_models_are_listed() -> None:
     assert {f"{arch}.{tag}" for arch in ("basicvsr", "iconvsr", "basicvsr++") for tag in tags} <= set(
         catalogue().models
     )
-    assert catalogue().resolve("basicvsr").name == "basicvsr.reds4"
+    assert catalogue().resolve("basicvsr").name == "basicvsr.vimeo90k-bi"
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_every_entry_can_be_fetched_and_verified(entry: Entry) -> None:
     assert entry.arch in ARCHITECTURES
     assert entry.sources
+    assert entry.degradation in ("bi", "bd", "real") and entry.content in ("film", "anime")
     for source in entry.sources:
         assert sum(place is not None for place in (source.bundled, source.package, source.url)) == 1
         assert set(source.sha256) <= set("0123456789abcdef") and len(source.sha256) in (8, 64)

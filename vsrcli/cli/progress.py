@@ -145,6 +145,7 @@ class Display:
             "output": f"{report['output']}: {width}x{height}, "
             + ", ".join(f"{k} {v}" for k, v in report["encode"].items() if v is not None and k != "size"),
             "model": f"{report['model']} ({report['weights']['source']}, {report['weights']['sha256'][:12]})",
+            **({"picked": report["picked"]} if report["picked"] else {}),
             "run": f"{report['device']}, {report['precision']}, {window}, lookahead {ahead}, {tile}",
             "memory": f"about {report['memory_bytes'] / 2**30:.2f} GiB",
         }

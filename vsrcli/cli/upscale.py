@@ -76,7 +76,16 @@ def choice(*names: str) -> click.Choice[str]:
     help="File, pattern (out/%08d.png) or folder.  [default: NAME_x4.EXT beside the input]",
 )
 @click.option(
-    "-m", "--model", help="A model of `vsr models`, or a checkpoint's path.  [default: the one marked * there]"
+    "-m",
+    "--model",
+    help="A model of `vsr models`, or a checkpoint's path. An architecture alone picks its weights by the source: "
+    "clean or compressed.  [default: the architecture marked * there]",
+)
+@click.option(
+    "--content",
+    default="auto",
+    type=choice("auto", "film", "anime"),
+    help="What the source shows, where --model leaves the weights open; auto is film.",
 )
 @click.option(
     "-s",

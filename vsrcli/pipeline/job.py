@@ -178,6 +178,14 @@ def _record(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def begun_with(folder: Path) -> str | None:
+    """The model's name in the record of the job in `folder`; None if there is none that can be read."""
+    try:
+        return str(json.loads((folder / "job.json").read_text())["settings"]["model"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def fingerprint(info: VideoInfo) -> dict[str, Any]:
     """What identifies a source: name, size and a digest of its beginning and end (of all images' names and sizes)."""
     digest = hashlib.sha256()

@@ -12,6 +12,9 @@ from vsrcli.media.info import VideoInfo
 from vsrcli.nets.horizon import LEAST_HORIZON, Horizon
 from vsrcli.nets.recurrent import RecurrentNet
 
+CONTENTS = ("auto", "film", "anime")
+"""What a source may show; auto is film, since drawn frames cannot be told from filmed ones reliably."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -22,6 +25,7 @@ class Options:
     """
 
     model: str | None = None
+    content: str = "auto"
     scale: float | None = None
     height: int | None = None
     size: tuple[int, int] | None = None
@@ -47,6 +51,8 @@ class Options:
 
     def check(self) -> None:
         """Raise UsageError if the options contradict each other."""
+        if self.content not in CONTENTS:
+            raise UsageError(f"no such content: {self.content} (use {', '.join(CONTENTS)})")
         if sum(x is not None for x in (self.scale, self.height, self.size)) > 1:
             raise UsageError("--scale, --height and --size exclude each other: give one")
         if self.scale is not None and not 0 < self.scale <= 16:

@@ -24,6 +24,7 @@ def plan_report(task: Task) -> dict[str, Any]:
         },
         "size": list(task.size),
         "model": task.model.name,
+        "picked": task.picked,
         "weights": {"source": task.model.source, "sha256": task.model.sha256},
         "device": str(task.device),
         "precision": str(task.dtype).removeprefix("torch."),
@@ -51,6 +52,7 @@ def result_report(result: Result) -> dict[str, Any]:
         "fps": round(result.made / result.seconds, 3) if result.seconds else None,
         "size": list(result.size),
         "model": result.model,
+        "picked": result.picked,
         "weights_sha256": result.weights,
         "warnings": list(result.warnings),
     }

@@ -13,14 +13,18 @@ from vsrcli.errors import InterruptedJobError, OutputError, UsageError
 from vsrcli.pipeline.batch import MADE_BY_VSR
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.job import Job, fingerprint
+from vsrcli.pipeline.places import job_folder
 from vsrcli.pipeline.stages import Encoder, Pipe, decode_stage, upscale_stage
-from vsrcli.pipeline.task import Task, job_folder
+from vsrcli.pipeline.task import Task
 from vsrcli.pipeline.tensor_folder import TensorFolder
 
 
 @dataclass(frozen=True)
 class Result:
-    """A finished job. `made` frames were made by this run (the others by runs before it) in `seconds`."""
+    """A finished job. `made` frames were made by this run (the others by runs before it) in `seconds`.
+
+    `picked` says why its model was chosen, None where it was named.
+    """
 
     input: Path
     output: Path
@@ -31,6 +35,7 @@ class Result:
     weights: str
     size: tuple[int, int]
     warnings: tuple[str, ...]
+    picked: str | None = None
 
 
 def run(task: Task, on_event: OnEvent = lambda event: None) -> Result:
@@ -81,6 +86,7 @@ def run(task: Task, on_event: OnEvent = lambda event: None) -> Result:
         weights=task.model.sha256,
         size=task.size,
         warnings=tuple(task.warnings),
+        picked=task.picked,
     )
 
 

@@ -11,13 +11,13 @@ from vsrcli import __version__, zoo
 from vsrcli.engine.device import pick_device, pick_precision, place
 from vsrcli.engine.plan import WINDOW, Plan, estimate, estimate_disk, parse_size
 from vsrcli.errors import OutputError, OutputExistsError, UsageError
-from vsrcli.media.containers import CONTAINERS
-from vsrcli.media.images import WRITABLE_SUFFIXES
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.probe import probe
 from vsrcli.nets.iconvsr import IconVSR
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.options import Options, make_plan, output_size
+from vsrcli.pipeline.picking import pick_model
+from vsrcli.pipeline.places import default_output, job_folder
 from vsrcli.pipeline.sinks import Sink, VideoSink, is_image_output, is_pattern, make_sink
 from vsrcli.zoo import LoadedModel
 
@@ -38,6 +38,8 @@ class Task:
     sink: Sink
     size: tuple[int, int]
     warnings: list[str] = field(default_factory=list)
+    picked: str | None = None
+    """Why this model was picked; None where the caller named it."""
 
     @property
     def memory(self) -> int:
@@ -92,8 +94,11 @@ def prepare(source: Path, output: Path | None, options: Options, on_event: OnEve
     info = probe(source, rate=options.rate)
     device = pick_device(options.device)
     dtype = pick_precision(options.precision, device)
+    picked = pick_model(info, output, options)
+    if picked.reason is not None:
+        on_event(Event("note", f"using {picked.name}: {picked.reason}"))
     model = zoo.load(
-        options.model,
+        picked.name,
         say=lambda line: on_event(Event("note", line)),
         progress=lambda done, total: on_event(Event("download", done=done, total=total)),
     )
@@ -112,14 +117,14 @@ def prepare(source: Path, output: Path | None, options: Options, on_event: OnEve
         size = (sink.encode.width, sink.encode.height)  # some pixel formats need even ones
     place(model.net, device, dtype)
     plan = make_plan(options, model.net, info.height, info.width, device, dtype, frames=frames_wanted(info, options))
-    warnings = list(sink.warnings)
+    warnings = [*([picked.lacking] if picked.lacking else []), *sink.warnings]
     if info.interlaced and options.deinterlace == "auto":
         warnings.append(
             "the source is interlaced: made progressive, one frame of two fields (--deinterlace off does not)"
         )
     elif info.interlaced and options.deinterlace == "off":
         warnings.append("the source is interlaced: its fields are enlarged woven together, combing and all")
-    task = Task(info, options, model, device, dtype, plan, sink, sink.size, warnings)
+    task = Task(info, options, model, device, dtype, plan, sink, sink.size, warnings, picked.reason)
     if options.memory is not None and task.memory > parse_size(options.memory):
         warnings.append(f"--memory {options.memory} is too little: this takes about {task.memory / 2**30:.2f} GiB")
     return task
@@ -132,28 +137,6 @@ def frames_wanted(info: VideoInfo, options: Options) -> int | None:
     duration = info.duration if info.duration is not None else info.frames / info.rate
     end = min(float(duration), float(duration) if options.end is None else options.end)
     return max(0, round((end - (options.start or 0.0)) * float(info.rate)))
-
-
-def default_output(info: VideoInfo, options: Options, scale: int) -> Path:
-    """`<name>_x4.<ext>` beside the input; for images a folder `<name>_x4`."""
-    name = f"_x{options.scale or scale:g}"
-    if options.height is not None or options.size is not None:
-        name = f"_{options.height}p" if options.size is None else "_{}x{}".format(*options.size)
-    path = info.path
-    if path in info.images:
-        suffix = path.suffix if path.suffix.lower() in WRITABLE_SUFFIXES else ".png"
-        return path.with_name(path.stem + name + suffix)
-    if info.images:
-        folder = path if path.is_dir() else path.parent
-        return folder.with_name(folder.name + name)
-    suffix = path.suffix if path.suffix.lower() in CONTAINERS else ".mkv"
-    return path.with_name(path.stem + name + suffix)
-
-
-def job_folder(output: Path) -> Path:
-    """Where the job's work lies until it is done."""
-    place = output.parent if is_pattern(output) else output
-    return place.parent / f"{place.name}.vsr"
 
 
 def check_output(output: Path, info: VideoInfo, options: Options) -> None:

@@ -1,5 +1,5 @@
 """Which models exist and where their weights come from: the catalogue, checkpoint formats, the store."""
 
-from vsrcli.zoo.loading import LoadedModel, find, load
+from vsrcli.zoo.loading import LoadedModel, find, find_for, is_open, left_open, load
 
-__all__ = ["LoadedModel", "find", "load"]
+__all__ = ["LoadedModel", "find", "find_for", "is_open", "left_open", "load"]

@@ -42,7 +42,7 @@ class Entry:
 
     `degradation` is how the training's LR frames were made (bi: bicubic, bd: blur and subsample, real: blur, noise
     and compression). `parameters` counts them, `gflop` is the cost of a 320x180 frame. `published` maps
-    "dataset-degradation" to figures.
+    "dataset-degradation" to figures. `content` is what the frames showed: film, or anime for drawn ones.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Entry:
     gflop: float
     sources: tuple[Source, ...]
     published: dict[str, Figures]
+    content: str = "film"
 
     @property
     def vid4(self) -> float | None:

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsrcli.errors import UsageError
-from vsrcli.zoo import store
+from vsrcli.media.compression import Compression
+from vsrcli.zoo import picking, store
 from vsrcli.zoo.catalogue import Entry, catalogue, is_path
 
 if TYPE_CHECKING:
@@ -38,6 +39,30 @@ def find(name: str | None, *, scale: int | None = None, say: store.Say | None = 
     if say and name is not None and name.lower() != entry.name:
         say(f"{name} means {entry.name} (trained on {entry.trained_on}, {entry.degradation} degradation)")
     return entry
+
+
+def is_open(name: str | None) -> bool:
+    """Whether a name leaves the choice of weights to vsr: None or an architecture, not a full name or a path."""
+    return name is None or not (is_path(name) or name.lower() in catalogue().models)
+
+
+def find_for(
+    source: Compression, name: str | None = None, *, drawn: bool = False, scale: int | None = None
+) -> picking.Pick:
+    """Choose the catalogue's model for a source, by a name that `is_open`. Raises UsageError for an unknown name."""
+    return picking.pick(
+        catalogue(),
+        name,
+        source,
+        drawn=drawn,
+        scale=scale,
+        at_hand=lambda candidate: store.locate(candidate) is not None,
+    )
+
+
+def left_open(name: str | None, *, drawn: bool = False) -> list[str]:
+    """The models among which `find_for` chooses. Raises UsageError for an unknown name."""
+    return [entry.name for entry in picking.choices(catalogue(), name, drawn=drawn)[0]]
 
 
 def load(

@@ -1,0 +1,139 @@
+"""A bare architecture picks its weights by the source; a catalogue that lacks some is no obstacle."""
+
+import tomllib
+from typing import Any
+
+import pytest
+
+from vsrcli.errors import UsageError
+from vsrcli.media.compression import Compression
+from vsrcli.zoo.catalogue import Catalogue, Entry, catalogue, parse, weights_folder
+from vsrcli.zoo.picking import CLEAN_CRF, choices, is_clean, pick
+
+LOSSLESS = Compression("FFV1", True, 0.0, "codec")
+MILD = Compression("H.264", False, CLEAN_CRF - 1, "quantisers")
+LOSSY = Compression("H.264", False, 28.2, "quantisers")
+UNKNOWN = Compression("CINEPAK", False, None, "nothing")
+
+
+def listed(*models: tuple[str, str], default: str = "small.real", **fields: dict[str, Any]) -> Catalogue:
+    """A catalogue of (name, degradation); `fields` are added to the models of an architecture."""
+    about = {"scale": 4, "trained_on": "X", "licence": "MIT", "sources": [{"bundled": "f", "sha256": "0"}]}
+    archs = {name.split(".")[0] for name, _ in models}
+    return parse(
+        {
+            "default": [default],
+            "architectures": {arch: {"title": arch, "parameters": 1, "gflop": 1.0} for arch in archs},
+            "models": {
+                name: {**about, "degradation": degradation, **fields.get(name.split(".")[0], {})}
+                for name, degradation in models
+            },
+        }
+    )
+
+
+FULL = listed(
+    ("big.vimeo-bi", "bi"), ("big.reds", "bi"), ("big.bd", "bd"), ("big.real", "real"),
+    ("old.reds", "bi"), ("old.bd", "bd"),
+    ("small.bi", "bi"), ("small.real", "real"),
+    ("toon.v2", "real"), ("toon.v1", "real"),
+    toon={"content": "anime"},
+)  # fmt: skip
+PLAIN = listed(("big.bi", "bi"), ("small.real", "real"), ("small.bi", "bi"))
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "expected", "reason"),
+    [
+        ("big", LOSSLESS, "big.vimeo-bi", "the source is lossless (FFV1)"),
+        ("BIG", MILD, "big.vimeo-bi", f"the source is hardly compressed (H.264, about CRF {CLEAN_CRF - 1:.0f})"),
+        ("big", LOSSY, "big.real", "the source is compressed (H.264, about CRF 28)"),
+        ("big", UNKNOWN, "big.real", "the source is compressed (CINEPAK)"),
+        (
+            "old",
+            LOSSY,
+            "old.reds",
+            "the source is compressed (H.264, about CRF 28); old has no weights here for such a source",
+        ),
+        (None, LOSSY, "small.real", "the source is compressed (H.264, about CRF 28)"),
+        (None, LOSSLESS, "small.bi", "the source is lossless (FFV1)"),
+        ("toon", LOSSY, "toon.v2", "the source is compressed (H.264, about CRF 28)"),
+    ],
+)
+def test_the_source_decides_among_an_architecture_s_weights(
+    name: str | None, source: Compression, expected: str, reason: str
+) -> None:
+    found = pick(FULL, name, source)
+    assert (found.entry.name, found.reason, found.lacking) == (expected, reason, None)
+
+
+def test_the_threshold_has_two_sides() -> None:
+    assert is_clean(Compression("HEVC", False, CLEAN_CRF, "quantisers"))
+    assert not is_clean(Compression("HEVC", False, CLEAN_CRF + 0.1, "quantisers"))
+
+
+@pytest.mark.parametrize("source", [LOSSLESS, LOSSY])
+def test_drawn_content_gets_weights_for_it(source: Compression) -> None:
+    for name in (None, "toon"):
+        found = pick(FULL, name, source, drawn=True)
+        assert found.entry.name == "toon.v2" and found.reason.endswith(", and drawn") and found.lacking is None
+
+
+def test_what_is_lacking_for_drawn_content_is_said() -> None:
+    found = pick(PLAIN, None, LOSSY, drawn=True)
+    assert (found.entry.name, found.lacking) == ("small.real", "the catalogue has no weights for drawn content")
+    found = pick(FULL, "big", LOSSY, drawn=True)
+    assert (found.entry.name, found.lacking) == ("big.real", "big has no weights for drawn content")
+
+
+def test_an_architecture_with_both_kinds_keeps_them_apart() -> None:
+    both = listed(("small.real", "real"), ("small.bi", "bi"))
+    models = {**both.models, "small.toon": parse_anime("small.toon")}
+    mixed = Catalogue(models, both.default)
+    assert [e.name for e in choices(mixed, None)[0]] == ["small.real", "small.bi"]
+    assert pick(mixed, None, LOSSLESS, drawn=True).entry.name == "small.toon"
+    assert pick(mixed, "small", LOSSY).entry.name == "small.real"
+
+
+def parse_anime(name: str) -> Entry:
+    return listed((name, "real"), small={"content": "anime"}).models[name]
+
+
+def test_weights_that_are_here_go_before_those_to_download() -> None:
+    def at_hand(entry: Entry) -> bool:
+        return entry.name != "big.real"
+
+    found = pick(FULL, "big", LOSSY, at_hand=at_hand)
+    assert found.entry.name == "big.vimeo-bi" and found.reason.endswith("big has no weights here for such a source")
+    assert pick(FULL, "big", LOSSY, at_hand=lambda entry: False).entry.name == "big.real"
+
+
+def test_scales_restrict_the_choice() -> None:
+    with pytest.raises(UsageError, match="upscales by x4, not by x2"):
+        pick(FULL, "big", LOSSY, scale=2)
+    with pytest.raises(UsageError, match="did you mean"):
+        pick(FULL, "bigg", LOSSY)
+
+
+def test_new_weights_are_picked_once_they_are_listed() -> None:
+    table = tomllib.loads((weights_folder() / "catalogue.toml").read_text("utf-8"))
+    table["architectures"]["animesr"] = {"title": "AnimeSR", "parameters": 1, "gflop": 1.0}
+    about = {"scale": 4, "trained_on": "X", "licence": "X", "sources": [{"bundled": "f", "sha256": "0"}]}
+    for name in ("iconvsr.real", "basicvsr.real", "animesr.v2"):
+        table["models"][name] = {**about, "degradation": "real"}
+    table["models"]["animesr.v2"]["content"] = "anime"
+    grown = parse(table)
+    for arch in ("iconvsr", "basicvsr"):
+        assert pick(grown, arch, LOSSY).entry.name == f"{arch}.real"
+        assert pick(grown, arch, MILD).entry.name == f"{arch}.vimeo90k-bi"
+    assert pick(grown, None, LOSSY).entry.name == "repvsr.real"
+    assert pick(grown, None, LOSSY, drawn=True).entry.name == "animesr.v2"
+
+
+@pytest.mark.parametrize("name", [None, "basicvsr", "iconvsr", "basicvsr++", "repvsr"])
+@pytest.mark.parametrize("source", [LOSSLESS, MILD, LOSSY, UNKNOWN])
+def test_the_real_catalogue_always_has_an_answer(name: str | None, source: Compression) -> None:
+    found = pick(catalogue(), name, source).entry
+    assert found.content == "film" and found.name != f"{found.arch}.reds4"
+    kinds = {e.degradation for e in catalogue().models.values() if e.arch == found.arch}
+    assert found.degradation == ("bi" if is_clean(source) or "real" not in kinds else "real")

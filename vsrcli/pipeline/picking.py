@@ -1,0 +1,38 @@
+"""Picks the weights where the caller leaves them open, and keeps to those that an unfinished job began with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vsrcli import zoo
+from vsrcli.media.compression import measure_compression
+from vsrcli.media.info import VideoInfo
+from vsrcli.pipeline.job import begun_with
+from vsrcli.pipeline.options import Options
+from vsrcli.pipeline.places import default_output, job_folder
+
+
+@dataclass(frozen=True)
+class Picked:
+    """What to load; why, or None where the caller named it; and a line on what is not to be had, or None."""
+
+    name: str | None
+    reason: str | None = None
+    lacking: str | None = None
+
+
+def pick_model(info: VideoInfo, output: Path | None, options: Options) -> Picked:
+    """Choose a model for the source, unless `options` name it: see `vsrcli.zoo.picking`.
+
+    A job that was stopped goes on with its weights, whatever was installed or measured otherwise since. Raises
+    UsageError for an unknown name.
+    """
+    if not zoo.is_open(options.model):
+        return Picked(options.model)
+    drawn = options.content == "anime"
+    pick = zoo.find_for(measure_compression(info), options.model, drawn=drawn)
+    name, reason = pick.entry.name, pick.reason
+    output = output or default_output(info, options, pick.entry.scale)
+    before = None if options.restart else begun_with(job_folder(output))
+    if before is not None and before != name and before in zoo.left_open(options.model, drawn=drawn):
+        name, reason = before, "the unfinished job began with it"
+    return Picked(name, reason, pick.lacking)
