@@ -84,6 +84,23 @@ def test_published_figures_do_not_stand_beside_those_of_compressed_clips(vid4: s
     assert any("published_psnr" in row for row in better["results"])
 
 
+def test_several_crfs_make_one_table(vid4: str, tmp_path: Path) -> None:
+    options = ("--data", vid4, "--clips", "city", "--frames", "2")
+    report = json.loads(run(*options, "--crf", "20,40", "--save", str(tmp_path), "--json")[0])
+    assert report["settings"]["crf"] == [20, 40]
+    assert [(r["crf"], r["clip"]) for r in report["results"]] == [
+        (20, "city"),
+        (20, "mean"),
+        (40, "city"),
+        (40, "mean"),
+    ]
+    alone = json.loads(run(*options, "--crf", "40", "--json")[0])["results"][0]
+    assert report["results"][0]["psnr"] > report["results"][2]["psnr"] == alone["psnr"]
+    assert {p.relative_to(tmp_path).parts[0] for p in tmp_path.rglob("*.png")} == {"crf20", "crf40"}
+    for crf in ("20,x", "52", ""):
+        assert CliRunner().invoke(command, [*options, "--crf", crf]).exit_code == 2
+
+
 def test_models_of_one_file_name_are_told_apart(model: str, vid4: str, tmp_path: Path) -> None:
     other = str(tiny_model(tmp_path / "tiny.safetensors", seed=1))
     out, _ = run("-m", model, "-m", other, "--data", vid4, "--clips", "city", "--frames", "1", "--json")

@@ -39,6 +39,7 @@ def test_json_has_stable_fields() -> None:
         "architecture": "basicvsr",
         "scale": 4,
         "degradation": "bi",
+        "content": "film",
         "trained_on": "Vimeo-90K",
         "licence": "Apache-2.0",
         "parameters": 6291311,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -35,6 +35,21 @@ class Output:
             click.echo(table.csv() if self.kind == "csv" else table.markdown(), nl=False)
 
 
+class Crfs(click.ParamType):
+    """CRFs of x264, e.g. 18,23,28."""
+
+    name = "CRF,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """ "18,23" -> (18, 23)."""
+        if isinstance(value, tuple):
+            return value
+        crfs = tuple(int(part) if part.strip().isdecimal() else -1 for part in str(value).split(","))
+        if not all(0 <= crf <= 51 for crf in crfs):
+            self.fail(f"{value} is no CRF: write 0 to 51, or several like 18,23,28", param, ctx)
+        return crfs
+
+
 def names(text: str | None) -> list[str] | None:
     """ "a,b" -> ["a", "b"]; None stays."""
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
@@ -54,7 +69,7 @@ def names(text: str | None) -> list[str] | None:
     type=choice("bi", "bd", "none"),
     help="How LR frames are made: MATLAB's bicubic, Gaussian blur and decimation, or none: those in LR/ are taken.",
 )
-@click.option("--crf", type=click.IntRange(0, 51), help="Compress LR frames by x264 first, as videos in life are.")
+@click.option("--crf", type=Crfs(), help="Compress LR frames by x264 first, as videos in life are: at one CRF or each.")
 @click.option("-s", "--scale", type=click.IntRange(2, 4), help="[default: the models' own]")
 @click.option("--clips", help="Only these clips, e.g. calendar,city.")
 @click.option("--frames", type=click.IntRange(1), help="Only the first so many frames of each clip.")
@@ -207,11 +222,17 @@ def _evaluate(asked: dict[str, Any], output: Output, display: Any) -> None:
         save=asked["save"],
         device=device,
     )
-    setting = Setting(asked["degradation"], scale, asked["frames"], asked["crf"])
+    crfs = asked["crf"] or (None,)
     total = _frames(clips, asked["frames"])
+    rows: list[dict[str, Value]] = []
     with display.job("evaluate"):
-        counter = _Counter(display, total and total * len(methods))
-        rows = evaluate(clips, methods, setting, measures, on_frame=counter, on_row=partial(_tell, display))
+        counter = _Counter(display, total and total * len(methods) * len(crfs))
+        for crf in crfs:
+            setting = Setting(asked["degradation"], scale, asked["frames"], crf)
+            several = {"crf": crf} if len(crfs) > 1 else {}
+            own = replace(measures, save=measures.save / f"crf{crf}") if several and measures.save else measures
+            tell = partial(_tell, display)
+            rows += [several | row for row in evaluate(clips, methods, setting, own, on_frame=counter, on_row=tell)]
     rows = beside(rows, _published(asked, scale, len(clips), display))
     output.show(
         table(rows, asked["channels"], with_mse=asked["with_mse"]), _settings(asked, loaded, scale, device, dtype)
@@ -233,9 +254,12 @@ def _ablate(asked: dict[str, Any], output: Output, display: Any) -> None:
         raise UsageError("--ablate: give a model with -m")
     rows: list[dict[str, Value]] = []
     total = _frames(clips, asked["frames"])
+    if asked["crf"] and len(asked["crf"]) > 1:
+        raise UsageError("--ablate: give one --crf")
+    crf = asked["crf"][0] if asked["crf"] else None
     for name, model in loaded.items():
         grid = ablation.choices(axes, model.net, device)
-        setting = Setting(asked["degradation"], model.scale, asked["frames"], asked["crf"])
+        setting = Setting(asked["degradation"], model.scale, asked["frames"], crf)
         with display.job("ablate"):
             counter = _Counter(display, total and total * (len(grid) + 1))
             found = ablation.ablate(
@@ -265,7 +289,7 @@ def _published(asked: dict[str, Any], scale: int, clips: int, display: Any) -> A
     """Published figures that may stand beside these results, with a line where not all of their clips were run."""
     from vsrcli.evaluate.published import published, recognise
 
-    test = None if asked["crf"] is not None else recognise(asked["data"])
+    test = None if asked["crf"] else recognise(asked["data"])
     found = published(test, asked["degradation"], scale) if test else {}
     if test is None or not found:
         return {}
@@ -280,8 +304,8 @@ def _published(asked: dict[str, Any], scale: int, clips: int, display: Any) -> A
 
 
 def _settings(asked: dict[str, Any], loaded: "dict[str, LoadedModel]", scale: int, device: Any, dtype: Any) -> Any:
-    kept = ("degradation", "crf", "channels", "frames", "propagation", "window", "lookahead", "horizon", "tile",
-            "scenes", "ablate")  # fmt: skip
+    kept = ("degradation", "channels", "frames", "propagation", "window", "lookahead", "horizon", "tile", "scenes",
+            "ablate")  # fmt: skip
     return {
         "data": str(asked["data"]),
         "scale": scale,
@@ -289,6 +313,7 @@ def _settings(asked: dict[str, Any], loaded: "dict[str, LoadedModel]", scale: in
         "precision": str(dtype).removeprefix("torch."),
         "flow": FLOW_MODEL if asked["temporal"] else None,
         **{key: asked[key] for key in kept},
+        "crf": asked["crf"][0] if asked["crf"] and len(asked["crf"]) == 1 else asked["crf"],
         "models": [{"name": n, "weights": m.source, "sha256": m.sha256} for n, m in loaded.items()],
     }
 

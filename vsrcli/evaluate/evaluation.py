@@ -82,6 +82,7 @@ def table(rows: Sequence[Row], channels: Channels, *, with_mse: bool = False) ->
     """The rows as a table; columns that no row has are left out."""
     plane = channels.upper()
     columns = [
+        Column("crf", "CRF"),
         Column("clip", "clip"),
         Column("method", "method"),
         Column("frames", "frames"),

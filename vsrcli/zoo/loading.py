@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsrcli.errors import UsageError
-from vsrcli.media.compression import Compression
 from vsrcli.zoo import picking, store
 from vsrcli.zoo.catalogue import Entry, catalogue, is_path
 
 if TYPE_CHECKING:
     import torch
 
+    from vsrcli.media.compression import Compression
     from vsrcli.nets.recurrent import RecurrentNet
 
 
@@ -47,7 +47,7 @@ def is_open(name: str | None) -> bool:
 
 
 def find_for(
-    source: Compression, name: str | None = None, *, drawn: bool = False, scale: int | None = None
+    source: "Compression", name: str | None = None, *, drawn: bool = False, scale: int | None = None
 ) -> picking.Pick:
     """Choose the catalogue's model for a source, by a name that `is_open`. Raises UsageError for an unknown name."""
     return picking.pick(

@@ -1,13 +1,19 @@
 """Chooses among an architecture's weights by what the source is: how strongly compressed, filmed or drawn."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from vsrcli.media.compression import Compression
 from vsrcli.zoo.catalogue import Catalogue, Entry
+
+if TYPE_CHECKING:  # the list of models is shown without opening what decodes
+    from vsrcli.media.compression import Compression
 
 CLEAN_CRF = 12.0
 """Up to this CRF of libx264 a source counts as clean, above it as compressed. TABLE"""
+
+AtHand = Callable[[Entry], bool]
+"""Whether a model's weights are on this machine."""
 
 _FOR_CLEAN = ("bi", "bd", "real")
 _FOR_COMPRESSED = ("real", "bi", "bd")
@@ -22,7 +28,7 @@ class Pick:
     lacking: str | None = None
 
 
-def is_clean(source: Compression) -> bool:
+def is_clean(source: "Compression") -> bool:
     """Whether weights that were trained on uncompressed frames fit: lossless, or hardly compressed."""
     return source.lossless or (source.crf is not None and source.crf <= CLEAN_CRF)
 
@@ -30,30 +36,35 @@ def is_clean(source: Compression) -> bool:
 def pick(
     catalogue: Catalogue,
     name: str | None,
-    source: Compression,
+    source: "Compression",
     *,
     drawn: bool = False,
     scale: int | None = None,
-    at_hand: Callable[[Entry], bool] = lambda entry: True,
+    at_hand: AtHand = lambda entry: True,
 ) -> Pick:
-    """Choose the weights for a source among `choices`: those at hand, then those made for such a source, go first.
-
-    Of equals the default model goes first, then the catalogue's order. Raises UsageError as `Catalogue.resolve` does.
-    """
+    """Choose weights for a source by a name that leaves them open. Raises UsageError as `Catalogue.resolve` does."""
     found, lacking = choices(catalogue, name, drawn=drawn, scale=scale)
-    wanted = _FOR_CLEAN if is_clean(source) else _FOR_COMPRESSED
+    entry = best(catalogue, found, clean=is_clean(source), at_hand=at_hand)
+    reason = _reason(source)
+    if drawn and entry.content == "anime":
+        reason += ", and drawn"
+    elif (entry.degradation == "real") == is_clean(source):
+        reason += f"; {entry.arch} has no weights here for such a source"
+    return Pick(entry, reason, lacking)
+
+
+def best(catalogue: Catalogue, entries: Sequence[Entry], *, clean: bool, at_hand: AtHand = lambda entry: True) -> Entry:
+    """Return the first of the entries that are at hand, if any are, and made for such sources, if any are.
+
+    Of equals a default model goes first, then the catalogue's order.
+    """
+    wanted = _FOR_CLEAN if clean else _FOR_COMPRESSED
 
     def rank(entry: Entry) -> tuple[bool, int, bool]:
         fit = wanted.index(entry.degradation) if entry.degradation in wanted else len(wanted)
         return not at_hand(entry), fit, entry.name not in catalogue.default
 
-    best = min(found, key=rank)
-    reason = _reason(source)
-    if drawn and best.content == "anime":
-        reason += ", and drawn"
-    elif (best.degradation == "real") == is_clean(source):
-        reason += f"; {best.arch} has no weights here for such a source"
-    return Pick(best, reason, lacking)
+    return min(entries, key=rank)
 
 
 def choices(
@@ -74,7 +85,7 @@ def choices(
     return fitting or found, lacking
 
 
-def _reason(source: Compression) -> str:
+def _reason(source: "Compression") -> str:
     if source.lossless:
         return f"the source is lossless ({source})"
     return f"the source is {'hardly ' if is_clean(source) else ''}compressed ({source})"
