@@ -23,6 +23,10 @@ def upscale(
 ) -> Result:
     """Upscale one video or image sequence; the same as `vsr upscale INPUT -o OUTPUT -m MODEL`.
 
+    An architecture alone ("iconvsr"), or None, picks its weights by the source: those for clean frames where it is
+    lossless or hardly compressed, else those for compressed ones; `Result.picked` says why. `content="anime"` asks for
+    weights for drawn content.
+
     `options` are the fields of `vsrcli.pipeline.Options`, named as on the command line (`scale=2`, `crf=18`,
     `overwrite=True`, ...). `on_event` is called with an `Event` for each frame, note and warning, from the thread that
     has the news. A job that was interrupted goes on when it is called again with the same arguments.

@@ -11,7 +11,8 @@ import pytest
 
 from tests.media import make
 from vsrcli.media.compression import Compression, measure_compression
-from vsrcli.media.images import write_png
+from vsrcli.media.images import write_image, write_png
+from vsrcli.media.intra import jpeg_step
 from vsrcli.media.probe import probe
 
 SIZES = ((320, 180), (160, 96))
@@ -175,6 +176,20 @@ def test_images_are_lossless_but_jpeg_is_measured(tmp_path: Path) -> None:
     assert {(one.title, one.lossless) for one in found} == {("JPEG images", False)}
     crfs = [one.crf for one in found if one.crf is not None]
     assert crfs[0] < 14 < 16 < crfs[1] < 30 < crfs[2]
+
+
+def test_a_thumbnail_in_a_jpeg_is_not_taken_for_it(tmp_path: Path) -> None:
+    write_image(tmp_path / "fine.jpg", texture(*SIZES[0]))
+    picture = (tmp_path / "fine.jpg").read_bytes()
+    coarse = b"\xff\xd8\xff\xdb\x00\x43\x00" + bytes([99]) * 64 + b"\xff\xd9"
+    exif = b"\xff\xe1" + (len(coarse) + 8).to_bytes(2, "big") + b"Exif\0\0" + coarse
+    assert jpeg_step(exif) is None
+    assert jpeg_step(picture[:2] + exif + picture[2:]) == jpeg_step(picture)
+    for end in (1, 3, 20, 40, 100):
+        jpeg_step(picture[:end])
+    (tmp_path / "fine.jpg").write_bytes(picture[:2] + exif + picture[2:])
+    measured = measure_compression(probe(tmp_path / "fine.jpg"))
+    assert measured.title == "JPEG images" and measured.crf is not None and measured.crf < 14
 
 
 def test_what_the_file_is_later_counts_too(tmp_path: Path) -> None:

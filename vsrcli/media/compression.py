@@ -70,8 +70,10 @@ class Compression:
     found: Found
 
     def __str__(self) -> str:
-        """ "H.264, about CRF 28"."""
-        return self.title if self.lossless or self.crf is None else f"{self.title}, about CRF {self.crf:.0f}"
+        """ "H.264, about CRF 28" or "HEVC, like H.264 at CRF 24", since other encoders' CRFs count otherwise."""
+        if self.lossless or self.crf is None:
+            return self.title
+        return f"{self.title}, {'about' if self.title == 'H.264' else 'like H.264 at'} CRF {self.crf:.0f}"
 
 
 def measure_compression(info: VideoInfo) -> Compression:

@@ -6,26 +6,24 @@ from statistics import fmean
 _LOW = 15
 """Entries of a table, in zigzag order, that count: the low frequencies, where nearly all of a picture's content is."""
 
+_TABLES, _SCAN = 0xDB, 0xDA  # JPEG's markers of quantiser tables, and of what has been quantised
+
 _FLAT = bytes([4]) * 64  # ProRes: the matrix of a frame that brings none
 
 
 def jpeg_step(data: bytes) -> float | None:
     """Return the mean quantiser step of the luma's low frequencies in a JPEG picture; None without a table."""
-    at = 0
-    while (at := data.find(b"\xff\xdb", at)) >= 0:
-        at += 2
-        if len(data) < at + 3:
-            return None
-        (length,) = struct.unpack_from(">H", data, at)
-        table, end = at + 2, at + length
-        while table < min(end, len(data)):  # one marker may bring several tables
+    at = 2  # behind the start of the image
+    while len(data) >= at + 4 and data[at] == 0xFF and data[at + 1] != _SCAN:
+        marker, (length,) = data[at + 1], struct.unpack_from(">H", data, at + 2)
+        table, at = at + 4, at + 2 + length
+        while marker == _TABLES and table < min(at, len(data)):
             wide, number = data[table] >> 4, data[table] & 15
             size = 128 if wide else 64
             entries = data[table + 1 : table + 1 + size]
             if number == 0 and len(entries) == size:  # the luma's
                 return fmean(struct.unpack(">64H" if wide else ">64B", entries)[:_LOW])
             table += 1 + size
-        at = end
     return None
 
 

@@ -21,7 +21,7 @@ class Options:
     """All that shapes a job, named as on the command line; None leaves the choice to vsr.
 
     `scale`, `height` and `size` (w, h) exclude each other. `start` and `end` are seconds. `rate` is the frame rate of
-    an image sequence.
+    an image sequence. `content` is what the source shows, where `model` leaves the weights open.
     """
 
     model: str | None = None
