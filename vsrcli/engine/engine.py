@@ -19,7 +19,8 @@ from vsrcli.engine.chunk import Chunk, ChunkRunner, Frames, States
 from vsrcli.engine.exact import entry_name, sweeps
 from vsrcli.engine.plan import Plan
 from vsrcli.engine.scenes import SceneDetector
-from vsrcli.errors import OutOfMemoryError
+from vsrcli.engine.watch import DetailWatch, all_finite
+from vsrcli.errors import OutOfMemoryError, WeightsError
 from vsrcli.nets.recurrent import RecurrentNet, State, state_names
 
 Store = MutableMapping[str, State]
@@ -56,6 +57,8 @@ class Engine:
         self._cuts: deque[int] = deque()
         self._swept_to = 0
         self._states: States = {}
+        self._watch = DetailWatch(self.net.scale)
+        self._overflowed = False
 
     @property
     def next_frame(self) -> int:
@@ -146,18 +149,47 @@ class Engine:
         return Chunk(start, stop, end, self._scene, scene_end)
 
     def _upscale(self, chunk: Chunk) -> Iterator[Tensor]:
-        """The chunk's HR frames. Short of memory, goes on with smaller tiles where it was."""
-        done = 0
+        """The chunk's HR frames. Short of memory, goes on with smaller tiles where it was; where half precision
+        overflows, in float32 to the chunk's end, which depends on the chunk alone and so is the same after a restart.
+        """
+        done, fast = 0, self.net.compute_dtype
         while True:
             after: States = {}
             with surviving_out_of_memory():
                 for i, hr in enumerate(self._runner.upscale(chunk, self.plan, self._entering(chunk), after)):
-                    if i >= done:
-                        done += 1
-                        yield hr
-                self._states = after
-                return
+                    if i < done:
+                        continue
+                    if not all_finite((hr,)):
+                        break
+                    self._look_at(chunk, chunk.start + i, hr)
+                    done += 1
+                    yield hr
+                if done == len(chunk) and all_finite(*after.values()):
+                    self._states = after
+                    self.net.set_precision(fast)
+                    return
+                self._make_precise(chunk.start + done)
+                continue
             self._make_room()
+
+    def _make_precise(self, number: int) -> None:
+        """Go over to float32 because frame `number`, or the state after it, is not finite. Raises WeightsError if all
+        is in float32 already."""
+        if self.net.compute_dtype == torch.float32:
+            raise WeightsError(f"the model makes frames that hold no finite numbers (frame {number}): use another")
+        if not self._overflowed:
+            name = str(self.net.compute_dtype).removeprefix("torch.")
+            self.say(f"{name} overflows at frame {number}: such windows are run in float32, which takes longer")
+        self._overflowed = True
+        self.net.set_precision(torch.float32)
+
+    def _look_at(self, chunk: Chunk, number: int, hr: Tensor) -> None:
+        """Warn once a scene if the detail of its results runs away."""
+        if self._watch.runs_away(number, chunk.scene, self._frames.lr(number), hr):
+            self.say(
+                f"frame {number}: the model draws ever more detail into this scene that the source does not have; "
+                "look at the result, or use another model"
+            )
 
     def _sweep(self, scene_end: int) -> None:
         """Store the states in which branches enter the chunks from the next frame to the scene's end."""

@@ -1,0 +1,90 @@
+"""No result is written unsaid that is not finite or whose detail runs away."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.engine.test_engine import CPU, moving_clip, run
+from vsrcli.engine.engine import Engine
+from vsrcli.engine.plan import Plan
+from vsrcli.engine.watch import DetailWatch
+from vsrcli.errors import WeightsError
+from vsrcli.nets.basicvsr import BasicVSR
+from vsrcli.nets.repvsr import RepVSR
+
+
+def overflowing(scale: float) -> RepVSR:
+    """A net whose features are above what float16 holds, and whose frames are the bicubic enlargement."""
+    torch.manual_seed(0)
+    net = RepVSR(8, 1).eval().requires_grad_(False)
+    net.srnet.head.weight.zero_()
+    net.srnet.head.bias.fill_(scale)
+    net.srnet.tail.weight.zero_()
+    return net
+
+
+def test_half_precision_that_overflows_goes_on_in_float32_and_says_so_once() -> None:
+    lines: list[str] = []
+    frames = moving_clip(4, 16, 16)
+    expected = run(Engine(overflowing(3e5), Plan(window=2, lookahead=0), CPU, detector=None), frames)
+    net = overflowing(1.0)
+    net.set_precision(torch.float16)
+    net.srnet.head.bias.fill_(float("inf"))  # what 3e5 is in float16
+    with pytest.raises(WeightsError, match="frame 0"):  # and in float32 it still is
+        run(Engine(net, Plan(window=2, lookahead=0), CPU, detector=None, say=lines.append), frames)
+    assert len(lines) == 1 and "float16 overflows at frame 0" in lines[0]
+    assert expected.isfinite().all()
+
+
+def test_products_that_overflow_are_made_again_in_float32() -> None:
+    lines: list[str] = []
+    frames = moving_clip(4, 16, 16)
+
+    def net() -> RepVSR:
+        made = overflowing(1e4)
+        made.srnet.body[0].conv1.weight.fill_(1.0)  # 1e4 * 8 * 9 is above 65504
+        made.srnet.body[0].conv2.weight.zero_()
+        return made
+
+    exact = run(Engine(net(), Plan(window=2, lookahead=0), CPU, detector=None), frames)
+    fast = net()
+    fast.set_precision(torch.float16)
+    made = run(Engine(fast, Plan(window=2, lookahead=0), CPU, detector=None, say=lines.append), frames)
+    assert len(lines) == 1 and "such windows are run in float32" in lines[0]
+    assert made.isfinite().all() and (made - exact).abs().max() < 1e-3
+    assert fast.compute_dtype == torch.float16  # the next window is tried in the fast way again
+
+
+def stretched(frames: Tensor, gain: float) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """LR frames, and HR frames whose detail grows by `gain` a frame."""
+    checks = torch.ones(1, 1, 64, 64)
+    checks[..., ::2, 1::2] = checks[..., 1::2, ::2] = -1
+    for number, lr in enumerate(frames):
+        base = torch.nn.functional.interpolate(lr[None], scale_factor=4, mode="bilinear")[0]
+        yield number, lr, base + 0.02 * gain**number * checks[0]
+
+
+@pytest.mark.parametrize("gain,alarms", [(1.0, 0), (1.03, 1)])
+def test_detail_that_grows_for_ever_raises_the_alarm_once(gain: float, alarms: int) -> None:
+    still = moving_clip(1, 16, 16).expand(120, -1, -1, -1)
+    watch = DetailWatch(4)
+    assert sum(watch.runs_away(number, 0, lr, hr) for number, lr, hr in stretched(still, gain)) == alarms
+
+
+def test_another_scene_begins_anew() -> None:
+    watch = DetailWatch(4)
+    lr, hr = moving_clip(1, 16, 16)[0], torch.rand(3, 64, 64)
+    assert not any(watch.runs_away(number, 0, lr, 0.1 * hr) for number in range(30))
+    assert not any(watch.runs_away(number, 30, lr, hr) for number in range(30, 60))
+
+
+def test_an_engine_s_own_warning_names_the_frame() -> None:
+    lines: list[str] = []
+    net = BasicVSR(8, 1).eval().requires_grad_(False)
+    engine = Engine(net, Plan(window=1, lookahead=0), CPU, detector=None, say=lines.append)
+    for _ in range(60):
+        for _ in engine.push(moving_clip(1, 32, 32)[0]):
+            net.conv_last.weight.mul_(1.05)  # the result's detail grows as a bad recurrence's does
+    assert len(lines) == 1 and "ever more detail" in lines[0]
