@@ -135,12 +135,12 @@ def choose(
     """
     frames = case.frames or (FRAMES_CPU if device.type == "cpu" else FRAMES_GPU)
     if not net.bidirectional:
-        wanted = Plan(window=1, lookahead=0)
+        wanted = Plan(window=1, lookahead=0, keep_colours=True)
     elif case.window:
-        wanted = Plan(window=case.window, horizon=Horizon())
+        wanted = Plan(window=case.window, horizon=Horizon(), keep_colours=True)
     else:
         window = min(WINDOW, frames)
-        wanted = Plan(window=window, lookahead=-(-LOOKAHEAD * window // WINDOW), horizon=Horizon())
+        wanted = Plan(window=window, lookahead=-(-LOOKAHEAD * window // WINDOW), horizon=Horizon(), keep_colours=True)
     plan = choose_plan(net, height, width, wanted, dtype, device, default_budget(device))
     assert plan.window is not None
     return plan, -(-frames // plan.window) * plan.window

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from vsrcli.engine.chunk import Chunk, ChunkRunner, Frames, States
+from vsrcli.engine.colours import keep_colours
 from vsrcli.engine.exact import entry_name, sweeps
 from vsrcli.engine.plan import Plan
 from vsrcli.engine.scenes import SceneDetector
@@ -161,6 +162,8 @@ class Engine:
                         continue
                     if not all_finite((hr,)):
                         break
+                    if self.plan.keep_colours:
+                        hr = keep_colours(hr, self._frames.lr(chunk.start + i).to(hr.device))
                     self._look_at(chunk, chunk.start + i, hr)
                     done += 1
                     yield hr

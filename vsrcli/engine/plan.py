@@ -39,7 +39,8 @@ class Plan:
     """How the engine runs. `window` None: a scene at a time; `tile` (w, h) in LR pixels, None: whole frames.
 
     `exact`: in windows, with the result of a scene at a time (exact.py), whatever the `lookahead`. `horizon`: how far
-    nets that see the future remember; None: for ever, as in the papers.
+    nets that see the future remember; None: for ever, as in the papers. `keep_colours`: whether results are brought
+    back to the source's means (colours.py).
     """
 
     window: int | None = WINDOW
@@ -48,6 +49,7 @@ class Plan:
     halo: int = HALO
     exact: bool = False
     horizon: Horizon | None = None
+    keep_colours: bool = False
 
     @property
     def reach(self) -> int:

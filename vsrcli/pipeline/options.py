@@ -105,6 +105,7 @@ def make_plan(
         lookahead=LOOKAHEAD if options.lookahead is None else options.lookahead,
         exact=exact,
         horizon=parse_horizon(options.horizon),
+        keep_colours=True,
     )
     if not net.bidirectional:
         if mode == "window":

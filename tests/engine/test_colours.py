@@ -1,0 +1,53 @@
+"""Results keep the source's colours, whatever the net does to them, and lose none of their detail."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from tests.engine.test_engine import CPU, moving_clip, run
+from vsrcli.engine.colours import keep_colours
+from vsrcli.engine.engine import Engine
+from vsrcli.engine.plan import Plan
+from vsrcli.nets.repvsr import RepVSR
+
+
+def enlarged(lr: torch.Tensor) -> torch.Tensor:
+    return F.interpolate(lr[None], scale_factor=4, mode="bilinear", align_corners=False)[0]
+
+
+def test_a_shift_is_taken_away_and_detail_stays() -> None:
+    lr = moving_clip(1, 48, 64)[0] * 0.8 + 0.1
+    detail = 0.05 * torch.randn(3, 192, 256, generator=torch.Generator().manual_seed(0))
+    shift = torch.tensor([0.02, -0.01, 0.005]).view(3, 1, 1)
+    kept = keep_colours(enlarged(lr) + detail + shift, lr)
+    assert (kept.clamp(0, 1).mean((-2, -1)) - lr.mean((-2, -1))).abs().max() < 0.1 / 255
+    difference = kept - (enlarged(lr) + detail)
+    assert difference.abs().max() < 1.5 / 255  # of noise, over areas of 17 pixels
+
+
+def test_a_frame_without_a_shift_is_returned_as_it_is() -> None:
+    lr = torch.full((3, 20, 30), 0.5)
+    hr = enlarged(lr)
+    assert keep_colours(hr, lr) is hr
+
+
+@pytest.mark.parametrize("level", [0.0, 16 / 255, 0.5, 1.0])
+def test_flat_patches_keep_their_level_near_black_and_white_too(level: float) -> None:
+    lr = torch.full((3, 24, 24), level)
+    uneven = enlarged(lr) + 0.004 * torch.randn(3, 96, 96, generator=torch.Generator().manual_seed(1)) + 0.006
+    shift = keep_colours(uneven, lr).clamp(0, 1).mean((-2, -1)) - level
+    assert 255 * shift.abs().max() < 0.45
+    before = uneven.clamp(0, 1).mean((-2, -1)) - level
+    assert shift.abs().max() <= before.abs().max() + 1e-6
+
+
+@pytest.mark.parametrize("tile", [None, (32, 32)])
+def test_engines_keep_colours_where_the_plan_says_so(tile: tuple[int, int] | None) -> None:
+    net = RepVSR(8, 1).eval().requires_grad_(False)
+    net.srnet.tail.bias.add_(0.02)
+    frames = moving_clip(3, 40, 72) * 0.8 + 0.1
+    plan = Plan(window=1, lookahead=0, tile=tile)
+    for keep, bound in ((False, 1.0), (True, 0.1)):
+        out = run(Engine(net, Plan(**{**plan.__dict__, "keep_colours": keep}), CPU, detector=None), frames)
+        shift = 255 * (out.clamp(0, 1).mean((-2, -1)) - frames.mean((-2, -1))).abs()
+        assert (shift.max() <= bound) == keep
