@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.media import make
+from vsrcli.media.compress import compressed
 from vsrcli.media.compression import Compression, measure_compression
 from vsrcli.media.images import write_image, write_png
 from vsrcli.media.intra import jpeg_step
@@ -210,6 +211,21 @@ def test_other_codecs_are_judged_by_their_bits(tmp_path: Path) -> None:
     make.ffmpeg("-i", source, tmp_path / "out.gif")
     gif = measure_compression(probe(tmp_path / "out.gif"))
     assert (gif.lossless, gif.crf, str(gif)) == (False, None, "GIF")
+
+
+@pytest.mark.parametrize("crf", [18, 28, 38])
+def test_what_evaluation_and_training_compress_has_the_crf_that_is_asked_for(tmp_path: Path, crf: int) -> None:
+    frames = [running(number, 160, 96) for number in range(FRAMES)]
+    expected = tmp_path / "expected.mkv"
+    make.video(expected, width=160, height=96, frames=FRAMES, options={"crf": str(crf)}, draw=running)
+    with av.open(str(expected)) as container:
+        reference = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    ours = list(compressed(frames, "libx264", {"crf": str(crf)}))
+    errors = [
+        np.mean([(one.astype(float) - truth) ** 2 for one, truth in zip(some, frames, strict=True)])
+        for some in (ours, reference)
+    ]
+    assert errors[0] == pytest.approx(errors[1], rel=0.2)
 
 
 def test_a_long_file_is_measured_in_no_time_and_twice_alike(tmp_path: Path) -> None:
