@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from vsrcli.nets.animesr import AnimeSR
 from vsrcli.nets.basicvsr import BasicVSR
 from vsrcli.nets.basicvsrpp import BasicVSRPP
 from vsrcli.nets.edvr import EDVR
@@ -52,8 +53,14 @@ def lively(net: RecurrentNet) -> RecurrentNet:
 
 @pytest.mark.parametrize(
     "make",
-    [lambda: BasicVSR(8, 1), lambda: IconVSR(8, 1), lambda: BasicVSRPP(16, 1), lambda: EDVR(8, blocks=1)],
-    ids=["BasicVSR", "IconVSR", "BasicVSRPP", "EDVR"],
+    [
+        lambda: BasicVSR(8, 1),
+        lambda: IconVSR(8, 1),
+        lambda: BasicVSRPP(16, 1),
+        lambda: EDVR(8, blocks=1),
+        lambda: AnimeSR(8, (3, 2, 1), hidden=8),
+    ],
+    ids=["BasicVSR", "IconVSR", "BasicVSRPP", "EDVR", "AnimeSR"],
 )
 @torch.inference_mode()
 def test_windows_with_full_lookahead_equal_the_clip(make: type[RecurrentNet]) -> None:

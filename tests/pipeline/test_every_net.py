@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 import vsrcli
 from tests.media import make
 from vsrcli.errors import UsageError
+from vsrcli.nets.animesr import AnimeSR
 from vsrcli.nets.basicvsr import BasicVSR
 from vsrcli.nets.basicvsrpp import BasicVSRPP
 from vsrcli.nets.edvr import EDVR
@@ -22,6 +23,7 @@ MODES = {
     "basicvsr++": ("clip", "window", "exact"),
     "edvr": ("clip", "stream"),
     "repvsr": ("clip", "stream", "exact"),
+    "animesr": ("clip", "stream", "exact"),
 }
 
 
@@ -33,6 +35,7 @@ def small(arch: str) -> RecurrentNet:
         "basicvsr++": lambda: BasicVSRPP(64, 1),
         "edvr": lambda: EDVR(64, 5, 1),
         "repvsr": lambda: RepVSR(),
+        "animesr": lambda: AnimeSR(8, (3, 2, 1), hidden=8),
     }
     return nets[arch]()
 

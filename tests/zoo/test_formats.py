@@ -170,10 +170,11 @@ def test_missing_unexpected_and_misshapen_keys_are_named(tiny: dict[str, Tensor]
         ("basicsr_basicvsrpp_c64n7", "basicvsr++", {"channels": 64, "blocks": 7}),
         ("mmagic_edvr_m_full", "edvr", {"channels": 64, "frames": 5, "blocks": 10}),
         ("basicsr_edvr_m_full", "edvr", {"channels": 64, "frames": 5, "blocks": 10}),
+        ("animesr_msrswvsr", "animesr", {"channels": 64, "blocks": [5, 3, 2], "hidden": 64}),
     ],
 )
 def test_every_released_layout_is_recognised_and_complete(
-    keys: str, arch: str, config: dict[str, int], tmp_path: Path
+    keys: str, arch: str, config: dict[str, object], tmp_path: Path
 ) -> None:
     rows = [line.split("\t") for line in key_list(keys)]
     state = {key: torch.zeros([int(s) for s in shape.split("x")]) for key, shape, _ in rows}

@@ -33,7 +33,7 @@ def describe(entry: Entry, *, default: bool) -> dict[str, Any]:
         "parameters": entry.parameters,
         "gflop_per_320x180_frame": entry.gflop,
         "published": {test: {"psnr": figures.psnr, "ssim": figures.ssim} for test, figures in entry.published.items()},
-        "weights": located.kind if located else "to download",
+        "weights": located.kind if located else store.missing(entry),
         "path": str(located.path) if located else None,
         "default": default,
     }
@@ -70,7 +70,7 @@ def table(models: list[Entry], default: str, clean: str) -> Table:
             f"{entry.gflop:.0f}",
             f"{entry.vid4:.2f}" if entry.vid4 else "",
             entry.licence,
-            located.kind if located else "to download",
+            located.kind if located else store.missing(entry),
             style="" if located else "dim",
         )
     return grid

@@ -70,7 +70,7 @@ def verified(entry: Entry) -> bool:
         good = good and intact
         click.echo(f"{entry.name:24} {'ok' if intact else 'damaged':8} {located.kind:10} {digest[:8]}  {located.path}")
     if not files:
-        click.echo(f"{entry.name:24} to download")
+        click.echo(f"{entry.name:24} {store.missing(entry)}")
     return good
 
 

@@ -86,6 +86,16 @@ def repvsr_config(shapes: Shapes) -> Config:
     }
 
 
+def animesr_config(shapes: Shapes) -> Config:
+    """Width from the first convolution, depths by scale, the hidden state's channels from those that come out."""
+    cell = "recurrent_cell."
+    return {
+        "channels": shapes[cell + "conv_s1_first.0.weight"][0],
+        "blocks": [count(shapes, rf"{re.escape(cell)}body_s{s}_first\.\d+\.conv1\.weight") for s in (1, 2, 4)],
+        "hidden": shapes[cell + "fusion.2.weight"][0] - 3 * 4**2,
+    }
+
+
 ARCHITECTURES = {
     a.name: a
     for a in (
@@ -103,6 +113,7 @@ ARCHITECTURES = {
         ),
         Architecture("edvr", "vsrcli.nets.edvr", "EDVR", marker="reconstruction.0.", configure=edvr_config),
         Architecture("repvsr", "vsrcli.nets.repvsr", "RepVSR", marker="srnet.", configure=repvsr_config),
+        Architecture("animesr", "vsrcli.nets.animesr", "AnimeSR", marker="recurrent_cell.", configure=animesr_config),
     )
 }
 """All architectures by name, in the order in which a checkpoint's keys are compared with their markers."""

@@ -107,6 +107,11 @@ def obtain(entry: Entry, *, progress: Progress | None = None, say: Say | None = 
     raise WeightsError(f"{entry.name}: {remedy(entry, reasons)}")
 
 
+def missing(entry: Entry) -> str:
+    """In two words how weights that are not here are to be had; `remedy` says it in full."""
+    return "to download" if any(source.url for source in entry.sources) else "to install"
+
+
 def remedy(entry: Entry, reasons: list[str]) -> str:
     """Why the weights are not here and each way to get them, in one line."""
     ways = []

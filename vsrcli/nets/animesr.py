@@ -1,0 +1,142 @@
+"""AnimeSR (Wu et al., NeurIPS 2022): a net for drawn animation that streams, with features at three scales, no flow.
+
+Each step sees the previous, the current and the next LR frame, its own last HR frame and a hidden state. Nothing is
+aligned: what moved is left to the convolutions, whose reach the coarse scales widen. So a scene's picture comes one
+frame late, and needs no flow at all.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vsrcli.nets.layers import Conv, ResidualBlock, leaky, wide
+from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
+from vsrcli.nets.stages import stage
+
+SCALE = 4
+PICTURE = 3 * SCALE**2
+"""Channels of an HR frame folded to LR size."""
+
+
+class MultiScaleCell(nn.Module):
+    """Residual blocks at full, half and quarter size side by side, `blocks` of them at each, all ending together.
+
+    What comes out is the detail of the HR frame, folded (`PICTURE` channels), and the hidden state (`hidden` channels)
+    before its activation.
+    """
+
+    def __init__(self, channels: int, blocks: Sequence[int], hidden: int) -> None:
+        super().__init__()
+        if len(blocks) != 3 or not blocks[0] >= blocks[1] >= blocks[2] >= 1:
+            raise ValueError(f"blocks must be three numbers that do not rise, from 1, not {list(blocks)}")
+
+        def first(channels_in: int, stride: int) -> nn.Sequential:
+            return nn.Sequential(Conv(channels_in, channels, 3, stride=stride, padding=1), nn.LeakyReLU(0.1, True))
+
+        def body(count: int) -> nn.ModuleList:
+            return nn.ModuleList(ResidualBlock(channels) for _ in range(count))
+
+        outputs = PICTURE + hidden
+        self.conv_s1_first = first(3 * 3 + PICTURE + hidden, 1)
+        self.conv_s2_first = first(channels, 2)
+        self.conv_s4_first = first(channels, 2)
+        self.body_s1_first = body(blocks[0])
+        self.body_s2_first = body(blocks[1])
+        self.body_s4_first = body(blocks[2])
+        self.fusion = nn.Sequential(
+            Conv(3 * channels, 2 * outputs, 3, padding=1),
+            nn.LeakyReLU(0.1, True),
+            Conv(2 * outputs, outputs, 3, padding=1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, 3*3 + PICTURE + hidden, h, w), h and w multiples of 4 -> (n, PICTURE + hidden, h, w).
+
+        A scale takes up the coarser ones, enlarged, from the step after their first block on.
+        """
+        full = wide(self.conv_s1_first(x))
+        half = wide(self.conv_s2_first(full))
+        quarter = wide(self.conv_s4_first(half))
+        steps = len(self.body_s1_first)
+        half_from, quarter_from = steps - len(self.body_s2_first), steps - len(self.body_s4_first)
+        for i, block in enumerate(self.body_s1_first):
+            if i > half_from:
+                full = full + enlarge(half, 2)
+            if i > quarter_from:
+                full = full + enlarge(quarter, 4)
+            full = block(full)
+            if i >= half_from:
+                if i > quarter_from:
+                    half = half + enlarge(quarter, 2)
+                half = self.body_s2_first[i - half_from](half)
+            if i >= quarter_from:
+                quarter = self.body_s4_first[i - quarter_from](quarter)
+        out: Tensor = self.fusion(torch.cat([full, enlarge(half, 2), enlarge(quarter, 4)], 1))
+        return out
+
+
+class AnimeSR(RecurrentNet):
+    """The net. `blocks` count the residual blocks at full, half and quarter size, `hidden` the hidden state's channels.
+
+    Frames are padded to multiples of 4 by reflection, as for all nets here. The authors' scripts crop to such a size
+    instead, others repeat the edge: in each of these the right and bottom edges come out a little differently.
+    """
+
+    branches: ClassVar[tuple[Branch, ...]] = (Branch("forward", reverse=False),)
+    float32_parts = ("recurrent_cell.conv_s1_first",)  # it sees the frames, whose 8 bits bf16 would round
+    context = 1
+    multiple = 4
+    stored_channels = PICTURE
+    working_channels = 900
+    flow_channels = 2
+
+    def __init__(self, channels: int = 64, blocks: Sequence[int] = (5, 3, 2), hidden: int = 64) -> None:
+        super().__init__()
+        self.hidden = hidden
+        self.state_channels = PICTURE + hidden
+        self.recurrent_cell = MultiScaleCell(channels, blocks, hidden)
+
+    def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
+        """None is needed: zeros, which take up no memory."""
+        return frame.new_zeros(()).expand(frame.shape[0], 2, *frame.shape[-2:])
+
+    def encode(self, lr: Sequence[Tensor], index: int, *, number: int, length: int | None) -> Features:
+        """The frames around; the scene's first and last frame stand in for those that are not there."""
+        last = length is not None and number + 1 == length
+        return {"previous": lr[index - 1 if number else index], "next": lr[index if last else index + 1]}
+
+    def propagate(
+        self, branch: str, features: Features, flow: Tensor | None, state: State | None
+    ) -> tuple[Tensor, State]:
+        """One frame: the HR estimate; it is the state (n, 3, 4*h, 4*w), with the hidden one (n, hidden, h, w).
+
+        Where a scene starts both are zero. The estimate is fed back as it is, neither clamped nor rounded.
+        """
+        lr = features["lr"]
+        n, _, h, w = lr.shape
+        if state is None:
+            folded, hidden = lr.new_zeros(n, PICTURE, h, w), lr.new_zeros(n, self.hidden, h, w)
+        else:
+            folded, hidden = F.pixel_unshuffle(state[0], SCALE), state[1]
+        out = self.recurrent_cell(torch.cat([features["previous"], lr, features["next"], folded, hidden], 1))
+        detail, hidden = out.split((PICTURE, self.hidden), 1)
+        hr = unfold(lr, detail)
+        return hr, (hr, wide(leaky(hidden)))
+
+    def reconstruct(self, features: Features) -> Tensor:
+        """The HR frame is the propagated estimate itself."""
+        return features["forward"]
+
+
+@stage("reconstruct")
+def unfold(lr: Tensor, detail: Tensor) -> Tensor:
+    """The HR frame (n, 3, 4*h, 4*w): the bilinear enlargement of a frame, with its detail (n, PICTURE, h, w) added."""
+    return enlarge(lr, SCALE) + F.pixel_shuffle(detail, SCALE)
+
+
+def enlarge(x: Tensor, factor: int) -> Tensor:
+    """Bilinear enlargement: (n, c, h, w) -> (n, c, factor*h, factor*w)."""
+    return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
