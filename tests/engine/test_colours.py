@@ -36,9 +36,7 @@ def test_flat_patches_keep_their_level_near_black_and_white_too(level: float) ->
     lr = torch.full((3, 24, 24), level)
     uneven = enlarged(lr) + 0.004 * torch.randn(3, 96, 96, generator=torch.Generator().manual_seed(1)) + 0.006
     shift = keep_colours(uneven, lr).clamp(0, 1).mean((-2, -1)) - level
-    assert 255 * shift.abs().max() < 0.45
-    before = uneven.clamp(0, 1).mean((-2, -1)) - level
-    assert shift.abs().max() <= before.abs().max() + 1e-6
+    assert 255 * shift.abs().max() < 0.15
 
 
 @pytest.mark.parametrize("tile", [None, (32, 32)])

@@ -44,8 +44,8 @@ def test_bicubic_keeps_all_patches_and_real_means() -> None:
 
 
 def test_patches_are_flat_and_hold_what_their_names_say() -> None:
-    assert (GREYS[0], GREYS[-1], len(PATCHES)) == (16, 240, len(GREYS) + 3)
+    assert (GREYS[0], GREYS[-1], len(PATCHES)) == (16, 240, len(GREYS) + 6)
     clip = flat(PATCHES["grey 128"])
     assert clip.shape == (5, 3, 64, 64)
     assert clip.unique().tolist() == pytest.approx([128 / 255])
-    assert (255 * flat(PATCHES["green"], frames=1, size=1)).flatten().tolist() == [64, 192, 64]
+    assert (255 * flat(PATCHES["pale green"], frames=1, size=1)).flatten().tolist() == [64, 192, 64]

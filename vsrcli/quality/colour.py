@@ -11,15 +11,14 @@ GREYS = tuple(range(16, 241, 16))
 
 PATCHES: dict[str, tuple[int, int, int]] = {
     **{f"grey {level}": (level, level, level) for level in GREYS},
-    "red": (192, 64, 64),
-    "green": (64, 192, 64),
-    "blue": (64, 64, 192),
+    "red": (255, 0, 0),
+    "green": (0, 255, 0),
+    "blue": (0, 0, 255),
+    "pale red": (192, 64, 64),
+    "pale green": (64, 192, 64),
+    "pale blue": (64, 64, 192),
 }
-"""Flat colours by name, as levels of R, G and B.
-
-All lie inside the range: at 0 and 255 clamping hides one half of an unevenness and turns the other into a shift, with
-which the official nets too miss pure primaries by half a level.
-"""
+"""Flat colours by name, as levels of R, G and B."""
 
 
 def colour_shift(hr: Tensor, lr: Tensor) -> Tensor:
