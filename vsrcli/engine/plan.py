@@ -1,9 +1,10 @@
 """How a video is cut up to fit in memory: window, lookahead, tiles, strips, chosen from a budget."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -50,6 +51,12 @@ class Plan:
     exact: bool = False
     horizon: Horizon | None = None
     keep_colours: bool = False
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "Plan":
+        """Return the plan that `dataclasses.asdict` made a record of, as JSON gives it back."""
+        tile, horizon = record["tile"], record["horizon"]
+        return cls(**{**record, "tile": tile and tuple(tile), "horizon": horizon and Horizon(**horizon)})
 
     @property
     def reach(self) -> int:

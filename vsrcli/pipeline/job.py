@@ -42,8 +42,7 @@ class Job:
     def __init__(self, folder: Path, record: dict[str, Any], held: BinaryIO) -> None:
         self.folder = folder
         self._held = held
-        tile = record["plan"]["tile"]
-        self.plan = Plan(**record["plan"] | {"tile": tile and tuple(tile)})
+        self.plan = Plan.from_record(record["plan"])
         self.segment_frames: int = record["segment_frames"]
         self.segments = self._finished()
 
