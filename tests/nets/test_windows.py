@@ -12,6 +12,7 @@ from vsrcli.nets.basicvsr import BasicVSR
 from vsrcli.nets.basicvsrpp import BasicVSRPP
 from vsrcli.nets.edvr import EDVR
 from vsrcli.nets.iconvsr import IconVSR
+from vsrcli.nets.realbasicvsr import RealBasicVSR
 from vsrcli.nets.recurrent import RecurrentNet, State, Window, upsample_window
 
 COUNT = 9
@@ -59,14 +60,15 @@ def lively(net: RecurrentNet) -> RecurrentNet:
         lambda: BasicVSRPP(16, 1),
         lambda: EDVR(8, blocks=1),
         lambda: AnimeSR(8, (3, 2, 1), hidden=8),
+        lambda: RealBasicVSR(8, 1, cleaning_blocks=1),
     ],
-    ids=["BasicVSR", "IconVSR", "BasicVSRPP", "EDVR", "AnimeSR"],
+    ids=["BasicVSR", "IconVSR", "BasicVSRPP", "EDVR", "AnimeSR", "RealBasicVSR"],
 )
 @torch.inference_mode()
 def test_windows_with_full_lookahead_equal_the_clip(make: type[RecurrentNet]) -> None:
     torch.manual_seed(1)
     net = lively(make())
-    frames = list(torch.rand(COUNT, 1, 3, 16, 20))
+    frames = [net.prepare(frame) for frame in torch.rand(COUNT, 1, 3, 16, 20)]
     whole = Window(
         lr=frames,
         to_next=[*(net.flow(a, b) for a, b in itertools.pairwise(frames)), None],

@@ -14,6 +14,7 @@ from vsrcli.nets.basicvsr import BasicVSR
 from vsrcli.nets.basicvsrpp import BasicVSRPP
 from vsrcli.nets.edvr import EDVR
 from vsrcli.nets.iconvsr import IconVSR
+from vsrcli.nets.realbasicvsr import RealBasicVSR
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.nets.repvsr import RepVSR
 
@@ -23,6 +24,7 @@ MODES = {
     "basicvsr++": ("clip", "window", "exact"),
     "edvr": ("clip", "stream"),
     "repvsr": ("clip", "stream", "exact"),
+    "realbasicvsr": ("clip", "window", "exact"),
     "animesr": ("clip", "stream", "exact"),
 }
 
@@ -35,6 +37,7 @@ def small(arch: str) -> RecurrentNet:
         "basicvsr++": lambda: BasicVSRPP(64, 1),
         "edvr": lambda: EDVR(64, 5, 1),
         "repvsr": lambda: RepVSR(),
+        "realbasicvsr": lambda: RealBasicVSR(16, 1, cleaning_blocks=1),
         "animesr": lambda: AnimeSR(8, (3, 2, 1), hidden=8),
     }
     return nets[arch]()

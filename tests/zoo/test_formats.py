@@ -170,6 +170,8 @@ def test_missing_unexpected_and_misshapen_keys_are_named(tiny: dict[str, Tensor]
         ("basicsr_basicvsrpp_c64n7", "basicvsr++", {"channels": 64, "blocks": 7}),
         ("mmagic_edvr_m_full", "edvr", {"channels": 64, "frames": 5, "blocks": 10}),
         ("basicsr_edvr_m_full", "edvr", {"channels": 64, "frames": 5, "blocks": 10}),
+        ("mmagic_realbasicvsr", "realbasicvsr", {"channels": 64, "blocks": 20, "cleaning_blocks": 20}),
+        ("mmagic_realbasicvsr_b2", "realbasicvsr", {"channels": 64, "blocks": 2, "cleaning_blocks": 2}),
         ("animesr_msrswvsr", "animesr", {"channels": 64, "blocks": [5, 3, 2], "hidden": 64}),
     ],
 )
@@ -189,7 +191,6 @@ def test_every_released_layout_is_recognised_and_complete(
 @pytest.mark.parametrize(
     ("keys", "name"),
     [
-        ("mmagic_realbasicvsr_b2", "RealBasicVSR"),
         ("basicsr_edvr_extractor_p2", "EDVR's feature"),
         ("mmagic_spynet", "SPyNet"),
     ],

@@ -43,9 +43,11 @@ class Chunk:
 
 @dataclass
 class Frame:
-    """A frame that waits: LR (3, h, w), None where it is stored elsewhere, and its flows once they are known."""
+    """A frame that waits: LR (3, h, w), None where it is stored elsewhere, and once they are known, what the net has
+    prepared (1, 3, h, w) and its flows."""
 
     lr: Tensor | None
+    prepared: Tensor | None = None
     to_next: Tensor | None = None
     to_previous: Tensor | None = None
 
@@ -138,11 +140,10 @@ class ChunkRunner:
         self._find_flows(chunk, padded, before, branches)
         h, w = padded[chunk.start].shape[-2:]
         for tile in self._tiles(h, w, plan):
-            stitch_states(
-                after, sweep_window(self.net, self._window(chunk, tile, plan, padded, before), branch), tile, (h, w)
-            )
-        for n in range(chunk.start, chunk.end):
-            self.frames[n].to_next = self.frames[n].to_previous = None  # a scene's flows are more than memory may hold
+            left = sweep_window(self.net, self._window(chunk, tile, plan, padded, before), branch)
+            stitch_states(after, left, tile, (h, w))
+        for n in padded:  # a scene's flows are more than memory may hold
+            self.frames[n].to_next = self.frames[n].to_previous = self.frames[n].prepared = None
         return after
 
     def _padded(self, chunk: Chunk) -> Padded:
@@ -152,7 +153,18 @@ class ChunkRunner:
         # while a scene goes on, no branch enters a chunk in reverse: only `encode` looks beyond its end
         last = chunk.end + net.context if chunk.scene_end is None else min(chunk.end + reach, chunk.scene_end)
         numbers = range(max(chunk.scene, chunk.start - reach), last)
-        return {n: pad_frame(self.frames.lr(n)[None], net.multiple, net.min_size) for n in numbers}
+        return {n: self._prepared(n) for n in numbers}
+
+    def _prepared(self, number: int) -> Tensor:
+        """One frame as the net can take it, padded and prepared; what was prepared is kept with the frame."""
+        net, frame = self.net, self.frames[number]
+        if frame.prepared is not None:
+            return frame.prepared
+        padded = pad_frame(self.frames.lr(number)[None], net.multiple, net.min_size)
+        if net.prepares:
+            with torch.inference_mode():
+                frame.prepared = padded = net.prepare(padded.to(self.device)).cpu()
+        return padded
 
     def _tiles(self, h: int, w: int, plan: Plan) -> list[Tile]:
         net = self.net

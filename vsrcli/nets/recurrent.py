@@ -35,9 +35,10 @@ class Branch:
 class Window:
     """Consecutive LR frames of one scene, ready for the branches.
 
-    `lr` holds the frames. `to_next[i]` is the flow from frame i to frame i+1 (None at the scene's last frame or where
-    it is not needed), `to_previous[i]` the flow from frame i to i-1 (None at the scene's first frame): the flow of i
-    says, for each of its pixels, where in the neighbour the same thing lies. `encoded[i]` is what `encode` made.
+    `lr` holds the frames, prepared. `to_next[i]` is the flow from frame i to frame i+1 (None at the scene's last frame
+    or where it is not needed), `to_previous[i]` the flow from frame i to i-1 (None at the scene's first frame): the
+    flow of i says, for each of its pixels, where in the neighbour the same thing lies. `encoded[i]` is what `encode`
+    made.
     `keep` frames from the start are wanted as output; the rest is lookahead for the reverse branches. `strip` rows are
     reconstructed at once (None: all), which bounds memory without changing the result.
 
@@ -66,10 +67,12 @@ class RecurrentNet(nn.Module):
     `reconstruct_reach` how many LR pixels around a pixel `reconstruct` looks at (0: it must see whole frames).
     For planning memory, in channels per LR pixel: `stored_channels` are kept for each frame of a window,
     `state_channels` (float32) make a branch's state, `working_channels` (float32) are alive at the peak of a step,
-    `flow_channels` (float32) at the peak of `flow`.
+    `flow_channels` (float32) at the peak of `flow` and of `prepare`, which see whole frames.
+    `prepares` says whether `prepare` does anything.
     """
 
     branches: ClassVar[tuple[Branch, ...]]
+    prepares: ClassVar[bool] = False
     float32_parts: ClassVar[tuple[str, ...]] = ()
     context: int = 0
     multiple: int = 1
@@ -115,6 +118,13 @@ class RecurrentNet(nn.Module):
     def _stays_float32(self, name: str) -> bool:
         return any(name == part or name.startswith(part + ".") for part in self.float32_parts)
 
+    def prepare(self, lr: Tensor) -> Tensor:
+        """What takes the place of a padded LR frame (n, 3, h, w) in all steps, `flow` too: the same shape.
+
+        It is asked for once a frame, on the frame alone, so that it cannot depend on how a video is cut up.
+        """
+        return lr
+
     def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
         """Optical flow (n, 2, h, w), x then y in pixels: where in `neighbour` each pixel of `frame` lies."""
         raise NotImplementedError
@@ -148,7 +158,7 @@ class RecurrentNet(nn.Module):
     def forward(self, clip: Tensor) -> Tensor:
         """Upscale whole clips: (n, t, 3, h, w) in [0, 1] -> (n, t, 3, scale*h, scale*w)."""
         h, w = clip.shape[-2:]
-        frames = [pad_frame(f, self.multiple, self.min_size) for f in clip.unbind(1)]
+        frames = [self.prepare(pad_frame(f, self.multiple, self.min_size)) for f in clip.unbind(1)]
         count = len(frames)
         window = Window(
             lr=frames,

@@ -21,6 +21,7 @@ def clip_window(net: RecurrentNet, lr: Tensor) -> tuple[Window, Tensor]:
     The patch must fit the net (`multiple` and `min_size`); nothing is padded.
     """
     t = lr.shape[1]
+    lr = net.prepare(lr.flatten(0, 1)).view_as(lr)
     backward = clip_flows(net, lr, forward=False)
     onward = clip_flows(net, lr, forward=True).unbind(1) if net.bidirectional else (None,) * (t - 1)
     frames = lr.unbind(1)

@@ -56,6 +56,14 @@ def basicvsr_config(shapes: Shapes) -> Config:
     return trunk_config(shapes, "backward_trunk")
 
 
+def realbasicvsr_config(shapes: Shapes) -> Config:
+    """Width and depth from the backward trunk, the cleaning module's depth from its own."""
+    return {
+        **trunk_config(shapes, "backward_trunk"),
+        "cleaning_blocks": trunk_config(shapes, "image_cleaning.0")["blocks"],
+    }
+
+
 def iconvsr_config(shapes: Shapes) -> Config:
     """Width and depth from the backward trunk, the refill window's reach from the frames that EDVR fuses."""
     fused, joined, *_ = shapes["edvr.fusion.feat_fusion.weight"]
@@ -107,6 +115,13 @@ ARCHITECTURES = {
             configure=basicvsrpp_config,
             rename=((r"^upconv(\d)\.", r"upsample\1.upsample_conv."),),
         ),
+        Architecture(
+            "realbasicvsr",
+            "vsrcli.nets.realbasicvsr",
+            "RealBasicVSR",
+            marker="image_cleaning.",
+            configure=realbasicvsr_config,
+        ),
         Architecture("iconvsr", "vsrcli.nets.iconvsr", "IconVSR", marker="edvr.", configure=iconvsr_config),
         Architecture(
             "basicvsr", "vsrcli.nets.basicvsr", "BasicVSR", marker="backward_trunk.", configure=basicvsr_config
@@ -119,7 +134,6 @@ ARCHITECTURES = {
 """All architectures by name, in the order in which a checkpoint's keys are compared with their markers."""
 
 UNSUPPORTED = {
-    "image_cleaning.": "RealBasicVSR, which vsr does not run",
     "pcd_align.": "EDVR's feature extractor alone, which is only a part of IconVSR",
     "basic_module.": "SPyNet alone, which is only a part of the video nets",
 }

@@ -28,6 +28,7 @@ METADATA_KEY = "vsr"
 MMAGIC_TO_BASICSR = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
+        (r"^basicvsr\.", ""),
         (r"((?:^|\.)basic_module\.\d+\.basic_module\.)(\d+)\.conv\.", lambda m: f"{m[1]}{2 * int(m[2])}."),
         (r"^(backward|forward)_resblocks\.", r"\1_trunk."),
         (r"^upsample(\d)\.upsample_conv\.", r"upconv\1."),
