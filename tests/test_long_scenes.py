@@ -28,7 +28,17 @@ HEIGHT, WIDTH = 160, 192
 """Of the HR frames."""
 STRETCH = 30
 SCENES = ("still", "tripod", "hand-held", "zoom")
-MODELS = ("basicvsr.reds4", "basicvsr.vimeo90k-bi", "basicvsr.vimeo90k-bd", "iconvsr.bi", "repvsr.bi", "repvsr.real")
+MODELS = (
+    "basicvsr.reds4",
+    "basicvsr.vimeo90k-bi",
+    "basicvsr.vimeo90k-bd",
+    "iconvsr.bi",
+    "repvsr.bi",
+    "repvsr.bd",
+    "repvsr.real",
+    "animesr.v1",
+    "animesr.v2",
+)
 
 
 def photo() -> Tensor:
