@@ -6,7 +6,6 @@ job encode the same frames in the same way. A segment counts once its record `NN
 keeps a second process out.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -20,11 +19,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from vsrcli.engine.plan import Plan
-from vsrcli.errors import InputError, OutputError, UsageError
-from vsrcli.media.info import VideoInfo
+from vsrcli.errors import OutputError, UsageError
 from vsrcli.pipeline.lock import LOCK_NAME, lock
-
-_SAMPLE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -185,23 +181,6 @@ def begun_with(folder: Path) -> str | None:
         return None
 
 
-def fingerprint(info: VideoInfo) -> dict[str, Any]:
-    """What identifies a source: name, size and a digest of its beginning and end (of all images' names and sizes)."""
-    digest = hashlib.sha256()
-    files = info.images or (info.path,)
-    try:
-        for path in files:
-            digest.update(f"{path.name} {path.stat().st_size}\n".encode())
-        for path in {files[0], files[-1]}:
-            with path.open("rb") as file:
-                digest.update(file.read(_SAMPLE))
-                file.seek(max(0, path.stat().st_size - _SAMPLE))
-                digest.update(file.read())
-    except OSError as error:
-        raise InputError(f"cannot read {error.filename}: {error.strerror}") from None
-    return {"input": info.path.name, "sha256": digest.hexdigest()}
-
-
 def write_durably(path: Path, data: bytes) -> None:
     """Write a file so that after a crash it is either absent (or as before) or whole."""
     temporary = path.with_name(path.name + ".part")
@@ -227,13 +206,18 @@ def _into_place(temporary: Path, path: Path) -> None:
     """Rename a written file so that what it replaces is lost only when it is safe on the disk."""
     sync(temporary)
     temporary.replace(path)
-    if os.name == "posix":
-        sync(path.parent)
+    sync(path.parent)
 
 
 def sync(path: Path) -> None:
-    """Flush a file or folder to the disk."""
-    handle = os.open(path, os.O_RDONLY)
+    """Flush a file, or on POSIX a folder, to the disk. Elsewhere a folder cannot be opened and needs no flush."""
+    if path.is_dir():
+        if os.name != "posix":
+            return
+        access = os.O_RDONLY
+    else:
+        access = os.O_RDWR  # Windows flushes only what may be written
+    handle = os.open(path, access | getattr(os, "O_BINARY", 0))
     try:
         os.fsync(handle)
     finally:

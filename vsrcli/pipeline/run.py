@@ -12,7 +12,8 @@ from vsrcli.engine.plan import QUEUED_FRAMES
 from vsrcli.errors import InterruptedJobError, OutputError, UsageError
 from vsrcli.pipeline.batch import MADE_BY_VSR
 from vsrcli.pipeline.events import Event, OnEvent
-from vsrcli.pipeline.job import Job, fingerprint
+from vsrcli.pipeline.fingerprint import fingerprint
+from vsrcli.pipeline.job import Job
 from vsrcli.pipeline.places import job_folder
 from vsrcli.pipeline.stages import Encoder, Pipe, decode_stage, upscale_stage
 from vsrcli.pipeline.task import Task
