@@ -21,6 +21,7 @@ from vsrcli.errors import InterruptedJobError, OutputError, UsageError
 from vsrcli.media.assemble import assemble
 from vsrcli.media.codecs import EncodeSettings, choose_settings
 from vsrcli.media.containers import CONTAINERS, check_container
+from vsrcli.media.decode import decode
 from vsrcli.media.encode import SegmentWriter
 from vsrcli.media.info import Colour, VideoInfo
 from vsrcli.media.mux import try_sound
@@ -641,3 +642,49 @@ def test_an_unwritable_folder_is_one_clear_line(mp4: Path, tmp_path: Path) -> No
     paths, pts = segments_of(info, settings, tmp_path / "work")
     with pytest.raises(OutputError, match=r"cannot write .*: No such file or directory"):
         assemble(paths, info, settings, tmp_path / "gone" / "out.mp4", pts=pts, warn=lambda line: None)
+
+
+def reordered(path: Path, codec: str, *, sound: str = "libmp3lame") -> Path:
+    """25 frames whose coding order is not their showing order, and sound."""
+    make.ffmpeg(
+        *("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25", "-f", "lavfi", "-i", "sine", "-t", "1"),
+        *("-c:v", codec, "-bf", "2", "-c:a", sound, path),
+    )
+    return path
+
+
+@pytest.mark.parametrize("codec", ["h264", "ffv1"])
+@pytest.mark.parametrize(("name", "of"), [("in.avi", "mpeg4"), ("in.mkv", "libx264"), ("in.mp4", "mpeg4")])
+def test_avi_stays_in_step_with_its_sound(tmp_path: Path, name: str, of: str, codec: str) -> None:
+    source, output = reordered(tmp_path / name, of), tmp_path / "out.avi"
+    assert enlarge(source, output, codec=codec) == []
+    seen = [make.second_opinion(file) for file in (source, output)]
+    ticks = []
+    for file in (source, output):
+        with av.open(str(file)) as container:
+            ticks.append(Fraction(container.streams.video[0].time_base or 0))
+    times = [[time * tick for time, _ in frames] for frames, tick in zip(seen, ticks, strict=True)]
+    sound = [float(read(file).of("audio")[0]["packets"][0][0]) for file in (source, output)]
+    assert len(times[1]) == len(times[0]) == 25
+    assert all(abs(new - old) <= Fraction(1, 50) for old, new in zip(*times, strict=True))
+    assert abs(sound[1] - sound[0]) < 0.03
+
+
+def test_avi_of_h264_begins_where_a_second_decoder_says(tmp_path: Path) -> None:
+    for name, options in (("plain.avi", ["-bf", "0"]), ("reordered.avi", ["-bf", "2"])):
+        make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25", "-t", "0.4", "-c:v", "libx264", *options,
+                    tmp_path / name)  # fmt: skip
+        found = [frame.pts for frame in decode(probe(tmp_path / name))]
+        assert found == [time for time, _ in make.second_opinion(tmp_path / name)]
+
+
+@pytest.mark.parametrize("late", [1, 2, 7, 50])
+def test_a_picture_that_starts_late_starts_late_in_avi(tmp_path: Path, late: int) -> None:
+    picture = make.video(tmp_path / "p.mkv", frames=12, pts=range(late, late + 12))
+    make.ffmpeg("-i", picture, *tones(1, 3), "-map", "0", "-map", "1", "-c:v", "copy", "-c:a", "libmp3lame",
+                "-copyts", tmp_path / "in.mkv")  # fmt: skip
+    before = read(tmp_path / "in.mkv").pts
+    assert before[0] == Fraction(late, 25)
+    enlarge(tmp_path / "in.mkv", tmp_path / "out.avi")
+    seen = [time for time, _ in make.second_opinion(tmp_path / "out.avi")]
+    assert seen == list(range(late, late + 12))

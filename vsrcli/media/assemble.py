@@ -11,6 +11,7 @@ from av.error import FFmpegError
 from av.stream import Disposition
 
 from vsrcli.errors import OutputError
+from vsrcli.media.avi import write_start
 from vsrcli.media.codecs import EncodeSettings
 from vsrcli.media.containers import check_container, container_of, open_container, place_streams, url
 from vsrcli.media.encode import output_aspect
@@ -52,6 +53,8 @@ def assemble(
             else:
                 command = mux_command(feed, info, settings, output, tags, preview, Path(folder), warn)
                 _run([*command, url(partial)], feed, output, cancelled)
+            if feed.avi_start:
+                write_start(partial, feed.avi_start)
         verify(partial, feed, warn)
         for note in lost_labels(info.path, place_streams(info, output), partial) if not info.images else []:
             warn(note)
@@ -70,11 +73,13 @@ def verify(written: Path, feed: Feed, warn: Callable[[str], None]) -> None:
             raise OutputError("the assembled file has no video")
         stream = pictures[0]
         tick = Fraction(stream.time_base or 0)
-        found = sorted((p.pts if p.pts is not None else p.dts) or 0 for p in container.demux(stream) if p.size)
-    wanted = [time * feed.time_base for time in feed.times.values()]
+        ordered = container_of(written).muxer == "avi"  # in showing order, and by its place a frame has its time
+        stamps = [p.dts if ordered or p.pts is None else p.pts for p in container.demux(stream) if p.size]
+    found = sorted(stamp or 0 for stamp in stamps)
+    wanted = [(time + feed.avi_start) * feed.time_base for time in feed.times.values()]
     if len(found) != len(wanted):
         raise OutputError(f"the assembled file has {len(found)} frames instead of {len(wanted)}")
-    if container_of(written).muxer in ("gif", "avi"):
+    if container_of(written).muxer == "gif":
         return
     shift = found[0] * tick - wanted[0]
     shift = shift if abs(shift) > tick else Fraction(0)
@@ -97,6 +102,7 @@ def _feed(
     if not ordered:
         raise OutputError("there are no frames to assemble")
     origin = ordered[0] if preview else 0
+    avi_start = 0
     duration = last_duration(info, ordered)
     time_base = info.time_base
     times = {time: time - origin for time in ordered}
@@ -105,13 +111,15 @@ def _feed(
         if not preview:  # its sound begins at 0, so all must
             origin = round(Fraction(info.start_time) / info.time_base)
         times = {time: round((time - origin) * info.time_base / time_base) for time in ordered}
+        if any(abs(t * time_base - (s - origin) * info.time_base) > time_base / 10 for s, t in times.items()):
+            warn(f".avi knows only a constant frame rate: the frame times move by up to {float(time_base / 2):.3f} s")
+        avi_start = max(0, times[ordered[0]])
+        times = {time: slot - avi_start for time, slot in times.items()}
         duration = 1
         if len(set(times.values())) < len(times):
             raise OutputError(f".avi knows only a constant frame rate: use -o {output.stem}.mkv")
-        if any(abs(t * time_base - (s - origin) * info.time_base) > time_base / 10 for s, t in times.items()):
-            warn(f".avi knows only a constant frame rate: the frame times move by up to {float(time_base / 2):.3f} s")
     aspect, lead = output_aspect(info, settings), segment_lead(info)
-    return Feed(tuple(segments), info.time_base, time_base, times, duration, info.rotation, aspect, lead)
+    return Feed(tuple(segments), info.time_base, time_base, times, duration, info.rotation, aspect, lead, avi_start)
 
 
 def _write_gif(feed: Feed, partial: Path, folder: Path, cancelled: Callable[[], bool]) -> None:

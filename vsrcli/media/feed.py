@@ -25,6 +25,7 @@ class Feed:
 
     `last_duration` (in `time_base`) is how long the last frame shows. `lead` is what `segment_lead` says. `aspect` is
     the pixels' (0: undeclared); some codecs have no place for it, so it stands beside them.
+    `avi_start` frames pass in AVI before the first one of `times`, which counts as 0 there.
     """
 
     segments: tuple[Path, ...]
@@ -35,6 +36,7 @@ class Feed:
     rotation: tuple[int, ...] | None
     aspect: Fraction = Fraction(0)
     lead: int = 0
+    avi_start: int = 0
 
     @property
     def end(self) -> int:

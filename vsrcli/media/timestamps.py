@@ -26,13 +26,16 @@ def stamp(pictures: Iterable[av.VideoFrame], info: VideoInfo, warn: Callable[[st
     """Pair pictures, in order of presentation, with strictly increasing pts; good ones are never touched.
 
     Some files (ASF with B-frames) store times in decoding order; then the pts go back and forth and the dts are in
-    order, so the dts are used, as ffmpeg does. Missing times go on by the last frame's duration, or the frame rate's.
+    order, so the dts are used, as ffmpeg does. AVI stores none, and what libavformat makes up for H.264 there is
+    a frame late: the dts are used too. Missing times go on by the last frame's duration, or the frame rate's.
     A picture lasts until the next one; what the container says of its duration counts for the last one only, since mp4
     with B-frames tells the time between packets.
     """
     stream = iter(pictures)
     head = deque(islice(stream, _LOOKAHEAD))
-    prefer_dts = _disorder([picture.pts for picture in head]) > _disorder([picture.dts for picture in head])
+    prefer_dts = info.container == "avi" or _disorder([picture.pts for picture in head]) > _disorder(
+        [picture.dts for picture in head]
+    )
     period = max(1, round(1 / (info.rate * info.time_base)))
     held: Timed | None = None
     offset = 0
