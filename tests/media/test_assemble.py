@@ -24,8 +24,9 @@ from vsrcli.media.containers import CONTAINERS, check_container
 from vsrcli.media.decode import decode
 from vsrcli.media.encode import SegmentWriter
 from vsrcli.media.info import Colour, VideoInfo
-from vsrcli.media.mux import try_sound
+from vsrcli.media.mux import MADE_TAG, try_sound
 from vsrcli.media.probe import probe
+from vsrcli.pipeline import batch
 
 BT709 = Colour(matrix=1, range=1, primaries=1, transfer=1, chroma_location=1)
 ROTATED = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
@@ -374,15 +375,16 @@ def test_gif_keeps_frame_times(tmp_path: Path) -> None:
     assert np.abs(a.repeat(2, 0).repeat(2, 1) - b).mean() < 12
 
 
-def test_tags_of_a_phone_survive_in_mp4(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+def test_tags_of_a_phone_survive_in_mp4(tmp_path: Path, suffix: str) -> None:
     source = tmp_path / "in.mp4"
     make.ffmpeg("-i", make.video(tmp_path / "p.mp4", frames=3), "-c", "copy", "-movflags", "use_metadata_tags",
                 "-metadata", "com.android.version=14", "-metadata", "creation_time=2024-05-06T07:08:09Z",
                 source)  # fmt: skip
-    assert enlarge(source, tmp_path / "out.mp4", tags={"comment": "ours"}) == []
-    tags = read(tmp_path / "out.mp4").tags
+    assert enlarge(source, tmp_path / f"out{suffix}", tags={"comment": "ours"}) == []
+    tags = read(tmp_path / f"out{suffix}").tags
     assert tags["com.android.version"] == "14"
-    assert tags["creation_time"].startswith("2024-05-06T07:08:09")
+    assert tags["creation_time"] == "2024-05-06T07:08:09.000000Z"
     assert tags["comment"] == "ours"
 
 
@@ -688,3 +690,33 @@ def test_a_picture_that_starts_late_starts_late_in_avi(tmp_path: Path, late: int
     enlarge(tmp_path / "in.mkv", tmp_path / "out.avi")
     seen = [time for time, _ in make.second_opinion(tmp_path / "out.avi")]
     assert seen == list(range(late, late + 12))
+
+
+COMMENTS = ["his own; with = and ;", "upscaled by somebody", "zwei Zeilen\nund ümläute", " "]
+
+
+@pytest.mark.parametrize("comment", COMMENTS)
+@pytest.mark.parametrize(("name", "suffix"), [
+    ("in.mkv", ".mkv"), ("in.mkv", ".mp4"), ("in.mp4", ".mkv"), ("in.mp4", ".mp4"), ("in.mp4", ".mov"),
+    ("in.mkv", ".webm"), ("in.avi", ".avi"), ("in.mkv", ".avi"),
+])  # fmt: skip
+def test_a_comment_stays_byte_for_byte_and_the_result_is_known(
+    tmp_path: Path, name: str, suffix: str, comment: str
+) -> None:
+    picture = make.video(tmp_path / "p.mp4", frames=3, options={"crf": "20", "bf": "0"})
+    make.ffmpeg("-i", picture, "-c", "copy", "-metadata", f"comment={comment}", tmp_path / name)
+    before = {key.lower(): value for key, value in read(tmp_path / name).tags.items()}["comment"]
+    output = tmp_path / f"out{suffix}"
+    enlarge(tmp_path / name, output, tags={MADE_TAG: f"{batch.MADE_BY_VSR} 1, tiny"})
+    after = {key.lower(): value for key, value in read(output).tags.items()}
+    assert after["comment"] == before
+    assert batch.is_result(output) and not batch.is_result(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov", ".webm", ".avi"])
+def test_a_result_without_a_comment_is_known_and_gets_none(tmp_path: Path, suffix: str) -> None:
+    source, output = make.video(tmp_path / "p.mkv", frames=3), tmp_path / f"out{suffix}"
+    enlarge(source, output, tags={MADE_TAG: f"{batch.MADE_BY_VSR} 1, tiny"})
+    assert batch.is_result(output)
+    if suffix != ".mov":
+        assert "comment" not in {key.lower() for key in read(output).tags}

@@ -56,7 +56,7 @@ def test_every_frame_time_sound_and_tag_survives(film: Path, tiny_model: str, tm
     with av.open(str(film)) as before, av.open(str(result.output)) as after:
         tags = {key.lower(): value for key, value in after.metadata.items()}
         assert tags["title"] == before.metadata["title"]
-        assert result.weights[:16] in tags["comment"]
+        assert result.weights[:16] in tags["vsr"]
         assert [c["start"] for c in after.chapters()] == [c["start"] for c in before.chapters()]
     assert [e.done for e in events if e.kind == "frame"] == list(range(1, 21))
     assert [p.name for p in tmp_path.iterdir()] == ["out.mkv"]

@@ -18,7 +18,8 @@ from vsrcli.media.encode import output_aspect
 from vsrcli.media.feed import Feed, last_duration, segment_lead, segment_pts
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.labels import lost_labels
-from vsrcli.media.mux import complaint, ffmpeg, mux_command
+from vsrcli.media.mux import ANY_TAGS, complaint, ffmpeg, mux_command
+from vsrcli.media.quicktime import write_creation_time
 
 
 def assemble(
@@ -53,6 +54,8 @@ def assemble(
             else:
                 command = mux_command(feed, info, settings, output, tags, preview, Path(folder), warn)
                 _run([*command, url(partial)], feed, output, cancelled)
+                if ANY_TAGS[1] in command and (when := _creation_time(info)):
+                    write_creation_time(partial, when)
             if feed.avi_start:
                 write_start(partial, feed.avi_start)
         verify(partial, feed, warn)
@@ -87,6 +90,13 @@ def verify(written: Path, feed: Feed, warn: Callable[[str], None]) -> None:
         raise OutputError("the assembled file's frame times differ from the source's: use -o NAME.mkv")
     if shift:
         warn(f"{written.suffix} cannot hold negative times: picture and sound start {float(shift):.3f} s later")
+
+
+def _creation_time(info: VideoInfo) -> str | None:
+    """Return when the source says it was made."""
+    with open_container(info.path) as container:
+        tags = {key.lower(): value for key, value in container.metadata.items()}
+    return tags.get("creation_time")
 
 
 def _feed(

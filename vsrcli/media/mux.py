@@ -23,6 +23,12 @@ from vsrcli.media.labels import label_arguments
 # Tags that describe the old file's bytes, not the work.
 STALE = ("major_brand", "minor_version", "compatible_brands", "encoder", "vendor_id")
 STATISTICS = ("BPS", "NUMBER_OF_", "_STATISTICS_", "DURATION")
+ANY_TAGS = ("-movflags", "+use_metadata_tags")
+"""ffmpeg's arguments that let QuickTime and MP4 hold tags of any name."""
+MADE_TAG = "vsr"
+"""The name, where a container takes any, of the tag that says how the file was made."""
+MADE_PLACES = frozenset({MADE_TAG, "encoder", "encoding_tool", "encoded_by", "comment"})
+"""The names under which that tag can stand."""
 # The tags that MP4's customary (iTunes) form has a place for, and that players show.
 # fmt: off
 SHOWN = frozenset([
@@ -73,8 +79,9 @@ def mux_command(
 ) -> list[str]:
     """ffmpeg's whole command line, save the output's name.
 
-    `tags` are added to the container's own, behind what stands there under the same name. `folder` takes files that
-    ffmpeg must read (cover art); `warn` is told of tags that get lost.
+    `tags` are added to the container's own, behind what stands there under the same name; the one called MADE_TAG goes
+    where `_made_tag` says. `folder` takes files that ffmpeg must read (cover art); `warn` is told of tags that get
+    lost.
     """
     command = [*ffmpeg(), "-copyts", *feed.input_arguments()]
     placements = [] if info.images else [p for p in place_streams(info, output) if p.codec]
@@ -88,12 +95,18 @@ def mux_command(
         with open_container(info.path) as source:
             number, maps = _maps(source, info, placements, output, folder, preview)
             described = _container_tags(source, output, preview, warn)
-            own = dict(source.metadata)
+            own = {key.lower(): value for key, value in source.metadata.items()}  # Matroska has them in capitals
         command += maps
     command += described
-    for key, value in tags.items():
-        kept = f"{own[key]}; " if key in own else ""
-        command += ["-metadata", f"{key}={kept}{value}"]
+    for name, value in tags.items():
+        if name == MADE_TAG:
+            place = _made_tag(output, own, free=ANY_TAGS[1] in described)
+            if place is None:
+                continue
+            command += ["-metadata", f"{place}={value}"]
+            continue
+        kept = f"{own[name]}; " if name in own else ""
+        command += ["-metadata", f"{name}={kept}{value}"]
     if settings.codec == "hevc" and container_of(output).muxer in ("mp4", "mov"):
         command += [f"-tag:{number}", "hvc1"]
     command += feed.filter_arguments(str(number))
@@ -104,6 +117,22 @@ def mux_command(
         shape = feed.aspect * settings.width / settings.height
         command += [f"-aspect:{number}", f"{shape.numerator}:{shape.denominator}"]
     return command + _muxer_arguments(feed, info, output, preview)
+
+
+def _made_tag(output: Path, own: Mapping[str, str], *, free: bool) -> str | None:
+    """Return the tag that says how the file was made: one of its own, or one that the source leaves empty.
+
+    `own` are the source's tags by lower-case name. `free` says that a QuickTime file takes tags of any name. None if no
+    tag is left.
+    """
+    places = {
+        "matroska": (MADE_TAG,),
+        "webm": (MADE_TAG,),
+        "mp4": (MADE_TAG,) if free else ("encoding_tool",),  # which is read as `encoder`
+        "mov": (MADE_TAG,) if free else ("comment",),
+        "avi": ("encoded_by", "comment"),
+    }.get(container_of(output).muxer, ("comment",))
+    return next((place for place in places if place == MADE_TAG or place not in own), None)
 
 
 def _source_span(feed: Feed, info: VideoInfo, preview: bool) -> list[str]:
@@ -180,13 +209,16 @@ def _container_tags(
     for key in source.metadata:
         if key.lower() in STALE:  # Matroska has them in capitals
             arguments += ["-metadata", f"{key}="]
+    muxer = container_of(output).muxer
     custom = [key for key in source.metadata if key.lower() not in SHOWN.union(STALE, ["creation_time", "location"])]
-    if custom and container_of(output).muxer in ("mp4", "mov"):
-        # The two forms of tags exclude each other: keep the customary one where players would show it.
-        if any(key.lower() in SHOWN for key in source.metadata):
+    commented = any(key.lower() == "comment" for key in source.metadata)
+    if (custom and muxer == "mp4") or ((custom or commented) and muxer == "mov"):
+        # In MP4 the two forms of tags exclude each other: keep the customary one where players would show it.
+        if muxer == "mp4" and any(key.lower() in SHOWN for key in source.metadata):
             warn(f"{output.suffix} cannot hold these tags beside the customary ones: {', '.join(custom)}")
         else:
-            arguments += ["-movflags", "+use_metadata_tags"]
+            # The time is written afterwards: as a tag it would be there twice.
+            arguments += [*ANY_TAGS, "-metadata", "creation_time="]
     return arguments
 
 

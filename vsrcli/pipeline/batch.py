@@ -7,6 +7,7 @@ from pathlib import Path
 from vsrcli.errors import InputError, UsageError
 from vsrcli.media.containers import CONTAINERS
 from vsrcli.media.images import IMAGE_SUFFIXES, natural_key
+from vsrcli.media.mux import MADE_PLACES
 from vsrcli.media.probe import open_video
 from vsrcli.pipeline.sinks import is_pattern
 
@@ -16,7 +17,7 @@ VIDEO_SUFFIXES = frozenset(CONTAINERS) | {
 
 
 MADE_BY_VSR = "upscaled by vsr"
-"""Stands in the comment of every result."""
+"""Begins the tag of every result that says how it was made."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ def is_result(path: Path) -> bool:
     """Whether a video says of itself that vsr made it."""
     try:
         with open_video(path) as container:
-            return any(k.lower() == "comment" and MADE_BY_VSR in v for k, v in container.metadata.items())
+            tags = container.metadata.items()
+            return any(key.lower() in MADE_PLACES and MADE_BY_VSR in value for key, value in tags)
     except InputError:
         return False
 

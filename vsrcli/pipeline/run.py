@@ -10,6 +10,7 @@ from vsrcli import __version__
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import QUEUED_FRAMES
 from vsrcli.errors import InterruptedJobError, OutputError, UsageError
+from vsrcli.media.mux import MADE_TAG
 from vsrcli.pipeline.batch import MADE_BY_VSR
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.fingerprint import fingerprint
@@ -93,7 +94,7 @@ def run(task: Task, on_event: OnEvent = lambda event: None) -> Result:
 
 def output_tags(task: Task) -> dict[str, str]:
     """What the output says about its making."""
-    return {"comment": f"{MADE_BY_VSR} {__version__}, {task.model.name}, weights {task.model.sha256[:16]}"}
+    return {MADE_TAG: f"{MADE_BY_VSR} {__version__}, {task.model.name}, weights {task.model.sha256[:16]}"}
 
 
 def _make_segments(task: Task, job: Job, on_event: OnEvent, warn: Callable[[str], None]) -> None:
