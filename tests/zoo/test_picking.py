@@ -8,11 +8,16 @@ import pytest
 from vsrcli.errors import UsageError
 from vsrcli.media.compression import Compression
 from vsrcli.zoo.catalogue import Catalogue, Entry, catalogue, parse, weights_folder
-from vsrcli.zoo.picking import CLEAN_CRF, choices, is_clean, pick
+from vsrcli.zoo.picking import MILD_CRF, choices, is_clean, pick
+
+
+def compressed(crf: float) -> Compression:
+    return Compression("H.264", False, crf, "quantisers")
+
 
 LOSSLESS = Compression("FFV1", True, 0.0, "codec")
-MILD = Compression("H.264", False, CLEAN_CRF - 1, "quantisers")
-LOSSY = Compression("H.264", False, 28.2, "quantisers")
+MILD = compressed(MILD_CRF - 1)
+LOSSY = compressed(28.2)
 UNKNOWN = Compression("CINEPAK", False, None, "nothing")
 
 
@@ -46,7 +51,7 @@ PLAIN = listed(("big.bi", "bi"), ("small.real", "real"), ("small.bi", "bi"))
     ("name", "source", "expected", "reason"),
     [
         ("big", LOSSLESS, "big.vimeo-bi", "the source is lossless (FFV1)"),
-        ("BIG", MILD, "big.vimeo-bi", f"the source is hardly compressed (H.264, about CRF {CLEAN_CRF - 1:.0f})"),
+        ("BIG", MILD, "big.vimeo-bi", f"the source is hardly compressed (H.264, about CRF {MILD_CRF - 1:.0f})"),
         ("big", LOSSY, "big.real", "the source is compressed (H.264, about CRF 28)"),
         ("big", UNKNOWN, "big.real", "the source is compressed (CINEPAK)"),
         (
@@ -68,8 +73,16 @@ def test_the_source_decides_among_an_architecture_s_weights(
 
 
 def test_the_threshold_has_two_sides() -> None:
-    assert is_clean(Compression("HEVC", False, CLEAN_CRF, "quantisers"))
-    assert not is_clean(Compression("HEVC", False, CLEAN_CRF + 0.1, "quantisers"))
+    assert is_clean(compressed(MILD_CRF - 0.1))
+    assert not is_clean(compressed(MILD_CRF))
+
+
+def test_weights_may_say_from_where_on_they_are_better() -> None:
+    late = listed(("big.bi", "bi"), ("big.real", "real"), ("small.real", "real"), big={"from_crf": 26.0})
+    assert pick(late, "big", compressed(25.9)).entry.name == "big.bi"
+    assert pick(late, "big", compressed(25.9)).reason == "the source is mildly compressed (H.264, about CRF 26)"
+    assert pick(late, "big", compressed(26)).entry.name == "big.real"
+    assert pick(late, None, compressed(23)).reason == "the source is compressed (H.264, about CRF 23)"
 
 
 @pytest.mark.parametrize("source", [LOSSLESS, LOSSY])
@@ -136,4 +149,5 @@ def test_the_real_catalogue_always_has_an_answer(name: str | None, source: Compr
     found = pick(catalogue(), name, source).entry
     assert found.content == "film" and found.name != f"{found.arch}.reds4"
     kinds = {e.degradation for e in catalogue().models.values() if e.arch == found.arch}
-    assert found.degradation == ("bi" if is_clean(source) or "real" not in kinds else "real")
+    clean = is_clean(source, choices(catalogue(), name)[0])
+    assert found.degradation == ("bi" if clean or "real" not in kinds else "real")

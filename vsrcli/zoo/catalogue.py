@@ -42,7 +42,9 @@ class Entry:
 
     `degradation` is how the training's LR frames were made (bi: bicubic, bd: blur and subsample, real: blur, noise
     and compression). `parameters` counts them, `gflop` is the cost of a 320x180 frame. `published` maps
-    "dataset-degradation" to figures. `content` is what the frames showed: film, or anime for drawn ones.
+    "dataset-degradation" to figures. `content` is what the frames showed: film, or anime for drawn ones. `from_crf` is,
+    for weights of the degradation real, the CRF of libx264 from which they are better than the architecture's others;
+    None where it was not measured.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Entry:
     sources: tuple[Source, ...]
     published: dict[str, Figures]
     content: str = "film"
+    from_crf: float | None = None
 
     @property
     def vid4(self) -> float | None:

@@ -9,8 +9,14 @@ from vsrcli.zoo.catalogue import Catalogue, Entry
 if TYPE_CHECKING:  # the list of models is shown without opening what decodes
     from vsrcli.media.compression import Compression
 
-CLEAN_CRF = 12.0
-"""Up to this CRF of libx264 a source counts as clean, above it as compressed. TABLE"""
+MILD_CRF = 21.0
+"""From this CRF of libx264 on a source counts as compressed, where the weights do not say it (`Entry.from_crf`).
+
+Measured by `vsr evaluate -m repvsr.bi -m repvsr.real --data Vid4 --clips calendar,city --frames 8 --propagation auto
+--crf 18,20,22`: repvsr.bi's PSNR-Y less that of repvsr.real is 0.28, 0.20 and 0.11 dB on calendar, 0.19, 0.07 and 0.01
+on city, its SSIM 0.017, 0.010 and 0.002, 0.013, 0.003 and -0.002 (calendar at 24: 0.02 dB and -0.006). They meet at 22
+to 23; a little less, since measuring a source errs by one, and a softer picture is the smaller harm.
+"""
 
 AtHand = Callable[[Entry], bool]
 """Whether a model's weights are on this machine."""
@@ -28,9 +34,13 @@ class Pick:
     lacking: str | None = None
 
 
-def is_clean(source: "Compression") -> bool:
-    """Whether weights that were trained on uncompressed frames fit: lossless, or hardly compressed."""
-    return source.lossless or (source.crf is not None and source.crf <= CLEAN_CRF)
+def is_clean(source: "Compression", entries: Sequence[Entry] = ()) -> bool:
+    """Whether weights for clean frames fit: the source is lossless, or compressed so little that no others are better.
+
+    By the `from_crf` of those among `entries` that are for compressed sources, else by MILD_CRF.
+    """
+    measured = [e.from_crf for e in entries if e.degradation == "real" and e.from_crf is not None]
+    return source.lossless or (source.crf is not None and source.crf < min(measured, default=MILD_CRF))
 
 
 def pick(
@@ -44,11 +54,12 @@ def pick(
 ) -> Pick:
     """Choose weights for a source by a name that leaves them open. Raises UsageError as `Catalogue.resolve` does."""
     found, lacking = choices(catalogue, name, drawn=drawn, scale=scale)
-    entry = best(catalogue, found, clean=is_clean(source), at_hand=at_hand)
-    reason = _reason(source)
+    clean = is_clean(source, found)
+    entry = best(catalogue, found, clean=clean, at_hand=at_hand)
+    reason = f"the source is {_strength(source, clean=clean)} ({source})"
     if drawn and entry.content == "anime":
         reason += ", and drawn"
-    elif (entry.degradation == "real") == is_clean(source):
+    elif (entry.degradation == "real") == clean:
         reason += f"; {entry.arch} has no weights here for such a source"
     return Pick(entry, reason, lacking)
 
@@ -85,7 +96,9 @@ def choices(
     return fitting or found, lacking
 
 
-def _reason(source: "Compression") -> str:
+def _strength(source: "Compression", *, clean: bool) -> str:
     if source.lossless:
-        return f"the source is lossless ({source})"
-    return f"the source is {'hardly ' if is_clean(source) else ''}compressed ({source})"
+        return "lossless"
+    if not clean:
+        return "compressed"
+    return "hardly compressed" if source.crf is not None and source.crf < MILD_CRF else "mildly compressed"
