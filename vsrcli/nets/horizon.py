@@ -39,7 +39,7 @@ class Horizon:
 
     frames: int = 60
     warmup: int = 10
-    still: float = 0.3
+    still: float = 0.2
 
     @classmethod
     def of(cls, frames: int) -> "Horizon":
