@@ -124,8 +124,9 @@ def test_training_sees_what_upscaling_does(net: RealBasicVSR) -> None:
 
 
 def test_half_precision_keeps_cleaned_frames_in_float32(net: RealBasicVSR) -> None:
-    clip = torch.rand(1, 2, 3, 32, 32)
+    clip = torch.rand(1, 2, 3, 12, 12)  # bf16 is slow on a CPU without it
     exact = net(clip)
     net.set_precision(torch.bfloat16)
-    assert net.prepare(clip[0]).dtype == net(clip).dtype == torch.float32
-    assert (net(clip) - exact).abs().max() < 0.03
+    half = net(clip)
+    assert net.prepare(clip[0]).dtype == half.dtype == torch.float32
+    assert (half - exact).abs().max() < 0.03

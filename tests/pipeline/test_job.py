@@ -2,10 +2,18 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vsrcli.pipeline.job import sync
+import pytest
+import torch
+
+from vsrcli.engine.plan import Plan
+from vsrcli.errors import OutputError, OutputExistsError, UsageError
+from vsrcli.files import settle, sync
+from vsrcli.pipeline.job import Job
+from vsrcli.pipeline.tensor_folder import TensorFolder
 
 _opened: list[int] | None = None
 
@@ -34,3 +42,186 @@ def test_files_are_flushed_through_a_handle_that_may_write(tmp_path: Path) -> No
 
 def test_folders_are_flushed_or_left_alone(tmp_path: Path) -> None:
     sync(tmp_path)
+
+
+PLAN = Plan(window=4, lookahead=2, tile=None)
+
+
+def begin(folder: Path, *, restart: bool = False, overwrite: bool = False, **settings: str) -> Job:
+    return Job.open(
+        folder,
+        source={"input": "a.mkv"},
+        settings={"model": "tiny"} | settings,
+        plan=PLAN,
+        segment_frames=4,
+        restart=restart,
+        overwrite=overwrite,
+    )
+
+
+def three_segments(folder: Path, *, last: bool = False) -> None:
+    job = begin(folder)
+    for index in range(3):
+        job.segment_path(index).write_bytes(bytes([index]) * 1000)
+        ended = last and index == 2
+        state = None if ended else {"backward": torch.full((6,), float(index))}
+        job.commit(index, [4 * index + i for i in range(4)], last=ended, state=state)
+    job.close()
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", ["000002.segment", "000002.state", "000002.json"])
+@pytest.mark.parametrize("how", [flip, Path.unlink, lambda path: path.write_bytes(b""), lambda path: path.write_bytes(
+    path.read_bytes()[:-1])], ids=["flipped", "gone", "empty", "cut"])  # fmt: skip
+def test_a_damaged_last_segment_or_state_is_made_anew(tmp_path: Path, damage: str, how: Callable[[Path], Any]) -> None:
+    three_segments(tmp_path / "o.mkv.vsr")
+    path = tmp_path / "o.mkv.vsr" / damage
+    how(path)
+    if damage.endswith("json") and how is flip and path.read_bytes()[:1] == b"{":
+        path.write_bytes(b"{")  # a flipped digit of a pts is another number, which no check of its own guards
+    job = begin(tmp_path / "o.mkv.vsr")
+    assert job.frames == 8
+    state = job.state()
+    assert state is not None and torch.equal(state["backward"], torch.ones(6))
+    job.segment_path(2).write_bytes(b"anew")
+    job.commit(2, [8, 9, 10, 11], last=True, state=None)
+    assert job.complete
+    job.close()
+
+
+@pytest.mark.parametrize("damage", ["000000.segment", "000001.segment", "000001.json"])
+def test_damage_farther_back_is_told(tmp_path: Path, damage: str) -> None:
+    three_segments(tmp_path / "o.mkv.vsr", last=True)
+    flip(tmp_path / "o.mkv.vsr" / damage) if "json" not in damage else (tmp_path / "o.mkv.vsr" / damage).write_text("[")
+    with pytest.raises(UsageError, match=r"damaged job: add --restart"):
+        begin(tmp_path / "o.mkv.vsr")
+    assert begin(tmp_path / "o.mkv.vsr", restart=True).frames == 0
+
+
+def test_a_segment_that_is_damaged_before_it_is_joined_is_told(tmp_path: Path) -> None:
+    job = begin(tmp_path / "o.mkv.vsr")
+    job.segment_path(0).write_bytes(b"0" * 100)
+    job.commit(0, [0, 1], last=True, state=None)
+    job.verify()
+    flip(job.segment_path(0))
+    with pytest.raises(OutputError, match="run the same command again"):
+        job.verify()
+    job.close()
+    assert begin(tmp_path / "o.mkv.vsr").frames == 0
+
+
+HALF = '{"source": {"input": "a.mkv"}, "settings": {"model": "tiny"}, "plan": 7}'
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", "null", '{"source": 1, "settings": 2}', "[" * 100_000, "\x00\xff", HALF]
+)
+def test_any_record_of_a_job_gives_one_line(tmp_path: Path, content: str) -> None:
+    three_segments(tmp_path / "o.mkv.vsr")
+    (tmp_path / "o.mkv.vsr" / "job.json").write_text(content)
+    with pytest.raises(UsageError, match="--restart"):
+        begin(tmp_path / "o.mkv.vsr")
+
+
+def test_a_damaged_swept_state_is_told(tmp_path: Path) -> None:
+    folder = TensorFolder(tmp_path / "states", durable=True)
+    folder["backward.10"] = (torch.ones(8),)
+    assert torch.equal(folder["backward.10"][0], torch.ones(8))
+    flip(tmp_path / "states" / "backward.10.tensors")
+    with pytest.raises(OutputError, match="damaged: delete it"):
+        folder["backward.10"]
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_file_of_the_user_s_own_survives(tmp_path: Path, restart: bool) -> None:
+    folder = tmp_path / "o.mkv.vsr"
+    three_segments(folder)
+    own = [folder / name for name in ("notes.txt", "000000.segment.bak", "my folder/a.png", "states/list.txt")]
+    for path in own:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    job = begin(folder, restart=restart)
+    if restart:
+        assert job.frames == 0
+        job.close()
+    else:
+        foreign = {path.name for path in job.remove()}
+        assert foreign == {"notes.txt", "000000.segment.bak", "my folder", "list.txt"}
+        assert {path.name for path in folder.iterdir()} == {"notes.txt", "000000.segment.bak", "my folder", "states"}
+    assert all(path.read_text() == "mine" for path in own)
+
+
+@pytest.mark.parametrize("deleted", range(9))
+def test_a_clean_up_that_was_killed_anywhere_is_finished(tmp_path: Path, deleted: int) -> None:
+    folder, output = tmp_path / "o.mkv.vsr", tmp_path / "o.mkv"
+    three_segments(folder, last=True)
+    finished = tmp_path / "finished"
+    finished.write_bytes(b"video")
+    job = begin(folder)
+    settle(finished, output, overwrite=False, announce=lambda name: job.announce(name, file=finished))
+    job.close()
+    for path in sorted(path for path in folder.iterdir() if path.name not in ("lock", "placed.json"))[:deleted]:
+        path.unlink()
+    again = begin(folder)
+    assert (again.placed, again.frames) == (output, 12)
+    again.remove()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["o.mkv"]
+
+
+def test_a_job_that_is_not_the_one_in_place_does_not_take_its_output(tmp_path: Path) -> None:
+    folder, output = tmp_path / "o.mkv.vsr", tmp_path / "o.mkv"
+    three_segments(folder, last=True)
+    output.write_bytes(b"video")
+    job = begin(folder)
+    job.finish(output)
+    job.close()
+    with pytest.raises(OutputExistsError):
+        begin(folder, model="other")
+    assert output.read_bytes() == b"video"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights elsewhere")
+@pytest.mark.parametrize("name", ["", "lock", "job.json", "job.json.part", "000003.segment", "states", "000001.state"])
+@pytest.mark.parametrize("restart", [False, True])
+def test_links_in_the_work_folder_are_refused(tmp_path: Path, name: str, restart: bool) -> None:
+    victim, folder = tmp_path / "victim", tmp_path / "o.mkv.vsr"
+    if name:
+        three_segments(folder)
+        (folder / name).unlink(missing_ok=True)
+    target = victim / "file" if name and name != "states" else victim
+    victim.mkdir()
+    (victim / "file").write_text("precious")
+    (folder / name if name else folder).symlink_to(target)
+    with pytest.raises(UsageError, match="is a link"):
+        begin(folder, restart=restart)
+    assert (victim / "file").read_text() == "precious"
+    assert [path.name for path in victim.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights are otherwise elsewhere")
+def test_the_work_folder_is_its_owner_s_alone(tmp_path: Path) -> None:
+    begin(tmp_path / "o.mkv.vsr").close()
+    assert (tmp_path / "o.mkv.vsr").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "o.mkv.vsr").chmod(0o777)
+    begin(tmp_path / "o.mkv.vsr").close()
+    assert (tmp_path / "o.mkv.vsr").stat().st_mode & 0o777 == 0o700
+    if os.geteuid() == 0:
+        os.chown(tmp_path / "o.mkv.vsr", 12345, 12345)
+        with pytest.raises(UsageError, match="belongs to another user"):
+            begin(tmp_path / "o.mkv.vsr")
+
+
+def test_an_output_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+    for expected in ("o.mkv", "o.1.mkv", "o.2.mkv"):
+        (tmp_path / "part").write_text(expected)
+        assert settle(tmp_path / "part", tmp_path / "o.mkv", overwrite=False).name == expected
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        name: name for name in ("o.mkv", "o.1.mkv", "o.2.mkv")
+    }
+    (tmp_path / "part").write_text("new")
+    assert settle(tmp_path / "part", tmp_path / "o.mkv", overwrite=True).read_text() == "new"

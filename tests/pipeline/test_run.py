@@ -358,3 +358,31 @@ def test_a_bare_stream_without_index_or_times_goes_through(tiny_model: str, tmp_
     film = make.video(tmp_path / "in.h264", frames=6)
     result = upscale(film, tmp_path / "out.mkv", tiny_model)
     assert result.frames == len(pts(result.output)) == 6
+
+
+def test_an_output_that_appears_while_the_job_runs_is_kept(film: Path, tiny_model: str, tmp_path: Path) -> None:
+    output = tmp_path / "out.mkv"
+
+    def appear(event: Event) -> None:
+        if event.kind == "assemble":
+            output.write_text("somebody else's")
+
+    result = upscale(film, output, tiny_model, end=0.08, on_event=appear)
+    assert output.read_text() == "somebody else's"
+    assert result.output == tmp_path / "out.1.mkv" and len(pts(result.output)) == 2
+    assert any("appeared meanwhile" in line for line in result.warnings)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.1.mkv", "out.mkv"]
+
+
+def test_images_that_appear_while_the_job_runs_are_kept(film: Path, tiny_model: str, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+
+    def appear(event: Event) -> None:
+        if event.kind == "assemble":
+            folder.mkdir()
+            (folder / "1.png").write_text("somebody else's")
+
+    result = upscale(film, folder / "%d.png", tiny_model, end=0.08, on_event=appear)
+    assert (folder / "1.png").read_text() == "somebody else's"
+    assert result.output == tmp_path / "out.1" / "%d.png"
+    assert sorted(path.name for path in (tmp_path / "out.1").iterdir()) == ["1.png", "2.png"]

@@ -1,6 +1,5 @@
 """Makes the final file: the segments' video joined with everything else of the source, by stream copy."""
 
-import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +10,7 @@ from av.error import FFmpegError
 from av.stream import Disposition
 
 from vsrcli.errors import OutputError
+from vsrcli.files import settle
 from vsrcli.media.avi import write_start
 from vsrcli.media.codecs import EncodeSettings
 from vsrcli.media.containers import check_container, container_of, open_container, place_streams, url
@@ -34,21 +34,26 @@ def assemble(
     end: float | None = None,
     warn: Callable[[str], None],
     cancelled: Callable[[], bool] = lambda: False,
-) -> None:
+    overwrite: bool = True,
+    announce: Callable[[Path, Path], None] = lambda name, file: None,
+) -> Path:
     """Write `output`: the frames of `segments` in order, and all other streams, chapters and tags of the source.
 
     `pts` are the frames' timestamps in the source's time base (read from the segments if None). `tags` are added to
     the container's. With `start` or `end` (seconds) the film is a preview: it begins at 0 with its first frame and has
-    only the sound and subtitles of its span. The file appears under its name only when it is complete and checked;
-    raises `OutputError` (and leaves nothing) otherwise, `InterruptedJobError` once `cancelled` says so.
+    only the sound and subtitles of its span. The file appears under its name only when it is complete and checked
+    (unless `overwrite`, under another if that one is taken by then), and the name is returned; `announce` hears it just
+    before, with the finished file. Raises `OutputError` (and leaves nothing) otherwise, `InterruptedJobError` once
+    `cancelled` says so.
     """
     preview = start is not None or end is not None
     feed = _feed(segments, info, settings, output, pts, preview, warn)
     for note in check_container(info, output) if not info.images else []:
         warn(note)
-    partial = output.with_name(f".{output.stem}.partial{output.suffix}")
     try:
-        with tempfile.TemporaryDirectory(dir=segments[0].parent) as folder:
+        # beside the segments, in a folder of their own, nobody can put a link in the file's way
+        with tempfile.TemporaryDirectory(prefix="join-", dir=segments[0].parent, ignore_cleanup_errors=True) as folder:
+            partial = Path(folder) / f"partial{output.suffix.lower()}"
             if settings.codec == "gif":
                 _write_gif(feed, partial, Path(folder), cancelled)
             else:
@@ -58,14 +63,12 @@ def assemble(
                     write_creation_time(partial, when)
             if feed.avi_start:
                 write_start(partial, feed.avi_start)
-        verify(partial, feed, warn)
-        for note in lost_labels(info.path, place_streams(info, output), partial) if not info.images else []:
-            warn(note)
-        _settle(partial, output)
+            verify(partial, feed, warn)
+            for note in lost_labels(info.path, place_streams(info, output), partial) if not info.images else []:
+                warn(note)
+            return settle(partial, output, overwrite=overwrite, announce=lambda name: announce(name, partial))
     except (OSError, FFmpegError) as error:
         raise OutputError(f"cannot write {output}: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def verify(written: Path, feed: Feed, warn: Callable[[str], None]) -> None:
@@ -169,17 +172,3 @@ def _reason(output: Path, complaints: str, code: int) -> str:
     if "File too large" in complaints or code == -25:
         return f"cannot write {output}: the file is larger than this system or user may write"
     return f"cannot write {output}: {complaint(complaints) or f'ffmpeg stopped with code {code}'}"
-
-
-def _settle(partial: Path, output: Path) -> None:
-    """Make the file safe on the disk, then give it its name."""
-    with partial.open("rb+") as file:
-        os.fsync(file.fileno())
-    partial.replace(output)
-    if os.name != "posix":  # elsewhere a folder cannot be opened, and the rename needs no sync
-        return
-    folder = os.open(output.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -37,6 +37,7 @@ class SegmentWriter:
         self._lead = segment_lead(info)
         self._closed, self._frames = False, 0
         try:
+            path.unlink(missing_ok=True)  # a link there is not followed
             self._container = _open_segment(path, info, settings)
             self._stream = self._open_stream()
             self._container.start_encoding()

@@ -3,12 +3,11 @@
 `<output>.vsr/` holds `job.json` (the source's fingerprint and all settings), finished segments, and the engine's
 state at the border after the last one. Segments cover fixed ranges of frames, so an interrupted and an uninterrupted
 job encode the same frames in the same way. A segment counts once its record `NNNNNN.json` is renamed into place. A lock
-keeps a second process out.
+keeps a second process out. The record holds checksums, which are verified before a segment or a state is used again.
 """
 
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,8 +18,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from vsrcli.engine.plan import Plan
-from vsrcli.errors import OutputError, UsageError
-from vsrcli.pipeline.lock import LOCK_NAME, lock
+from vsrcli.errors import OutputError, OutputExistsError, UsageError
+from vsrcli.files import PART, digests, into_place, sync, write_durably
+from vsrcli.pipeline.lock import lock
+from vsrcli.pipeline.workfolder import JOB_NAME, LOCK_NAME, MARK_NAME, Mark, clear, read_mark
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,20 @@ class Segment:
 class Job:
     """The folder of one job, held by this process until `close` or `remove`. Use `Job.open`."""
 
-    def __init__(self, folder: Path, record: dict[str, Any], held: BinaryIO) -> None:
+    def __init__(self, folder: Path, record: dict[str, Any], held: BinaryIO, mark: Mark | None = None) -> None:
         self.folder = folder
+        self.mark = mark
         self._held = held
-        self.plan = Plan.from_record(record["plan"])
-        self.segment_frames: int = record["segment_frames"]
-        self.segments = self._finished()
+        self._record = record
+        try:
+            self.plan = Plan.from_record(record["plan"])
+            self.segment_frames = int(record["segment_frames"])
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise _damaged(folder) from None
+        self.placed = None if mark is None else mark.placed(folder)
+        self._digests: list[dict[str, Any]] = []
+        self.segments = [] if self.placed else self._finished()
+        self._verified = len(self.segments)
 
     @classmethod
     def open(
@@ -52,8 +61,13 @@ class Job:
         plan: Plan,
         segment_frames: int,
         restart: bool,
+        overwrite: bool = False,
     ) -> "Job":
         """Continue the job in `folder` or start one there.
+
+        A job whose output is in place, and that was stopped while it cleaned up, comes back with its output as
+        `placed`; where it is another job than the one asked for, it is cleaned up, and the output `overwrite`s it or
+        OutputExistsError is raised.
 
         `plan` is what vsr chose by itself: a job that goes on keeps the plan it began with. Raises UsageError if an
         unfinished job of another source or with other settings lies there (`restart` throws it away), or if another
@@ -67,9 +81,18 @@ class Job:
         except OSError as error:
             raise OutputError(f"cannot write {folder}: {error.strerror}") from None
         try:
+            mark = None if restart else read_mark(folder)
+            placed = None if mark is None else mark.placed(folder)
+            if mark is not None and placed is not None:
+                if (mark.source, mark.settings) == (record["source"], record["settings"]):
+                    return cls(folder, record, held, mark)
+                clear(folder)
+                if not overwrite:
+                    raise OutputExistsError(placed)
+                mark = None
             if restart:
-                _clear(folder)
-            return cls(folder, _record(folder, record), held)
+                clear(folder)
+            return cls(folder, _record(folder, record), held, mark)
         except BaseException as error:
             held.close()
             if isinstance(error, OSError):
@@ -83,6 +106,8 @@ class Job:
     @property
     def frames(self) -> int:
         """Frames in finished segments."""
+        if self.placed and self.mark is not None:
+            return self.mark.frames
         return sum(len(segment.pts) for segment in self.segments)
 
     @property
@@ -99,10 +124,13 @@ class Job:
         path = self.segment_path(index)
         for part in sorted(path.iterdir()) if path.is_dir() else [path]:
             sync(part)
+        record: dict[str, Any] = {"pts": pts, "last": last, "segment": digests(path), "state": None}
         if state is not None:
             save_tensors(state, self._state_path(index))
-        write_durably(self._record_path(index), json.dumps({"pts": pts, "last": last}).encode())
-        self._state_path(index - 1).unlink(missing_ok=True)
+            record["state"] = digests(self._state_path(index))
+        write_durably(self._record_path(index), json.dumps(record).encode())
+        self._state_path(index - 2).unlink(missing_ok=True)  # the one before serves if this segment is damaged
+        self._digests.append(record)
         self.segments.append(Segment(path, tuple(pts), last))
 
     def state(self) -> dict[str, torch.Tensor] | None:
@@ -114,25 +142,90 @@ class Job:
         except (OSError, SafetensorError):
             raise _damaged(self.folder) from None
 
-    def remove(self) -> None:
-        """Nothing here is needed any more."""
-        if os.name != "posix":  # elsewhere an open file cannot be deleted
-            self.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def verify(self) -> None:
+        """Read again what this run has written. Raises OutputError if it is not what was written."""
+        for index in range(self._verified, len(self.segments)):
+            if not self._intact(index):
+                raise OutputError(f"{self.segment_path(index)} was damaged on the disk: run the same command again")
+
+    def announce(self, output: Path, *, file: Path | None = None) -> None:
+        """Record that the output is being put under this name next; `file` is the finished file that will be."""
+        status = None if file is None else file.stat()
+        self.mark = Mark(
+            output.name,
+            self._record["source"],
+            self._record["settings"],
+            self.frames,
+            0 if status is None else status.st_size,
+            0 if status is None else status.st_mtime_ns,
+        )
+        self.mark.write(self.folder)
+
+    def finish(self, output: Path) -> None:
+        """Record that the output is in place: all that is left to do is to clean up."""
+        frames = self.frames
+        self.mark = Mark(output.name, self._record["source"], self._record["settings"], frames, done=True)
+        self.mark.write(self.folder)
+
+    def remove(self) -> list[Path]:
+        """Delete all that vsr made here, the mark last, and return what is not vsr's and stays."""
+        try:
+            foreign = clear(self.folder, keep=(LOCK_NAME, MARK_NAME))
+            self.close_unless_posix()
+            (self.folder / LOCK_NAME).unlink(missing_ok=True)
+            (self.folder / MARK_NAME).unlink(missing_ok=True)
+            if not foreign:
+                self.folder.rmdir()
+        except OSError:  # what cannot be deleted is finished by the next run
+            foreign = []
         self.close()
+        return foreign
+
+    def close_unless_posix(self) -> None:
+        """Let go of the lock where an open file cannot be deleted."""
+        if os.name != "posix":
+            self.close()
 
     def _finished(self) -> list[Segment]:
-        found: list[Segment] = []
-        while (path := self._record_path(len(found))).exists():
-            segment = self.segment_path(len(found))
-            try:
-                record = json.loads(path.read_text())
-                found.append(Segment(segment, tuple(record["pts"]), record["last"]))
-            except (ValueError, KeyError, TypeError):
-                raise _damaged(self.folder) from None
-            if not segment.exists():
-                raise _damaged(self.folder)
-        return found
+        """Return the segments that are there and intact; the last one may be damaged, and is made anew then."""
+        records: list[dict[str, Any] | None] = []
+        while (path := self._record_path(len(records))).exists():
+            records.append(_segment_record(path))
+        for wanted in (len(records), len(records) - 1):
+            if wanted < 0 or None in records[:wanted]:
+                continue
+            self._digests = [record for record in records[:wanted] if record is not None]
+            if not all(self._intact(index) for index in range(wanted)) or not self._can_go_on(wanted):
+                continue
+            for index in range(wanted, len(records)):
+                self._record_path(index).unlink()
+            return [
+                Segment(self.segment_path(index), tuple(record["pts"]), record["last"])
+                for index, record in enumerate(self._digests)
+            ]
+        raise _damaged(self.folder)
+
+    def _intact(self, index: int) -> bool:
+        """Return whether a segment is as it was written. Images that were put in place already need not be here."""
+        wanted = self._digests[index]["segment"]
+        try:
+            found = digests(self.segment_path(index))
+        except FileNotFoundError:
+            found = {}
+        except OSError as error:
+            raise OutputError(f"cannot read {error.filename}: {error.strerror}") from None
+        if self.mark is not None and "" not in wanted:
+            return found.items() <= wanted.items()
+        return bool(found == wanted)
+
+    def _can_go_on(self, count: int) -> bool:
+        """Return whether the state after `count` segments is there and as it was written, or none is needed."""
+        if count == 0 or self._digests[count - 1]["last"]:
+            return True
+        try:
+            return bool(digests(self._state_path(count - 1)) == self._digests[count - 1]["state"])
+        except OSError:
+            return False
 
     def _record_path(self, index: int) -> Path:
         return self.folder / f"{index:06d}.json"
@@ -145,25 +238,27 @@ def _damaged(folder: Path) -> UsageError:
     return UsageError(f"{folder} holds a damaged job: add --restart to start over")
 
 
-def _clear(folder: Path) -> None:
-    """Delete what an earlier job left in a folder that is held."""
-    for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name != LOCK_NAME:
-            path.unlink()
+def _segment_record(path: Path) -> dict[str, Any] | None:
+    """Return what was recorded of a finished segment; None if it is damaged."""
+    try:
+        record: dict[str, Any] = json.loads(path.read_bytes())
+        sound = all(isinstance(pts, int) for pts in record["pts"]) and isinstance(record["last"], bool)
+        sound &= isinstance(record["segment"], dict) and isinstance(record["state"], dict | None)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return record if sound else None
 
 
 def _record(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
     """The record of the job in `folder`; else `wanted`, written there. Raises UsageError if they differ."""
-    path = folder / "job.json"
+    path = folder / JOB_NAME
     if not path.exists():
         write_durably(path, json.dumps(wanted, indent=1).encode())
         return wanted
     try:
-        found: dict[str, Any] = json.loads(path.read_text())
+        found: dict[str, Any] = json.loads(path.read_bytes())
         changed = [k for part in ("source", "settings") for k in wanted[part] if found[part].get(k) != wanted[part][k]]
-    except (ValueError, KeyError, AttributeError):
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         raise _damaged(folder) from None
     if changed:
         raise UsageError(
@@ -181,44 +276,16 @@ def begun_with(folder: Path) -> str | None:
         return None
 
 
-def write_durably(path: Path, data: bytes) -> None:
-    """Write a file so that after a crash it is either absent (or as before) or whole."""
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(data)
-    _into_place(temporary, path)
-
-
 def save_tensors(tensors: dict[str, torch.Tensor], path: Path, *, durably: bool = True) -> None:
     """Write a safetensors file, `durably` in the same way. Raises OutputError where it cannot be written."""
-    temporary = path.with_name(path.name + ".part")
+    temporary = path.with_name(path.name + PART)
     try:
         path.parent.mkdir(exist_ok=True)
+        temporary.unlink(missing_ok=True)  # a link there is not followed
         save_file(tensors, temporary)
         if durably:
-            _into_place(temporary, path)
+            into_place(temporary, path)
         else:
             temporary.replace(path)
     except (OSError, SafetensorError) as error:
         raise OutputError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from None
-
-
-def _into_place(temporary: Path, path: Path) -> None:
-    """Rename a written file so that what it replaces is lost only when it is safe on the disk."""
-    sync(temporary)
-    temporary.replace(path)
-    sync(path.parent)
-
-
-def sync(path: Path) -> None:
-    """Flush a file, or on POSIX a folder, to the disk. Elsewhere a folder cannot be opened and needs no flush."""
-    if path.is_dir():
-        if os.name != "posix":
-            return
-        access = os.O_RDONLY
-    else:
-        access = os.O_RDWR  # Windows flushes only what may be written
-    handle = os.open(path, access | getattr(os, "O_BINARY", 0))
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

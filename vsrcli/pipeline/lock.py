@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vsrcli.errors import UsageError
+from vsrcli.pipeline.workfolder import LOCK_NAME, refuse_foreign
 
 if sys.platform == "win32":
     import msvcrt
@@ -20,15 +21,25 @@ else:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-LOCK_NAME = "lock"
+def _without_links(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
 
 
 def lock(folder: Path) -> BinaryIO:
-    """Make `folder` and hold it until the file that is returned is closed. Raises UsageError if another holds it."""
+    """Make `folder` and hold it until the file that is returned is closed.
+
+    Raises UsageError if another process holds it, or if it or what is in it is a link or another user's.
+    """
     path = folder / LOCK_NAME
     while True:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = path.open("ab")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        refuse_foreign(folder)
+        try:
+            file = open(path, "ab", opener=_without_links)  # noqa: SIM115
+        except FileNotFoundError:  # the holder before has just removed the folder
+            continue
         try:
             _take(file)
         except (BlockingIOError, PermissionError):

@@ -16,9 +16,11 @@ from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.fingerprint import fingerprint
 from vsrcli.pipeline.job import Job
 from vsrcli.pipeline.places import job_folder
+from vsrcli.pipeline.sinks import Placing
 from vsrcli.pipeline.stages import Encoder, Pipe, decode_stage, upscale_stage
 from vsrcli.pipeline.task import Task
 from vsrcli.pipeline.tensor_folder import TensorFolder
+from vsrcli.pipeline.workfolder import FRAMES_NAME, STATES_NAME
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,22 @@ def run(task: Task, on_event: OnEvent = lambda event: None) -> Result:
         plan=task.plan,
         segment_frames=task.segment_frames,
         restart=task.options.restart,
+        overwrite=task.options.overwrite,
     )
     before = job.frames
     try:
-        if not job.complete:
-            _make_segments(task, job, on_event, warn)
-        on_event(Event("assemble", total=job.frames))
-        task.sink.finish(job.segments, output_tags(task), warn)
+        if job.placed is not None:
+            output = job.placed  # a run before was stopped while it cleaned up
+        else:
+            if not job.complete:
+                _make_segments(task, job, on_event, warn)
+            on_event(Event("assemble", total=job.frames))
+            job.verify()
+            placing = Placing(task.options.overwrite, job.announce, None if job.mark is None else job.mark.output)
+            output = task.sink.finish(job.segments, output_tags(task), warn, placing)
+            job.finish(output)
+            if output != task.sink.output:
+                warn(f"{task.sink.output} appeared meanwhile and was left alone: the result is {output}")
     except KeyboardInterrupt:
         swept = " and what was swept" if swept_states(job) else ""
         raise InterruptedJobError(
@@ -74,15 +85,17 @@ def run(task: Task, on_event: OnEvent = lambda event: None) -> Result:
             job.remove()
         raise
     else:
-        job.remove()
+        done = job.frames
+        if foreign := job.remove():
+            warn(f"{job.folder} holds files that are not vsr's: {', '.join(path.name for path in foreign)} left there")
     finally:
         job.close()
-    on_event(Event("done", done=job.frames, total=job.frames))
+    on_event(Event("done", done=done, total=done))
     return Result(
         input=task.info.path,
-        output=task.sink.output,
-        frames=job.frames,
-        made=job.frames - before,
+        output=output,
+        frames=done,
+        made=done - before,
         seconds=time.monotonic() - started,
         model=task.model.name,
         weights=task.model.sha256,
@@ -99,7 +112,7 @@ def output_tags(task: Task) -> dict[str, str]:
 
 def _make_segments(task: Task, job: Job, on_event: OnEvent, warn: Callable[[str], None]) -> None:
     """Decode, upscale and encode what is not yet in finished segments."""
-    frame_store = TensorFolder(job.folder / "frames", durable=False)
+    frame_store = TensorFolder(job.folder / FRAMES_NAME, durable=False)
 
     def swept(done: int, total: int, scene_end: int) -> None:
         if encoder.error is not None:
@@ -147,4 +160,4 @@ def _make_segments(task: Task, job: Job, on_event: OnEvent, warn: Callable[[str]
 
 def swept_states(job: Job) -> TensorFolder:
     """The states that the exact way has swept for and still needs; there are none in other jobs."""
-    return TensorFolder(job.folder / "states", durable=True)
+    return TensorFolder(job.folder / STATES_NAME, durable=True)

@@ -3,12 +3,14 @@
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from vsrcli.errors import OutputError, UsageError
+from vsrcli.files import free_names, settle
 from vsrcli.media.assemble import assemble
 from vsrcli.media.codecs import EncodeSettings, choose_settings
 from vsrcli.media.containers import CONTAINERS, check_container
@@ -29,6 +31,22 @@ class Writer(Protocol):
         """The segment is complete."""
 
 
+class Announce(Protocol):
+    """Hears under which name the output is put next, and which finished file (None: images) will be it."""
+
+    def __call__(self, output: Path, *, file: Path | None = None) -> None:
+        """Record it."""
+
+
+@dataclass(frozen=True)
+class Placing:
+    """How an output is put in place: whether it `overwrite`s, who hears of it, and what name an earlier run began."""
+
+    overwrite: bool
+    announce: Announce
+    begun: str | None
+
+
 class Sink(Protocol):
     """One kind of output. `size` is (width, height); `warnings` are lines about what the output cannot hold."""
 
@@ -42,8 +60,10 @@ class Sink(Protocol):
     def writer(self, path: Path, first: int) -> Writer:
         """A writer for the segment at `path`, whose first frame has the number `first`."""
 
-    def finish(self, segments: Sequence[Segment], tags: Mapping[str, str], warn: Callable[[str], None]) -> None:
-        """Put the complete output in place."""
+    def finish(
+        self, segments: Sequence[Segment], tags: Mapping[str, str], warn: Callable[[str], None], placing: "Placing"
+    ) -> Path:
+        """Put the complete output in place and return its name."""
 
 
 class VideoSink:
@@ -75,10 +95,12 @@ class VideoSink:
         """An encoder."""
         return SegmentWriter(path, self.info, self.encode)
 
-    def finish(self, segments: Sequence[Segment], tags: Mapping[str, str], warn: Callable[[str], None]) -> None:
+    def finish(
+        self, segments: Sequence[Segment], tags: Mapping[str, str], warn: Callable[[str], None], placing: "Placing"
+    ) -> Path:
         """Join the segments and add the source's other streams, by stream copy."""
         already = set(self.warnings)
-        assemble(
+        return assemble(
             [s.path for s in segments],
             self.info,
             self.encode,
@@ -88,6 +110,8 @@ class VideoSink:
             start=self.span[0],
             end=self.span[1],
             warn=lambda line: None if line in already else warn(line),
+            overwrite=placing.overwrite,
+            announce=lambda name, file: placing.announce(name, file=file),
         )
 
 
@@ -127,15 +151,42 @@ class ImageSink:
         """Writes images to the folder `path`."""
         return _ImageWriter(path, first, self._names, self.size, by_pts=self._by_pts)
 
-    def finish(self, segments: Sequence[Segment], tags: Mapping[str, str], warn: Callable[[str], None]) -> None:
-        """Move the images to their folder."""
+    def finish(
+        self, segments: Sequence[Segment], tags: Mapping[str, str], warn: Callable[[str], None], placing: "Placing"
+    ) -> Path:
+        """Move the images to their folder, or to another where theirs is no longer empty and may not be written to."""
         try:
+            if self.folder != self.output.parent or is_pattern(self.output):
+                return self._fill(segments, placing)
+            images = [image for segment in segments for image in _images(segment)]
+            if not images:  # a run before has put it in place
+                return self.output.with_name(placing.begun or self.output.name)
             self.folder.mkdir(parents=True, exist_ok=True)
-            for segment in segments:
-                for image in sorted(segment.path.iterdir()):
-                    shutil.move(image, self.folder / image.name)  # which may lie on another disk
+            return settle(images[0], self.output, overwrite=placing.overwrite, announce=placing.announce)
         except OSError as error:
             raise OutputError(f"cannot write {self.folder}: {error.strerror}") from None
+
+    def _fill(self, segments: Sequence[Segment], placing: "Placing") -> Path:
+        folder = self.folder
+        if placing.begun is not None:
+            folder = folder.with_name(placing.begun)
+        elif not placing.overwrite:
+            folder = next(name for name in free_names(folder) if not (name.is_dir() and any(name.iterdir())))
+        placing.announce(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for segment in segments:
+            for image in _images(segment):
+                shutil.move(image, folder / image.name)  # which may lie on another disk
+        return (
+            folder
+            if folder.parent == self.output.parent and not is_pattern(self.output)
+            else (folder / self.output.name)
+        )
+
+
+def _images(segment: Segment) -> list[Path]:
+    """Return the images of a segment that are not yet in place."""
+    return sorted(segment.path.iterdir()) if segment.path.exists() else []
 
 
 class _ImageWriter:

@@ -1,6 +1,8 @@
 """A job that is understood and checked, but not begun: source, model, plan and output."""
 
+import contextlib
 import os
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from vsrcli.pipeline.options import Options, make_plan, output_size
 from vsrcli.pipeline.picking import pick_model
 from vsrcli.pipeline.places import default_output, job_folder
 from vsrcli.pipeline.sinks import Sink, VideoSink, is_image_output, is_pattern, make_sink
+from vsrcli.pipeline.workfolder import JOB_NAME, read_mark
 from vsrcli.zoo import LoadedModel
 
 SEGMENT_FRAMES = 60
@@ -149,7 +152,13 @@ def check_output(output: Path, info: VideoInfo, options: Options) -> None:
     ):
         raise UsageError(f"{output} is the input itself: give another -o")
     occupied = any(place.iterdir()) if images and place.is_dir() else place.exists()
-    begun = images and (job_folder(output) / "job.json").exists()  # stopped, maybe while it put images there
+    work = job_folder(output)
+    begun = images and (work / JOB_NAME).exists()  # stopped, maybe while it put images there
+    mark = read_mark(work)
+    begun = begun or (mark is not None and mark.placed(work) is not None)  # stopped while it cleaned up
+    if occupied and not begun:
+        with contextlib.suppress(OSError):
+            work.rmdir()  # stopped when it had only this left to remove
     if occupied and not options.overwrite and not begun:
         raise OutputExistsError(place)
     folder = place
@@ -158,8 +167,7 @@ def check_output(output: Path, info: VideoInfo, options: Options) -> None:
             raise OutputError(f"cannot write {output}: {folder} is not a folder")
         folder = folder.parent
     try:
-        probe_file = folder / f".{output.name.replace('%', '')}.vsr-check"
-        probe_file.touch()
-        probe_file.unlink()
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise OutputError(f"cannot write {output}: {error.strerror}") from None

@@ -1,17 +1,20 @@
 """What the exact way keeps on disk instead of in memory: a folder of small safetensors files."""
 
-import shutil
+import contextlib
+import hashlib
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load
+from safetensors.torch import load, save
 
 from vsrcli.errors import OutputError
+from vsrcli.files import write_durably
 from vsrcli.nets.recurrent import State
-from vsrcli.pipeline.job import save_tensors
+from vsrcli.pipeline.workfolder import TENSORS as SUFFIX
+from vsrcli.pipeline.workfolder import clear_inner
 
-SUFFIX = ".tensors"
+_DIGEST = 32  # bytes of SHA-256 before the tensors
 
 
 class TensorFolder(MutableMapping[str, State]):
@@ -27,20 +30,33 @@ class TensorFolder(MutableMapping[str, State]):
             self.remove()
 
     def remove(self) -> None:
-        """Delete the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Delete the tensors, and the folder if nothing else is in it."""
+        with contextlib.suppress(OSError):
+            clear_inner(self.folder)
 
     def _path(self, name: str) -> Path:
         return self.folder / (name + SUFFIX)
 
     def __setitem__(self, name: str, state: State) -> None:
         tensors = {f"{i:02d}": tensor.contiguous() for i, tensor in enumerate(state)}
-        save_tensors(tensors, self._path(name), durably=self.durable)
+        data, path = save(tensors), self._path(name)
+        data = hashlib.sha256(data).digest() + data
+        try:
+            self.folder.mkdir(exist_ok=True)
+            if self.durable:
+                write_durably(path, data)
+            else:
+                path.write_bytes(data)
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
 
     def __getitem__(self, name: str) -> State:
         path = self._path(name)
         try:
-            tensors = load(path.read_bytes())
+            data = path.read_bytes()
+            if hashlib.sha256(data[_DIGEST:]).digest() != data[:_DIGEST]:
+                raise OutputError(f"{path} is damaged: delete it and run again")
+            tensors = load(data[_DIGEST:])
         except FileNotFoundError:
             raise KeyError(name) from None
         except (OSError, SafetensorError) as error:

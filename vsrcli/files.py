@@ -1,0 +1,108 @@
+"""Writes files so that a crash loses nothing, puts finished ones in place, and tells whether they changed."""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+PART = ".part"
+"""Ends the name of a file that is not written to its end."""
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a file so that after a crash it is either absent (or as before) or whole. Raises OSError."""
+    temporary = path.with_name(path.name + PART)
+    temporary.unlink(missing_ok=True)  # a link there is not followed
+    with temporary.open("xb") as file:
+        file.write(data)
+    into_place(temporary, path)
+
+
+def into_place(temporary: Path, path: Path) -> None:
+    """Rename a written file so that what it replaces is lost only when it is safe on the disk. Raises OSError."""
+    sync(temporary)
+    temporary.replace(path)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Flush a file, or on POSIX a folder, to the disk. Elsewhere a folder cannot be opened and needs no flush."""
+    if path.is_dir():
+        if os.name != "posix":
+            return
+        access = os.O_RDONLY
+    else:
+        access = os.O_RDWR  # Windows flushes only what may be written
+    handle = os.open(path, access | getattr(os, "O_BINARY", 0))
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def digests(path: Path) -> dict[str, str]:
+    """Return the SHA-256 of a file, under "", or of each file of a folder under its name. Raises OSError."""
+    if path.is_dir():
+        return {file.name: _digest(file) for file in sorted(path.iterdir())}
+    return {"": _digest(path)}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def settle(
+    temporary: Path, path: Path, *, overwrite: bool, announce: Callable[[Path], None] = lambda path: None
+) -> Path:
+    """Give a written file its name, safe on the disk, and return the name that it got.
+
+    Unless `overwrite`, what stands under the name is never replaced, not even if it appears in the same moment: then
+    the name is the next free one of `free_names`. `announce` hears each name before it is tried. Raises OSError.
+    """
+    sync(temporary)
+    if overwrite:
+        announce(path)
+        into_place(temporary, path)
+        return path
+    if path.is_symlink() and not path.exists():  # a link to nothing is no file
+        path.unlink()
+    for name in free_names(path):
+        announce(name)
+        if _put(temporary, name):
+            sync(name.parent)
+            return name
+    raise AssertionError("names do not end")
+
+
+def free_names(path: Path) -> Iterator[Path]:
+    """Yield a name, then the same with numbers: film.mkv, film.1.mkv, film.2.mkv, ..."""
+    yield path
+    for number in count(1):
+        yield path.with_name(f"{path.stem}.{number}{path.suffix}")
+
+
+def _put(temporary: Path, path: Path) -> bool:
+    """Rename a file unless something has its new name already; return whether it was renamed."""
+    if os.name != "posix":  # there a rename replaces nothing
+        try:
+            temporary.rename(path)
+        except FileExistsError:
+            return False
+        return True
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without hard links
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        except FileExistsError:
+            return False
+        temporary.replace(path)
+        return True
+    with contextlib.suppress(OSError):
+        temporary.unlink()
+    return True

@@ -1,0 +1,123 @@
+"""The folder beside the output as a place: whose it is, what in it is vsr's, and the mark that the output is placed."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vsrcli.errors import UsageError
+from vsrcli.files import PART, write_durably
+
+JOB_NAME, MARK_NAME, LOCK_NAME = "job.json", "placed.json", "lock"
+JOIN_PREFIX = "join-"
+FRAMES_NAME, STATES_NAME = "frames", "states"
+TENSORS = ".tensors"
+_FILE = re.compile(rf"(job\.json|placed\.json|lock|\d{{6}}\.(json|state|segment))({re.escape(PART)})?")
+_FOLDER = re.compile(rf"\d{{6}}\.segment|{FRAMES_NAME}|{STATES_NAME}|{JOIN_PREFIX}.*")
+_INNER = re.compile(rf".*({re.escape(TENSORS)}|\.png|\.jpe?g)({re.escape(PART)})?|\..*{re.escape(PART)}", re.IGNORECASE)
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raise UsageError if the folder, or anything in it, is a link or belongs to another user.
+
+    Who may put a link there could have vsr write to, or delete, what it points to.
+    """
+    for path in (folder, *(_walk(folder) if not folder.is_symlink() and folder.is_dir() else ())):
+        with contextlib.suppress(FileNotFoundError):
+            status = path.lstat()
+            if stat.S_ISLNK(status.st_mode) or getattr(os.path, "isjunction", lambda path: False)(path):
+                raise UsageError(f"{path} is a link, which vsr does not follow: remove it, or give another -o")
+            if os.name == "posix" and status.st_uid != os.geteuid():
+                raise UsageError(f"{path} belongs to another user: remove it, or give another -o")
+    if not folder.is_dir() and folder.exists():
+        raise UsageError(f"{folder} is not a folder, but vsr works there: remove it, or give another -o")
+    if os.name == "posix" and folder.exists() and folder.stat().st_mode & 0o022:
+        folder.chmod(0o700)
+
+
+def _walk(folder: Path) -> list[Path]:
+    found = []
+    for path in folder.iterdir():
+        found.append(path)
+        if not path.is_symlink() and path.is_dir():
+            found += path.iterdir()
+    return found
+
+
+def clear(folder: Path, *, keep: tuple[str, ...] = (LOCK_NAME,)) -> list[Path]:
+    """Delete what vsr has made in the folder, save the names in `keep`, and return what is not vsr's and stays."""
+    foreign = []
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and not path.is_symlink() and _FOLDER.fullmatch(path.name):
+            if path.name.startswith(JOIN_PREFIX):
+                shutil.rmtree(path)
+            else:
+                foreign += clear_inner(path)
+        elif path.is_file() and not path.is_symlink() and _FILE.fullmatch(path.name):
+            if path.name not in keep:
+                path.unlink()
+        else:
+            foreign.append(path)
+    return foreign
+
+
+def clear_inner(folder: Path) -> list[Path]:
+    """Delete the images or tensors in a folder, and the folder if nothing else is in it; return what stays."""
+    if not folder.is_dir() or folder.is_symlink():
+        return []
+    foreign = []
+    for path in folder.iterdir():
+        if path.is_file() and not path.is_symlink() and _INNER.fullmatch(path.name):
+            path.unlink()
+        else:
+            foreign.append(path)
+    if not foreign:
+        folder.rmdir()
+    return foreign
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where a job's output is being put, or has been (`done`), and which job's: its source, its settings, its frames.
+
+    `size` and `time` (of modification, in ns) are those of the finished file; 0 for images.
+    """
+
+    output: str
+    source: dict[str, Any]
+    settings: dict[str, Any]
+    frames: int
+    size: int = 0
+    time: int = 0
+    done: bool = False
+
+    def write(self, folder: Path) -> None:
+        """Put the mark into a job's folder. Raises OSError."""
+        write_durably(folder / MARK_NAME, json.dumps(vars(self)).encode())
+
+    def placed(self, folder: Path) -> Path | None:
+        """Return the output if it is in place, as it was put there."""
+        output = folder.parent / self.output
+        if self.done:
+            return output if output.exists() else None
+        with contextlib.suppress(OSError):
+            status = output.stat()
+            if self.size and (status.st_size, status.st_mtime_ns) == (self.size, self.time):
+                return output
+        return None
+
+
+def read_mark(folder: Path) -> Mark | None:
+    """Return the mark in a job's folder; None if there is none, or what is there is damaged."""
+    try:
+        found = Mark(**json.loads((folder / MARK_NAME).read_bytes()))
+        sound = isinstance(found.output, str) and Path(found.output).name == found.output
+        sound &= all(isinstance(n, int) for n in (found.frames, found.size, found.time))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
+    return found if sound else None
