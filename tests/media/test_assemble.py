@@ -17,6 +17,7 @@ import pytest
 from av.stream import Disposition
 
 from tests.media import make
+from tests.media.test_probe import without_decoder
 from vsrcli.errors import InterruptedJobError, OutputError, UsageError
 from vsrcli.media.assemble import assemble
 from vsrcli.media.codecs import EncodeSettings, choose_settings
@@ -720,3 +721,15 @@ def test_a_result_without_a_comment_is_known_and_gets_none(tmp_path: Path, suffi
     assert batch.is_result(output)
     if suffix != ".mov":
         assert "comment" not in {key.lower() for key in read(output).tags}
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("audio", ".mov"), ("audio", ".mkv"), ("video", ".mov")])
+@pytest.mark.parametrize("output", [".mkv", ".mp4"])
+def test_a_track_that_no_decoder_knows_is_named_and_left_out(
+    tmp_path: Path, kind: str, suffix: str, output: str
+) -> None:
+    source = without_decoder(tmp_path, kind, suffix)
+    notes = enlarge(source, tmp_path / f"out{output}")
+    assert len([note for note in notes if f"stream 1 ({kind}, unknown" in note and "left out" in note]) == 1
+    made = read(tmp_path / f"out{output}")
+    assert (len(made.pts), len(made.streams)) == (10, 1)

@@ -5,13 +5,14 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 
 from tests.media import make
 from vsrcli.errors import InputError
 from vsrcli.media.images import write_png
 from vsrcli.media.info import Colour, VideoInfo
-from vsrcli.media.probe import probe
+from vsrcli.media.probe import probe, tagged_duration
 
 
 def test_plain_video_is_described(tmp_path: Path) -> None:
@@ -177,3 +178,62 @@ def test_pipes_and_names_that_are_no_text_are_refused_at_once(tmp_path: Path) ->
         probe(tmp_path / "pipe.mp4")
     with pytest.raises(InputError, match="not UTF-8"):
         probe(tmp_path / os.fsdecode(b"caf\xe9.mp4"))
+
+
+def without_decoder(folder: Path, kind: str, suffix: str) -> Path:
+    """A film with one more track of `kind`, of a codec that no decoder knows."""
+    inputs = {"audio": ["-f", "lavfi", "-i", "sine=d=0.4"], "video": ["-f", "lavfi", "-i", "testsrc2=s=32x32:d=0.4"]}
+    codecs = {"audio": ["-c:a", "alac"], "video": ["-c:v:1", "mjpeg"]}
+    make.ffmpeg("-i", make.video(folder / "p.mp4"), *inputs[kind], "-map", "0", "-map", "1", "-c:v:0", "copy",
+                *codecs[kind], "-strict", "-2", folder / f"whole{suffix}")  # fmt: skip
+    old, new = {
+        ("audio", ".mov"): (b"alac", b"apac"),
+        ("audio", ".mp4"): (b"alac", b"zz?9"),
+        ("audio", ".mkv"): (b"A_ALAC", b"A_ZZZZ"),
+        ("video", ".mov"): (b"jpeg", b"zzzz"),
+        ("video", ".mkv"): (b"V_MJPEG", b"V_ZZZZZ"),
+    }[kind, suffix]
+    data = (folder / f"whole{suffix}").read_bytes()
+    assert old in data
+    path = folder / f"in{suffix}"
+    path.write_bytes(data.replace(old, new))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffix"), [("audio", ".mov"), ("audio", ".mp4"), ("audio", ".mkv"), ("video", ".mov"), ("video", ".mkv")]
+)
+def test_a_side_track_without_a_decoder_is_listed(tmp_path: Path, kind: str, suffix: str) -> None:
+    info = probe(without_decoder(tmp_path, kind, suffix))
+    assert [(other.kind, other.codec) for other in info.streams] == [(kind, "unknown")]
+    assert info.width == 64
+
+
+NO_LENGTHS = [
+    "nan:nan:nan",
+    "00:00:nan",
+    "00:00:inf",
+    "0:0:1e308",
+    "9" * 400 + ":0:0",
+    "-1:0:0",
+    "²:0:0",
+    "x",
+    "",
+    "1:2",
+]
+
+
+@pytest.mark.parametrize("duration", NO_LENGTHS)
+def test_a_length_that_is_none_is_taken_for_none(tmp_path: Path, duration: str) -> None:
+    make.ffmpeg("-i", make.video(tmp_path / "p.mp4"), "-c", "copy", tmp_path / "in.mkv")
+    with av.open(str(tmp_path / "in.mkv")) as container:
+        stream = container.streams.video[0]
+        stream.metadata["DURATION"] = duration
+        assert tagged_duration(stream) is None
+
+
+@pytest.mark.parametrize("count", ["²", "٣", "-3", "9" * 5000, "1e3", ""])
+def test_a_count_of_frames_that_is_none_is_taken_for_none(tmp_path: Path, count: str) -> None:
+    picture = make.video(tmp_path / "p.mp4", frames=10)
+    make.ffmpeg("-i", picture, "-c", "copy", "-metadata:s:v", f"NUMBER_OF_FRAMES={count}", tmp_path / "in.mkv")
+    assert probe(tmp_path / "in.mkv").frames == 10

@@ -386,3 +386,17 @@ def test_images_that_appear_while_the_job_runs_are_kept(film: Path, tiny_model: 
     assert (folder / "1.png").read_text() == "somebody else's"
     assert result.output == tmp_path / "out.1" / "%d.png"
     assert sorted(path.name for path in (tmp_path / "out.1").iterdir()) == ["1.png", "2.png"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system knows no such signal")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_an_asked_for_end_is_a_clean_one(tiny_model: str, tmp_path: Path, name: str) -> None:
+    film = make.video(tmp_path / "in.mp4", frames=400, width=48, height=32)
+    options = ["-m", tiny_model, "--window", "10", "--lookahead", "4"]
+    process = subprocess.Popen(command(film, "-o", tmp_path / "o.mp4", *options), stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not list((tmp_path / "o.mp4.vsr").glob("000000.json")):
+        time.sleep(0.02)
+    process.send_signal(getattr(signal, name))
+    _, stderr = process.communicate()
+    assert process.returncode == 130
+    assert "run the same command again" in stderr.splitlines()[-1]

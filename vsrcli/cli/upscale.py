@@ -177,7 +177,10 @@ def command(
     from vsrcli.cli.progress import Display
     from vsrcli.pipeline import Options, batch
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for name in ("SIGTERM", "SIGHUP"):  # the latter when its terminal is closed, and unknown to Windows
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores it: so be it
+            signal.signal(number, signal.default_int_handler)
     options = Options(rate=fps, **asked)
     display = Display(quiet=quiet, verbose=verbose)
     if not batch.is_batch(inputs, recursive=recursive):

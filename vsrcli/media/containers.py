@@ -121,6 +121,9 @@ _AVI = Container(
 )
 _GIF = Container("gif", ("gif",), chapters=False, rotation=False)
 
+UNKNOWN = "unknown"
+"""The codec of a stream that no decoder knows."""
+
 CONTAINERS = {
     ".mp4": _MP4, ".m4v": _MP4, ".mov": _MOV, ".mkv": _MKV, ".webm": _WEBM,
     ".ts": _TS, ".m2ts": _TS, ".mts": _TS, ".avi": _AVI, ".gif": _GIF,
@@ -187,6 +190,8 @@ def _place(stream: OtherStream, container: Container, suffix: str, has_chapters:
     codec, name = stream.codec, describe(stream)
     if stream.empty:
         return Placement(stream, None, f"{name} is empty: left out")
+    if codec == UNKNOWN and stream.kind in ("audio", "video", "subtitle"):  # it has no name to be written by
+        return Placement(stream, None, f"{name} is of a codec that vsr does not know: left out")
     left_out = Placement(stream, None, f"{suffix} cannot hold {name}: left out")
     if stream.kind == "audio":
         return _place_audio(stream, container, suffix, left_out)

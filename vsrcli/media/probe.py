@@ -16,7 +16,7 @@ from av.stream import Disposition, Stream
 
 from vsrcli.errors import InputError
 from vsrcli.media.colour import bit_depth
-from vsrcli.media.containers import open_container
+from vsrcli.media.containers import UNKNOWN, open_container
 from vsrcli.media.images import expand_images, image_size, load_picture
 from vsrcli.media.info import Colour, OtherStream, VideoInfo
 from vsrcli.media.siting import chroma_location
@@ -24,6 +24,8 @@ from vsrcli.media.siting import chroma_location
 _TEXT_DEMUXERS = frozenset({"tty"})  # draws any text as a video
 _PACKETS_TO_FIRST_FRAME = 300
 _PACKETS_FOR_RATE = 60
+_LONGEST = 1e9  # seconds, about 30 years: a tag that says more is wrong
+_DIGITS = 12  # of a count of frames
 
 
 def probe(path: Path, *, rate: Fraction = Fraction(25)) -> VideoInfo:
@@ -199,16 +201,17 @@ def tagged_duration(stream: Stream) -> float | None:
     """Matroska's length of one stream, in seconds."""
     try:
         hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-    except ValueError:
+        length = float(int(hours) * 3600 + int(minutes) * 60) + float(seconds)
+    except (ValueError, OverflowError):
         return None
+    return length if 0 <= length < _LONGEST else None
 
 
 def _frame_count(stream: av.VideoStream, duration: float | None, rate: Fraction) -> int | None:
     if stream.frames:
         return stream.frames
     tag = stream.metadata.get("NUMBER_OF_FRAMES", "")
-    if tag.isdigit() and int(tag):
+    if tag.isascii() and tag.isdigit() and len(tag) <= _DIGITS and int(tag):
         return int(tag)
     return round(duration * rate) if duration else None
 
@@ -263,7 +266,7 @@ def _is_cover(stream: Stream) -> bool:
 
 def _other(stream: Stream) -> OtherStream:
     context = stream.codec_context
-    codec = context.codec.canonical_name if context is not None else (stream.name or "unknown")
+    codec = context.codec.canonical_name if context is not None else _codec_without_decoder(stream)
     return OtherStream(
         index=stream.index,
         kind=stream.type,
@@ -273,6 +276,11 @@ def _other(stream: Stream) -> OtherStream:
         start=float(stream.start_time * stream.time_base) if stream.start_time and stream.time_base else 0.0,
         empty=_is_empty(stream),
     )
+
+
+def _codec_without_decoder(stream: Stream) -> str:
+    """Return what to call the codec of a stream that cannot be decoded: streams of data alone have a name for it."""
+    return getattr(stream, "name", None) or UNKNOWN
 
 
 def _is_empty(stream: Stream) -> bool:
