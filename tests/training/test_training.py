@@ -136,7 +136,8 @@ def test_pairs_stay_aligned_through_every_augmentation(tmp_path: Path) -> None:
     sampler = Sampler(Pack([tmp_path / "real.safetensors"]), data, 4, seed=0)
     for number in range(16):
         small, big = sampler.batch(number)
-        torch.testing.assert_close(big[..., 1::4, 2::4], small, atol=0, rtol=0)
+        # a level is 4e-3; the target's mean is brought to the small frame's, which they share, in float32
+        torch.testing.assert_close(big[..., 1::4, 2::4], small, atol=1e-6, rtol=0)
 
 
 def test_a_teachers_answers_are_packed_and_aimed_at(packed: Path, tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--soup", is_flag=True, help="Mix the models named as SOURCEs, validating on --data, into -o.")
 @click.option("-o", "--output", type=PATH, help="The pack, or the mixed weights, to write.")
 @click.option("--clips", default=12, show_default=True, help="Clips per source when packing or asking a teacher.")
+@click.option("--frames", type=click.IntRange(2), default=15, show_default=True, help="Frames a clip when packing.")
 @click.option("--hold-out", multiple=True, help="Validate on sources whose name contains this, when packing.")
 @click.option("--real", "real_scale", type=int, help="Add compressed low-resolution frames, reduced by this scale.")
 @click.option("--list", "listing", is_flag=True, help="List the recipes.")
@@ -62,6 +63,7 @@ def command(
     soup: bool,
     output: Path | None,
     clips: int,
+    frames: int,
     hold_out: tuple[str, ...],
     real_scale: int | None,
     listing: bool,
@@ -88,7 +90,7 @@ def command(
     if listing:
         click.echo("\n".join(recipes.known()))
     elif packing:
-        _pack(what, output, clips=clips, hold_out=hold_out, real_scale=real_scale, seed=seed or 0)
+        _pack(what, output, clips=clips, frames=frames, hold_out=hold_out, real_scale=real_scale, seed=seed or 0)
     elif mib:
         from vsrcli.training.pack import compact
 
@@ -122,6 +124,7 @@ def _pack(
     output: Path | None,
     *,
     clips: int,
+    frames: int,
     hold_out: tuple[str, ...],
     real_scale: int | None,
     seed: int,
@@ -132,6 +135,7 @@ def _pack(
     count = pack(
         [Path(w) for w in what],
         output,
+        frames=frames,
         clips_per_source=clips,
         hold_out=hold_out,
         real=real_scale,
