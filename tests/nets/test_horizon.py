@@ -19,8 +19,8 @@ from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.pipeline.options import parse_horizon
 
 Make = Callable[[], RecurrentNet]
-SHORT = Horizon(frames=4, warmup=1)
-LENGTH = 12
+SHORT = Horizon(frames=3, warmup=1)
+LENGTH = 9
 
 every_net = pytest.mark.parametrize(
     "make",
