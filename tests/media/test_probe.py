@@ -237,3 +237,24 @@ def test_a_count_of_frames_that_is_none_is_taken_for_none(tmp_path: Path, count:
     picture = make.video(tmp_path / "p.mp4", frames=10)
     make.ffmpeg("-i", picture, "-c", "copy", "-metadata:s:v", f"NUMBER_OF_FRAMES={count}", tmp_path / "in.mkv")
     assert probe(tmp_path / "in.mkv").frames == 10
+
+
+LISTS = {
+    "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n",
+    "ffconcat": "ffconcat version 1.0\nfile {}\n",
+    "dash": '<?xml version="1.0"?>\n<MPD type="static" mediaPresentationDuration="PT1S"><Period><AdaptationSet>'
+    '<Representation id="0" mimeType="video/mp4"><BaseURL>{}</BaseURL></Representation></AdaptationSet></Period></MPD>',
+    "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n# {}\n",
+}
+
+
+@pytest.mark.parametrize("kind", LISTS)
+@pytest.mark.parametrize("name", ["list.m3u8", "list.mp4", "list.mkv", "list.txt", "list"])
+@pytest.mark.parametrize("target", ["film.ts", "../film.ts", "http://127.0.0.1:9/film.ts", "file:film.ts"])
+def test_a_list_of_other_files_is_not_followed(tmp_path: Path, kind: str, name: str, target: str) -> None:
+    make.video(tmp_path / "film.ts", frames=5)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / name).write_text(LISTS[kind].format(target))
+    with pytest.raises(InputError, match="list of other files"):
+        probe(folder / name)

@@ -138,9 +138,10 @@ def url(path: Path) -> str:
 def open_container(path: Path) -> InputContainer:
     """Open a media file for reading. Raises FFmpegError.
 
-    Old films have titles that are not UTF-8; what cannot be read of them is replaced.
+    Nothing but files is opened, whatever the file refers to. Old films have titles that are not UTF-8; what cannot be
+    read of them is replaced.
     """
-    return av.open(url(path), metadata_errors="replace")
+    return av.open(url(path), metadata_errors="replace", options={"protocol_whitelist": "file"})
 
 
 def container_of(output: Path) -> Container:

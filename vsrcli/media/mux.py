@@ -23,6 +23,8 @@ from vsrcli.media.labels import label_arguments
 # Tags that describe the old file's bytes, not the work.
 STALE = ("major_brand", "minor_version", "compatible_brands", "encoder", "vendor_id")
 STATISTICS = ("BPS", "NUMBER_OF_", "_STATISTICS_", "DURATION")
+FILES_ONLY = ("-protocol_whitelist", "file")
+"""ffmpeg's input options that keep it from the network."""
 ANY_TAGS = ("-movflags", "+use_metadata_tags")
 """ffmpeg's arguments that let QuickTime and MP4 hold tags of any name."""
 MADE_TAG = "vsr"
@@ -52,7 +54,7 @@ def try_sound(info: VideoInfo, output: Path) -> None:
     sound = [p for p in place_streams(info, output) if p.codec and p.stream.kind == "audio"]
     if not sound:
         return
-    command = [*ffmpeg(), "-i", url(info.path)]
+    command = [*ffmpeg(), *FILES_ONLY, "-i", url(info.path)]
     for number, placement in enumerate(sound):
         command += ["-map", f"0:{placement.stream.index}", f"-c:{number}", str(placement.codec)]
     command += ["-frames:a", "8", "-f", container_of(output).muxer, os.devnull]
@@ -91,7 +93,7 @@ def mux_command(
         own: dict[str, str] = {}
         number = 0
     else:
-        command += [*_source_span(feed, info, preview), "-i", url(info.path)]
+        command += [*_source_span(feed, info, preview), *FILES_ONLY, "-i", url(info.path)]
         with open_container(info.path) as source:
             number, maps = _maps(source, info, placements, output, folder, preview)
             described = _container_tags(source, output, preview, warn)

@@ -22,6 +22,11 @@ from vsrcli.media.info import Colour, OtherStream, VideoInfo
 from vsrcli.media.siting import chroma_location
 
 _TEXT_DEMUXERS = frozenset({"tty"})  # draws any text as a video
+_HEAD = 1 << 12
+# Playlists and scripts: ffmpeg would open whatever files they name, so they are refused before it sees them.
+_LISTS_BEGIN = (b"#EXTM3U", b"\xef\xbb\xbf#EXTM3U", b"ffconcat", b"# VobSub index file", b"v=0")
+_LISTS = (b"<MPD", b"<mpd", b"CompositionPlaylist")
+_LIST_DEMUXERS = frozenset({"hls", "concat", "dash", "imf", "sdp", "vobsub", "image2", "lavfi"})
 _PACKETS_TO_FIRST_FRAME = 300
 _PACKETS_FOR_RATE = 60
 _LONGEST = 1e9  # seconds, about 30 years: a tag that says more is wrong
@@ -50,7 +55,7 @@ def open_video(path: Path) -> InputContainer:
             raise InputError(f"{path} is a pipe, which cannot be read twice: write it to a file first")
         str(path).encode()  # as ffmpeg takes names
         with path.open("rb") as file:
-            head = file.read(12)
+            head = file.read(_HEAD)
     except UnicodeEncodeError:
         raise InputError(f"{path!r} has a name that is not UTF-8: rename it") from None
     except FileNotFoundError as error:
@@ -59,12 +64,18 @@ def open_video(path: Path) -> InputContainer:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     if not head:
         raise InputError(f"{path} is empty (0 bytes)")
+    is_xml = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+    if (is_xml and any(sign in head for sign in _LISTS)) or head.startswith(_LISTS_BEGIN):
+        raise InputError(f"{path} is a list of other files, which vsr does not follow: join them to one file first")
     try:
         container = open_container(path)
     except FFmpegError as error:
         if head[4:8] == b"ftyp":
             raise InputError(f"{path} is cut off or damaged: its index (moov) cannot be read") from error
         raise InputError(f"{path} is not a video, or is damaged beyond reading") from error
+    if container.format.name in _LIST_DEMUXERS:
+        container.close()
+        raise InputError(f"{path} is a list of other files, which vsr does not follow: join them to one file first")
     if container.format.name in _TEXT_DEMUXERS:
         container.close()
         raise InputError(f"{path} is a text, not a video")
