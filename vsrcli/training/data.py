@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from vsrcli.errors import InputError, UsageError
+from vsrcli.files import PART, into_place
 from vsrcli.quality import degrade
 from vsrcli.training.pictures import decompress
 from vsrcli.training.real import UNIT, lower_real
@@ -69,9 +70,17 @@ class Pack:
 
 
 def write_pack(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> int:
-    """Write a pack of tensors by key, with what is to be known of it; returns the number of its clips."""
+    """Write a pack of tensors by key, with what is to be known of it; returns the number of its clips.
+
+    The file appears whole or not at all, and what it replaces stays until then.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, path, metadata={"vsr": json.dumps(about)})
+    temporary = path.with_name(path.name + PART)
+    try:
+        save_file(tensors, temporary, metadata={"vsr": json.dumps(about)})
+        into_place(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
     return sum("-" not in key.partition("/")[0] for key in tensors)
 
 

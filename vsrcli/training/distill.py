@@ -21,7 +21,8 @@ FEATURES = {
     "RepVSR": "srnet.body",
     "BasicVSR": "fusion",
     "IconVSR": "forward_trunk",
-    "BasicVSRPlusPlus": "reconstruction",
+    "BasicVSRPP": "reconstruction",
+    "EDVR": "reconstruction",
 }
 """By class: the module whose output, one a frame and in their order, feeds the upsampling."""
 
@@ -82,8 +83,10 @@ class Teacher:
         self.net.set_precision(dtype)
 
     @torch.no_grad()
-    def __call__(self, lr: Tensor) -> tuple[Tensor, Tensor]:
-        """HR frames (n, t, 3, s*h, s*w) and features (n, t, c, h, w) for clips (n, t, 3, h, w)."""
+    def __call__(self, lr: Tensor, *, features: bool = True) -> tuple[Tensor, Tensor | None]:
+        """HR frames (n, t, 3, s*h, s*w) and `features` (n, t, c, h, w), if wanted, for clips (n, t, 3, h, w)."""
+        if not features:
+            return self.net(lr), None
         with tapped(self.net) as seen:
             hr = self.net(lr)
         return hr, torch.stack(seen, 1)

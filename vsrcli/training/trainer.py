@@ -162,9 +162,9 @@ class Trainer:
         recipe = self.recipe.loss
         if self.teacher is None or not (recipe.output or recipe.space or recipe.time):
             return lr.new_zeros(())
-        taught, teacher_features = self.teacher(lr)
+        taught, teacher_features = self.teacher(lr, features=self.space_time is not None)
         loss = recipe.output * DISTANCES[recipe.kind](sr, taught)
-        if self.space_time:
+        if self.space_time and teacher_features is not None:
             space, time_ = self.space_time(torch.stack(seen, 1), teacher_features)
             loss = loss + recipe.space * space + recipe.time * time_
         return loss

@@ -17,6 +17,7 @@ from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
 from vsrcli.errors import WeightsError
+from vsrcli.files import write_durably
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.zoo.architectures import ARCHITECTURES, UNSUPPORTED, Architecture, Config
 
@@ -210,4 +211,4 @@ def save(
     }
     about = {**(extra or {}), "arch": arch, "config": config}
     # save_file would leave a file that only its owner can read
-    path.write_bytes(serialize(tensors, metadata={METADATA_KEY: json.dumps(about, sort_keys=True)}))
+    write_durably(path, serialize(tensors, metadata={METADATA_KEY: json.dumps(about, sort_keys=True)}))
