@@ -393,7 +393,11 @@ def test_images_that_appear_while_the_job_runs_are_kept(film: Path, tiny_model: 
 def test_an_asked_for_end_is_a_clean_one(tiny_model: str, tmp_path: Path, name: str) -> None:
     film = make.video(tmp_path / "in.mp4", frames=400, width=48, height=32)
     options = ["-m", tiny_model, "--window", "10", "--lookahead", "4"]
-    process = subprocess.Popen(command(film, "-o", tmp_path / "o.mp4", *options), stderr=subprocess.PIPE, text=True)
+    before = signal.signal(getattr(signal, name), signal.SIG_DFL)  # the tests may run under nohup, which ignores it
+    try:
+        process = subprocess.Popen(command(film, "-o", tmp_path / "o.mp4", *options), stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(getattr(signal, name), before)
     while process.poll() is None and not list((tmp_path / "o.mp4.vsr").glob("000000.json")):
         time.sleep(0.02)
     process.send_signal(getattr(signal, name))
