@@ -1,5 +1,6 @@
 """The Python interface: one function."""
 
+from fractions import Fraction
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -28,15 +29,36 @@ def upscale(
     weights for drawn content.
 
     `options` are the fields of `vsrcli.pipeline.Options`, named as on the command line (`scale=2`, `crf=18`,
-    `overwrite=True`, ...). `on_event` is called with an `Event` for each frame, note and warning, from the thread that
-    has the news. A job that was interrupted goes on when it is called again with the same arguments.
+    `overwrite=True`, ...; `fps` is `rate`). A tile may be a pair (width, height), a memory a number of bytes.
+    `on_event` is called with an `Event` for each frame, note and warning, from the thread that has the news. A job that
+    was interrupted goes on when it is called again with the same arguments.
 
     Raises UsageError for options that contradict each other, InputError, OutputError, WeightsError or
     OutOfMemoryError (all `vsrcli.errors.VsrError`) on failure, InterruptedJobError on Ctrl-C.
     """
+    if "fps" in options:
+        options["rate"] = options.pop("fps")
     unknown = sorted(set(options) - set(Options.__dataclass_fields__))
     if unknown:
         raise UsageError(f"no such option: {', '.join(unknown)}")
     on_event = on_event or _ignore
     target = None if output is None else Path(output)
-    return run(prepare(Path(input), target, Options(model=model, **options), on_event), on_event)
+    return run(prepare(Path(input), target, Options(model=model, **_plain(options)), on_event), on_event)
+
+
+def _plain(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options as `Options` has them, from what is natural in Python."""
+    plain = dict(options)
+    if isinstance(plain.get("tile"), tuple | list):
+        plain["tile"] = "x".join(str(side) for side in plain["tile"])
+    for name in ("tile", "memory", "horizon"):
+        if isinstance(plain.get(name), int):
+            plain[name] = str(plain[name])
+    if plain.get("tile", "") is None:
+        plain["tile"] = "none"
+    if "rate" in plain:
+        try:
+            plain["rate"] = Fraction(plain["rate"]).limit_denominator(1_000_000)
+        except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+            raise UsageError(f"not a frame rate: {plain['rate']!r}") from None
+    return plain

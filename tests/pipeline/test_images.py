@@ -5,11 +5,13 @@ import tempfile
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
 from tests.media import make
 from tests.pipeline.test_run import command, pictures, upscale
 from vsrcli.errors import UsageError
+from vsrcli.media.images import write_png
 
 
 @pytest.fixture
@@ -90,3 +92,31 @@ def test_an_output_folder_on_another_disk_is_filled(frames: Path, tiny_model: st
         result = upscale(frames, tmp_path / "out", tiny_model)
         assert len(list(Path(elsewhere).iterdir())) == result.frames
     assert not (tmp_path / "out.vsr").exists()
+
+
+def test_each_image_of_a_sequence_keeps_its_own_depth(tiny_model: str, tmp_path: Path) -> None:
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    for number in range(6):
+        levels = generator.integers(0, 65536, (24, 32, 3)).astype(np.uint16)
+        write_png(folder / f"{number}.png", levels if number < 3 else (levels >> 8).astype(np.uint8))
+    upscale(folder, tmp_path / "out" / "%d.png", tiny_model, window=4, lookahead=2)
+    depths = []
+    for number in range(6):
+        with av.open(str(tmp_path / "out" / f"{number}.png")) as image:
+            depths.append(next(image.decode(video=0)).format.name)
+    assert depths == ["rgb48be"] * 3 + ["rgb24"] * 3
+
+
+def test_options_are_taken_as_python_has_them(frames: Path, tiny_model: str, tmp_path: Path) -> None:
+    result = upscale(
+        frames, tmp_path / "out.mkv", tiny_model, tile=(32, 32), memory=1 << 30, fps=30, horizon=20, window=4
+    )
+    with av.open(str(result.output)) as container:
+        assert container.streams.video[0].average_rate == 30
+    whole = upscale(frames, tmp_path / "whole.mkv", tiny_model, tile=None, rate=29.97)
+    with av.open(str(whole.output)) as container:
+        assert float(container.streams.video[0].average_rate or 0) == pytest.approx(29.97, abs=0.02)
+    with pytest.raises(UsageError, match="not a frame rate"):
+        upscale(frames, tmp_path / "bad.mkv", tiny_model, rate="fast")

@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,8 +81,7 @@ def decode_stage(task: Task, first: int, out: Pipe, warn: Callable[[str], None])
 
 def upscale_stage(engine: Engine, decoded: Pipe, made: Pipe, done: int, segment_frames: int) -> int:
     """Main thread: push LR frames, pass on HR frames numbered `done` and later. Returns the frames there are in all."""
-    times: dict[int, tuple[int, int]] = {}
-    deep = False
+    waiting: dict[int, tuple[int, int, bool]] = {}  # pts, duration, whether the frame has more than 8 bits
     number = pushed = engine.next_frame
     state = engine.checkpoint()
 
@@ -92,7 +92,7 @@ def upscale_stage(engine: Engine, decoded: Pipe, made: Pipe, done: int, segment_
             # windows end where segments do; a scene taken whole does not, and is begun again from its start
             if engine.next_frame == number and (border or engine.plan.window is None):
                 state = engine.checkpoint()
-            pts, duration = times.pop(number)
+            pts, duration, deep = waiting.pop(number)
             if number >= done:
                 rgb = to_rgb_array(hr, deep=deep)
                 if not made.put(Made(number, rgb, pts, duration, state if border else None)):
@@ -100,8 +100,7 @@ def upscale_stage(engine: Engine, decoded: Pipe, made: Pipe, done: int, segment_
             number += 1
 
     for rgb, pts, duration in decoded:
-        deep = rgb.dtype == np.uint16
-        times[pushed] = (pts, duration)
+        waiting[pushed] = (pts, duration, rgb.dtype == np.uint16)
         pushed += 1
         pass_on(engine.push(to_tensor(rgb)))
     if not decoded.stopped:
@@ -136,6 +135,10 @@ class Encoder(threading.Thread):
         except BaseException as error:
             self.error = error
             self._stop_all.set()
+        finally:
+            if self._writer is not None:  # a segment that does not count: only its file must not stay open
+                with suppress(Exception):
+                    self._writer.close()
 
     def _finish(self, state: dict[str, Tensor] | None, *, last: bool) -> None:
         if self._writer is not None:
