@@ -26,7 +26,7 @@ def test_a_shift_is_taken_away_and_detail_stays() -> None:
 
 
 def test_a_frame_without_a_shift_is_returned_as_it_is() -> None:
-    lr = torch.full((3, 20, 30), 0.5)
+    lr = torch.tensor([0.4, 0.5, 0.6]).view(3, 1, 1).expand(3, 20, 30)
     hr = enlarged(lr)
     assert keep_colours(hr, lr) is hr
 
@@ -49,3 +49,13 @@ def test_engines_keep_colours_where_the_plan_says_so(tile: tuple[int, int] | Non
         out = run(Engine(net, Plan(**{**plan.__dict__, "keep_colours": keep}), CPU, detector=None), frames)
         shift = 255 * (out.clamp(0, 1).mean((-2, -1)) - frames.mean((-2, -1))).abs()
         assert (shift.max() <= bound) == keep
+
+
+def test_a_grey_frame_stays_grey() -> None:
+    lr = moving_clip(1, 20, 28)[0].mean(0, keepdim=True).expand(3, -1, -1)
+    tinted = enlarged(lr) + 0.02 * torch.randn(3, 80, 112, generator=torch.Generator().manual_seed(2))
+    kept = keep_colours(tinted, lr)
+    assert torch.equal(kept[0], kept[1]) and torch.equal(kept[1], kept[2])
+    coloured = lr.clone()
+    coloured[0, 0, 0] += 0.01
+    assert not torch.equal(keep_colours(tinted, coloured)[0], keep_colours(tinted, coloured)[1])

@@ -247,3 +247,30 @@ def test_the_second_ffmpeg_agrees(tmp_path: Path) -> None:
         frame = next(container.decode(video=0))
     wanted = np.frombuffer((tmp_path / "raw").read_bytes(), np.uint8).reshape(64, 96, 3)
     assert np.abs(to_rgb(frame, Colour()).astype(int) - wanted).max() <= 1
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv444p", "yuv420p10le", "yuv444p10le"])
+@pytest.mark.parametrize("matrix", [1, 5, 9])
+def test_colours_have_no_bias_on_the_way_to_planes_and_back(pix_fmt: str, full: bool, matrix: int) -> None:
+    colour = Colour(matrix=matrix, range=2 if full else 1)
+    largest, kind = (65535, np.uint16) if "10" in pix_fmt else (255, np.uint8)
+    rgb = np.random.default_rng(0).integers(0, largest + 1, (8, 8, 3)).repeat(16, 0).repeat(16, 1).astype(kind)
+    back = to_rgb(from_rgb(rgb, pix_fmt=pix_fmt, colour=colour), colour)
+    bias = (back.astype(float) - rgb).mean((0, 1)) * 255 / largest
+    assert np.abs(bias).max() < 0.2
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize(
+    "pix_fmt,neutral", [("yuv420p", 128), ("yuv422p", 128), ("yuv444p", 128), ("yuv420p10le", 512)]
+)
+def test_grey_has_neutral_chroma(pix_fmt: str, neutral: int, full: bool) -> None:
+    deep = "10" in pix_fmt
+    levels = np.random.default_rng(1).integers(0, 65536 if deep else 256, (32, 48, 1)).repeat(3, 2)
+    rgb = levels.astype(np.uint16 if deep else np.uint8)
+    frame = from_rgb(rgb, pix_fmt=pix_fmt, colour=Colour(matrix=5, range=2 if full else 1))
+    for plane in list(frame.planes)[1:]:
+        samples = np.frombuffer(bytes(plane), np.uint16 if deep else np.uint8)
+        rows = samples.reshape(plane.height, -1)[:, : plane.width]
+        assert (rows == neutral).all()

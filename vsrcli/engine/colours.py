@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vsrcli.nets.layers import luma
+
 REACH = 8
 """LR pixels on each side over which the source's mean is kept."""
 
@@ -25,8 +27,11 @@ _AROUND = 5
 def keep_colours(hr: Tensor, lr: Tensor) -> Tensor:
     """Return an HR frame (3, s*h, s*w) whose local means are those of the LR frame (3, h, w), both in [0, 1].
 
-    Where a channel is black or full in all of 5x5 LR pixels, it stays so in each HR pixel: black bars stay black.
+    Where a channel is black or full in all of 5x5 LR pixels, it stays so in each HR pixel: black bars stay black. A
+    frame without any colour stays without.
     """
+    if torch.equal(lr[0], lr[1]) and torch.equal(lr[1], lr[2]):
+        hr = luma(hr).expand(3, -1, -1)
     for _ in range(ROUNDS):
         shift = _local_shift(hr, lr)
         if shift.abs().max() < LEAST:

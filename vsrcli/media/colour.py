@@ -5,6 +5,8 @@ swscale does the work; what it gets wrong is put right here, each with its measu
   from a full-range source it is the source's top value shifted up. Uncorrected, 10-bit white is 4 codes too dark and a
   full-range round trip loses 3 of 1023.
 - It takes every gray format as full range. Gray is converted here.
+- From RGB to full-range Y'CbCr it rounds chroma down: half a code too low on average, which takes 0.7 levels from red
+  and 0.9 from blue and makes 10-bit grey 511. That matrix is applied here; subsampling is left to swscale.
 - It sites the chroma of 4:2:0 by the frame's tag, but takes the middle where there is none; H.273's default is left,
   and the difference is half a pixel of the source, two pixels after enlarging. Untagged frames are tagged first.
 """
@@ -29,6 +31,8 @@ _RESIZE = _EXACT | Interpolation.LANCZOS
 # H.273's matrix number -> swscale's. BT.2020's constant luminance is read as the usual kind, as every player does.
 _MATRICES: Mapping[int, int] = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 _SITES = {1: "left", 2: "center", 3: "topleft", 4: "top", 5: "bottomleft", 6: "bottom"}
+_LUMA_WEIGHTS = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
+"""Kr and Kb of H.273, table 4, by swscale's number of the matrix."""
 _WHITE = 65280  # what swscale takes for white in 16-bit RGB beside a YUV matrix
 _GRAYS = {f"gray{depth}{end}": depth for depth in (9, 10, 12, 14, 16) for end in ("le", "be")} | {"gray": 8}
 
@@ -76,9 +80,11 @@ def from_rgb(rgb: np.ndarray, *, pix_fmt: str, colour: Colour, size: tuple[int, 
     full = _is_full(pix_fmt, colour)
     if pix_fmt in _GRAYS:
         return _tagged(_rgb_to_gray(rgb, pix_fmt, matrix, full, size), colour)
-    if rgb.dtype == np.uint16:
-        rgb = _scaled(rgb, _WHITE / 65535)
-    source = _site_chroma(_rgb_frame(rgb), fmt, colour)
+    if full:
+        source = _full_range_planes(rgb, matrix, min(16, bit_depth(fmt)))
+    else:
+        source = _rgb_frame(_scaled(rgb, _WHITE / 65535) if rgb.dtype == np.uint16 else rgb)
+    source = _site_chroma(source, fmt, colour)
     frame = _reformat(source, pix_fmt, size, matrix=matrix, source_range=2, target_range=2 if full else 1)
     return _tagged(frame, colour)
 
@@ -161,6 +167,22 @@ def _scaled(rgb: np.ndarray, gain: float) -> np.ndarray:
     return product.astype(np.uint16)
 
 
+def _full_range_planes(rgb: np.ndarray, matrix: int, depth: int) -> av.VideoFrame:
+    """Return the picture as full-range Y'CbCr of `depth` bits, without subsampling (H.273, section 8.3)."""
+    kr, kb = _LUMA_WEIGHTS[matrix]
+    levels = rgb.astype(np.float32) / np.float32(255 if rgb.dtype == np.uint8 else 65535)
+    luma = levels @ np.array([kr, 1 - kr - kb, kb], np.float32)
+    blue = (levels[..., 2] - luma) / np.float32(2 * (1 - kb))
+    red = (levels[..., 0] - luma) / np.float32(2 * (1 - kr))
+    top, middle = (1 << depth) - 1, 1 << (depth - 1)
+    kind = np.dtype(np.uint8 if depth == 8 else np.uint16)
+    frame = av.VideoFrame(rgb.shape[1], rgb.shape[0], "yuv444p" if depth == 8 else f"yuv444p{depth}le")
+    for plane, values in zip(frame.planes, (luma * top, blue * top + middle, red * top + middle), strict=True):
+        rows = np.frombuffer(memoryview(plane), kind).reshape(plane.height, plane.line_size // kind.itemsize)
+        rows[:, : plane.width] = np.clip(np.rint(values), 0, top)
+    return frame
+
+
 def _site_chroma(frame: av.VideoFrame, subsampled: av.VideoFormat, colour: Colour) -> av.VideoFrame:
     """The same picture tagged with where its chroma samples lie (PyAV has no attribute for it, a filter can set it)."""
     if subsampled.chroma_width(16) == 16:
@@ -193,9 +215,7 @@ def _rgb_to_gray(rgb: np.ndarray, pix_fmt: str, matrix: int, full: bool, size: t
     """The luma plane alone, by the matrix's Kr and Kb (H.273, table 4)."""
     if size is not None:
         rgb = _reformat(_rgb_frame(rgb), "rgb24" if rgb.dtype == np.uint8 else "rgb48le", size).to_ndarray()
-    red, blue = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}[
-        matrix
-    ]
+    red, blue = _LUMA_WEIGHTS[matrix]
     weights = np.array([red, 1 - red - blue, blue], np.float32) / (255 if rgb.dtype == np.uint8 else 65535)
     low, high = _limits(_GRAYS[pix_fmt], full)
     luma = np.rint(rgb.astype(np.float32) @ weights * (high - low) + low)
