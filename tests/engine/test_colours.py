@@ -59,3 +59,9 @@ def test_a_grey_frame_stays_grey() -> None:
     coloured = lr.clone()
     coloured[0, 0, 0] += 0.01
     assert not torch.equal(keep_colours(tinted, coloured)[0], keep_colours(tinted, coloured)[1])
+
+
+def test_what_is_nearly_black_in_16_bits_is_not_made_black() -> None:
+    lr = torch.full((3, 24, 24), 100 / 65535)
+    torch.testing.assert_close(keep_colours(enlarged(lr), lr), enlarged(lr))
+    assert not keep_colours(enlarged(lr), torch.zeros_like(lr)).any()

@@ -20,7 +20,7 @@ LEAST = 0.05 / 255
 ROUNDS = 2
 """At the most. One is enough but near black, white and pure colours, where clamping takes a part of it away again."""
 
-_HALF_LEVEL = 0.5 / 255
+_HALF_LEVEL = 0.5 / 65535  # of 16 bits: what is nearly black in a deep source is not black
 _AROUND = 5
 
 
