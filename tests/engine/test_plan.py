@@ -1,11 +1,17 @@
 """The plan fits the budget, and gives up quality last."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from vsrcli.engine.plan import WINDOW, Plan, choose_plan, estimate, estimate_disk, parse_size
+from vsrcli.engine.plan import WINDOW, Plan, choose_plan, estimate, estimate_disk, estimate_host, parse_size
 from vsrcli.errors import OutOfMemoryError, UsageError
 from vsrcli.nets.basicvsr import BasicVSR
+from vsrcli.nets.horizon import Horizon
+from vsrcli.nets.realbasicvsr import RealBasicVSR
+from vsrcli.nets.repvsr import RepVSR
+from vsrcli.pipeline.options import Options, make_plan
 
 FP32, CPU = torch.float32, torch.device("cpu")
 
@@ -56,6 +62,24 @@ def test_a_window_s_frames_and_flows_lie_on_the_gpu_with_its_features(net: Basic
     assert needed(30) - needed(10) >= 20 * 480 * 640 * (2 * net.stored_channels + 4 * (3 + 2 + 2))
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_young_states_prepared_frames_and_colours_are_counted(device: str) -> None:
+    net, large = RealBasicVSR(64, 1), 480 * 640
+    tiled = Plan(tile=(64, 64))
+
+    def host(net: BasicVSR, plan: Plan) -> int:
+        return estimate_host(net, 480, 640, plan)
+
+    def needed(plan: Plan) -> int:
+        return estimate(net, 480, 640, plan, FP32, torch.device(device))
+
+    assert host(net, tiled) - host(BasicVSR(64, 1), tiled) == 40 * large * 3 * 4
+    assert host(net, replace(tiled, keep_colours=True)) - host(net, tiled) >= 3 * large * 16 * 3 * 4
+    exact = replace(tiled, exact=True)
+    assert host(net, replace(exact, horizon=Horizon())) - host(net, exact) == 2 * large * 64 * 4
+    assert needed(Plan(horizon=Horizon())) - needed(Plan()) >= 2 * large * 64 * 4
+
+
 def test_beside_a_gpu_the_machine_must_hold_the_window_s_large_frames(net: BasicVSR) -> None:
     def window(host_gib: int) -> int | None:
         cuda = torch.device("cuda")
@@ -89,3 +113,8 @@ def test_memory_sizes_are_read(text: str, size: int) -> None:
 def test_other_memory_sizes_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="not a memory size"):
         parse_size(text)
+
+
+def test_a_stream_s_plan_has_no_horizon() -> None:
+    assert make_plan(Options(horizon="30"), RepVSR(8, 1), 32, 32, CPU, FP32).horizon is None
+    assert make_plan(Options(horizon="30"), BasicVSR(8, 1), 32, 32, CPU, FP32).horizon == Horizon.of(30)

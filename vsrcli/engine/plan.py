@@ -29,6 +29,9 @@ ENCODER_FRAMES = 60
 FRAME_BYTES = 4 * (3 + 4)
 """Of each LR pixel of a frame that waits: its colours and two flows. On a CPU tiles are views of them."""
 
+COLOUR_FRAMES = 4
+"""HR frames in float32 that `keep_colours` makes beside the one that it is given, at its peak."""
+
 UNKNOWN_FRAMES = 300
 """The length that a scene is taken to have where nothing is known of it."""
 
@@ -120,20 +123,36 @@ def estimate(
     _, held = _lengths(net, plan, frames)
     crop, whole = _crop(plan, height, width), height * width
     step = crop * net.working_channels * 4 + min(crop, STRIP_PIXELS) * net.scale**2 * 64 * 3 * 4
-    net_bytes = held * net.stored_channels * size * crop + max(step, whole * net.flow_channels * 4)
+    if plan.horizon and net.bidirectional:
+        step += 3 * crop * net.state_channels * 4  # beside the young state's step: the old state, its feature, a damped
+    colours = _colour_bytes(net, height, width, plan) if device.type == "cpu" or crop == whole else 0
+    net_bytes = held * net.stored_channels * size * crop + max(step, whole * net.flow_channels * 4, colours)
     if device.type == "cpu":
-        return net_bytes + estimate_host(net, height, width, plan, frames=frames)
+        return net_bytes + _waiting_bytes(net, height, width, plan, frames)
     return net_bytes + held * crop * FRAME_BYTES + 2 * crop * net.scale**2 * 3 * 4  # an HR frame and its strips
 
 
 def estimate_host(net: RecurrentNet, height: int, width: int, plan: Plan, *, frames: int | None = None) -> int:
-    """Peak bytes of what waits in the machine's memory: frames and flows, HR frames made of tiles, the encoder's."""
+    """Peak bytes on the machine beside a GPU: frames and flows, HR frames made of tiles, the encoder's."""
+    colours = _colour_bytes(net, height, width, plan) if _crop(plan, height, width) < height * width else 0
+    return _waiting_bytes(net, height, width, plan, frames) + colours
+
+
+def _colour_bytes(net: RecurrentNet, height: int, width: int, plan: Plan) -> int:
+    """Of what `keep_colours` makes where the whole HR frame lies, if it is asked for."""
+    return COLOUR_FRAMES * height * width * net.scale**2 * 3 * 4 if plan.keep_colours else 0
+
+
+def _waiting_bytes(net: RecurrentNet, height: int, width: int, plan: Plan, frames: int | None) -> int:
+    """Of what waits in the machine's memory."""
     window, held = _lengths(net, plan, frames)
     whole = height * width
     hr = whole * net.scale**2
     canvas = window * hr * 3 * 4 if _crop(plan, height, width) < whole else 0
-    entering = len(net.branches) * state_bytes(net, height, width) if plan.exact else 0
-    return held * whole * FRAME_BYTES + canvas + entering + hr * (QUEUED_FRAMES * 3 * 4 + ENCODER_FRAMES * 3 // 2)
+    ages = 2 if plan.horizon else 1  # a state and the young one that is to take over
+    entering = ages * len(net.branches) * state_bytes(net, height, width) if plan.exact else 0
+    frame = FRAME_BYTES + (3 * 4 if net.prepares else 0)
+    return held * whole * frame + canvas + entering + hr * (QUEUED_FRAMES * 3 * 4 + ENCODER_FRAMES * 3 // 2)
 
 
 def state_bytes(net: RecurrentNet, height: int, width: int) -> int:

@@ -110,7 +110,7 @@ def make_plan(
     if not net.bidirectional:
         if mode == "window":
             raise UsageError("this model runs forward only and always streams: leave out --propagation")
-        wanted = replace(wanted, window=None if mode == "clip" else 1, lookahead=0)
+        wanted = replace(wanted, window=None if mode == "clip" else 1, lookahead=0, horizon=None)
     elif mode == "stream":
         raise UsageError("this model needs frames from the future and cannot stream: use --propagation window")
     elif mode == "clip":
