@@ -6,9 +6,10 @@ frame 130 the picture is noise. Reducing the result and comparing it with the so
 bound the memory of a branch:
 
 - Renewal. Every `period` frames a second state is started from nothing. Both run side by side for `warmup` frames,
-  during which the features fade from the old state's to the young one's; then the young state takes over. No feature
-  depends on a frame more than `frames` away, whatever the weights do. The states are renewed at fixed frame numbers of
-  the scene, so windows, tiles, resumed jobs and whole clips agree.
+  during which the features fade from the old state's to the young one's; then the young state takes over. No state
+  holds anything of a frame more than `frames` away in its own branch, whatever the weights do; where two branches run
+  in one direction, as in BasicVSR++, their reaches add up. The states are renewed at fixed frame numbers of the scene,
+  so tiles, resumed jobs, whole clips and exact windows agree (other windows begin their reverse branches themselves).
 - Damping. Where the flow is far below a pixel, the state is multiplied by `still` before each step. Nothing is to be
   learnt there from earlier frames, and the recurrence settles within ten: on a still `basicvsr.vimeo90k-bi` agrees with
   its own frame 15 to 68 dB and more, but for the scene's last two frames, which hardly any future reaches (42 dB).

@@ -121,7 +121,7 @@ class RecurrentNet(nn.Module):
     def prepare(self, lr: Tensor) -> Tensor:
         """What takes the place of a padded LR frame (n, 3, h, w) in all steps, `flow` too: the same shape.
 
-        It is asked for once a frame, on the frame alone, so that it cannot depend on how a video is cut up.
+        It sees one frame alone, so that it cannot depend on how a video is cut up.
         """
         return lr
 
