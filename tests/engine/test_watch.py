@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tests.engine.test_engine import CPU, moving_clip, run
 from vsrcli.engine.engine import Engine
@@ -12,6 +12,7 @@ from vsrcli.engine.plan import Plan
 from vsrcli.engine.watch import DetailWatch
 from vsrcli.errors import WeightsError
 from vsrcli.nets.basicvsr import BasicVSR
+from vsrcli.nets.realbasicvsr import RealBasicVSR
 from vsrcli.nets.repvsr import RepVSR
 
 
@@ -80,6 +81,29 @@ def test_another_scene_begins_anew() -> None:
     assert not any(watch.runs_away(number, 30, lr, hr) for number in range(30, 60))
 
 
+@pytest.mark.parametrize("stop", [10, 40, 110])
+def test_a_watch_that_was_restored_raises_the_alarm_at_the_same_frame(stop: int) -> None:
+    frames = list(stretched(moving_clip(1, 16, 16).expand(120, -1, -1, -1), 1.03))
+    watch = DetailWatch(4)
+    expected = [number for number, lr, hr in frames if watch.runs_away(number, 0, lr, hr)]
+    first, second = DetailWatch(4), DetailWatch(4)
+    alarms = [number for number, lr, hr in frames[: stop + 1] if first.runs_away(number, 0, lr, hr)]
+    second.restore(first.checkpoint())
+    alarms += [number for number, lr, hr in frames[stop:] if second.runs_away(number, 0, lr, hr)]
+    assert alarms == expected
+
+
+def test_a_picture_that_comes_up_from_black_is_no_alarm() -> None:
+    textured = moving_clip(1, 16, 16)[0]
+    frames = torch.stack([min(1.0, max(0, number - 24) / 20) * textured for number in range(80)])
+    watch = DetailWatch(4)
+    for number, lr in enumerate(frames):
+        hr = torch.nn.functional.interpolate(lr[None], scale_factor=4, mode="bicubic")[0]
+        checks = torch.ones(64, 64)
+        checks[::2, 1::2] = checks[1::2, ::2] = -1
+        assert not watch.runs_away(number, 0, lr, hr + 0.05 * lr.mean() * checks)
+
+
 def test_an_engine_s_own_warning_names_the_frame() -> None:
     lines: list[str] = []
     net = BasicVSR(8, 1).eval().requires_grad_(False)
@@ -88,3 +112,36 @@ def test_an_engine_s_own_warning_names_the_frame() -> None:
         for _ in engine.push(moving_clip(1, 32, 32)[0]):
             net.conv_last.weight.mul_(1.05)  # the result's detail grows as a bad recurrence's does
     assert len(lines) == 1 and "ever more detail" in lines[0]
+
+
+def bursting(net: BasicVSR, trunk: nn.Module) -> BasicVSR:
+    """The net, its weights as float16 has them, with a trunk whose sums are above what float16 holds."""
+    net.eval().requires_grad_(False)
+    first, block = trunk.main[0], trunk.main[2][0]
+    first.bias.fill_(1e4)
+    block.conv1.weight.fill_(1.0)  # 1e4 * 8 * 9 is above 65504
+    block.conv2.weight.zero_()
+    for parameter in net.parameters():
+        parameter.copy_(parameter.half())
+    return net
+
+
+@pytest.mark.parametrize("kind,exact", [("cleaned frames", False), ("swept states", True)])
+def test_what_overflowed_before_the_last_branch_is_made_again_too(kind: str, exact: bool) -> None:
+    def make() -> BasicVSR:
+        torch.manual_seed(0)
+        if kind == "swept states":
+            net = BasicVSR(8, 1)
+            return bursting(net, net.backward_trunk)
+        cleaning = RealBasicVSR(8, 1, cleaning_blocks=1)
+        cleaning.image_cleaning[1].weight.data.zero_()
+        return bursting(cleaning, cleaning.image_cleaning[0])
+
+    frames, plan = moving_clip(3, 16, 16), Plan(window=2, lookahead=1, exact=exact)
+    expected = run(Engine(make(), plan, CPU, detector=None), frames)
+    fast, lines = make(), list[str]()
+    fast.set_precision(torch.float16)
+    made = run(Engine(fast, plan, CPU, detector=None, say=lines.append), frames)
+    assert len(lines) == 1 and "such windows are run in float32" in lines[0]
+    torch.testing.assert_close(made, expected)
+    assert fast.compute_dtype == torch.float16

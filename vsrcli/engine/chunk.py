@@ -78,6 +78,11 @@ class Frames:
         assert lr is not None
         return lr
 
+    def forget(self) -> None:
+        """Forget what was prepared and the flows, of all frames: they will be made again."""
+        for frame in self._frames.values():
+            frame.prepared = frame.to_next = frame.to_previous = None
+
     def drop(self, before: int) -> None:
         """Forget the frames before a number."""
         while (number := next(iter(self._frames), before)) < before:
@@ -142,8 +147,7 @@ class ChunkRunner:
         for tile in self._tiles(h, w, plan):
             left = sweep_window(self.net, self._window(chunk, tile, plan, padded, before), branch)
             stitch_states(after, left, tile, (h, w))
-        for n in padded:  # a scene's flows are more than memory may hold
-            self.frames[n].to_next = self.frames[n].to_previous = self.frames[n].prepared = None
+        self.frames.forget()  # a scene's flows are more than memory may hold
         return after
 
     def _padded(self, chunk: Chunk) -> Padded:

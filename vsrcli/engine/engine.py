@@ -81,6 +81,7 @@ class Engine:
     def checkpoint(self) -> dict[str, Tensor]:
         """All that is needed to go on from frame `next_frame`, to be given to `restore`."""
         saved = {"next": torch.tensor(self._next), "scene": torch.tensor(self._scene)}
+        saved["watch"] = self._watch.checkpoint()
         for number in range(max(0, self._next - self._past), self._next):
             saved[f"frame.{number}"] = self._frames.lr(number).cpu().contiguous()
         for branch, state in self._states.items():
@@ -97,6 +98,7 @@ class Engine:
             self._frames.add(int(name[6:]), frame)
         self._pushed = self._next = int(saved["next"])
         self._scene = int(saved["scene"])
+        self._watch.restore(saved["watch"])
         states: dict[str, dict[int, Tensor]] = {}
         for name, tensor in saved.items():
             if name.startswith("state."):
@@ -169,7 +171,7 @@ class Engine:
                     yield hr
                 if done == len(chunk) and all_finite(*after.values()):
                     self._states = after
-                    self.net.set_precision(fast)
+                    self._set_precision(fast)
                     return
                 self._make_precise(chunk.start + done)
                 continue
@@ -184,7 +186,14 @@ class Engine:
             name = str(self.net.compute_dtype).removeprefix("torch.")
             self.say(f"{name} overflows at frame {number}: such windows are run in float32, which takes longer")
         self._overflowed = True
-        self.net.set_precision(torch.float32)
+        self._set_precision(torch.float32)
+
+    def _set_precision(self, dtype: torch.dtype) -> None:
+        """Go over to another precision. What was prepared in the old one is made again: it may hold the overflow, and
+        so a restart, which has nothing of it, finds the same."""
+        if self.net.compute_dtype != dtype:
+            self.net.set_precision(dtype)
+            self._frames.forget()
 
     def _look_at(self, chunk: Chunk, number: int, hr: Tensor) -> None:
         """Warn once a scene if the detail of its results runs away."""
@@ -195,21 +204,28 @@ class Engine:
             )
 
     def _sweep(self, scene_end: int) -> None:
-        """Store the states in which branches enter the chunks from the next frame to the scene's end."""
+        """Store the states in which branches enter the chunks from the next frame to the scene's end.
+
+        Where half precision overflows, a step is run again in float32.
+        """
         chunks = [self._chunk(self._next, scene_end)]
         while chunks[-1].stop < scene_end:
             chunks.append(self._chunk(chunks[-1].stop, scene_end))
         steps = list(sweeps(self.net.branches, chunks))
-        total, done = sum(len(chunk) for _, chunk, _ in steps), 0
+        total, done, fast = sum(len(chunk) for _, chunk, _ in steps), 0, self.net.compute_dtype
         for branch, chunk, entered in steps:
             self.swept(done, total, scene_end)
             while entry_name(branch.name, entered) not in self.state_store:
                 with surviving_out_of_memory():
                     states = self._runner.sweep(chunk, self.plan, self._entering(chunk), branch)
+                    if not all_finite(*states.values()):
+                        self._make_precise(chunk.start)
+                        continue
                     for name in sorted(states, reverse=True):  # the branch's own, which says that all is there, last
                         self.state_store[entry_name(name, entered)] = states[name]
                     break
                 self._make_room()
+            self._set_precision(fast)
             done += len(chunk)
         if total:
             self.swept(total, total, scene_end)

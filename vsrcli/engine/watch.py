@@ -26,7 +26,8 @@ FACTOR = 4.0
 tests/test_long_scenes.py, where a camera zooms in over 600 frames."""
 
 LEAST = 1.0
-"""Levels squared: less fine detail in an LR frame is noise, and nothing is measured against it."""
+"""Levels squared: less fine detail in an LR frame is noise. Such a frame (black, before a fade) does not show what is
+usual, and in its result `FACTOR` of these are too much."""
 
 
 def all_finite(*states: State) -> bool:
@@ -40,22 +41,36 @@ class DetailWatch:
 
     scale: int
     _scene: int = -1
+    _seen: int = -1
     _usual: list[float] = field(default_factory=list)
     _told: bool = False
 
     def runs_away(self, number: int, scene: int, lr: Tensor, hr: Tensor) -> bool:
         """Return whether the detail of frame `number` alarms for the first time in the scene that starts at `scene`.
 
-        `lr` (3, h, w) and `hr` (3, s*h, s*w) are in [0, 1].
+        `lr` (3, h, w) and `hr` (3, s*h, s*w) are in [0, 1]. Frames that it has seen are passed over.
         """
+        if number <= self._seen:
+            return False
+        self._seen = number
         if scene != self._scene:
             self._scene, self._usual, self._told = scene, [], False
         if self._told or (number - scene) % EVERY or min(lr.shape[-2:]) < 2 * self.scale:
             return False
-        fine = max(LEAST, float(detail_energy(lr, 2)))
-        ratio = float(detail_energy(hr, self.scale)) / fine
-        if len(self._usual) < SETTLED:
-            self._usual.append(ratio)
-            return False
-        self._told = ratio > FACTOR * max(median(self._usual), 0.01)
+        fine, found = float(detail_energy(lr, 2)), float(detail_energy(hr, self.scale))
+        if fine < LEAST:
+            self._told = found > FACTOR * LEAST
+        elif len(self._usual) < SETTLED:
+            self._usual.append(found / fine)
+        else:
+            self._told = found / fine > FACTOR * max(median(self._usual), 0.01)
         return self._told
+
+    def checkpoint(self) -> Tensor:
+        """Return all that it has seen as numbers (n,), to be given to `restore`."""
+        return torch.tensor([self._scene, self._seen, self._told, *self._usual], dtype=torch.float64)
+
+    def restore(self, saved: Tensor) -> None:
+        """Go on from a checkpoint, so that a scene that already runs away is not taken for usual."""
+        scene, seen, told, *self._usual = saved.tolist()
+        self._scene, self._seen, self._told = int(scene), int(seen), bool(told)
