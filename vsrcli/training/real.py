@@ -38,8 +38,8 @@ CODECS = (
     Codec("libx264", 20, 34, {"preset": "fast", "profile": "baseline"}),
     Codec("libx265", 18, 38, {"preset": "fast", "x265-params": "log-level=none:pools=1"}),
     Codec("libvpx-vp9", 22, 48, {"b:v": "0", "cpu-used": "5", "deadline": "good", "threads": "1"}),
-    Codec("mpeg2video", 2, 12, {"g": "12", "bf": "2"}),
-    Codec("mpeg4", 2, 12, {"g": "100", "bf": "0"}),
+    Codec("mpeg2video", 2, 12, {"g": "12", "bf": "2", "threads": "1"}),
+    Codec("mpeg4", 2, 12, {"g": "100", "bf": "0", "threads": "1"}),
 )
 
 UNIT = 32  # pixels: x265 takes the process down on small frames of other sides, such as 48
