@@ -51,8 +51,10 @@ def assemble(
     for note in check_container(info, output) if not info.images else []:
         warn(note)
     try:
-        # beside the segments, in a folder of their own, nobody can put a link in the file's way
-        with tempfile.TemporaryDirectory(prefix="join-", dir=segments[0].parent, ignore_cleanup_errors=True) as folder:
+        # in a folder of its own nobody can put a link in the file's way; it is renamed, so on the output's disk
+        beside = segments[0].parent
+        where = beside if beside.stat().st_dev == output.parent.stat().st_dev else output.parent
+        with tempfile.TemporaryDirectory(prefix="join-", dir=where, ignore_cleanup_errors=True) as folder:
             partial = Path(folder) / f"partial{output.suffix.lower()}"
             if settings.codec == "gif":
                 _write_gif(feed, partial, Path(folder), cancelled)
