@@ -110,6 +110,7 @@ def test_parameters_and_gflop_are_those_of_the_net(entry: Entry) -> None:
         "iconvsr": {"padding": 3},
         "iconvsr.reds4": {"padding": 2},
         "iconvsr.bi": {"padding": 2, "keyframe_interval": 0},
+        "iconvsr.real": {"padding": 2, "keyframe_interval": 0},
         "repvsr": {"scale": entry.scale},
     }
     config = configs.get(entry.name, configs.get(entry.arch, {}))
