@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from vsrcli.cli.upscale import choice
+from vsrcli.cli.upscale import choice, horizon_option
 from vsrcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -92,13 +92,7 @@ def names(text: str | None) -> list[str] | None:
 )
 @click.option("--window", type=click.IntRange(1), help="Frames a window.  [default: 30]")
 @click.option("--lookahead", type=click.IntRange(0), help="Frames past a window.  [default: 10]")
-@click.option(
-    "--horizon",
-    default="auto",
-    metavar="FRAMES",
-    help="How many frames back and ahead a net remembers that sees the future. none: for ever, as in the papers, which "
-    "destroys long still scenes. auto: 60.",
-)
+@horizon_option
 @click.option("--keyframe-interval", type=click.IntRange(0), help="IconVSR: frames between refills.  [default: 5]")
 @click.option("--scenes", is_flag=True, help="Start afresh at scene cuts, as vsr upscale does.")
 @click.option("--tile", default="none", help="auto, none, or WxH in LR pixels.")

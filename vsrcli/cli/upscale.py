@@ -67,6 +67,16 @@ def choice(*names: str) -> click.Choice[str]:
     return click.Choice(names, case_sensitive=False)
 
 
+horizon_option = click.option(
+    "--horizon",
+    default="auto",
+    metavar="FRAMES",
+    help="How many frames back and ahead a net remembers that sees the future. none: for ever, as in the papers, which "
+    "destroys long still scenes. auto: 60.",
+)
+"""Taken by `vsr evaluate` too."""
+
+
 @click.command("upscale", context_settings={"show_default": True})
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT...")
 @click.option(
@@ -113,13 +123,7 @@ def choice(*names: str) -> click.Choice[str]:
 @click.option(
     "--lookahead", type=click.IntRange(0), help="Frames past a window that its backward pass sees.  [default: 10]"
 )
-@click.option(
-    "--horizon",
-    default="auto",
-    metavar="FRAMES",
-    help="How many frames back and ahead a net remembers that sees the future. none: for ever, as in the papers, which "
-    "destroys long still scenes. auto: 60.",
-)
+@horizon_option
 @click.option(
     "--keyframe-interval", type=click.IntRange(0), help="IconVSR: frames between refills, 0 for none.  [default: 5]"
 )
