@@ -164,9 +164,10 @@ class Engine:
                         continue
                     if not all_finite((hr,)):
                         break
+                    lr = self._frames.lr(chunk.start + i)  # in the exact way from disk
                     if self.plan.keep_colours:
-                        hr = keep_colours(hr, self._frames.lr(chunk.start + i).to(hr.device))
-                    self._look_at(chunk, chunk.start + i, hr)
+                        hr = keep_colours(hr, lr.to(hr.device))
+                    self._look_at(chunk, chunk.start + i, lr, hr)
                     done += 1
                     yield hr
                 if done == len(chunk) and all_finite(*after.values()):
@@ -195,9 +196,9 @@ class Engine:
             self.net.set_precision(dtype)
             self._frames.forget()
 
-    def _look_at(self, chunk: Chunk, number: int, hr: Tensor) -> None:
+    def _look_at(self, chunk: Chunk, number: int, lr: Tensor, hr: Tensor) -> None:
         """Warn once a scene if the detail of its results runs away."""
-        if self._watch.runs_away(number, chunk.scene, self._frames.lr(number), hr):
+        if self._watch.runs_away(number, chunk.scene, lr, hr):
             self.say(
                 f"frame {number}: the model draws ever more detail into this scene that the source does not have; "
                 "look at the result, or use another model"
