@@ -227,3 +227,12 @@ def test_shape_of_the_picture_is_kept() -> None:
 def test_an_unwritable_segment_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"cannot write .*nowhere.s"):
         SegmentWriter(tmp_path / "nowhere" / "s", INFO, chosen(INFO, "o.mp4"))
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="scheduling policies are Linux's")
+def test_no_encoder_leaves_threads_at_real_time_priority(tmp_path: Path) -> None:
+    """SVT-AV1 takes SCHED_FIFO where it may, and with it the whole machine."""
+    settings = chosen(INFO, "o.mkv", 64, 64, codec="av1", preset="12")
+    with SegmentWriter(tmp_path / "s.nut", INFO, settings):
+        policies = {os.sched_getscheduler(int(task.name)) for task in Path("/proc/self/task").glob("*")}
+    assert not policies & {os.SCHED_FIFO, os.SCHED_RR}

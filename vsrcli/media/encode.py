@@ -17,6 +17,7 @@ from vsrcli.media.colour import from_rgb
 from vsrcli.media.containers import url
 from vsrcli.media.feed import segment_lead
 from vsrcli.media.info import Colour, VideoInfo
+from vsrcli.media.scheduling import ordinary_scheduling
 
 RGB_MATRIX = 0
 NEVER_REORDERED = 2  # frames: so few have no B-frame between them
@@ -40,7 +41,8 @@ class SegmentWriter:
             path.unlink(missing_ok=True)  # a link there is not followed
             self._container = _open_segment(path, info, settings)
             self._stream = self._open_stream()
-            self._container.start_encoding()
+            with ordinary_scheduling():
+                self._container.start_encoding()
         except FAILURES as error:
             raise OutputError(f"cannot write {path}: {_reason(error)}") from error
 
