@@ -27,7 +27,7 @@ def test_two_thousand_frames_in_flat_memory_handles_and_threads(tmp_path: Path) 
 
     def look(event: Event) -> None:
         if event.kind == "frame" and event.done % 100 == 0:
-            seen.append((resident(), len(os.listdir("/proc/self/fd")), threading.active_count()))
+            seen.append((resident(), len(list(Path("/proc/self/fd").iterdir())), threading.active_count()))
 
     vsrcli.upscale(source, tmp_path / "out.mkv", model="repvsr.real", preset="ultrafast", on_event=look)
     early, late = seen[3:8], seen[-5:]

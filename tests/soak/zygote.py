@@ -44,7 +44,7 @@ class Countdown:
 
     def _ours(self, arguments: tuple[Any, ...]) -> bool:
         paths = [os.fsdecode(a) for a in arguments[:2] if isinstance(a, str | bytes | os.PathLike)]
-        return any(p.startswith(self.folder) or not os.path.isabs(p) for p in paths)
+        return any(p.startswith(self.folder) or not Path(p).is_absolute() for p in paths)
 
     def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return `function`, counted before it is called and after it: killed between a write and what follows."""
