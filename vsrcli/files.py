@@ -1,6 +1,7 @@
 """Writes files so that a crash loses nothing, puts finished ones in place, and tells whether they changed."""
 
 import contextlib
+import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -28,16 +29,21 @@ def into_place(temporary: Path, path: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Flush a file, or on POSIX a folder, to the disk. Elsewhere a folder cannot be opened and needs no flush."""
+    """Flush a file to the disk, or a folder where the system lets one be opened and flushed. Raises OSError."""
     if path.is_dir():
-        if os.name != "posix":
-            return
-        access = os.O_RDONLY
+        with contextlib.suppress(PermissionError):  # Windows opens no folder, and needs no flush of one
+            _flush(path, os.O_RDONLY, ignore=(errno.EBADF, errno.EINVAL, errno.ENOTSUP))
     else:
-        access = os.O_RDWR  # Windows flushes only what may be written
+        _flush(path, os.O_RDWR)  # Windows flushes only what may be written
+
+
+def _flush(path: Path, access: int, *, ignore: tuple[int, ...] = ()) -> None:
     handle = os.open(path, access | getattr(os, "O_BINARY", 0))
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in ignore:
+            raise
     finally:
         os.close(handle)
 
