@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+SCRIPTS = EXAMPLES.with_name("scripts")
 FAKE_VSR = """#!/bin/sh
 # stands in for vsr itself: copies the video, fails on a name that holds "bad"; called as: upscale IN -o OUT [options]
 case "$2" in *bad*) exit 1 ;; *stop*) exit 130 ;; esac
@@ -25,7 +26,7 @@ cp "$2" "$4"
 @pytest.fixture
 def make_demo(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     pytest.importorskip("PIL")
-    monkeypatch.syspath_prepend(str(EXAMPLES))
+    monkeypatch.syspath_prepend(str(SCRIPTS))
     return __import__("make_demo")
 
 
@@ -53,7 +54,7 @@ def test_words_are_drawn_alike_each_time_and_legibly(tmp_path: Path) -> None:
     pytest.importorskip("PIL")
     from PIL import Image
 
-    script = str(EXAMPLES / "draw_words.py")
+    script = str(SCRIPTS / "draw_words.py")
     subprocess.run([sys.executable, script, str(tmp_path / "a"), "--count", "2"], check=True)
     subprocess.run([sys.executable, script, str(tmp_path / "b"), "--count", "1", "--first", "1"], check=True)
     first, other, again = (

@@ -1,7 +1,7 @@
 """Renders examples/demo.mp4, a two-second street scene with sound, and on request its ground truth.
 
-    python examples/make_demo.py                 # writes examples/demo.mp4 (160x120)
-    python examples/make_demo.py --hr truth/     # and the same frames in four times the size as truth/%08d.png
+    python scripts/make_demo.py                 # writes examples/demo.mp4 (160x120)
+    python scripts/make_demo.py --hr truth/     # and the same frames in four times the size as truth/%08d.png
 
 Everything is our own drawing and our own sound, so the clip is free to use. Besides what vsr needs, this script needs
 Pillow (`pip install pillow`). The camera pans, turns and closes in by fractions of a pixel a frame, a van crosses the
@@ -22,6 +22,7 @@ from PIL import Image
 
 from vsrcli.quality.degrade import bi
 
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 FRAMES, RATE = 48, 24
 VIEW = (640, 480)
 SCALE = 4
@@ -152,7 +153,7 @@ def write(path: Path, frames: list[np.ndarray], samples: np.ndarray) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Render the demo clip.")
-    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).with_name("demo.mp4"))
+    parser.add_argument("-o", "--output", type=Path, default=EXAMPLES / "demo.mp4")
     parser.add_argument("--hr", type=Path, metavar="FOLDER", help="write the ground truth here, as PNG")
     arguments = parser.parse_args()
     street = Street()

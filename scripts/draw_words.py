@@ -1,6 +1,6 @@
 """Draws pictures of words, numbers, tables and signs, so that a net in training sees lettering.
 
-    python examples/draw_words.py words/ --count 40 --fonts /usr/share/fonts
+    python scripts/draw_words.py words/ --count 40 --fonts /usr/share/fonts
     vsr train --pack words/ -o words.safetensors --clips 2
 
 Lettering is where a net that has seen too little of it errs most visibly: it draws lines through rows of words. Each
