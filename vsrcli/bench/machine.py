@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import torch
 
 
@@ -53,13 +54,16 @@ def gemm_gflops(device: torch.device, dtype: torch.dtype, *, seconds: float = 0.
 
 
 def resident_memory(*, peak: bool) -> int | None:
-    """Bytes of this process in memory, now or at its peak; None where the system does not tell."""
+    """Return the bytes of this process in memory, now or at its peak; None for a peak that the system does not tell."""
+    now = psutil.Process().memory_info()
+    if not peak:
+        return int(now.rss)
     status = Path("/proc/self/status")
     if status.exists():  # not getrusage: its peak survives exec and so would be the parent's
-        wanted = "VmHWM:" if peak else "VmRSS:"
-        return next(int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if line.startswith(wanted))
+        lines = status.read_text().splitlines()
+        return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), None)
     if sys.platform == "darwin":
         import resource
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return None
+    return getattr(now, "peak_wset", None)  # Windows

@@ -1,13 +1,12 @@
 """How a video is cut up to fit in memory: window, lookahead, tiles, strips, chosen from a budget."""
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from vsrcli.engine.memory import Room, room
 from vsrcli.errors import OutOfMemoryError, UsageError
 from vsrcli.nets.horizon import Horizon
 from vsrcli.nets.recurrent import RecurrentNet
@@ -90,19 +89,17 @@ def parse_size(text: str) -> int:
 
 
 def default_budget(device: torch.device) -> int:
-    """Bytes that the engine may use: 85 % of a GPU's free memory, 60 % of the machine's on a CPU."""
+    """Bytes that the engine may use: 85 % of a GPU's free memory, 60 % of what the process may still take on a CPU."""
+    size = room_on(device).size
+    return int((0.85 if device.type == "cuda" else 0.6) * size)
+
+
+def room_on(device: torch.device) -> Room:
+    """Return what a device has free: a GPU its own memory, all else what the process may still take."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        return int(0.85 * free)
-    meminfo = Path("/proc/meminfo")
-    if meminfo.exists():
-        lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
-        available = int(lines["MemAvailable"].split()[0]) * 1024
-    elif hasattr(os, "sysconf"):
-        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    else:
-        available = 4 << 30
-    return int(0.6 * available)
+        return Room(free, "are free on the GPU")
+    return room()
 
 
 def estimate(

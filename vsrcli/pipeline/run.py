@@ -62,6 +62,9 @@ def run(task: Task, on_event: OnEvent = lambda event: None) -> Result:
         overwrite=task.options.overwrite,
     )
     before = job.frames
+    if job.plan != task.plan and not job.complete and job.placed is None:  # it began where there was more memory
+        for line in task.shortages(job.plan):
+            warn(line)
     try:
         if job.placed is not None:
             output = job.placed  # a run before was stopped while it cleaned up

@@ -20,6 +20,7 @@ from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.options import Options, make_plan, output_size
 from vsrcli.pipeline.picking import pick_model
 from vsrcli.pipeline.places import default_output, job_folder
+from vsrcli.pipeline.shortage import shortages
 from vsrcli.pipeline.sinks import Sink, VideoSink, is_image_output, is_pattern, make_sink
 from vsrcli.pipeline.workfolder import JOB_NAME, read_mark
 from vsrcli.zoo import LoadedModel
@@ -50,6 +51,11 @@ class Task:
         return estimate(
             self.model.net, self.info.height, self.info.width, self.plan, self.dtype, self.device, frames=self.frames
         )
+
+    def shortages(self, plan: Plan | None = None) -> list[str]:
+        """Return a line for each kind of memory of which there is too little for a plan, unless given the task's."""
+        plan = plan or self.plan
+        return shortages(self.model.net, self.info, plan, self.dtype, self.device, frames=self.frames)
 
     @property
     def disk(self) -> int:
@@ -128,6 +134,7 @@ def prepare(source: Path, output: Path | None, options: Options, on_event: OnEve
     elif info.interlaced and options.deinterlace == "off":
         warnings.append("the source is interlaced: its fields are enlarged woven together, combing and all")
     task = Task(info, options, model, device, dtype, plan, sink, sink.size, warnings, picked.reason)
+    warnings += task.shortages()
     if options.memory is not None and task.memory > parse_size(options.memory):
         warnings.append(f"--memory {options.memory} is too little: this takes about {task.memory / 2**30:.2f} GiB")
     return task
