@@ -7,11 +7,10 @@ keeps a second process out. The record holds checksums, which are verified befor
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -20,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from vsrcli.engine.plan import Plan
 from vsrcli.errors import OutputError, OutputExistsError, UsageError
 from vsrcli.files import PART, digests, into_place, sync, write_durably
+from vsrcli.locks import Hold
 from vsrcli.pipeline.lock import lock
 from vsrcli.pipeline.workfolder import JOB_NAME, LOCK_NAME, MARK_NAME, Mark, clear, read_mark
 
@@ -36,7 +36,7 @@ class Segment:
 class Job:
     """The folder of one job, held by this process until `close` or `remove`. Use `Job.open`."""
 
-    def __init__(self, folder: Path, record: dict[str, Any], held: BinaryIO, mark: Mark | None = None) -> None:
+    def __init__(self, folder: Path, record: dict[str, Any], held: Hold, mark: Mark | None = None) -> None:
         self.folder = folder
         self.mark = mark
         self._held = held
@@ -94,14 +94,14 @@ class Job:
                 clear(folder)
             return cls(folder, _record(folder, record), held, mark)
         except BaseException as error:
-            held.close()
+            held.release()
             if isinstance(error, OSError):
                 raise OutputError(f"cannot write {folder}: {error.strerror}") from None
             raise
 
     def close(self) -> None:
         """Let others work here."""
-        self._held.close()
+        self._held.release()
 
     @property
     def frames(self) -> int:
@@ -171,8 +171,7 @@ class Job:
         """Delete all that vsr made here, the mark last, and return what is not vsr's and stays."""
         try:
             foreign = clear(self.folder, keep=(LOCK_NAME, MARK_NAME))
-            self.close_unless_posix()
-            (self.folder / LOCK_NAME).unlink(missing_ok=True)
+            self.close()  # before the folder goes, since Windows deletes no file that is open
             (self.folder / MARK_NAME).unlink(missing_ok=True)
             if not foreign:
                 self.folder.rmdir()
@@ -180,11 +179,6 @@ class Job:
             foreign = []
         self.close()
         return foreign
-
-    def close_unless_posix(self) -> None:
-        """Let go of the lock where an open file cannot be deleted."""
-        if os.name != "posix":
-            self.close()
 
     def _finished(self) -> list[Segment]:
         """Return the segments that are there and intact; the last one may be damaged, and is made anew then."""

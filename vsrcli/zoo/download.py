@@ -4,17 +4,17 @@ import hashlib
 import http.client
 import os
 import re
-import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from vsrcli import __version__
 from vsrcli.errors import WeightsError
+from vsrcli.locks import hold
 
 Progress = Callable[[int, int | None], None]
 """Receives the bytes done and the bytes in all, None where the server does not say."""
@@ -58,12 +58,15 @@ def fetch(
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with locked(path.with_name(path.name + ".lock")):
+        held = hold(path.with_name(path.name + ".lock"), wait=True)
+        try:
             if path.is_file() and (digest := digest_of(path)).startswith(sha256):
                 return digest  # another process was faster
             digest = complete(url, part, sha256=sha256, progress=progress, stall=stall, attempts=attempts, pause=pause)
             part.replace(path)
             return digest
+        finally:
+            held.release()
     except OSError as error:
         raise WeightsError(f"{path}: cannot be written: {error.strerror or error}") from error
 
@@ -173,22 +176,3 @@ def digest_of(path: Path) -> str:
     """The file's SHA-256 in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on the file `path` (created, and left there: removing it would race)."""
-    with path.open("a+b") as file:
-        if sys.platform == "win32":
-            import msvcrt
-
-            while True:
-                with suppress(OSError):  # it gives up after ten seconds
-                    file.seek(0)
-                    msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-                    break
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield

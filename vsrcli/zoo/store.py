@@ -2,11 +2,12 @@
 
 import importlib.metadata
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import platformdirs
 
 from vsrcli.errors import WeightsError
 from vsrcli.zoo import download
@@ -31,11 +32,7 @@ def home() -> Path:
     """Where downloads are kept: VSR_HOME, or `vsr` in the platform's cache folder."""
     if chosen := os.environ.get("VSR_HOME"):
         return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "vsr" / "Cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "vsr"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vsr"
+    return platformdirs.user_cache_path("vsr", appauthor=False)
 
 
 def place(source: Source) -> tuple[Path | None, str]:
