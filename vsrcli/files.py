@@ -14,11 +14,34 @@ PART = ".part"
 
 def write_durably(path: Path, data: bytes) -> None:
     """Write a file so that after a crash it is either absent (or as before) or whole. Raises OSError."""
-    temporary = path.with_name(path.name + PART)
-    temporary.unlink(missing_ok=True)  # a link there is not followed
-    with temporary.open("xb") as file:
+    with replacing(path) as temporary, temporary.open("xb") as file:
         file.write(data)
-    into_place(temporary, path)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that a reader never sees half; unlike `write_durably`, a crash of the machine may lose it."""
+    with replacing(path, durably=False) as temporary, temporary.open("xb") as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, durably: bool = True) -> Iterator[Path]:
+    """Give the block a name to write a file under, and rename what it wrote to `path`; if it fails, nothing is left.
+
+    `durably` flushes it to the disk first. A link under the temporary name is not followed. Raises OSError.
+    """
+    temporary = path.with_name(path.name + PART)
+    temporary.unlink(missing_ok=True)
+    try:
+        yield temporary
+        if durably:
+            into_place(temporary, path)
+        else:
+            temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
 
 
 def into_place(temporary: Path, path: Path) -> None:

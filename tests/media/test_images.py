@@ -8,7 +8,7 @@ import pytest
 from tests.media import make
 from vsrcli.errors import InputError, OutputError
 from vsrcli.media.decode import decode
-from vsrcli.media.images import expand_images, load_picture, natural_key, write_png
+from vsrcli.media.images import expand_images, load_picture, write_png
 from vsrcli.media.probe import probe
 
 
@@ -22,12 +22,6 @@ def _names(path: Path) -> list[str]:
     images = expand_images(path)
     assert images is not None
     return [image.name for image in images]
-
-
-def test_natural_order() -> None:
-    names = ["a10.png", "a2.png", "A1.png", "b.png", "1.png"]
-    ordered = sorted(map(Path, names), key=natural_key)
-    assert [path.name for path in ordered] == ["1.png", "A1.png", "a2.png", "a10.png", "b.png"]
 
 
 def test_folder_takes_images_only(tmp_path: Path) -> None:

@@ -9,12 +9,11 @@ import click
 
 from vsrcli.cli.upscale import Time, choice
 from vsrcli.errors import OutputError, UsageError
+from vsrcli.names import WRITABLE_IMAGES
 
 if TYPE_CHECKING:
     from vsrcli.evaluate.comparison import Quality
     from vsrcli.media.info import VideoInfo
-
-PICTURES = (".png", ".jpg", ".jpeg")
 
 
 class Crop(click.ParamType):
@@ -83,7 +82,7 @@ def command(
     with display.job("compare"):
         tell = _counter(display, infos)
         frames = None
-        if output and output.suffix.lower() in PICTURES:
+        if output and output.suffix.lower() in WRITABLE_IMAGES:
             still(infos, output, look, at=at or 0.0)
         elif output:
             warn = lambda line: display.line(f"warning: {line}", style="yellow")  # noqa: E731
@@ -117,7 +116,7 @@ def _check(
         raise UsageError("--plot shows PSNR and SSIM: give the ground truth with --reference")
     if plot is not None and plot.suffix.lower() not in (".svg", ".png"):
         raise UsageError(f"--plot {plot}: name it .svg or .png")
-    if at is not None and (output is None or output.suffix.lower() not in PICTURES):
+    if at is not None and (output is None or output.suffix.lower() not in WRITABLE_IMAGES):
         raise UsageError("--at is for a picture: name the output .png")
     for path in (output, plot):
         if path is None:

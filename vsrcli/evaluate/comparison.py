@@ -13,6 +13,7 @@ import torch
 from vsrcli.compare import Mode, Zoom, same_size, side_by_side
 from vsrcli.errors import OutputError, UsageError
 from vsrcli.evaluate.alignment import aligned, master
+from vsrcli.files import write_whole
 from vsrcli.media.assemble import assemble
 from vsrcli.media.codecs import EncodeSettings, choose_settings
 from vsrcli.media.encode import SegmentWriter
@@ -71,7 +72,7 @@ class Quality:
             write_image(path, plot_picture(self.panels()))
             return
         try:
-            path.write_text(plot_svg(self.panels()), encoding="utf-8")
+            write_whole(path, plot_svg(self.panels()).encode())
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror}") from None
 

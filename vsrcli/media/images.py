@@ -1,8 +1,6 @@
 """Image sequences: which files belong to one, reading them, and writing PNG without loss."""
 
-import os
 import re
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -13,19 +11,14 @@ import numpy as np
 from av.error import FFmpegError
 
 from vsrcli.errors import InputError, OutputError
+from vsrcli.files import write_whole
 from vsrcli.media.colour import from_rgb, to_rgb
 from vsrcli.media.info import Colour, VideoInfo
+from vsrcli.names import is_image, natural_key
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 _RGB = {1: "rgb24", 2: "rgb48le"}
 _PRINTF = re.compile(r"%(0?)(\d*)d")
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-
-
-def natural_key(path: Path) -> tuple[tuple[int, int | str], ...]:
-    """Sorts names as people count: 2.png before 10.png."""
-    parts = re.split(r"(\d+)", path.name)
-    return tuple((0, int(part)) if part.isdigit() else (1, part.casefold()) for part in parts if part)
 
 
 def expand_images(path: Path) -> tuple[Path, ...] | None:
@@ -34,16 +27,16 @@ def expand_images(path: Path) -> tuple[Path, ...] | None:
     None if `path` is none of these (a video, or nothing at all). Raises InputError if it is one and no image fits.
     """
     if path.is_file():
-        return (path,) if path.suffix.lower() in IMAGE_SUFFIXES and not _is_animated_png(path) else None
+        return (path,) if is_image(path) and not _is_animated_png(path) else None
     if path.is_dir():
-        found = [file for file in _listed(path) if file.suffix.lower() in IMAGE_SUFFIXES]
+        found = [file for file in _listed(path) if is_image(file)]
         return _sorted(found, f"no images in the folder {path}")
     if _PRINTF.search(path.name):
         pattern = _printf_regex(path.name)
         found = [file for file in _listed(path.parent) if pattern.fullmatch(file.name)]
         return _sorted(found, f"no image fits the pattern {path}")
     if any(sign in path.name for sign in "*?["):
-        found = [file for file in path.parent.glob(path.name) if file.suffix.lower() in IMAGE_SUFFIXES]
+        found = [file for file in path.parent.glob(path.name) if is_image(file)]
         return _sorted(found, f"no image fits the pattern {path}")
     return None
 
@@ -103,9 +96,6 @@ def read_image(
     return to_rgb(picture, colour)
 
 
-WRITABLE_SUFFIXES = (".png", ".jpg", ".jpeg")
-
-
 def write_image(path: Path, rgb: np.ndarray, *, size: tuple[int, int] | None = None) -> None:
     """Write (h, w, 3) RGB in the format of the name's ending, scaled to `size` (w, h) with Lanczos if it differs.
 
@@ -122,7 +112,7 @@ def write_image(path: Path, rgb: np.ndarray, *, size: tuple[int, int] | None = N
     encoder.qmin = encoder.qmax = 1
     narrow = rgb if rgb.dtype == np.uint8 else (rgb >> 8).astype(np.uint8)
     frame = from_rgb(narrow, pix_fmt="yuvj444p", colour=Colour(matrix=5, range=2))
-    _write_whole(path, b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)]))
+    _write(path, [*encoder.encode(frame), *encoder.encode(None)])
 
 
 def write_png(path: Path, rgb: np.ndarray) -> None:
@@ -135,27 +125,14 @@ def write_png(path: Path, rgb: np.ndarray) -> None:
     encoder.height, encoder.width = rgb.shape[:2]
     encoder.pix_fmt, encoder.time_base = pix_fmt, Fraction(1, 25)
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format=pix_fmt)
-    _write_whole(path, b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)]))
+    _write(path, [*encoder.encode(frame), *encoder.encode(None)])
 
 
-def _write_whole(path: Path, data: bytes) -> None:
-    temporary: str | None = None
+def _write(path: Path, packets: list[av.Packet]) -> None:
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=".part", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
+        write_whole(path, b"".join(map(bytes, packets)))
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise OutputError(f"cannot write {path}: {error.strerror}") from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _listed(folder: Path) -> list[Path]:

@@ -6,15 +6,10 @@ from pathlib import Path
 
 from vsrcli.errors import InputError, UsageError
 from vsrcli.media.containers import CONTAINERS
-from vsrcli.media.images import IMAGE_SUFFIXES, natural_key
 from vsrcli.media.mux import MADE_PLACES
 from vsrcli.media.probe import open_video
+from vsrcli.names import WRITABLE_IMAGES, is_image, is_video, natural_key
 from vsrcli.pipeline.sinks import is_pattern
-
-VIDEO_SUFFIXES = frozenset(CONTAINERS) | {
-    *(".mpg", ".mpeg", ".vob", ".wmv", ".asf", ".flv", ".3gp", ".ogv", ".mxf", ".y4m", ".264", ".265", ".hevc")
-}
-
 
 MADE_BY_VSR = "upscaled by vsr"
 """Begins the tag of every result that says how it was made."""
@@ -31,7 +26,7 @@ class Item:
 
 def is_video_folder(path: Path, *, recursive: bool) -> bool:
     """Whether a path is a folder to be worked through file by file, and not one sequence of images."""
-    return path.is_dir() and (recursive or any(p.suffix.lower() in VIDEO_SUFFIXES for p in path.iterdir()))
+    return path.is_dir() and (recursive or any(is_video(p) for p in path.iterdir()))
 
 
 def is_batch(sources: Sequence[Path], *, recursive: bool) -> bool:
@@ -66,7 +61,7 @@ def items(sources: Sequence[Path], output: Path | None, *, recursive: bool) -> l
 
 def is_media_name(path: Path) -> bool:
     """Whether a name is that of a video or an image, not of a folder."""
-    return path.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES
+    return is_video(path) or is_image(path)
 
 
 def is_result(path: Path) -> bool:
@@ -80,11 +75,11 @@ def is_result(path: Path) -> bool:
 
 
 def target(output: Path, name: Path) -> Path:
-    """The same name in the output folder; formats that are not written become Matroska, which holds everything."""
+    """The same name in the output folder; formats that are not written become Matroska, which holds all, or PNG."""
     suffix = name.suffix.lower()
-    return output / (
-        name if suffix in CONTAINERS or suffix in IMAGE_SUFFIXES or not suffix else name.with_suffix(".mkv")
-    )
+    if not suffix or suffix in CONTAINERS or suffix in WRITABLE_IMAGES:
+        return output / name
+    return output / name.with_suffix(".png" if is_image(name) else ".mkv")
 
 
 def _target(output: Path | None, name: Path) -> Path | None:
@@ -93,5 +88,5 @@ def _target(output: Path | None, name: Path) -> Path | None:
 
 def _videos(folder: Path, recursive: bool) -> Iterator[Path]:
     walk = folder.rglob("*") if recursive else folder.iterdir()
-    files = (p for p in walk if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
+    files = (p for p in walk if is_video(p) and p.is_file())
     return iter(sorted((p for p in files if not any(part.endswith(".vsr") for part in p.parts)), key=natural_key))

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from vsrcli.engine.plan import Plan
 from vsrcli.errors import OutputError, OutputExistsError, UsageError
-from vsrcli.files import PART, digests, into_place, sync, write_durably
+from vsrcli.files import digests, replacing, sync, write_durably
 from vsrcli.locks import Hold
 from vsrcli.pipeline.lock import lock
 from vsrcli.pipeline.workfolder import JOB_NAME, LOCK_NAME, MARK_NAME, Mark, clear, read_mark
@@ -270,16 +270,10 @@ def begun_with(folder: Path) -> str | None:
         return None
 
 
-def save_tensors(tensors: dict[str, torch.Tensor], path: Path, *, durably: bool = True) -> None:
-    """Write a safetensors file, `durably` in the same way. Raises OutputError where it cannot be written."""
-    temporary = path.with_name(path.name + PART)
+def save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
+    """Write a safetensors file durably. Raises OutputError where it cannot be written."""
     try:
-        path.parent.mkdir(exist_ok=True)
-        temporary.unlink(missing_ok=True)  # a link there is not followed
-        save_file(tensors, temporary)
-        if durably:
-            into_place(temporary, path)
-        else:
-            temporary.replace(path)
+        with replacing(path) as temporary:
+            save_file(tensors, temporary)
     except (OSError, SafetensorError) as error:
         raise OutputError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from None

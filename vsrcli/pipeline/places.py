@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from vsrcli.media.containers import CONTAINERS
-from vsrcli.media.images import WRITABLE_SUFFIXES
 from vsrcli.media.info import VideoInfo
+from vsrcli.names import WRITABLE_IMAGES
 from vsrcli.pipeline.options import Options
 from vsrcli.pipeline.sinks import is_pattern
 
@@ -16,7 +16,7 @@ def default_output(info: VideoInfo, options: Options, scale: int) -> Path:
         name = f"_{options.height}p" if options.size is None else "_{}x{}".format(*options.size)
     path = info.path
     if path in info.images:
-        suffix = path.suffix if path.suffix.lower() in WRITABLE_SUFFIXES else ".png"
+        suffix = path.suffix if path.suffix.lower() in WRITABLE_IMAGES else ".png"
         return path.with_name(path.stem + name + suffix)
     if info.images:
         folder = path if path.is_dir() else path.parent

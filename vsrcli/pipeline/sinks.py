@@ -15,9 +15,10 @@ from vsrcli.media.assemble import assemble
 from vsrcli.media.codecs import EncodeSettings, choose_settings
 from vsrcli.media.containers import CONTAINERS, check_container
 from vsrcli.media.encode import SegmentWriter, output_colour
-from vsrcli.media.images import WRITABLE_SUFFIXES, write_image
+from vsrcli.media.images import write_image
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.mux import try_sound
+from vsrcli.names import WRITABLE_IMAGES
 from vsrcli.pipeline.job import Segment
 
 
@@ -139,8 +140,8 @@ class ImageSink:
             suffix = Path(self._names(0)).suffix.lower()
         except (TypeError, ValueError):
             raise UsageError(f"not a pattern of names: {output.name} (write it like out/%08d.png)") from None
-        if suffix not in WRITABLE_SUFFIXES:
-            raise UsageError(f"cannot write {suffix or 'nameless'} images: use one of {', '.join(WRITABLE_SUFFIXES)}")
+        if suffix not in WRITABLE_IMAGES:
+            raise UsageError(f"cannot write {suffix or 'nameless'} images: use one of {', '.join(WRITABLE_IMAGES)}")
         self.warnings = _image_warnings(info, suffix)
 
     def settings(self) -> dict[str, object]:
@@ -210,7 +211,7 @@ def is_image_output(output: Path, info: VideoInfo) -> bool:
     """Whether an output's name means images: a pattern; a folder for images; an image for one image."""
     if is_pattern(output):
         return True
-    if output.suffix.lower() in WRITABLE_SUFFIXES:
+    if output.suffix.lower() in WRITABLE_IMAGES:
         return len(info.images) == 1
     return bool(info.images) and (output.is_dir() or not output.suffix)
 
@@ -234,7 +235,7 @@ def make_sink(
     """The sink that the output's name asks for. Raises UsageError if the container cannot hold what is asked."""
     if is_image_output(output, info):
         return ImageSink(output, info, size=size)
-    if output.suffix.lower() in WRITABLE_SUFFIXES:
+    if output.suffix.lower() in WRITABLE_IMAGES:
         name = f"{output.stem.replace('%', '')}-%08d{output.suffix}"
         raise UsageError(f"{output.name} is one image, the source is several: write -o {output.parent / name}")
     width, height = size

@@ -11,16 +11,13 @@ truth, original, target or sharp; LR anything else beside it):
     root/*.mp4, *.mkv, ...          each video file is a clip
 """
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from vsrcli.errors import InputError
+from vsrcli.names import is_image, is_video, natural_key
 
 HR_NAMES = ("hr", "gt", "truth", "original", "target", "sharp", "train_sharp", "val_sharp", "sequences")
-IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
-VIDEOS = {".mp4", ".mkv", ".mov", ".webm", ".avi", ".ts", ".m2ts", ".m4v", ".y4m", ".gif"}
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Clip:
     @property
     def is_video(self) -> bool:
         """Whether the frames lie in a video file."""
-        return self.hr[0].suffix.lower() in VIDEOS
+        return is_video(self.hr[0])
 
 
 def find_clips(root: Path, *, lr_name: str | None = None) -> list[Clip]:
@@ -50,7 +47,7 @@ def find_clips(root: Path, *, lr_name: str | None = None) -> list[Clip]:
     """
     if not root.exists():
         raise InputError(f"{root}: no such file or folder")
-    if root.suffix.lower() in VIDEOS and root.is_file():
+    if is_video(root) and root.is_file():
         return [Clip(root.stem, (root,))]
     if root.is_file():
         return _vimeo(root, lr_name)
@@ -75,7 +72,7 @@ def _folder(root: Path, lr_name: str | None) -> list[Clip]:
     clips = [
         clip for folder in _folders(root) if _images(folder) or _hr_folder(folder) for clip in _folder(folder, lr_name)
     ]
-    videos = natural_sort(p for p in root.iterdir() if p.suffix.lower() in VIDEOS and p.is_file())
+    videos = sorted((p for p in root.iterdir() if is_video(p) and p.is_file()), key=natural_key)
     return clips + [Clip(p.stem, (p,)) for p in videos]
 
 
@@ -121,18 +118,8 @@ def _paired(name: str, hr: Path, lr: Path | None) -> Clip:
 def _images(folder: Path) -> tuple[Path, ...]:
     if not folder.is_dir():
         return ()
-    return natural_sort(p for p in folder.iterdir() if p.suffix.lower() in IMAGES and not p.name.startswith("."))
+    return tuple(sorted((p for p in folder.iterdir() if is_image(p) and not p.name.startswith(".")), key=natural_key))
 
 
 def _folders(root: Path) -> tuple[Path, ...]:
-    return natural_sort(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-
-
-def natural_sort(paths: Iterable[Path]) -> tuple[Path, ...]:
-    """Sorted by name, with numbers in names compared as numbers: im2 before im10."""
-
-    def key(path: Path) -> tuple[tuple[int, int, str], ...]:
-        parts = re.findall(r"\d+|\D+", path.name)
-        return tuple((0, int(p), p) if p.isdigit() else (1, 0, p) for p in parts)
-
-    return tuple(sorted(paths, key=key))
+    return tuple(sorted((p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")), key=natural_key))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from vsrcli.files import write_whole
 from vsrcli.training.recipe import Recipe
 
 
@@ -37,4 +38,4 @@ def write(
         "",
         *(f"- {source}" for source in sorted(set(sources))),
     ]
-    path.write_text("\n".join(lines) + "\n")
+    write_whole(path, ("\n".join(lines) + "\n").encode())

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from vsrcli.errors import InputError, UsageError
-from vsrcli.files import PART, into_place
+from vsrcli.files import replacing
 from vsrcli.quality import degrade
 from vsrcli.training.pictures import decompress
 from vsrcli.training.real import UNIT, lower_real
@@ -75,12 +75,8 @@ def write_pack(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) ->
     The file appears whole or not at all, and what it replaces stays until then.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + PART)
-    try:
+    with replacing(path) as temporary:
         save_file(tensors, temporary, metadata={"vsr": json.dumps(about)})
-        into_place(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return sum("-" not in key.partition("/")[0] for key in tensors)
 
 

@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 
 from vsrcli.errors import InputError, UsageError
+from vsrcli.names import is_image, is_video
 from vsrcli.quality.degrade import imresize
 from vsrcli.training import pictures, stills
 from vsrcli.training.data import Pack, in_turns, write_pack
 from vsrcli.training.real import lower_real
 from vsrcli.training.validation import spread
 
-VIDEO_SUFFIXES = {".mp4", ".mkv", ".mov", ".webm", ".avi", ".ts", ".mpg", ".mpeg", ".wmv", ".264", ".265", ".m4v"}
-PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 HALVE_FROM = 720  # lines: below the coding scale of such videos lies no detail, above it lie artefacts
 CANDIDATES = 4  # crops of which the sharpest is taken
 DULL = 2.0  # levels between neighbouring pixels: clips below show nothing to learn from
@@ -47,7 +46,7 @@ def pack(
     if not files:
         raise UsageError("no videos or photographs to pack: name files or folders")
     parts = {f: "validation" if any(word in f.name for word in hold_out) else "train" for f in files}
-    photos = [f for f in files if f.suffix.lower() in PHOTO_SUFFIXES]
+    photos = [f for f in files if is_image(f)]
     stems = Counter(f.stem for f in files)
     tensors: dict[str, Tensor] = {}
     for number, file in enumerate(files):
@@ -154,7 +153,7 @@ def _sharpness(clip: Tensor) -> float:
 def _files(source: Path) -> Iterator[Path]:
     """The videos and photographs that a path names."""
     if source.is_dir():
-        candidates = [p for p in source.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES | PHOTO_SUFFIXES]
+        candidates = [p for p in source.rglob("*") if is_video(p) or is_image(p)]
         yield from (p for p in candidates if p.is_file())
     elif source.is_file():
         yield source

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from vsrcli.errors import InputError, UsageError
+from vsrcli.files import replacing, write_whole
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.nets.reparam import merged_once, merged_state, reparameterize
 from vsrcli.training import card
@@ -231,9 +232,8 @@ class Trainer:
             "best": self.best,
             "space_time": self.space_time.state_dict() if self.space_time else {},
         }
-        part = self.out / "last.pt.part"
-        torch.save(state, part)
-        part.replace(self.out / "last.pt")
+        with replacing(self.out / "last.pt") as temporary:
+            torch.save(state, temporary)
 
     def resume(self) -> None:
         """Go on from last.pt. Raises InputError where it is missing or damaged, UsageError where the net differs."""
@@ -257,7 +257,8 @@ class Trainer:
         path = self.out / "log.csv"
         if path.exists():
             header, *rows = path.read_text().splitlines(keepends=True)
-            path.write_text(header + "".join(r for r in rows if int(r.partition(",")[0]) <= self.iteration))
+            kept = header + "".join(r for r in rows if int(r.partition(",")[0]) <= self.iteration)
+            write_whole(path, kept.encode())
 
     def _count(self, seconds: float) -> None:
         usual = self._usual_step

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from vsrcli import __version__
 from vsrcli.errors import WeightsError
+from vsrcli.files import into_place
 from vsrcli.locks import hold
 
 Progress = Callable[[int, int | None], None]
@@ -63,7 +64,7 @@ def fetch(
             if path.is_file() and (digest := digest_of(path)).startswith(sha256):
                 return digest  # another process was faster
             digest = complete(url, part, sha256=sha256, progress=progress, stall=stall, attempts=attempts, pause=pause)
-            part.replace(path)
+            into_place(part, path)
             return digest
         finally:
             held.release()

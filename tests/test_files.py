@@ -1,0 +1,80 @@
+"""A file that is written is whole or as before, whatever happens, and nothing else is left."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vsrcli.errors import OutputError
+from vsrcli.files import replacing, write_durably, write_whole
+from vsrcli.media.images import write_image
+from vsrcli.pipeline.job import save_tensors
+from vsrcli.training.data import write_pack
+
+PICTURE = np.zeros((16, 16, 3), np.uint8)
+WRITERS: dict[str, Callable[[Path], object]] = {
+    "durably": lambda path: write_durably(path, b"new"),
+    "whole": lambda path: write_whole(path, b"new"),
+    "png": lambda path: write_image(path.with_suffix(".png"), PICTURE),
+    "jpg": lambda path: write_image(path.with_suffix(".jpg"), PICTURE),
+    "tensors": lambda path: save_tensors({"a": torch.zeros(3)}, path),
+    "pack": lambda path: write_pack(path, {"train/a.001": torch.zeros(2, 3, 4, 4, dtype=torch.uint8)}, {}),
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
+def test_what_a_killed_run_left_is_replaced(writer: Callable[[Path], object], tmp_path: Path) -> None:
+    for name in ("a", "a.png", "a.jpg"):
+        (tmp_path / f"{name}.part").write_bytes(b"half")
+    writer(tmp_path / "a")
+    left = {path.name for path in tmp_path.iterdir()}
+    (written,) = left & {"a", "a.png", "a.jpg"}
+    assert f"{written}.part" not in left
+    assert (tmp_path / written).stat().st_size > 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights elsewhere")
+@pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
+def test_a_link_under_the_temporary_name_is_not_followed(writer: Callable[[Path], object], tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    for name in ("a", "a.png", "a.jpg"):
+        (tmp_path / f"{name}.part").symlink_to(victim)
+    writer(tmp_path / "a")
+    assert victim.read_text() == "precious"
+    assert not any((tmp_path / name).is_symlink() for name in ("a", "a.png", "a.jpg"))
+
+
+@pytest.mark.parametrize("durably", [True, False])
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_a_failed_write_leaves_the_old_file(durably: bool, error: type[BaseException], tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("old")
+    with pytest.raises(error), replacing(path, durably=durably) as temporary:
+        temporary.write_text("ha")
+        raise error
+    assert path.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_picture_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a.png").mkdir()
+    for path in (tmp_path / "a.png", tmp_path / "missing" / "a.png"):
+        with pytest.raises(OutputError, match="cannot write") as caught:
+            write_image(path, PICTURE)
+        assert "\n" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights are otherwise elsewhere")
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_pictures_have_the_rights_of_other_new_files(mask: int, tmp_path: Path) -> None:
+    before = os.umask(mask)
+    try:
+        write_image(tmp_path / "a.png", PICTURE)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.png").stat().st_mode & 0o777 == 0o666 & ~mask
