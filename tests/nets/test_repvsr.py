@@ -5,10 +5,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vsrcli.nets.folded import enlarge_folded, warp_folded
 from vsrcli.nets.layers import flow_warp
 from vsrcli.nets.recurrent import Window, upsample_window
 from vsrcli.nets.reparam import RepConv, merged_once, reparameterize
-from vsrcli.nets.repvsr import RepVSR, enlarge, warp_folded
+from vsrcli.nets.repvsr import RepVSR
 
 
 def moving_clip(frames: int, h: int, w: int) -> Tensor:
@@ -127,7 +128,7 @@ def test_any_size_at_either_scale_starts_from_bicubic(scale: int) -> None:
 def test_enlargement_by_convolution_is_interpolation(mode: str, scale: int) -> None:
     x = torch.rand(2, 3, 6, 5)
     expected = F.pixel_unshuffle(F.interpolate(x, scale_factor=scale, mode=mode, align_corners=False), scale)
-    torch.testing.assert_close(enlarge(x, scale, mode=mode), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(enlarge_folded(x, scale, mode=mode), expected, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("scale", [2, 4])

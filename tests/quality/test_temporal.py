@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from vsrcli.quality.temporal import Flow, Motion, motion, not_occluded, tof, unexplained_change, warp, warping_error
+from vsrcli.quality.temporal import Flow, Motion, motion, not_occluded, tof, unexplained_change, warping_error
+from vsrcli.warp import flow_warp
 
 
 def shift_flow(dx: float, dy: float) -> Flow:
@@ -32,7 +33,7 @@ def test_warp_samples_where_the_flow_points() -> None:
     flow = torch.zeros(1, 2, 4, 5)
     flow[:, 0] = 1
     flow[:, 1] = 0.5
-    out = warp(x, flow)
+    out = flow_warp(x, flow, padding="border")
     assert out[0, 0, 1, 2].item() == pytest.approx((x[0, 0, 1, 3] + x[0, 0, 2, 3]).item() / 2)
     assert out[0, 0, 0, 4].item() == pytest.approx((x[0, 0, 0, 4] + x[0, 0, 1, 4]).item() / 2)
 

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+from vsrcli.warp import flow_warp
 
 Flow = Callable[[Tensor, Tensor], Tensor]
 
@@ -38,7 +39,7 @@ def warping_error(previous: Tensor, frame: Tensor, reference: Motion) -> Tensor:
     occlusion are those of the ground truth, so that all methods are judged along the same motion. Blur lowers this
     figure and the ground truth's own is not zero: read it beside the latter, or beside `unexplained_change`.
     """
-    return _difference(frame, warp(previous, reference.to_previous), reference.visible)
+    return _difference(frame, flow_warp(previous, reference.to_previous, padding="border"), reference.visible)
 
 
 def unexplained_change(previous: Tensor, frame: Tensor, reference: Motion) -> Tensor:
@@ -66,15 +67,6 @@ def tof(previous: Tensor, frame: Tensor, reference: Motion, flow: Flow) -> Tenso
     return (flow(previous, frame) - reference.to_next).abs().mean((-3, -2, -1))
 
 
-def warp(x: Tensor, flow: Tensor) -> Tensor:
-    """Sample `x` (n, c, h, w) bilinearly at p + flow(p); outside lies the nearest pixel of the border."""
-    h, w = x.shape[-2:]
-    xs = flow[:, 0] + torch.arange(w, device=flow.device)
-    ys = flow[:, 1] + torch.arange(h, device=flow.device)[:, None]
-    grid = torch.stack((2 * xs / max(w - 1, 1) - 1, 2 * ys / max(h - 1, 1) - 1), -1)
-    return F.grid_sample(x, grid.to(x.dtype), padding_mode="border", align_corners=True)
-
-
 def not_occluded(forth: Tensor, back: Tensor) -> Tensor:
     """1.0 where flow and backward flow agree and stay inside the frame, else 0.0: two (n, 2, h, w) -> (n, h, w).
 
@@ -82,7 +74,7 @@ def not_occluded(forth: Tensor, back: Tensor) -> Tensor:
     which Lai et al. use: |forth + back|^2 <= 0.01 (|forth|^2 + |back|^2) + 0.5.
     """
     h, w = forth.shape[-2:]
-    returned = warp(back, forth)
+    returned = flow_warp(back, forth, padding="border")
     gap = (forth + returned).square().sum(1)
     agrees = gap <= 0.01 * (forth.square().sum(1) + returned.square().sum(1)) + 0.5
     xs = forth[:, 0] + torch.arange(w, device=forth.device)

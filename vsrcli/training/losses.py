@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vsrcli.nets.repvsr import warp_folded
+from vsrcli.nets.folded import warp_folded
 
 
 def charbonnier(a: Tensor, b: Tensor) -> Tensor:

@@ -1,0 +1,75 @@
+"""Enlarging and warping whose results stay folded to LR resolution (space-to-depth), for nets and losses.
+
+Each enlargement is a convolution from LR pixels to the s*s HR positions that they cover, and an HR frame is sampled at
+those positions directly in the folded order; `repvsr.py` says what that saves.
+"""
+
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vsrcli.nets.stages import stage
+
+
+@stage("reconstruct")
+def enlarge_folded(x: Tensor, scale: int, *, mode: str) -> Tensor:
+    """`F.interpolate(x, scale, mode)` ("bilinear" or "bicubic", align_corners=False), folded by pixel_unshuffle.
+
+    (n, c, h, w) -> (n, c*s*s, h, w), as one convolution over the replicated border: five times as fast on a CPU.
+    """
+    kernel = _phase_kernel(x.shape[1], scale, mode, x.dtype, x.device)
+    reach = kernel.shape[-1] // 2
+    x = F.pad(x.contiguous(memory_format=torch.channels_last), (reach,) * 4, mode="replicate")
+    return F.conv2d(x, kernel)
+
+
+@stage("warp")
+def warp_folded(hr: Tensor, flow: Tensor, scale: int) -> Tensor:
+    """Warp `hr` (n, c, s*h, s*w) by the LR `flow` (n, 2, h, w) enlarged bilinearly by s; return it folded.
+
+    Equals `pixel_unshuffle(flow_warp(hr, s * interpolate(flow), padding="border"), s)`, (n, c*s*s, h, w), without an
+    HR-sized flow or a second pass over the warped frame: grid_sample visits the pixels in the folded order. Where each
+    LR pixel points is enlarged instead of the flow, which comes to the same since pixel positions are linear.
+    """
+    n, _, h, w = flow.shape
+    # grid_sample's align_corners=True coordinates: -1 and 1 are the centres of the outermost HR pixels
+    unit = torch.tensor(
+        [2 * scale / (w * scale - 1), 2 * scale / (h * scale - 1)], dtype=flow.dtype, device=flow.device
+    )
+    shift = F.pad((flow * unit.view(2, 1, 1)).contiguous(memory_format=torch.channels_last), (1,) * 4, mode="replicate")
+    target = shift + _positions(h, w, scale, flow.dtype, flow.device)
+    target = F.conv2d(target, _phase_kernel(2, scale, "bilinear", flow.dtype, flow.device))
+    grid = target.view(n, 2, scale**2, h, w).permute(0, 2, 3, 4, 1).reshape(n, -1, w, 2)
+    warped = F.grid_sample(hr, grid, mode="bilinear", padding_mode="border", align_corners=True)
+    return warped.reshape(n, -1, h, w)
+
+
+@lru_cache(maxsize=32)
+@torch.inference_mode(False)
+def _phase_kernel(channels: int, scale: int, mode: str, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The convolution kernel (c*s*s, c, k, k) of `enlarge_folded`: the response of F.interpolate to single pixels."""
+    reach = 1 if mode == "bilinear" else 2
+    k = 2 * reach + 1
+    pixels = torch.eye(k * k, dtype=torch.float64).view(k * k, 1, k, k)
+    response = F.interpolate(F.pad(pixels, (k,) * 4), scale_factor=scale, mode=mode, align_corners=False)
+    middle = (k + reach) * scale
+    response = response[:, 0, middle : middle + scale, middle : middle + scale].reshape(k, k, scale**2)
+    kernel = torch.zeros(channels, scale**2, channels, k, k, dtype=torch.float64)
+    for c in range(channels):
+        kernel[c, :, c] = response.permute(2, 0, 1)
+    return kernel.flatten(0, 1).to(device, dtype).contiguous(memory_format=torch.channels_last)
+
+
+@lru_cache(maxsize=4)
+@torch.inference_mode(False)
+def _positions(h: int, w: int, scale: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """grid_sample's coordinates of the centres of LR pixels and of one ring around them: (1, 2, h + 2, w + 2)."""
+
+    def along(length: int) -> Tensor:
+        centres = scale * (torch.arange(-1, length + 1, dtype=torch.float64) + 0.5) - 0.5
+        return centres * (2 / (length * scale - 1)) - 1
+
+    grid = torch.stack(torch.broadcast_tensors(along(w), along(h)[:, None]))[None]
+    return grid.to(device, dtype).contiguous(memory_format=torch.channels_last)
