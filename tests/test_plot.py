@@ -60,3 +60,11 @@ def test_the_picture_shows_each_line_in_its_colour() -> None:
 def test_nothing_measured_is_an_error() -> None:
     with pytest.raises(UsageError, match="nothing to plot"):
         plot_svg([Panel("PSNR", [])])
+
+
+def test_values_may_stand_anywhere_along_the_axis() -> None:
+    panels = [Panel("loss", [Series("a", [4.0, 2.0, 3.0], at=[0.5, 1.0, 2.0])], digits=None), Panel("gain", [])]
+    svg = plot_svg(panels, axis="minutes")
+    (x0, _), (x1, y1), (x2, y2) = next(line for line in lines(svg, PALETTE[0]) if len(line) == 3)
+    assert x2 - x1 == pytest.approx(2 * (x1 - x0), abs=0.2) and y1 > y2
+    assert {"minutes", "a", "0.5", "1", "2"} <= set(texts(svg)) and "frame" not in texts(svg)

@@ -1,4 +1,4 @@
-"""A line plot of per-frame figures (PSNR, SSIM) for several videos, as SVG text or as an RGB picture.
+"""A line plot of figures by frame (PSNR, SSIM) or by time (a training run), as SVG text or as an RGB picture.
 
 Both come from one list of shapes, so they look alike; the picture needs no font on the machine.
 """
@@ -24,19 +24,26 @@ LEFT, RIGHT, TOP, BOTTOM, GAP = 62.0, 22.0, 46.0, 44.0, 66.0
 
 @dataclass(frozen=True)
 class Series:
-    """One line: what it is called and its value in each frame; NaN and infinity leave a gap."""
+    """One line: what it is called and its value in each frame; NaN and infinity leave a gap.
+
+    `at` says where along x the values stand, from 0 on and in order; None: one a frame.
+    """
 
     label: str
     values: Sequence[float]
+    at: Sequence[float] | None = None
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One diagram of a plot: a heading such as "PSNR-Y (dB)", its lines, and decimals for the means in its legend."""
+    """One diagram of a plot: a heading such as "PSNR-Y (dB)", its lines, and decimals for the means in its legend.
+
+    `digits` None leaves the means out.
+    """
 
     title: str
     series: Sequence[Series]
-    digits: int = 2
+    digits: int | None = 2
 
 
 @dataclass(frozen=True)
@@ -59,9 +66,9 @@ class _Text:
 _Shape = _Line | _Text
 
 
-def plot_svg(panels: Sequence[Panel], *, width: int = 900, panel_height: int = 230) -> str:
-    """The panels one above the other, frames counted from 0 along x, as an SVG document."""
-    height, shapes = _layout(panels, width, panel_height)
+def plot_svg(panels: Sequence[Panel], *, axis: str = "frame", width: int = 900, panel_height: int = 230) -> str:
+    """Return the panels one above the other as an SVG document; `axis` is what runs from 0 along x."""
+    height, shapes = _layout(panels, width, panel_height, axis)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
         ' font-family="system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif">',
@@ -87,7 +94,7 @@ def plot_picture(
     panels: Sequence[Panel], *, width: int = 900, panel_height: int = 230, density: float = 2.0
 ) -> np.ndarray:
     """The same as uint8 RGB (h, w, 3), `density` pixels for each of the SVG's."""
-    height, shapes = _layout(panels, width, panel_height)
+    height, shapes = _layout(panels, width, panel_height, "frame")
     image = np.empty((round(height * density), round(width * density), 3), dtype=np.uint8)
     fill(image, 0, 0, image.shape[1], image.shape[0], _rgb(PAPER))
     for shape in shapes:
@@ -102,30 +109,34 @@ def plot_picture(
     return image
 
 
-def _layout(panels: Sequence[Panel], width: int, panel_height: int) -> tuple[int, list[_Shape]]:
+def _layout(panels: Sequence[Panel], width: int, panel_height: int, axis: str) -> tuple[int, list[_Shape]]:
     """The picture's height and all that is drawn on it, in drawing order."""
-    frames = max((len(s.values) for p in panels for s in p.series), default=0)
-    if not frames:
+    ends = [_places(s)[-1] for p in panels for s in p.series if s.values]
+    if not ends:
         raise UsageError("there is nothing to plot: no frames were measured")
     shapes: list[_Shape] = []
     top = TOP
     for panel in panels:
-        shapes += _panel(panel, frames, (LEFT, top, width - RIGHT, top + panel_height))
+        shapes += _panel(panel, max(ends) or 1.0, (LEFT, top, width - RIGHT, top + panel_height))
         top += panel_height + GAP
     bottom = top - GAP
-    shapes.append(_Text("frame", (LEFT + width - RIGHT) / 2, bottom + 34, "middle", FAINT))
+    shapes.append(_Text(axis, (LEFT + width - RIGHT) / 2, bottom + 34, "middle", FAINT))
     return round(bottom + BOTTOM + 4), shapes
 
 
-def _panel(panel: Panel, frames: int, box: tuple[float, float, float, float]) -> list[_Shape]:
+def _places(series: Series) -> Sequence[float]:
+    """Return where along x each value stands."""
+    return range(len(series.values)) if series.at is None else series.at
+
+
+def _panel(panel: Panel, end: float, box: tuple[float, float, float, float]) -> list[_Shape]:
     left, top, right, bottom = box
     finite = [v for s in panel.series for v in s.values if math.isfinite(v)]
     ticks = _ticks(min(finite, default=0.0), max(finite, default=1.0), 5)
     low, high = ticks[0], ticks[-1]
-    across = (right - left) / max(frames - 1, 1)
 
-    def spot(frame: int, value: float) -> tuple[float, float]:
-        return left + frame * across, bottom - (value - low) / (high - low) * (bottom - top)
+    def spot(place: float, value: float) -> tuple[float, float]:
+        return left + place * (right - left) / end, bottom - (value - low) / (high - low) * (bottom - top)
 
     shapes: list[_Shape] = [_Text(panel.title, left, top - 18, "start", INK, CAP * 1.12)]
     decimals = max(0, -math.floor(math.log10(ticks[1] - ticks[0]) + 1e-9))
@@ -133,14 +144,16 @@ def _panel(panel: Panel, frames: int, box: tuple[float, float, float, float]) ->
         y = spot(0, tick)[1]
         shapes.append(_Line(((left, y), (right, y)), GRID, 1))
         shapes.append(_Text(f"{tick:.{decimals}f}", left - 10, y + CAP / 2, "end", FAINT))
-    for frame in [int(t) for t in _ticks(0, max(frames - 1, 1), 8, inside=True) if t == int(t)]:
-        x = left + frame * across
+    frames = all(s.at is None for s in panel.series)
+    for place in [t for t in _ticks(0, end, 8, inside=True) if not frames or t == int(t)]:
+        x = left + place * (right - left) / end
         shapes.append(_Line(((x, bottom), (x, bottom + 4)), FAINT, 1))
-        shapes.append(_Text(str(frame), x, bottom + 17, "middle", FAINT))
+        shapes.append(_Text(f"{place:.6g}", x, bottom + 17, "middle", FAINT))
     shapes.append(_Line(((left, bottom), (right, bottom)), FAINT, 1))
     for i, series in enumerate(panel.series):
+        places = _places(series)
         for run in _runs(series.values):
-            points = tuple(spot(frame, series.values[frame]) for frame in run)
+            points = tuple(spot(places[number], series.values[number]) for number in run)
             shapes.append(_Line(points, PALETTE[i % len(PALETTE)], 1.8 if len(points) > 1 else 4))
     return shapes + _legend(panel, right, top - 18)
 
@@ -150,7 +163,8 @@ def _legend(panel: Panel, right: float, baseline: float) -> list[_Shape]:
     labels = []
     for series in panel.series:
         finite = [v for v in series.values if math.isfinite(v)]
-        labels.append(series.label + (f"  {math.fsum(finite) / len(finite):.{panel.digits}f}" if finite else ""))
+        shown = panel.digits is not None and finite
+        labels.append(series.label + (f"  {math.fsum(finite) / len(finite):.{panel.digits}f}" if shown else ""))
     room = right - LEFT - text_width(panel.title, CAP * 1.12) - 44 * len(labels)
     cap = CAP * min(1.0, room / sum(text_width(label, CAP) for label in labels)) if labels else CAP
     shapes: list[_Shape] = []

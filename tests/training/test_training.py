@@ -20,6 +20,7 @@ from vsrcli.nets.iconvsr import IconVSR
 from vsrcli.nets.layers import Conv
 from vsrcli.nets.reparam import merged_state
 from vsrcli.nets.repvsr import RepVSR
+from vsrcli.plot import PALETTE
 from vsrcli.quality import degrade, metrics
 from vsrcli.training import curve, pictures, recipe, stills
 from vsrcli.training.answers import add_answers
@@ -475,7 +476,10 @@ def test_the_curve_is_drawn_from_a_log(tmp_path: Path) -> None:
     )
     curve.draw(log, tmp_path / "curve.svg")
     text = (tmp_path / "curve.svg").read_text()
-    assert text.count("<polyline") == 2 and "nan" not in text
+    # each curve and its swatch in the legend
+    curves = [line for line in text.splitlines() if line.startswith("<polyline") and PALETTE[0] in line]
+    assert [line.count(",") for line in curves] == [2, 2, 1, 2] and "nan" not in text
+    assert ">minutes<" in text and ">0.1<" in text and ">0.2<" in text
 
 
 def test_iconvsr_starts_as_basicvsr_with_an_idle_refill() -> None:
