@@ -11,11 +11,11 @@ from torch import Tensor
 
 from tests.engine.test_engine import run
 from vsrcli.engine.engine import Engine
+from vsrcli.levels import picture_to_unit
 from vsrcli.media.decode import decode
 from vsrcli.media.probe import probe
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.pipeline.options import Options, make_plan
-from vsrcli.pipeline.stages import to_tensor
 from vsrcli.quality.colour import PATCHES, TOLERANCE, colour_shift, flat
 from vsrcli.zoo import loading, store
 from vsrcli.zoo.catalogue import Entry, catalogue
@@ -70,7 +70,7 @@ def test_real_videos_keep_their_mean_colour(entry: Entry, video: str, shared: Pa
     path = shared / "data" / "real" / video
     if not path.is_file():
         pytest.skip(f"{video} is not among the reference data")
-    clip = torch.stack([to_tensor(f.rgb) for f, _ in zip(decode(probe(path)), range(FRAMES), strict=False)])
+    clip = torch.stack([picture_to_unit(f.data) for f, _ in zip(decode(probe(path)), range(FRAMES), strict=False)])
     top, left = ((side - most) // 2 for side, most in zip(clip.shape[-2:], CROP, strict=True))
     clip = clip[..., top : top + CROP[0], left : left + CROP[1]]
     found = shift(net_of(entry), clip)

@@ -15,6 +15,7 @@ from torch import Tensor
 from tests.conftest import SHARED
 from vsrcli.engine.device import pick_device, place
 from vsrcli.engine.engine import Engine
+from vsrcli.engine.tensors import TensorEngine
 from vsrcli.media.compress import compressed
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.pipeline.options import Options, make_plan
@@ -92,9 +93,7 @@ def upscaled(net: RecurrentNet, lr: list[Tensor], horizon: str = "auto") -> Iter
     device = pick_device("cpu")
     plan = make_plan(Options(horizon=horizon), net, *lr[0].shape[-2:], device, torch.float32)
     engine = Engine(place(net, device, torch.float32), plan, device)
-    for frame in lr:
-        yield from engine.push(frame)
-    yield from engine.flush()
+    yield from TensorEngine(engine).upscale(lr)
 
 
 def psnr(a: Tensor, b: Tensor) -> float:

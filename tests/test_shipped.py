@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from vsrcli.evaluate.material import choose_clips, pairs
+from vsrcli.levels import picture_to_unit
 from vsrcli.media.decode import decode
 from vsrcli.media.probe import probe
 from vsrcli.nets.recurrent import RecurrentNet
-from vsrcli.pipeline.stages import to_tensor
 from vsrcli.quality.degrade import bd, bi, imresize
 from vsrcli.quality.metrics import planes, psnr, ssim
 from vsrcli.zoo import loading
@@ -30,7 +30,7 @@ def net_of(entry: Entry) -> RecurrentNet:
 
 
 def frames(path: Path, count: int) -> Tensor:
-    return torch.stack([to_tensor(f.rgb) for f, _ in zip(decode(probe(path)), range(count), strict=False)])[None]
+    return torch.stack([picture_to_unit(f.data) for f, _ in zip(decode(probe(path)), range(count), strict=False)])[None]
 
 
 @STREAMING

@@ -13,10 +13,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from vsrcli.levels import picture_to_unit, unit_to_picture
 from vsrcli.media.decode import decode
 from vsrcli.media.images import write_png
 from vsrcli.media.probe import probe
-from vsrcli.pipeline.stages import to_rgb_array, to_tensor
 from vsrcli.quality.degrade import bi
 from vsrcli.quality.metrics import mse, planes, psnr
 
@@ -26,7 +26,7 @@ REFERENCE = {"calendar": 23.866, "city": 27.652}
 
 
 def read(folder: Path) -> Tensor:
-    return torch.stack([to_tensor(f.rgb) for f in decode(probe(folder))])
+    return torch.stack([picture_to_unit(f.data) for f in decode(probe(folder))])
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def upscaled(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable
         if not lr.exists():
             lr.mkdir()
             for i, frame in enumerate(truth):
-                write_png(lr / f"{i:08d}.png", to_rgb_array(bi(frame, 4), deep=False))
+                write_png(lr / f"{i:08d}.png", unit_to_picture(bi(frame, 4)))
         out = root / "_".join([clip, *options]).replace("-", "")
         arguments = [
             "upscale",

@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from vsrcli.engine.engine import Engine, is_out_of_memory
+from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import Plan
+from vsrcli.engine.retry import is_out_of_memory
 from vsrcli.engine.scenes import SceneDetector
+from vsrcli.engine.tensors import TensorEngine
 from vsrcli.engine.tiles import tile_grid
 from vsrcli.errors import OutOfMemoryError
 from vsrcli.nets.basicvsr import BasicVSR
@@ -34,8 +36,7 @@ def moving_clip(frames: int, h: int = 40, w: int = 56, seed: int = 0) -> Tensor:
 
 
 def run(engine: Engine, frames: Tensor) -> Tensor:
-    out = [hr for frame in frames for hr in engine.push(frame)]
-    return torch.stack(out + list(engine.flush()))
+    return torch.stack(list(TensorEngine(engine).upscale(frames)))
 
 
 def whole(net: BasicVSR, frames: Tensor) -> Tensor:
@@ -71,9 +72,9 @@ def test_propagation_never_crosses_a_cut(net: BasicVSR) -> None:
 
 def test_frames_come_out_as_soon_as_their_lookahead_is_there(net: BasicVSR) -> None:
     engine = Engine(net, Plan(window=2, lookahead=3), CPU)
-    ready = [len(list(engine.push(frame))) for frame in moving_clip(8)]
+    ready = [len(list(TensorEngine(engine).push(frame))) for frame in moving_clip(8)]
     assert ready == [0, 0, 0, 0, 2, 0, 2, 0]
-    assert len(list(engine.flush())) == 4
+    assert len(list(TensorEngine(engine).flush())) == 4
 
 
 @pytest.mark.parametrize("stop_after", [1, 4, 6, 9])
@@ -84,7 +85,7 @@ def test_a_restored_engine_goes_on_with_identical_frames(net: BasicVSR, stop_aft
 
     engine, seen = Engine(net, plan, CPU), 0
     for frame in frames:
-        seen += len(list(engine.push(frame)))
+        seen += len(list(TensorEngine(engine).push(frame)))
         if seen >= stop_after:
             break
     saved = {name: tensor.clone() for name, tensor in engine.checkpoint().items()}

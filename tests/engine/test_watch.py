@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from tests.engine.test_engine import CPU, moving_clip, run
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import Plan
+from vsrcli.engine.tensors import TensorEngine
 from vsrcli.engine.watch import DetailWatch
 from vsrcli.errors import WeightsError
 from vsrcli.nets.basicvsr import BasicVSR
@@ -109,7 +110,7 @@ def test_an_engine_s_own_warning_names_the_frame() -> None:
     net = BasicVSR(8, 1).eval().requires_grad_(False)
     engine = Engine(net, Plan(window=1, lookahead=0), CPU, detector=None, say=lines.append)
     for _ in range(60):
-        for _ in engine.push(moving_clip(1, 32, 32)[0]):
+        for _ in TensorEngine(engine).push(moving_clip(1, 32, 32)[0]):
             net.conv_last.weight.mul_(1.05)  # the result's detail grows as a bad recurrence's does
     assert len(lines) == 1 and "ever more detail" in lines[0]
 

@@ -10,10 +10,12 @@ import torch
 from tests.evaluate.test_evaluation import frames_of
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import Plan
+from vsrcli.engine.tensors import TensorEngine
 from vsrcli.errors import UsageError
 from vsrcli.evaluate.ablation import AXES, Choice, ablate, choices, table
 from vsrcli.evaluate.evaluation import Setting
-from vsrcli.evaluate.material import choose_clips, pairs, to_levels
+from vsrcli.evaluate.material import choose_clips, pairs
+from vsrcli.levels import to_levels
 from vsrcli.nets.iconvsr import IconVSR
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.nets.repvsr import RepVSR
@@ -28,7 +30,9 @@ def test_costs_are_those_of_the_engine_run_that_way(net: RecurrentNet, two_clips
     rows = ablate(clips, net, [Choice("window", "1", lambda h, w: plan)], Setting("bi", 4), CPU)
     whole, truth = frames_of(net, two_clips, 0)
     engine = Engine(net, plan, CPU, detector=None)
-    short = [hr for p in pairs(clips[0], "bi", 4) for hr in engine.push(p.lr)] + list(engine.flush())
+    short = [hr for p in pairs(clips[0], "bi", 4) for hr in TensorEngine(engine).push(p.lr)] + list(
+        TensorEngine(engine).flush()
+    )
     a, b, reference = (planes(x / 255) for x in (whole, to_levels(torch.stack(short)), truth))
     losses = psnr(a, reference) - psnr(b, reference)
     assert rows[0]["mean_loss"] == 0 and math.isinf(rows[0]["to_reference"]) and rows[0]["time_ratio"] == 1

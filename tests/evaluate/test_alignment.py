@@ -76,7 +76,7 @@ def test_rotated_films_are_shown_upright(tmp_path: Path, degrees: int) -> None:
     width, height = next(reader)["size"]
     player = np.frombuffer(next(reader), np.uint8).reshape(height, width, 3)
     reader.close()
-    ours = upright(next(decode(info)).rgb, info)
+    ours = upright(next(decode(info)).data, info)
     if ours.shape != player.shape:
         pytest.fail(f"{ours.shape} is not turned as {player.shape}")
     assert np.abs(ours.astype(int) - player).mean() < 4

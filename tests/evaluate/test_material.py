@@ -8,7 +8,8 @@ import torch
 from tests.evaluate.make import clip
 from tests.media import make
 from vsrcli.errors import InputError, UsageError
-from vsrcli.evaluate.material import choose_clips, length, pairs, to_picture
+from vsrcli.evaluate.material import choose_clips, length, pairs
+from vsrcli.levels import planes_to_picture
 from vsrcli.media.images import write_png
 from vsrcli.quality.datasets import Clip, find_clips
 from vsrcli.quality.degrade import bd, bi
@@ -33,7 +34,7 @@ def test_given_lr_frames_are_taken_as_they_are(tmp_path: Path) -> None:
     [found] = find_clips(tmp_path)
     pair = next(pairs(found, "none", 4))
     assert pair.hr.shape == (3, 96, 128)
-    assert (to_picture((pair.lr * 255).round().to(torch.uint8)) == make.pattern(0, 32, 24, seed=5)).all()
+    assert (planes_to_picture((pair.lr * 255).round().to(torch.uint8)) == make.pattern(0, 32, 24, seed=5)).all()
 
 
 def test_lr_frames_of_another_scale_are_refused(tmp_path: Path) -> None:
@@ -85,4 +86,4 @@ def test_clips_are_chosen_by_name(two_clips: Path) -> None:
 def test_16_bit_truth_counts_with_8_bits(tmp_path: Path) -> None:
     write_png(tmp_path / "0.png", make.pattern(0).astype("uint16") * 257)
     pair = next(pairs(Clip("deep", (tmp_path / "0.png",)), "bi", 4))
-    assert (to_picture(pair.hr) == make.pattern(0)).all()
+    assert (planes_to_picture(pair.hr) == make.pattern(0)).all()

@@ -19,6 +19,7 @@ from av.stream import Disposition
 from tests.media import make
 from tests.media.test_probe import without_decoder
 from vsrcli.errors import InterruptedJobError, OutputError, UsageError
+from vsrcli.frame import Frame
 from vsrcli.media.assemble import assemble
 from vsrcli.media.codecs import EncodeSettings, choose_settings
 from vsrcli.media.containers import CONTAINERS, check_container
@@ -92,7 +93,7 @@ def segments_of(
         paths.append(folder / f"{number}.segment")
         with SegmentWriter(paths[-1], info, settings) as writer:
             for rgb, pts, duration in frames[first:last]:
-                writer.write(rgb.repeat(2, 0).repeat(2, 1), pts, duration)
+                writer.write(Frame(0, rgb.repeat(2, 0).repeat(2, 1), pts, duration))
     return paths, [pts for _, pts, _ in frames]
 
 
@@ -568,7 +569,7 @@ def test_preview_starts_at_zero_in_sync(mkv: Path, tmp_path: Path) -> None:
     with SegmentWriter(path, info, settings) as writer:
         for frame in frames:
             rgb = frame.to_ndarray(format="rgb24").repeat(2, 0).repeat(2, 1)
-            writer.write(rgb, frame.pts or 0, frame.duration or 0)
+            writer.write(Frame(0, rgb, frame.pts or 0, frame.duration or 0))
     warnings: list[str] = []
     assemble([path], info, settings, output, start=0.3, end=0.6, warn=warnings.append)
     before, after = read(mkv), read(output)

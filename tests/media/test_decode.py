@@ -45,14 +45,14 @@ def test_all_frames_and_timestamps_and_any_part_of_them(tmp_path: Path, suffix: 
     assert [frame.number for frame in frames] == list(range(40))
     assert warnings == []
     for frame in frames:
-        assert np.abs(frame.rgb / np.iinfo(frame.rgb.dtype).max * 255 - make.pattern(frame.number)).mean() < 24
+        assert np.abs(frame.data / np.iinfo(frame.data.dtype).max * 255 - make.pattern(frame.number)).mean() < 24
     part, _ = _all(path, start=0.8, end=1.2)
     begin = round(info.start_time / info.time_base)
     chosen = [f for f in frames if 0.799 < (f.pts - begin) * info.time_base < 1.199]
     assert len(chosen) == 10
     assert _pts(part) == _pts(chosen)
     assert [frame.number for frame in part] == list(range(10))
-    assert all(np.array_equal(one.rgb, other.rgb) for one, other in zip(part, chosen, strict=True))
+    assert all(np.array_equal(one.data, other.data) for one, other in zip(part, chosen, strict=True))
 
 
 def test_variable_frame_rate_keeps_each_timestamp_and_duration(tmp_path: Path) -> None:
@@ -72,8 +72,8 @@ def test_variable_frame_rate_keeps_each_timestamp_and_duration(tmp_path: Path) -
 
 def test_deep_sources_come_as_sixteen_bits(tmp_path: Path) -> None:
     frames, _ = _all(make.video(tmp_path / "a.mkv", codec="ffv1", pix_fmt="yuv444p10le", frames=2))
-    assert frames[0].rgb.dtype == np.uint16
-    assert np.abs(frames[0].rgb / 257 - make.pattern(0)).max() < 2.5
+    assert frames[0].data.dtype == np.uint16
+    assert np.abs(frames[0].data / 257 - make.pattern(0)).max() < 2.5
 
 
 def test_a_cut_off_file_gives_all_it_has_and_says_so(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_change_of_size_is_scaled_to_the_first(tmp_path: Path) -> None:
     joined = tmp_path / "joined.ts"
     joined.write_bytes(large + small)
     frames, warnings = _all(joined)
-    assert {frame.rgb.shape for frame in frames} == {(48, 64, 3)}
+    assert {frame.data.shape for frame in frames} == {(48, 64, 3)}
     assert len(frames) == 20
     assert any("96x64" in line for line in warnings)
 
@@ -164,12 +164,12 @@ def test_skipped_frames_are_counted(tmp_path: Path) -> None:
     frames, _ = _all(path)
     rest, _ = _all(path, skip=5)
     assert [(frame.number, frame.pts) for frame in rest] == [(frame.number, frame.pts) for frame in frames[5:]]
-    assert all(np.array_equal(one.rgb, other.rgb) for one, other in zip(rest, frames[5:], strict=True))
+    assert all(np.array_equal(one.data, other.data) for one, other in zip(rest, frames[5:], strict=True))
 
 
 def _combing(frames: list[Frame]) -> float:
     """How much more neighbouring rows differ than rows two apart do, in the frames' middle."""
-    green = np.stack([frame.rgb[..., 1].astype(float) for frame in frames[2:-2]])
+    green = np.stack([frame.data[..., 1].astype(float) for frame in frames[2:-2]])
     near = np.abs(green[:, 1:-1] - green[:, :-2]).mean()
     far = np.abs(green[:, 2:] - green[:, :-2]).mean()
     return float(near / far)

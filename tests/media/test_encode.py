@@ -13,6 +13,7 @@ import pytest
 
 from tests.media import make
 from vsrcli.errors import OutputError, UsageError
+from vsrcli.frame import Frame
 from vsrcli.media.codecs import EncodeSettings, choose_settings, encoder_options
 from vsrcli.media.encode import SegmentWriter, output_aspect
 from vsrcli.media.info import Colour, VideoInfo
@@ -37,7 +38,7 @@ def chosen(info: VideoInfo, output: str, width: int = 256, height: int = 192, **
 def write(path: Path, info: VideoInfo, settings: EncodeSettings, pts: list[int]) -> None:
     with SegmentWriter(path, info, settings) as writer:
         for number, time in enumerate(pts):
-            writer.write(make.pattern(number, settings.width, settings.height), time, 1)
+            writer.write(Frame(number, make.pattern(number, settings.width, settings.height), time, 1))
 
 
 def times(path: Path) -> list[Fraction]:
@@ -105,7 +106,7 @@ def test_x264_gives_the_same_bytes_every_time(tmp_path: Path) -> None:
     for run in range(20):
         with SegmentWriter(tmp_path / f"{run}", INFO, settings) as writer:
             for number, picture in enumerate(pictures):
-                writer.write(picture, 40 * number, 40)
+                writer.write(Frame(number, picture, 40 * number, 40))
     assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
 
 

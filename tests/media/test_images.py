@@ -57,8 +57,8 @@ def test_png_is_lossless(tmp_path: Path, dtype: type[np.unsignedinteger]) -> Non
     rgb = np.random.default_rng(0).integers(0, np.iinfo(dtype).max + 1, (37, 53, 3)).astype(dtype)
     write_png(tmp_path / "a.png", rgb)
     (frame,) = decode(probe(tmp_path / "a.png"))
-    assert frame.rgb.dtype == dtype
-    assert np.array_equal(frame.rgb, rgb)
+    assert frame.data.dtype == dtype
+    assert np.array_equal(frame.data, rgb)
     raw = tmp_path / "a.raw"
     pix_fmt = "rgb24" if dtype is np.uint8 else "rgb48le"
     make.ffmpeg("-i", tmp_path / "a.png", "-f", "rawvideo", "-pix_fmt", pix_fmt, raw)
@@ -80,7 +80,7 @@ def test_jpeg_and_a_wrong_suffix_are_read(tmp_path: Path) -> None:
     write_png(tmp_path / "a.png", rgb)
     make.ffmpeg("-i", tmp_path / "a.png", "-q:v", "1", "-pix_fmt", "yuvj444p", tmp_path / "b.jpg")
     (frame,) = decode(probe(tmp_path / "b.jpg"))
-    assert np.abs(frame.rgb.astype(int) - rgb).mean() < 2.0  # limited range would be 8 off
+    assert np.abs(frame.data.astype(int) - rgb).mean() < 2.0  # limited range would be 8 off
     (tmp_path / "a.png").rename(tmp_path / "c%03d.jpg")
     assert load_picture(tmp_path / "c%03d.jpg").format.name == "rgb24"
 
@@ -90,16 +90,16 @@ def test_gray_images_keep_black_and_white(tmp_path: Path, pix_fmt: str, dtype: t
     source = "color=black:s=32x32,drawbox=x=0:y=0:w=16:h=32:color=white:t=fill"
     make.ffmpeg("-f", "lavfi", "-i", source, "-frames:v", "1", "-pix_fmt", pix_fmt, tmp_path / "a.png")
     (frame,) = decode(probe(tmp_path / "a.png"))
-    assert frame.rgb.dtype == dtype
-    assert frame.rgb[16, 4].tolist() == [np.iinfo(dtype).max] * 3
-    assert frame.rgb[16, 28].tolist() == [0, 0, 0]
+    assert frame.data.dtype == dtype
+    assert frame.data[16, 4].tolist() == [np.iinfo(dtype).max] * 3
+    assert frame.data[16, 28].tolist() == [0, 0, 0]
 
 
 def test_palette_images_are_read_as_their_colours(tmp_path: Path) -> None:
     make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=32x32", "-frames:v", "1", "-pix_fmt", "pal8", tmp_path / "a.png")
     make.ffmpeg("-i", tmp_path / "a.png", "-f", "rawvideo", "-pix_fmt", "rgb24", tmp_path / "a.raw")
     (frame,) = decode(probe(tmp_path / "a.png"))
-    assert np.array_equal(frame.rgb.ravel(), np.frombuffer((tmp_path / "a.raw").read_bytes(), np.uint8))
+    assert np.array_equal(frame.data.ravel(), np.frombuffer((tmp_path / "a.raw").read_bytes(), np.uint8))
 
 
 def test_sequence_is_read_in_order_and_in_part(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_sequence_is_read_in_order_and_in_part(tmp_path: Path) -> None:
     info = probe(tmp_path)
     frames = list(decode(info))
     assert [(frame.number, frame.pts, frame.duration) for frame in frames] == [(n, n, 1) for n in range(12)]
-    assert all(np.array_equal(frame.rgb, make.pattern(frame.pts)) for frame in frames)
+    assert all(np.array_equal(frame.data, make.pattern(frame.pts)) for frame in frames)
     assert [frame.number for frame in decode(info, skip=10)] == [10, 11]
     part = list(decode(info, start=0.12, end=0.2))
     assert [(frame.number, frame.pts) for frame in part] == [(0, 3), (1, 4)]

@@ -8,6 +8,7 @@ from torch import Tensor
 from tests.nets.golden import Golden, load_filled, needs_golden
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import Plan
+from vsrcli.engine.tensors import TensorEngine
 from vsrcli.nets.animesr import AnimeSR, MultiScaleCell
 from vsrcli.nets.recurrent import State
 from vsrcli.zoo import load, store
@@ -114,7 +115,7 @@ def filled() -> AnimeSR:
 
 
 def through(engine: Engine, frames: Tensor) -> Tensor:
-    return torch.stack([hr for frame in frames for hr in engine.push(frame)] + list(engine.flush()))
+    return torch.stack(list(TensorEngine(engine).upscale(frames)))
 
 
 def whole(net: AnimeSR, frames: Tensor) -> Tensor:
@@ -125,9 +126,9 @@ def whole(net: AnimeSR, frames: Tensor) -> Tensor:
 def test_a_stream_is_one_frame_late_and_equals_the_clip_across_cuts(filled: AnimeSR) -> None:
     first, second = torch.rand(5, 3, 24, 30) * 0.3, 0.6 + 0.4 * torch.rand(4, 3, 24, 30)
     engine = Engine(filled, Plan(window=1, lookahead=0), torch.device("cpu"))
-    ready = [list(engine.push(frame)) for frame in torch.cat([first, second])]
+    ready = [list(TensorEngine(engine).push(frame)) for frame in torch.cat([first, second])]
     assert [len(frames) for frames in ready] == [0] + [1] * 8
-    out = torch.stack([hr for frames in ready for hr in frames] + list(engine.flush()))
+    out = torch.stack([hr for frames in ready for hr in frames] + list(TensorEngine(engine).flush()))
     torch.testing.assert_close(out[:5], whole(filled, first), atol=1e-6, rtol=0)
     torch.testing.assert_close(out[5:], whole(filled, second), atol=1e-6, rtol=0)
 
@@ -149,7 +150,7 @@ def test_a_stopped_stream_goes_on_with_identical_frames(filled: AnimeSR, stop_af
     expected = through(Engine(filled, plan, cpu, detector=None), frames)
     engine, seen = Engine(filled, plan, cpu, detector=None), 0
     for frame in frames:
-        seen += len(list(engine.push(frame)))
+        seen += len(list(TensorEngine(engine).push(frame)))
         if seen == stop_after:
             break
     resumed = Engine(filled, plan, cpu, detector=None)

@@ -10,6 +10,7 @@ from tests.engine.test_engine import CPU, moving_clip, run
 from tests.engine.test_exact import lively
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import Plan
+from vsrcli.engine.tensors import TensorEngine
 from vsrcli.errors import UsageError
 from vsrcli.nets.basicvsr import BasicVSR
 from vsrcli.nets.basicvsrpp import BasicVSRPP
@@ -71,12 +72,14 @@ def test_a_restored_engine_goes_on_while_a_state_is_renewed() -> None:
         first = Engine(net, plan, CPU, detector=None)
         done = 0
         for frame in frames:
-            done += len(list(first.push(frame)))
+            done += len(list(TensorEngine(first).push(frame)))
             if done == stop:
                 break
         second = Engine(net, plan, CPU, detector=None)
         second.restore(first.checkpoint())
-        rest = [hr for frame in frames[stop:] for hr in second.push(frame)] + list(second.flush())
+        rest = [hr for frame in frames[stop:] for hr in TensorEngine(second).push(frame)] + list(
+            TensorEngine(second).flush()
+        )
         torch.testing.assert_close(torch.stack(rest), whole[stop:], atol=2e-6, rtol=1e-5)
 
 

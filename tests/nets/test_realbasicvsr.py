@@ -9,6 +9,7 @@ from torch import Tensor
 from tests.nets.golden import Golden, key_list, needs_golden
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import Plan
+from vsrcli.engine.tensors import TensorEngine
 from vsrcli.errors import WeightsError
 from vsrcli.nets.basicvsr import BasicVSR
 from vsrcli.nets.realbasicvsr import RealBasicVSR
@@ -92,7 +93,7 @@ def test_the_engine_gives_the_clip_and_cleans_each_frame_once(net: RealBasicVSR,
     cleaned: list[Tensor] = []
     net.image_cleaning.register_forward_hook(lambda module, args, out: cleaned.append(out))
     engine = Engine(net, plan, CPU, detector=None)
-    out = torch.stack([hr for frame in frames for hr in engine.push(frame)] + list(engine.flush()))
+    out = torch.stack(list(TensorEngine(engine).upscale(frames)))
     torch.testing.assert_close(out, expected, atol=5e-6, rtol=1e-5)
     if plan.exact:
         assert len(cleaned) > 7 * net.passes  # what a sweep has prepared is not kept for the whole scene
@@ -103,15 +104,18 @@ def test_the_engine_gives_the_clip_and_cleans_each_frame_once(net: RealBasicVSR,
 def test_a_restored_engine_goes_on_with_identical_frames(net: RealBasicVSR) -> None:
     frames, plan = torch.rand(8, 3, 24, 30), Plan(window=3, lookahead=2)
     whole = Engine(net, plan, CPU, detector=None)
-    expected = torch.stack([hr for frame in frames for hr in whole.push(frame)] + list(whole.flush()))
+    expected = torch.stack(list(TensorEngine(whole).upscale(frames)))
     engine = Engine(net, plan, CPU, detector=None)
     for frame in frames[:5]:
-        list(engine.push(frame))
+        list(TensorEngine(engine).push(frame))
     resumed = Engine(net, plan, CPU, detector=None)
     resumed.restore(engine.checkpoint())
     start = resumed.next_frame
     assert start == 3
-    out = torch.stack([hr for frame in frames[start:] for hr in resumed.push(frame)] + list(resumed.flush()))
+    out = torch.stack(
+        [hr for frame in frames[start:] for hr in TensorEngine(resumed).push(frame)]
+        + list(TensorEngine(resumed).flush())
+    )
     assert torch.equal(out, expected[start:])
 
 

@@ -6,14 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from vsrcli.engine.plan import Plan
 from vsrcli.errors import OutputError, OutputExistsError, UsageError
 from vsrcli.files import settle, sync
+from vsrcli.frame import Frame
 from vsrcli.pipeline.job import Job
-from vsrcli.pipeline.tensor_folder import TensorFolder
+from vsrcli.pipeline.tensor_folder import FrameFolder, TensorFolder
 
 _opened: list[int] | None = None
 
@@ -126,6 +128,21 @@ def test_any_record_of_a_job_gives_one_line(tmp_path: Path, content: str) -> Non
     (tmp_path / "o.mkv.vsr" / "job.json").write_text(content)
     with pytest.raises(UsageError, match="--restart"):
         begin(tmp_path / "o.mkv.vsr")
+
+
+def test_a_folder_gives_frames_back_as_they_were(tmp_path: Path) -> None:
+    folder = FrameFolder(tmp_path / "frames")
+    for number, dtype in ((8, np.uint8), (9, np.uint16), (10, np.float32)):
+        folder[number] = Frame(number, np.arange(24).reshape(2, 4, 3).astype(dtype), pts=-(2**40), duration=7)
+        back = folder[number]
+        assert (back.number, back.pts, back.duration) == (number, -(2**40), 7)
+        assert back.data.dtype == dtype and back.data.tolist() == np.arange(24).reshape(2, 4, 3).tolist()
+        assert back.bit_depth == 8 * back.data.itemsize
+    assert set(folder) == {8, 9, 10}
+    del folder[8]
+    assert len(folder) == 2 and 8 not in folder
+    folder.remove()
+    assert not (tmp_path / "frames").exists()
 
 
 def test_a_damaged_swept_state_is_told(tmp_path: Path) -> None:

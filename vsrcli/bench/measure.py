@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from vsrcli import zoo
 from vsrcli.bench.case import Case, Measurement
@@ -17,6 +16,8 @@ from vsrcli.engine.device import PRECISIONS, pick_device, pick_precision, place
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import LOOKAHEAD, WINDOW, Plan, choose_plan, default_budget
 from vsrcli.errors import UsageError
+from vsrcli.frame import Frame
+from vsrcli.levels import unit_to_picture
 from vsrcli.nets.horizon import Horizon
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.zoo.architectures import ARCHITECTURES
@@ -150,14 +151,14 @@ def run(
     net: RecurrentNet,
     plan: Plan,
     device: torch.device,
-    video: Iterator[Tensor],
+    video: Iterator[Frame],
     count: int,
     done: Callable[[int], None],
 ) -> tuple[list[Sample], Plan]:
     """Push frames until `count` have come out: a sample for each push that gave some.
 
-    Also the plan as the engine left it: short of memory, it takes to smaller tiles. The clock runs from the LR frame in
-    main memory to the HR frame on the device. `done` hears how many there are.
+    Also the plan as the engine left it: short of memory, it takes to smaller tiles. The clock runs from the LR frame to
+    the HR frame, both as 8-bit levels in main memory. `done` hears how many there are.
     """
     engine = Engine(net, plan, device, detector=None)
     samples: list[Sample] = []
@@ -178,14 +179,14 @@ def run(
     return samples, engine.plan
 
 
-def moving_frames(height: int, width: int) -> Iterator[Tensor]:
-    """Endless frames (3, h, w) in [0, 1]: a smooth random texture that moves to and fro, 2 pixels a frame."""
+def moving_frames(height: int, width: int) -> Iterator[Frame]:
+    """Yield 8-bit frames without end: a smooth random texture that moves to and fro, 2 pixels a frame."""
     reach = 32
     generator = torch.Generator().manual_seed(0)
     blobs = torch.rand(1, 3, (height + reach) // 4 + 2, (width + reach) // 4 + 2, generator=generator)
-    texture = F.interpolate(blobs, scale_factor=4, mode="bicubic")[0].clamp(0, 1)
+    texture = unit_to_picture(F.interpolate(blobs, scale_factor=4, mode="bicubic")[0])
     number = 0
     while True:
         shift = abs((2 * number + reach) % (2 * reach) - reach)
-        yield texture[:, shift // 2 : shift // 2 + height, shift : shift + width].contiguous()
+        yield Frame(number, texture[shift // 2 : shift // 2 + height, shift : shift + width])
         number += 1

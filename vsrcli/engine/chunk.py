@@ -1,20 +1,25 @@
 """One chunk of frames through a net: flows on whole frames, then tile by tile all branches over its frames."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from vsrcli.engine.plan import STRIP_PIXELS, Plan
 from vsrcli.engine.tiles import Tile, tile_grid
+from vsrcli.frame import Frame
+from vsrcli.levels import picture_tensor, planes_to_unit
 from vsrcli.nets.recurrent import (
     Branch,
     Features,
     RecurrentNet,
     State,
     Window,
-    pad_frame,
+    padding,
     state_names,
     sweep_window,
     upsample_window,
@@ -24,7 +29,7 @@ States = dict[str, State]
 """By branch, on whole frames: where forward branches enter a chunk at its start, reverse ones at its end."""
 
 Padded = Mapping[int, Tensor]
-"""Frames by number as the net can take them: (1, 3, h, w)."""
+"""Frames by number in the size that the net can take, on the host: (1, 3, h, w), levels or prepared float32."""
 
 
 @dataclass(frozen=True)
@@ -42,71 +47,54 @@ class Chunk:
 
 
 @dataclass
-class Frame:
-    """A frame that waits: LR (3, h, w), None where it is stored elsewhere, and once they are known, what the net has
-    prepared (1, 3, h, w) and its flows."""
+class Known:
+    """What is known of a frame that waits, once it is needed: what the net has prepared (1, 3, h, w), and its flows."""
 
-    lr: Tensor | None
     prepared: Tensor | None = None
     to_next: Tensor | None = None
     to_previous: Tensor | None = None
 
 
 class Frames:
-    """The frames that wait, by number. With a `store` their LR lies there, in 8 or 16 bits where that is all it has."""
+    """The frames that wait, by number, in `store`, and what is known of them."""
 
-    def __init__(self, store: MutableMapping[str, State] | None = None) -> None:
+    def __init__(self, store: MutableMapping[int, Frame]) -> None:
         self._store = store
-        self._frames: dict[int, Frame] = {}
+        self._known: dict[int, Known] = {}
         self.size = (0, 0)
 
     def __getitem__(self, number: int) -> Frame:
-        return self._frames[number]
+        return self._store[number]
 
-    def add(self, number: int, lr: Tensor) -> None:
-        """Take a frame (3, h, w) in; numbers rise."""
-        self.size = (lr.shape[-2], lr.shape[-1])
-        if self._store is not None:
-            self._store[str(number)] = (as_levels(lr),)
-        self._frames[number] = Frame(lr if self._store is None else None)
+    def add(self, frame: Frame) -> None:
+        """Take a frame in; numbers rise."""
+        self.size = (frame.height, frame.width)
+        self._store[frame.number] = frame
+        self._known[frame.number] = Known()
 
-    def lr(self, number: int) -> Tensor:
-        """The frame's LR (3, h, w)."""
-        lr = self._frames[number].lr
-        if lr is None and self._store is not None:
-            lr = from_levels(self._store[str(number)][0])
-        assert lr is not None
-        return lr
+    def known(self, number: int) -> Known:
+        """Return what is known of a frame."""
+        return self._known[number]
 
     def forget(self) -> None:
         """Forget what was prepared and the flows, of all frames: they will be made again."""
-        for frame in self._frames.values():
-            frame.prepared = frame.to_next = frame.to_previous = None
+        for known in self._known.values():
+            known.prepared = known.to_next = known.to_previous = None
 
     def drop(self, before: int) -> None:
         """Forget the frames before a number."""
-        while (number := next(iter(self._frames), before)) < before:
-            del self._frames[number]
-            if self._store is not None:
-                del self._store[str(number)]
+        while (number := next(iter(self._known), before)) < before:
+            del self._known[number]
+            del self._store[number]
 
 
-LEVELS = ((torch.uint8, 255.0), (torch.uint16, 65535.0))
-
-
-def as_levels(frame: Tensor) -> Tensor:
-    """A frame in [0, 1] as uint8 or uint16 where it holds nothing but such levels, else as it is."""
-    for dtype, largest in LEVELS:
-        levels = (frame * largest).round().clamp(0, largest).to(torch.int32).to(dtype)
-        if torch.equal(from_levels(levels), frame):
-            return levels
-    return frame
-
-
-def from_levels(frame: Tensor) -> Tensor:
-    """The inverse of `as_levels`."""
-    largest = dict(LEVELS).get(frame.dtype)
-    return frame if largest is None else frame.float().div_(largest)
+def pad_picture(data: np.ndarray, multiple: int, min_size: int) -> np.ndarray:
+    """Return a picture (h, w, 3) padded as `pad_frame` pads frames; levels stay levels."""
+    h, w = data.shape[:2]
+    pad_h, pad_w = padding(h, w, multiple, min_size)
+    if not (pad_h or pad_w):
+        return data
+    return np.pad(data, ((0, pad_h), (0, pad_w), (0, 0)), mode="reflect" if pad_h < h and pad_w < w else "edge")
 
 
 class ChunkRunner:
@@ -128,14 +116,17 @@ class ChunkRunner:
             for hr in self._upscale_tile(chunk, tiles[0], plan, padded, before, after):
                 yield hr[..., :out_h, :out_w]
             return
-        canvas = [torch.zeros(3, h * net.scale, w * net.scale) for _ in range(len(chunk))]
+        canvas = deque(torch.zeros(3, h * net.scale, w * net.scale) for _ in range(len(chunk)))
         for tile in tiles:
             weights, left = tile.weights(net.scale), dict[str, State]()
-            for target, hr in zip(canvas, self._upscale_tile(chunk, tile, plan, padded, before, left), strict=True):
+            for hr in self._upscale_tile(chunk, tile, plan, padded, before, left):
+                target = canvas.popleft()
                 tile.crop(target, net.scale).add_(hr.cpu() * weights)
+                if tile is tiles[-1]:
+                    yield target[..., :out_h, :out_w]
+                else:
+                    canvas.append(target)
             stitch_states(after, left, tile, (h, w))
-        for hr in canvas:
-            yield hr[..., :out_h, :out_w]
 
     @torch.inference_mode()
     def sweep(self, chunk: Chunk, plan: Plan, before: States, branch: Branch) -> States:
@@ -161,13 +152,14 @@ class ChunkRunner:
 
     def _prepared(self, number: int) -> Tensor:
         """One frame as the net can take it, padded and prepared; what was prepared is kept with the frame."""
-        net, frame = self.net, self.frames[number]
-        if frame.prepared is not None:
-            return frame.prepared
-        padded = pad_frame(self.frames.lr(number)[None], net.multiple, net.min_size)
+        net, known = self.net, self.frames.known(number)
+        if known.prepared is not None:
+            return known.prepared
+        picture = pad_picture(self.frames[number].data, net.multiple, net.min_size)
+        padded = picture_tensor(picture).permute(2, 0, 1)[None]
         if net.prepares:
             with torch.inference_mode():
-                frame.prepared = padded = net.prepare(padded.to(self.device)).cpu()
+                known.prepared = padded = net.prepare(planes_to_unit(padded, self.device)).cpu()
         return padded
 
     def _tiles(self, h: int, w: int, plan: Plan) -> list[Tile]:
@@ -182,15 +174,16 @@ class ChunkRunner:
         reverse = any(branch.reverse for branch in branches)
         forward = any(not branch.reverse for branch in branches)
 
-        def flow(n: int, neighbour: int) -> Tensor:
-            return self.net.flow(padded[n].to(self.device), padded[neighbour].to(self.device)).cpu()
+        @lru_cache(maxsize=3)
+        def unit(n: int) -> Tensor:
+            return planes_to_unit(padded[n], self.device)
 
         for n in range(chunk.start, chunk.end):
-            frame = self.frames[n]
-            if forward and chunk.scene < n < forward_end and frame.to_previous is None:
-                frame.to_previous = flow(n, n - 1)
-            if reverse and n + 1 < backward_end and frame.to_next is None:
-                frame.to_next = flow(n, n + 1)
+            known = self.frames.known(n)
+            if forward and chunk.scene < n < forward_end and known.to_previous is None:
+                known.to_previous = self.net.flow(unit(n), unit(n - 1)).cpu()
+            if reverse and n + 1 < backward_end and known.to_next is None:
+                known.to_next = self.net.flow(unit(n), unit(n + 1)).cpu()
 
     def _upscale_tile(
         self, chunk: Chunk, tile: Tile, plan: Plan, padded: Padded, before: States, after: States
@@ -213,19 +206,19 @@ class ChunkRunner:
         net, h = self.net, padded[chunk.start].shape[-2]
         length = None if chunk.scene_end is None else chunk.scene_end - chunk.scene
         first = min(padded)
-        lr = [tile.crop(padded[n]).to(self.device) for n in sorted(padded)]
+        lr = [planes_to_unit(tile.crop(padded[n]), self.device) for n in sorted(padded)]
         encoded: list[Features] = [
             net.encode(lr, n - first, number=n - chunk.scene, length=length) for n in range(chunk.start, chunk.end)
         ]
-        seen = [self.frames[n] for n in range(chunk.start, chunk.end)]
+        seen = [self.frames.known(n) for n in range(chunk.start, chunk.end)]
 
         def crop(x: Tensor | None) -> Tensor | None:
             return None if x is None else tile.crop(x).to(self.device)
 
         return Window(
             lr=lr[chunk.start - first : chunk.end - first],
-            to_next=[crop(frame.to_next) for frame in seen],
-            to_previous=[crop(frame.to_previous) for frame in seen],
+            to_next=[crop(known.to_next) for known in seen],
+            to_previous=[crop(known.to_previous) for known in seen],
             encoded=encoded,
             keep=len(chunk),
             states={

@@ -9,8 +9,8 @@ which reverse branches enter its windows (exact.py).
 
 from collections import deque
 from collections.abc import Callable, Iterator, MutableMapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -19,21 +19,28 @@ from vsrcli.engine.chunk import Chunk, ChunkRunner, Frames, States
 from vsrcli.engine.colours import keep_colours
 from vsrcli.engine.exact import entry_name, sweeps
 from vsrcli.engine.plan import Plan
+from vsrcli.engine.retry import with_room
 from vsrcli.engine.scenes import SceneDetector
 from vsrcli.engine.watch import DetailWatch, all_finite
-from vsrcli.errors import OutOfMemoryError, WeightsError
-from vsrcli.nets.recurrent import RecurrentNet, State, state_names
+from vsrcli.errors import WeightsError
+from vsrcli.frame import Frame
+from vsrcli.levels import picture_tensor, picture_to_unit, unit_to_picture
+from vsrcli.nets.recurrent import Branch, RecurrentNet, State, state_names
 
 Store = MutableMapping[str, State]
-"""Tensors by name: a dict, or what keeps them elsewhere than in memory."""
+"""States by name: a dict, or what keeps them elsewhere than in memory."""
+
+FrameStore = MutableMapping[int, Frame]
+"""Frames by number: a dict, or what keeps them elsewhere than in memory."""
 
 
 @dataclass
 class Engine:
     """Runs `net` (already placed on `device`) over one video.
 
-    `push(frame)` and `flush()` take and give frames (3, h, w) in [0, 1] (not clamped at the output); both return an
-    iterator that must be used up before the next call. `say` receives a line when something is changed to go on.
+    `push(frame)` takes LR frames, whose numbers rise by one from `next_pushed`. It and `flush()` give HR frames, each
+    with the number, times and bit depth of its LR frame; both return an iterator that must be used up before the next
+    call. Float tensors go in and out by tensors.py. `say` receives a line when something is changed to go on.
 
     The exact way keeps a scene's frames in `frame_store` and the states that it has swept for in `state_store`, until
     they are used; what a run before has left in the latter is not swept for again. `swept` hears how many frames of how
@@ -45,12 +52,12 @@ class Engine:
     device: torch.device
     detector: SceneDetector | None = field(default_factory=SceneDetector)
     say: Callable[[str], None] = lambda line: None
-    frame_store: Store = field(default_factory=dict)
+    frame_store: FrameStore = field(default_factory=dict)
     state_store: Store = field(default_factory=dict)
     swept: Callable[[int, int, int], None] = lambda done, total, scene_end: None
 
     def __post_init__(self) -> None:
-        self._frames = Frames(self.frame_store if self.plan.exact else None)
+        self._frames = Frames(self.frame_store if self.plan.exact else {})
         self._runner = ChunkRunner(self.net, self._frames, self.device)
         self._pushed = 0
         self._next = 0
@@ -66,16 +73,23 @@ class Engine:
         """The number of the next frame that will come out."""
         return self._next
 
-    def push(self, frame: Tensor) -> Iterator[Tensor]:
-        """Take one LR frame; the HR frames that are ready now."""
-        if self.detector and self.detector.is_cut(frame):
+    @property
+    def next_pushed(self) -> int:
+        """The number that the next frame to be pushed must have."""
+        return self._pushed
+
+    def push(self, frame: Frame) -> Iterator[Frame]:
+        """Take one LR frame and return the HR frames that are ready now. Raises ValueError for another number."""
+        if frame.number != self._pushed:
+            raise ValueError(f"frame {frame.number} was pushed where {self._pushed} is next")
+        if self.detector and self.detector.is_cut(picture_to_unit(frame.data)):
             self._cuts.append(self._pushed)
-        self._frames.add(self._pushed, frame)
+        self._frames.add(frame)
         self._pushed += 1
         return self._ready(ended=False)
 
-    def flush(self) -> Iterator[Tensor]:
-        """The video has ended: the HR frames that remain."""
+    def flush(self) -> Iterator[Frame]:
+        """Return the HR frames that remain: the video has ended."""
         return self._ready(ended=True)
 
     def checkpoint(self) -> dict[str, Tensor]:
@@ -83,7 +97,7 @@ class Engine:
         saved = {"next": torch.tensor(self._next), "scene": torch.tensor(self._scene)}
         saved["watch"] = self._watch.checkpoint()
         for number in range(max(0, self._next - self._past), self._next):
-            saved[f"frame.{number}"] = self._frames.lr(number).cpu().contiguous()
+            saved[f"frame.{number}"] = picture_tensor(self._frames[number].data)
         for branch, state in self._states.items():
             for i, tensor in enumerate(state):
                 saved[f"state.{branch}.{i}"] = tensor.cpu().contiguous()
@@ -92,10 +106,10 @@ class Engine:
     def restore(self, saved: dict[str, Tensor]) -> None:
         """Continue from a checkpoint; the next frame to push is the checkpoint's `next`."""
         for name in sorted((k for k in saved if k.startswith("frame.")), key=lambda k: int(k[6:])):
-            frame = saved[name]
+            frame = Frame(int(name[6:]), saved[name].numpy())  # an HR frame was made of it already: its time is gone
             if self.detector:
-                self.detector.is_cut(frame)
-            self._frames.add(int(name[6:]), frame)
+                self.detector.is_cut(picture_to_unit(frame.data))
+            self._frames.add(frame)
         self._pushed = self._next = int(saved["next"])
         self._scene = int(saved["scene"])
         self._watch.restore(saved["watch"])
@@ -116,7 +130,7 @@ class Engine:
         """The names of all branches' states."""
         return [name for branch in self.net.branches for name in state_names(branch)]
 
-    def _ready(self, *, ended: bool) -> Iterator[Tensor]:
+    def _ready(self, *, ended: bool) -> Iterator[Frame]:
         while self._next < self._pushed:
             if self._cuts and self._cuts[0] == self._next:
                 self._scene, self._states = self._cuts.popleft(), {}
@@ -151,32 +165,38 @@ class Engine:
         end = stop + ahead if scene_end is None else min(stop + ahead, scene_end)
         return Chunk(start, stop, end, self._scene, scene_end)
 
-    def _upscale(self, chunk: Chunk) -> Iterator[Tensor]:
+    def _upscale(self, chunk: Chunk) -> Iterator[Frame]:
         """The chunk's HR frames. Short of memory, goes on with smaller tiles where it was; where half precision
         overflows, in float32 to the chunk's end, which depends on the chunk alone and so is the same after a restart.
         """
-        done, fast = 0, self.net.compute_dtype
+        fast = self.net.compute_dtype
+        yield from with_room(partial(self._attempt, chunk), self._make_room)
+        self._set_precision(fast)
+
+    def _attempt(self, chunk: Chunk, done: int) -> Iterator[Frame]:
+        """The chunk's HR frames but the first `done`, until memory runs out; the states after it are kept."""
         while True:
             after: States = {}
-            with surviving_out_of_memory():
-                for i, hr in enumerate(self._runner.upscale(chunk, self.plan, self._entering(chunk), after)):
-                    if i < done:
-                        continue
-                    if not all_finite((hr,)):
-                        break
-                    lr = self._frames.lr(chunk.start + i)  # in the exact way from disk
-                    if self.plan.keep_colours:
-                        hr = keep_colours(hr, lr.to(hr.device))
-                    self._look_at(chunk, chunk.start + i, lr, hr)
-                    done += 1
-                    yield hr
-                if done == len(chunk) and all_finite(*after.values()):
-                    self._states = after
-                    self._set_precision(fast)
-                    return
-                self._make_precise(chunk.start + done)
-                continue
-            self._make_room()
+            for i, hr in enumerate(self._runner.upscale(chunk, self.plan, self._entering(chunk), after)):
+                if i < done:
+                    continue
+                if not all_finite((hr,)):
+                    break
+                made = self._finished(chunk, self._frames[chunk.start + i], hr)  # in the exact way from disk
+                done += 1
+                yield made
+            if done == len(chunk) and all_finite(*after.values()):
+                self._states = after
+                return
+            self._make_precise(chunk.start + done)
+
+    def _finished(self, chunk: Chunk, frame: Frame, hr: Tensor) -> Frame:
+        """The HR frame of an LR frame as it leaves the engine, of what the net has made."""
+        lr = picture_to_unit(frame.data, hr.device)
+        if self.plan.keep_colours:
+            hr = keep_colours(hr, lr)
+        self._look_at(chunk, frame.number, lr, hr)
+        return replace(frame, data=unit_to_picture(hr, frame.bit_depth))
 
     def _make_precise(self, number: int) -> None:
         """Go over to float32 because frame `number`, or the state after it, is not finite. Raises WeightsError if all
@@ -216,21 +236,21 @@ class Engine:
         total, done, fast = sum(len(chunk) for _, chunk, _ in steps), 0, self.net.compute_dtype
         for branch, chunk, entered in steps:
             self.swept(done, total, scene_end)
-            while entry_name(branch.name, entered) not in self.state_store:
-                with surviving_out_of_memory():
-                    states = self._runner.sweep(chunk, self.plan, self._entering(chunk), branch)
-                    if not all_finite(*states.values()):
-                        self._make_precise(chunk.start)
-                        continue
+            if entry_name(branch.name, entered) not in self.state_store:
+                for states in with_room(partial(self._swept, chunk, branch), self._make_room):
                     for name in sorted(states, reverse=True):  # the branch's own, which says that all is there, last
                         self.state_store[entry_name(name, entered)] = states[name]
-                    break
-                self._make_room()
             self._set_precision(fast)
             done += len(chunk)
         if total:
             self.swept(total, total, scene_end)
         self._swept_to = scene_end
+
+    def _swept(self, chunk: Chunk, branch: Branch, done: int) -> Iterator[States]:
+        """Yield the states in which a branch leaves a chunk, once (`done` is 0), or fail where memory runs out."""
+        while not all_finite(*(states := self._runner.sweep(chunk, self.plan, self._entering(chunk), branch)).values()):
+            self._make_precise(chunk.start)
+        yield states
 
     def _entering(self, chunk: Chunk) -> States:
         """The states in which branches enter a chunk: those carried on from the one before, and those swept for."""
@@ -241,30 +261,8 @@ class Engine:
         return states
 
     def _make_room(self) -> None:
-        """Go over to smaller tiles, when nothing holds what the failed step had made. Raises OutOfMemoryError if none
-        are smaller."""
+        """Go over to smaller tiles. Raises OutOfMemoryError if none are smaller."""
         self.plan = self.plan.smaller(*self._frames.size)
         self.say(f"out of memory: going on with tiles of {self.plan.tile[0]}x{self.plan.tile[1]}")  # type: ignore[index]
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-
-
-@contextmanager
-def surviving_out_of_memory() -> Iterator[None]:
-    """Go on after the block if memory ran out in it, with nothing that it had made still held."""
-    try:
-        yield
-    except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception of torch or Python says that memory ran out."""
-    if isinstance(error, OutOfMemoryError):
-        return False
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    # CPU allocators; MPS, and CUDA outside PyTorch's allocator; cuDNN and cuBLAS
-    signs = ("not enough memory", "can't allocate memory", "out of memory", "ALLOC_FAILED")
-    return any(sign in str(error) for sign in signs)

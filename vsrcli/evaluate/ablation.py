@@ -16,6 +16,7 @@ from vsrcli.errors import UsageError
 from vsrcli.evaluate.evaluation import OnFrame, Setting
 from vsrcli.evaluate.material import Pair, pairs
 from vsrcli.evaluate.methods import EngineRunner
+from vsrcli.levels import to_unit
 from vsrcli.nets.horizon import Horizon
 from vsrcli.nets.iconvsr import IconVSR
 from vsrcli.nets.recurrent import RecurrentNet
@@ -168,7 +169,7 @@ def _placed(net: RecurrentNet, device: torch.device, dtype: torch.dtype) -> Recu
 
 
 def _planes(levels: Tensor, channels: Channels) -> Tensor:
-    return planes(levels.float() / 255, channels)
+    return planes(to_unit(levels), channels)
 
 
 def _row(choice: Choice, total: _Sum, reference: _Sum) -> dict[str, Value]:

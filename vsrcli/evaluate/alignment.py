@@ -7,7 +7,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from vsrcli.media.decode import Frame, decode
+from vsrcli.frame import Frame
+from vsrcli.media.decode import decode
 from vsrcli.media.info import VideoInfo
 
 
@@ -35,7 +36,7 @@ def aligned(infos: Sequence[VideoInfo], *, start: float = 0.0) -> Iterator[Momen
     lead = master(infos)
     rows = _by_number(infos, lead, start) if any(info.images for info in infos) else _by_time(infos, lead, start)
     for seconds, frames in rows:
-        shown = [upright(f.rgb, info) for f, info in zip(frames, infos, strict=True)]
+        shown = [upright(f.data, info) for f, info in zip(frames, infos, strict=True)]
         yield Moment(seconds, frames[lead].pts, frames[lead].duration, shown)
 
 

@@ -14,6 +14,8 @@ from vsrcli.compare import Mode, Zoom, same_size, side_by_side
 from vsrcli.errors import OutputError, UsageError
 from vsrcli.evaluate.alignment import aligned, master
 from vsrcli.files import write_whole
+from vsrcli.frame import Frame
+from vsrcli.levels import picture_to_unit
 from vsrcli.media.assemble import assemble
 from vsrcli.media.codecs import EncodeSettings, choose_settings
 from vsrcli.media.encode import SegmentWriter
@@ -120,7 +122,7 @@ def film(
             if writer is None:
                 shown, settings = _output(lead, output, picture)
                 writer = stack.enter_context(SegmentWriter(segment, shown, settings))
-            writer.write(picture, moment.pts, moment.duration)
+            writer.write(Frame(len(stamps), picture, moment.pts, moment.duration))
             stamps.append(moment.pts)
             if reference and quality:
                 quality.add(frames, moment.frames[-1])
@@ -164,4 +166,4 @@ def _matched(frame: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _luma(frame: np.ndarray) -> torch.Tensor:
-    return planes(torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1).float() / 255)
+    return planes(picture_to_unit(frame))

@@ -7,11 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from vsrcli.errors import InputError, UsageError
+from vsrcli.levels import picture_to_unit, to_levels, unit_to_picture
 from vsrcli.media.compress import compressed
 from vsrcli.media.decode import decode
 from vsrcli.media.images import read_image
@@ -62,9 +61,9 @@ def pairs(
     if crf is None:
         yield from plain()
         return
-    pictures = compressed((to_picture(to_levels(pair.lr)) for pair in plain()), "libx264", {"crf": str(crf)})
+    pictures = compressed((unit_to_picture(pair.lr) for pair in plain()), "libx264", {"crf": str(crf)})
     for pair, picture in zip(plain(), pictures, strict=True):
-        yield replace(pair, lr=_to_tensor(picture))
+        yield replace(pair, lr=picture_to_unit(picture))
 
 
 def _pairs(clip: Clip, degradation: Degradation, scale: int, limit: int | None) -> Iterator[Pair]:
@@ -84,16 +83,6 @@ def _pairs(clip: Clip, degradation: Degradation, scale: int, limit: int | None) 
         yield Pair(name, to_levels(hr), degrade(hr, scale))
 
 
-def to_levels(frames: Tensor) -> Tensor:
-    """[0, 1] -> uint8, clamped and rounded as a written image is."""
-    return (frames * 255).round_().clamp_(0, 255).to(torch.uint8)
-
-
-def to_picture(levels: Tensor) -> np.ndarray:
-    """uint8 (3, h, w) -> (h, w, 3), as images are written."""
-    return np.ascontiguousarray(levels.permute(1, 2, 0).cpu().numpy())
-
-
 def _cut(clip: Clip, hr: Tensor, lr: Tensor, scale: int) -> Tensor:
     height, width = (side * scale for side in lr.shape[-2:])
     spare = (hr.shape[-2] - height, hr.shape[-1] - width)
@@ -108,16 +97,10 @@ def _frames(clip: Clip) -> Iterator[tuple[str, Tensor]]:
         yield from _images(clip.hr)
         return
     for frame in decode(probe(clip.hr[0])):
-        yield f"{frame.number + 1:08d}", _to_tensor(frame.rgb)
+        yield f"{frame.number + 1:08d}", picture_to_unit(frame.data)
 
 
 def _images(paths: Sequence[Path]) -> Iterator[tuple[str, Tensor]]:
     info = probe(paths[0])
     for path in paths:
-        yield path.stem, _to_tensor(read_image(path, info))
-
-
-def _to_tensor(rgb: np.ndarray) -> Tensor:
-    """(h, w, 3) uint8 or uint16 -> (3, h, w) float32 in [0, 1]."""
-    largest = 65535.0 if rgb.dtype == np.uint16 else 255.0
-    return torch.from_numpy(rgb.astype(np.float32)).permute(2, 0, 1).contiguous().div_(largest)
+        yield path.stem, picture_to_unit(read_image(path, info))

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from vsrcli.errors import InputError, OutputError, UsageError, VsrError
-from vsrcli.evaluate.material import Pair, to_picture
+from vsrcli.evaluate.material import Pair
 from vsrcli.evaluate.methods import Method, Runner
+from vsrcli.levels import planes_to_picture, to_unit
 from vsrcli.media.images import write_png
 from vsrcli.quality.colour import colour_shift
 from vsrcli.quality.lines import invented_lines, line_energy, lines
@@ -153,14 +154,14 @@ class _Pass:
         between: Motion | None = None
         own: dict[str, float] = {}
         if m.flow is not None and last is not None:
-            two = _unit(last)[None], _unit(hr)[None]
+            two = to_unit(last)[None], to_unit(hr)[None]
             between = motion(*two, m.flow)
             own = {f"truth_{key}": value for key, value in _steadiness(*two, between).items()}
         if self._scratch is not None:
             path = self._scratch / "truth" / f"{pair.name}.png"
             self._truth_files.append(_write(path, hr))
         lr = pair.lr.to(m.device) if m.colour else None
-        return _Truth(pair.name, hr, lr, planes(_unit(hr), m.channels), between, own)
+        return _Truth(pair.name, hr, lr, planes(to_unit(hr), m.channels), between, own)
 
     def _take(self, name: str, out: Tensor) -> None:
         """A method's next frame: scored, written, and kept until the one after it."""
@@ -180,18 +181,18 @@ class _Pass:
 
     def _figures(self, name: str, out: Tensor, truth: _Truth) -> dict[str, float]:
         m = self._measures
-        a, b = planes(_unit(out), m.channels), truth.planes
+        a, b = planes(to_unit(out), m.channels), truth.planes
         figures = {"psnr": float(psnr(a, b)), "ssim": float(ssim(a, b)), "mse": float(mse(a, b))}
         if m.flow is not None and truth.motion is not None and name in self._previous:
-            two = _unit(self._previous[name])[None], _unit(out)[None]
+            two = to_unit(self._previous[name])[None], to_unit(out)[None]
             figures |= _steadiness(*two, truth.motion) | truth.own
             figures["tof"] = float(tof(*two, truth.motion, m.flow))
         if m.lpips is not None:
-            figures["lpips"] = m.lpips(_unit(out), _unit(truth.hr))
+            figures["lpips"] = m.lpips(to_unit(out), to_unit(truth.hr))
         if truth.lr is not None:
-            figures |= zip(COLOUR_KEYS, colour_shift(_unit(out), truth.lr).tolist(), strict=True)
+            figures |= zip(COLOUR_KEYS, colour_shift(to_unit(out), truth.lr).tolist(), strict=True)
         if m.lines:
-            figures |= _lines(_unit(out)[None], _unit(truth.hr)[None])
+            figures |= _lines(to_unit(out)[None], to_unit(truth.hr)[None])
         return figures
 
     def _forget(self) -> None:
@@ -255,14 +256,10 @@ def _lines(frame: Tensor, truth: Tensor) -> dict[str, float]:
     }
 
 
-def _unit(levels: Tensor) -> Tensor:
-    return levels.float() / 255
-
-
 def _write(path: Path, levels: Tensor) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot write {path.parent}: {error.strerror}") from None
-    write_png(path, to_picture(levels))
+    write_png(path, planes_to_picture(levels))
     return path

@@ -11,7 +11,8 @@ from torch import Tensor
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import Plan
 from vsrcli.engine.scenes import SceneDetector
-from vsrcli.evaluate.material import to_levels
+from vsrcli.engine.tensors import TensorEngine
+from vsrcli.levels import to_levels
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.quality.degrade import imresize
 
@@ -102,7 +103,7 @@ class EngineRunner(Runner):
 
     def __init__(self, engine: Engine) -> None:
         super().__init__()
-        self.engine = engine
+        self.engine = TensorEngine(engine, bit_depth=8)
 
     def push(self, lr: Tensor) -> Iterator[Tensor]:
         """One frame to the engine."""
@@ -119,9 +120,7 @@ class EngineRunner(Runner):
         while True:
             began = time.perf_counter()
             hr = next(ready, None)
-            if self.engine.device.type == "cuda":
-                torch.cuda.synchronize(self.engine.device)
             self.seconds += time.perf_counter() - began
             if hr is None:
                 return
-            yield to_levels(hr)
+            yield hr

@@ -10,15 +10,15 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from vsrcli.errors import InputError
+from vsrcli.frame import Frame
 from vsrcli.media.colour import is_transparent, to_rgb
 from vsrcli.media.deinterlace import Deinterlace, deinterlaced
-from vsrcli.media.frame import Frame
 from vsrcli.media.images import read_image
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.probe import decode_packet, open_video, tagged_duration
 from vsrcli.media.timestamps import Timed, stamp
 
-__all__ = ["Deinterlace", "Frame", "decode"]
+__all__ = ["Deinterlace", "decode"]
 
 Warn = Callable[[str], None]
 ALPHA_LOST = "transparency is not kept: all of the output is opaque"
@@ -70,7 +70,8 @@ def decode(
         if changed and not resized:
             resized = True
             warn(f"the size changes to {picture.width}x{picture.height}: scaled to {size[0]}x{size[1]} from there on")
-        yield Frame(number - 1, timed.pts, timed.duration, to_rgb(picture, colour, size=size if changed else None))
+        data = to_rgb(picture, colour, size=size if changed else None)
+        yield Frame(number - 1, data, timed.pts, timed.duration)
 
 
 def _images(info: VideoInfo, first: Fraction | None, last: Fraction | None, skip: int, warn: Warn) -> Iterator[Frame]:
@@ -79,7 +80,7 @@ def _images(info: VideoInfo, first: Fraction | None, last: Fraction | None, skip
         pts for pts in range(len(info.images)) if (first is None or pts >= first) and (last is None or pts < last)
     ]
     for number, pts in enumerate(chosen[skip:], skip):
-        yield Frame(number, pts, 1, read_image(info.images[pts], info, look=look))
+        yield Frame(number, read_image(info.images[pts], info, look=look), pts, 1)
 
 
 def _transparency_watch(warn: Warn) -> Callable[[av.VideoFrame], None]:

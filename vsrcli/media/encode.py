@@ -7,11 +7,11 @@ from pathlib import Path
 from types import TracebackType
 
 import av
-import numpy as np
 from av.codec.context import Flags
 from av.error import FFmpegError
 
 from vsrcli.errors import OutputError
+from vsrcli.frame import Frame
 from vsrcli.media.codecs import EncodeSettings, encoder_options
 from vsrcli.media.colour import from_rgb
 from vsrcli.media.containers import url
@@ -63,19 +63,20 @@ class SegmentWriter:
         context.flags |= Flags.global_header | Flags.frame_duration
         return stream
 
-    def write(self, rgb: np.ndarray, pts: int, duration: int) -> None:
-        """Encode one frame: `rgb` (h, w, 3) uint8 or uint16, `pts` and `duration` in the source's time base.
+    def write(self, frame: Frame) -> None:
+        """Encode one frame of levels. A picture of another size than the settings' is scaled to it.
 
-        A picture of another size than the settings' is scaled to it. Raises `OutputError` if it cannot be written.
+        Raises `OutputError` if it cannot be written.
         """
         settings = self._settings
         size = (settings.width, settings.height)
         matrix = self._info.colour.matrix_for_conversion(self._info.height)
         colour = replace(self._colour, matrix=self._colour.matrix if self._colour.matrix != 2 else matrix)
-        frame = from_rgb(rgb, pix_fmt=settings.pix_fmt, colour=colour, size=None if rgb.shape[1::-1] == size else size)
-        frame.pts, frame.duration, frame.time_base = pts, duration, self._info.time_base
+        scaled = None if (frame.width, frame.height) == size else size
+        picture = from_rgb(frame.data, pix_fmt=settings.pix_fmt, colour=colour, size=scaled)
+        picture.pts, picture.duration, picture.time_base = frame.pts, frame.duration, self._info.time_base
         self._frames += 1
-        self._encode(frame)
+        self._encode(picture)
 
     def close(self) -> None:
         """Flush the encoder and finish the file, which is complete then."""

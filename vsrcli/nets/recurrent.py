@@ -177,12 +177,17 @@ class RecurrentNet(nn.Module):
 def pad_frame(frame: Tensor, multiple: int, min_size: int) -> Tensor:
     """Pad (n, c, h, w) at the right and bottom to `multiple` and at least `min_size`, by reflection where it can."""
     h, w = frame.shape[-2:]
-    pad_h = max(-h % multiple, -(-min_size // multiple) * multiple - h)
-    pad_w = max(-w % multiple, -(-min_size // multiple) * multiple - w)
+    pad_h, pad_w = padding(h, w, multiple, min_size)
     if not (pad_h or pad_w):
         return frame
     mode = "reflect" if pad_h < h and pad_w < w else "replicate"
     return nn.functional.pad(frame, (0, pad_w, 0, pad_h), mode=mode)
+
+
+def padding(h: int, w: int, multiple: int, min_size: int) -> tuple[int, int]:
+    """Return how many rows and columns bring (h, w) to the next `multiple` and at least to `min_size`."""
+    least = -(-min_size // multiple) * multiple
+    return max(-h % multiple, least - h), max(-w % multiple, least - w)
 
 
 def upsample_window(net: RecurrentNet, window: Window) -> Iterator[Tensor]:

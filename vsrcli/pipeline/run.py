@@ -19,7 +19,7 @@ from vsrcli.pipeline.places import job_folder
 from vsrcli.pipeline.sinks import Placing
 from vsrcli.pipeline.stages import Encoder, Pipe, decode_stage, upscale_stage
 from vsrcli.pipeline.task import Task
-from vsrcli.pipeline.tensor_folder import TensorFolder
+from vsrcli.pipeline.tensor_folder import FrameFolder, TensorFolder
 from vsrcli.pipeline.workfolder import FRAMES_NAME, STATES_NAME
 
 
@@ -115,7 +115,7 @@ def output_tags(task: Task) -> dict[str, str]:
 
 def _make_segments(task: Task, job: Job, on_event: OnEvent, warn: Callable[[str], None]) -> None:
     """Decode, upscale and encode what is not yet in finished segments."""
-    frame_store = TensorFolder(job.folder / FRAMES_NAME, durable=False)
+    frame_store = FrameFolder(job.folder / FRAMES_NAME)
 
     def swept(done: int, total: int, scene_end: int) -> None:
         if encoder.error is not None:

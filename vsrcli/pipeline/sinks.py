@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from vsrcli.errors import OutputError, UsageError
 from vsrcli.files import free_names, settle
+from vsrcli.frame import Frame
 from vsrcli.media.assemble import assemble
 from vsrcli.media.codecs import EncodeSettings, choose_settings
 from vsrcli.media.containers import CONTAINERS, check_container
@@ -25,8 +24,8 @@ from vsrcli.pipeline.job import Segment
 class Writer(Protocol):
     """Takes the frames of one segment."""
 
-    def write(self, rgb: np.ndarray, pts: int, duration: int) -> None:
-        """One frame (h, w, 3), uint8 or uint16."""
+    def write(self, frame: Frame) -> None:
+        """Take one frame of levels."""
 
     def close(self) -> None:
         """The segment is complete."""
@@ -58,8 +57,8 @@ class Sink(Protocol):
     def settings(self) -> dict[str, object]:
         """What shapes the encoded frames, for the job's record."""
 
-    def writer(self, path: Path, first: int) -> Writer:
-        """A writer for the segment at `path`, whose first frame has the number `first`."""
+    def writer(self, path: Path) -> Writer:
+        """Return a writer for the segment at `path`."""
 
     def finish(
         self, segments: Sequence[Segment], tags: Mapping[str, str], warn: Callable[[str], None], placing: "Placing"
@@ -92,7 +91,7 @@ class VideoSink:
         e = self.encode
         return {"codec": e.codec, "crf": e.crf, "preset": e.preset, "pix_fmt": e.pix_fmt, "size": [e.width, e.height]}
 
-    def writer(self, path: Path, first: int) -> Writer:
+    def writer(self, path: Path) -> Writer:
         """An encoder."""
         return SegmentWriter(path, self.info, self.encode)
 
@@ -148,9 +147,9 @@ class ImageSink:
         """The pattern and size."""
         return {"images": self.output.name, "size": list(self.size)}
 
-    def writer(self, path: Path, first: int) -> Writer:
+    def writer(self, path: Path) -> Writer:
         """Writes images to the folder `path`."""
-        return _ImageWriter(path, first, self._names, self.size, by_pts=self._by_pts)
+        return _ImageWriter(path, self._names, self.size, by_pts=self._by_pts)
 
     def finish(
         self, segments: Sequence[Segment], tags: Mapping[str, str], warn: Callable[[str], None], placing: "Placing"
@@ -191,17 +190,16 @@ def _images(segment: Segment) -> list[Path]:
 
 
 class _ImageWriter:
-    def __init__(
-        self, folder: Path, first: int, names: Callable[[int], str], size: tuple[int, int], *, by_pts: bool
-    ) -> None:
+    def __init__(self, folder: Path, names: Callable[[int], str], size: tuple[int, int], *, by_pts: bool) -> None:
         if folder.exists():  # what a run that was killed has left, half-written images among it
             shutil.rmtree(folder)
         folder.mkdir()
-        self._folder, self._number, self._names, self._size, self._by_pts = folder, first, names, size, by_pts
+        self._folder, self._names, self._size, self._by_pts = folder, names, size, by_pts
 
-    def write(self, rgb: np.ndarray, pts: int, duration: int) -> None:
-        write_image(self._folder / self._names(pts if self._by_pts else self._number), rgb, size=self._size)
-        self._number += 1
+    def write(self, frame: Frame) -> None:
+        write_image(
+            self._folder / self._names(frame.pts if self._by_pts else frame.number), frame.data, size=self._size
+        )
 
     def close(self) -> None:
         pass

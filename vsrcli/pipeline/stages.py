@@ -7,11 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from vsrcli.engine.engine import Engine
+from vsrcli.frame import Frame
 from vsrcli.media.decode import decode
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.job import Job
@@ -20,14 +19,13 @@ from vsrcli.pipeline.task import Task
 
 
 @dataclass(frozen=True)
-class Made:
-    """An HR frame on its way to the encoder; where a segment begins, with the state from which to go on there."""
+class Border:
+    """On its way to the encoder before a segment's first frame: the segment before it ends, and may be counted.
 
-    number: int
-    rgb: np.ndarray
-    pts: int
-    duration: int
-    state: dict[str, Tensor] | None
+    `state` is the engine's, from which to go on there.
+    """
+
+    state: dict[str, Tensor]
 
 
 class Pipe:
@@ -67,12 +65,11 @@ class Pipe:
 
 
 def decode_stage(task: Task, first: int, out: Pipe, warn: Callable[[str], None]) -> None:
-    """Thread: frames from number `first` on, as (rgb, pts, duration)."""
+    """Thread: put the source's frames from number `first` on."""
     o = task.options
     try:
-        frames = decode(task.info, start=o.start, end=o.end, deinterlace=o.deinterlace, skip=first, warn=warn)
-        for frame in frames:
-            if not out.put((frame.rgb, frame.pts, frame.duration)):
+        for frame in decode(task.info, start=o.start, end=o.end, deinterlace=o.deinterlace, skip=first, warn=warn):
+            if not out.put(frame):
                 return
         out.put(None)
     except BaseException as error:
@@ -80,32 +77,29 @@ def decode_stage(task: Task, first: int, out: Pipe, warn: Callable[[str], None])
 
 
 def upscale_stage(engine: Engine, decoded: Pipe, made: Pipe, done: int, segment_frames: int) -> int:
-    """Main thread: push LR frames, pass on HR frames numbered `done` and later. Returns the frames there are in all."""
-    waiting: dict[int, tuple[int, int, bool]] = {}  # pts, duration, whether the frame has more than 8 bits
-    number = pushed = engine.next_frame
+    """Main thread: push LR frames, pass on HR frames numbered `done` and later, and borders of segments.
+
+    Returns the number of frames that there are in all.
+    """
     state = engine.checkpoint()
 
-    def pass_on(ready: Iterator[Tensor]) -> None:
-        nonlocal number, state
-        for hr in ready:
-            border = number % segment_frames == 0
+    def pass_on(ready: Iterator[Frame]) -> None:
+        nonlocal state
+        for frame in ready:
+            border = frame.number % segment_frames == 0
             # windows end where segments do; a scene taken whole does not, and is begun again from its start
-            if engine.next_frame == number and (border or engine.plan.window is None):
+            if engine.next_frame == frame.number and (border or engine.plan.window is None):
                 state = engine.checkpoint()
-            pts, duration, deep = waiting.pop(number)
-            if number >= done:
-                rgb = to_rgb_array(hr, deep=deep)
-                if not made.put(Made(number, rgb, pts, duration, state if border else None)):
-                    return
-            number += 1
+            if frame.number < done:
+                continue
+            if (border and not made.put(Border(state))) or not made.put(frame):
+                return
 
-    for rgb, pts, duration in decoded:
-        waiting[pushed] = (pts, duration, rgb.dtype == np.uint16)
-        pushed += 1
-        pass_on(engine.push(to_tensor(rgb)))
+    for frame in decoded:
+        pass_on(engine.push(frame))
     if not decoded.stopped:
         pass_on(engine.flush())
-    return pushed
+    return engine.next_pushed
 
 
 class Encoder(threading.Thread):
@@ -123,11 +117,12 @@ class Encoder(threading.Thread):
         """Until the last frame, an error, or the stop of all."""
         try:
             for frame in self._made:
-                if frame.state is not None:
+                if isinstance(frame, Border):
                     self._finish(frame.state, last=False)
+                    continue
                 if self._writer is None:
-                    self._writer = self._task.sink.writer(self._job.segment_path(len(self._job.segments)), frame.number)
-                self._writer.write(frame.rgb, frame.pts, frame.duration)
+                    self._writer = self._task.sink.writer(self._job.segment_path(len(self._job.segments)))
+                self._writer.write(frame)
                 self._pts.append(frame.pts)
                 self._on_event(Event("frame", done=frame.number + 1, total=self._task.frames))
             if not self._stop_all.is_set():
@@ -145,17 +140,3 @@ class Encoder(threading.Thread):
             self._writer.close()
             self._job.commit(len(self._job.segments), self._pts, last=last, state=state)
         self._writer, self._pts = None, []
-
-
-def to_tensor(rgb: np.ndarray) -> Tensor:
-    """(h, w, 3) uint8 or uint16 -> (3, h, w) float32 in [0, 1]."""
-    largest = 65535.0 if rgb.dtype == np.uint16 else 255.0
-    return torch.from_numpy(rgb.astype(np.float32)).permute(2, 0, 1).contiguous().div_(largest)
-
-
-def to_rgb_array(hr: Tensor, *, deep: bool) -> np.ndarray:
-    """(3, h, w) -> (h, w, 3) uint8, or uint16 for deep sources, rounded and clamped."""
-    x = hr.clamp(0, 1).permute(1, 2, 0)
-    if deep:
-        return (x * 65535.0).round().to(torch.int32).cpu().numpy().astype(np.uint16)
-    return np.ascontiguousarray((x * 255.0).round().to(torch.uint8).cpu().numpy())

@@ -21,7 +21,7 @@ from vsrcli.pipeline.options import Options, make_plan, output_size
 from vsrcli.pipeline.picking import pick_model
 from vsrcli.pipeline.places import default_output, job_folder
 from vsrcli.pipeline.shortage import shortages
-from vsrcli.pipeline.sinks import Sink, VideoSink, is_image_output, is_pattern, make_sink
+from vsrcli.pipeline.sinks import Sink, is_image_output, is_pattern, make_sink
 from vsrcli.pipeline.workfolder import JOB_NAME, read_mark
 from vsrcli.zoo import LoadedModel
 
@@ -40,10 +40,14 @@ class Task:
     dtype: torch.dtype
     plan: Plan
     sink: Sink
-    size: tuple[int, int]
     warnings: list[str] = field(default_factory=list)
     picked: str | None = None
     """Why this model was picked; None where the caller named it."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the output as coded; some pixel formats need even ones."""
+        return self.sink.size
 
     @property
     def memory(self) -> int:
@@ -122,8 +126,6 @@ def prepare(source: Path, output: Path | None, options: Options, on_event: OnEve
     sink = make_sink(
         output, info, size, codec=o.codec, crf=o.crf, preset=o.preset, pix_fmt=o.pix_fmt, span=(o.start, o.end)
     )
-    if isinstance(sink, VideoSink):
-        size = (sink.encode.width, sink.encode.height)  # some pixel formats need even ones
     place(model.net, device, dtype)
     plan = make_plan(options, model.net, info.height, info.width, device, dtype, frames=frames_wanted(info, options))
     warnings = [*([picked.lacking] if picked.lacking else []), *sink.warnings]
@@ -133,7 +135,7 @@ def prepare(source: Path, output: Path | None, options: Options, on_event: OnEve
         )
     elif info.interlaced and options.deinterlace == "off":
         warnings.append("the source is interlaced: its fields are enlarged woven together, combing and all")
-    task = Task(info, options, model, device, dtype, plan, sink, sink.size, warnings, picked.reason)
+    task = Task(info, options, model, device, dtype, plan, sink, warnings, picked.reason)
     warnings += task.shortages()
     if options.memory is not None and task.memory > parse_size(options.memory):
         warnings.append(f"--memory {options.memory} is too little: this takes about {task.memory / 2**30:.2f} GiB")

@@ -5,11 +5,14 @@ import hashlib
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from vsrcli.errors import OutputError
 from vsrcli.files import write_durably
+from vsrcli.frame import Frame
+from vsrcli.levels import picture_tensor
 from vsrcli.nets.recurrent import State
 from vsrcli.pipeline.workfolder import TENSORS as SUFFIX
 from vsrcli.pipeline.workfolder import clear_inner
@@ -77,3 +80,31 @@ class TensorFolder(MutableMapping[str, State]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+class FrameFolder(MutableMapping[int, Frame]):
+    """Frames by number, in a folder that begins empty. Raises OutputError as `TensorFolder` does."""
+
+    def __init__(self, folder: Path) -> None:
+        self._tensors = TensorFolder(folder, durable=False)
+
+    def remove(self) -> None:
+        """Delete the frames, and the folder if nothing else is in it."""
+        self._tensors.remove()
+
+    def __setitem__(self, number: int, frame: Frame) -> None:
+        rest = torch.tensor([frame.pts, frame.duration, frame.bit_depth])
+        self._tensors[str(number)] = (picture_tensor(frame.data), rest)
+
+    def __getitem__(self, number: int) -> Frame:
+        data, rest = self._tensors[str(number)]
+        return Frame(number, data.numpy(), *rest.tolist())
+
+    def __delitem__(self, number: int) -> None:
+        del self._tensors[str(number)]
+
+    def __iter__(self) -> Iterator[int]:
+        return map(int, self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)

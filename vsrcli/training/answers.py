@@ -15,6 +15,7 @@ from torch import Tensor
 
 from vsrcli.engine.device import pick_device, pick_precision, place
 from vsrcli.errors import UsageError
+from vsrcli.levels import to_unit
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.training.data import Pack, in_turns, lower, write_pack
 
@@ -57,7 +58,7 @@ def add_answers(
 def answer(nets: list[RecurrentNet], hr: Tensor, degradation: str) -> Tensor:
     """The mean of the nets' HR frames for a clip (t, 3, h, w), uint8, once it is degraded; the same shape and type."""
     device = next(nets[0].parameters()).device
-    lr = lower(hr[None].float() / 255, degradation, nets[0].scale).to(device)
+    lr = lower(to_unit(hr)[None], degradation, nets[0].scale).to(device)
     mean = torch.stack([net(lr) for net in nets]).mean(0)[0]
     return (mean.cpu() * 255 + 0.5).clamp(0, 255).to(torch.uint8)
 

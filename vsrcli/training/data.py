@@ -20,6 +20,7 @@ from torch import Tensor
 
 from vsrcli.errors import InputError, UsageError
 from vsrcli.files import replacing
+from vsrcli.levels import to_unit
 from vsrcli.quality import degrade
 from vsrcli.training.pictures import decompress
 from vsrcli.training.real import UNIT, lower_real
@@ -111,7 +112,7 @@ class Sampler:
         clips = [self._clip(generator) for _ in range(self.recipe.batch)]
 
         def stacked(part: str) -> Tensor:
-            return torch.stack([clip[part] for clip in clips]).to(self.device).float() / 255
+            return to_unit(torch.stack([clip[part] for clip in clips]).to(self.device))
 
         hr = stacked("hr")
         lr = stacked("lr") if self.recipe.degradation == "real" else lower(hr, self.recipe.degradation, self.scale)

@@ -2,6 +2,7 @@
 
 import torch
 
+from vsrcli.levels import to_unit
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.quality import degrade, metrics
 from vsrcli.training.data import Pack, Pair, lower
@@ -19,8 +20,8 @@ def validation_pairs(pack: Pack, degradation: str, scale: int) -> list[Pair]:
             if any(side % (UNIT * scale) for side in hr.shape[-2:]):
                 continue
             lr = lower_real(hr, scale, torch.Generator().manual_seed(number))
-        target = degrade.crop_to_multiple(hr[None].float() / 255, scale)
-        given = lr[None].float() / 255 if degradation == "real" and lr is not None else None
+        target = degrade.crop_to_multiple(to_unit(hr)[None], scale)
+        given = to_unit(lr)[None] if degradation == "real" and lr is not None else None
         pairs.append((lower(target, degradation, scale) if given is None else given, target))
     return pairs
 

@@ -1,0 +1,40 @@
+"""Float tensors in and out of the engine, for who has no levels: evaluation, tests, users of the library."""
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor
+
+from vsrcli.engine.engine import Engine
+from vsrcli.frame import Frame
+from vsrcli.levels import planes_to_picture
+
+
+class TensorEngine:
+    """Lets an engine take LR frames (3, h, w) of float32 in [0, 1], and give HR frames (3, s*h, s*w) on the host.
+
+    They are float32, not clamped, or with a `bit_depth` of 8 or 16 levels in uint8 or uint16.
+    """
+
+    def __init__(self, engine: Engine, *, bit_depth: int = 32) -> None:
+        self.engine, self.bit_depth = engine, bit_depth
+
+    def push(self, lr: Tensor) -> Iterator[Tensor]:
+        """Take one frame and return those that are ready now, in an iterator to be used up before the next call."""
+        frame = Frame(self.engine.next_pushed, planes_to_picture(lr.float()), bit_depth=self.bit_depth)
+        return map(_planes, self.engine.push(frame))
+
+    def flush(self) -> Iterator[Tensor]:
+        """Return the frames that remain: the video has ended."""
+        return map(_planes, self.engine.flush())
+
+    def upscale(self, frames: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Yield the HR frames of all that is left of a video."""
+        for lr in frames:
+            yield from self.push(lr)
+        yield from self.flush()
+
+
+def _planes(frame: Frame) -> Tensor:
+    """Return a frame's data as a tensor (3, h, w)."""
+    return torch.from_numpy(frame.data).permute(2, 0, 1)
