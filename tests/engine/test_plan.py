@@ -5,7 +5,17 @@ from dataclasses import replace
 import pytest
 import torch
 
-from vsrcli.engine.plan import WINDOW, Plan, choose_plan, estimate, estimate_disk, estimate_host, parse_size
+from vsrcli.engine.plan import (
+    ENCODER_FRAMES,
+    QUEUED_FRAMES,
+    WINDOW,
+    Plan,
+    choose_plan,
+    estimate,
+    estimate_disk,
+    estimate_host,
+    parse_size,
+)
 from vsrcli.errors import OutOfMemoryError, UsageError
 from vsrcli.nets.basicvsr import BasicVSR
 from vsrcli.nets.horizon import Horizon
@@ -87,8 +97,18 @@ def test_beside_a_gpu_the_machine_must_hold_the_window_s_large_frames(net: Basic
             net, 1080, 1920, Plan(), torch.float16, cuda, 6 << 30, frames=100, host_budget=host_gib << 30
         ).window
 
-    assert (window(64), window(16), window(12)) == (30, 15, 8)
+    assert (window(64), window(16), window(10)) == (30, 15, 8)
     assert window(1) == 30, "where nothing can help, nothing is given up"
+
+
+def test_frames_of_16_bits_wait_in_twice_the_memory(net: BasicVSR) -> None:
+    def needed(plan: Plan, frames: int, bit_depth: int) -> int:
+        return estimate(net, 480, 640, plan, FP32, CPU, frames=frames, bit_depth=bit_depth)
+
+    plan, lr = Plan(window=None), 480 * 640 * 3
+    deeper = [needed(plan, n, 16) - needed(plan, n, 8) for n in (10, 20)]
+    assert deeper[1] - deeper[0] == 10 * 2 * lr  # as they came, and padded
+    assert deeper[0] >= 16 * (QUEUED_FRAMES + ENCODER_FRAMES / 2) * lr
 
 
 def test_a_tile_that_was_asked_for_is_kept(net: BasicVSR) -> None:

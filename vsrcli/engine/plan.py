@@ -21,15 +21,22 @@ STRIP_PIXELS = 16 * 1024
 
 MIN_TILE = 64
 QUEUED_FRAMES = 8
-"""HR frames that wait between the engine and the encoder, at the most."""
+"""LR frames that wait before the engine, at the most, and twice as many HR frames as wait between it and the encoder:
+with those that are made, handed over and encoded they are no more. All wait as levels."""
 ENCODER_FRAMES = 60
 """HR frames (4:2:0) that x264 holds back to look ahead and to reorder, about."""
+ENCODING_BYTES = 36
+"""Of each HR pixel while its colours are converted for the encoder: the most, for full-range sources."""
 
-FRAME_BYTES = 4 * (3 + 4)
-"""Of each LR pixel of a frame that waits: its colours and two flows. On a CPU tiles are views of them."""
+UNIT_BYTES = 3 * 4
+"""Of each pixel of a frame in float32."""
+FLOW_BYTES = 2 * 2 * 4
+"""Of each LR pixel of a frame that waits: two flows. On a CPU tiles are views of them."""
 
 COLOUR_FRAMES = 4
 """HR frames in float32 that `keep_colours` makes beside the one that it is given, at its peak."""
+HR_FRAMES = 2
+"""HR frames in float32 that are alive while a frame is reconstructed: that before it, and its strips' part of it."""
 
 UNKNOWN_FRAMES = 300
 """The length that a scene is taken to have where nothing is known of it."""
@@ -111,6 +118,7 @@ def estimate(
     device: torch.device,
     *,
     frames: int | None = None,
+    bit_depth: int = 8,
 ) -> int:
     """Peak bytes on `device` for LR frames of that size; a window without end holds a scene, at most all `frames`.
 
@@ -122,34 +130,39 @@ def estimate(
     step = crop * net.working_channels * 4 + min(crop, STRIP_PIXELS) * net.scale**2 * 64 * 3 * 4
     if plan.horizon and net.bidirectional:
         step += 3 * crop * net.state_channels * 4  # beside the young state's step: the old state, its feature, a damped
-    colours = _colour_bytes(net, height, width, plan) if device.type == "cpu" or crop == whole else 0
-    net_bytes = held * net.stored_channels * size * crop + max(step, whole * net.flow_channels * 4, colours)
+    finishing = _finishing_bytes(net, height, width, plan) if device.type == "cpu" or crop == whole else 0
+    net_bytes = held * crop * (net.stored_channels * size + UNIT_BYTES)  # the window's frames are floats there
+    net_bytes += max(step, whole * net.flow_channels * 4, finishing) + HR_FRAMES * crop * net.scale**2 * UNIT_BYTES
     if device.type == "cpu":
-        return net_bytes + _waiting_bytes(net, height, width, plan, frames)
-    return net_bytes + held * crop * FRAME_BYTES + 2 * crop * net.scale**2 * 3 * 4  # an HR frame and its strips
+        return net_bytes + _waiting_bytes(net, height, width, plan, frames, bit_depth)
+    return net_bytes + held * crop * FLOW_BYTES
 
 
-def estimate_host(net: RecurrentNet, height: int, width: int, plan: Plan, *, frames: int | None = None) -> int:
+def estimate_host(
+    net: RecurrentNet, height: int, width: int, plan: Plan, *, frames: int | None = None, bit_depth: int = 8
+) -> int:
     """Peak bytes on the machine beside a GPU: frames and flows, HR frames made of tiles, the encoder's."""
-    colours = _colour_bytes(net, height, width, plan) if _crop(plan, height, width) < height * width else 0
-    return _waiting_bytes(net, height, width, plan, frames) + colours
+    finishing = _finishing_bytes(net, height, width, plan) if _crop(plan, height, width) < height * width else 0
+    return _waiting_bytes(net, height, width, plan, frames, bit_depth) + finishing
 
 
-def _colour_bytes(net: RecurrentNet, height: int, width: int, plan: Plan) -> int:
-    """Of what `keep_colours` makes where the whole HR frame lies, if it is asked for."""
-    return COLOUR_FRAMES * height * width * net.scale**2 * 3 * 4 if plan.keep_colours else 0
+def _finishing_bytes(net: RecurrentNet, height: int, width: int, plan: Plan) -> int:
+    """Of what is made of the whole HR frame where it lies: by `keep_colours`, if it is asked for, and to get levels."""
+    return (COLOUR_FRAMES if plan.keep_colours else 1) * height * width * net.scale**2 * UNIT_BYTES
 
 
-def _waiting_bytes(net: RecurrentNet, height: int, width: int, plan: Plan, frames: int | None) -> int:
-    """Of what waits in the machine's memory."""
+def _waiting_bytes(net: RecurrentNet, height: int, width: int, plan: Plan, frames: int | None, bit_depth: int) -> int:
+    """Of what waits in the machine's memory: frames as levels but for those that are made of tiles, flows, states."""
     window, held = _lengths(net, plan, frames)
     whole = height * width
     hr = whole * net.scale**2
-    canvas = window * hr * 3 * 4 if _crop(plan, height, width) < whole else 0
+    canvas = window * hr * UNIT_BYTES if _crop(plan, height, width) < whole else 0
     ages = 2 if plan.horizon else 1  # a state and the young one that is to take over
     entering = ages * len(net.branches) * state_bytes(net, height, width) if plan.exact else 0
-    frame = FRAME_BYTES + (3 * 4 if net.prepares else 0)
-    return held * whole * frame + canvas + entering + hr * (QUEUED_FRAMES * 3 * 4 + ENCODER_FRAMES * 3 // 2)
+    level = 1 if bit_depth == 8 else 2
+    lr = FLOW_BYTES + 2 * 3 * level + (UNIT_BYTES if net.prepares else 0)  # levels as they came, and padded
+    outside = QUEUED_FRAMES * 3 * level + ENCODING_BYTES + ENCODER_FRAMES * 3 * level // 2
+    return held * whole * lr + QUEUED_FRAMES * whole * 3 * level + canvas + entering + hr * outside
 
 
 def state_bytes(net: RecurrentNet, height: int, width: int) -> int:
@@ -190,6 +203,7 @@ def choose_plan(
     frames: int | None = None,
     fixed_tile: bool = False,
     host_budget: int | None = None,
+    bit_depth: int = 8,
 ) -> Plan:
     """The first of ever smaller plans that fits the budget: whole frames, then a shorter window, then tiles.
 
@@ -197,12 +211,13 @@ def choose_plan(
     the host beside a GPU should fit there too (`host_budget`, default: that of a CPU).
     """
     plans = list(_ever_smaller(net, height, width, wanted, fixed_tile))
-    fitting = [p for p in plans if estimate(net, height, width, p, dtype, device, frames=frames) <= budget]
+    what = {"frames": frames, "bit_depth": bit_depth}
+    fitting = [p for p in plans if estimate(net, height, width, p, dtype, device, **what) <= budget]
     fitting = fitting or plans[-1:]
     if device.type == "cpu":
         return fitting[0]
     host = default_budget(torch.device("cpu")) if host_budget is None else host_budget
-    waits = (p for p in fitting if estimate_host(net, height, width, p, frames=frames) <= host)
+    waits = (p for p in fitting if estimate_host(net, height, width, p, **what) <= host)
     return next(waits, fitting[0])
 
 

@@ -94,8 +94,12 @@ def make_plan(
     dtype: torch.dtype,
     *,
     frames: int | None = None,
+    bit_depth: int = 8,
 ) -> Plan:
-    """The engine's plan for `frames` frames of that size. Raises UsageError for options that do not fit the net."""
+    """Return the engine's plan for `frames` frames of that size and depth.
+
+    Raises UsageError for options that do not fit the net.
+    """
     mode = options.propagation
     exact = mode == "exact" and net.bidirectional  # a stream is exact as it is
     if exact and options.lookahead is not None:
@@ -119,9 +123,11 @@ def make_plan(
         raise UsageError(f"no such propagation: {mode} (use auto, window, exact, clip or stream)")
     budget = parse_size(options.memory) if options.memory else default_budget(device)
     if options.tile == "auto":
-        return choose_plan(net, height, width, wanted, dtype, device, budget, frames=frames)
+        return choose_plan(net, height, width, wanted, dtype, device, budget, frames=frames, bit_depth=bit_depth)
     wanted = replace(wanted, tile=parse_tile(options.tile))
-    return choose_plan(net, height, width, wanted, dtype, device, budget, frames=frames, fixed_tile=True)
+    return choose_plan(
+        net, height, width, wanted, dtype, device, budget, frames=frames, bit_depth=bit_depth, fixed_tile=True
+    )
 
 
 def parse_horizon(text: str) -> Horizon | None:

@@ -52,8 +52,16 @@ class Task:
     @property
     def memory(self) -> int:
         """The estimated peak of memory, in bytes."""
+        info, net = self.info, self.model.net
         return estimate(
-            self.model.net, self.info.height, self.info.width, self.plan, self.dtype, self.device, frames=self.frames
+            net,
+            info.height,
+            info.width,
+            self.plan,
+            self.dtype,
+            self.device,
+            frames=self.frames,
+            bit_depth=info.bit_depth,
         )
 
     def shortages(self, plan: Plan | None = None) -> list[str]:
@@ -127,7 +135,16 @@ def prepare(source: Path, output: Path | None, options: Options, on_event: OnEve
         output, info, size, codec=o.codec, crf=o.crf, preset=o.preset, pix_fmt=o.pix_fmt, span=(o.start, o.end)
     )
     place(model.net, device, dtype)
-    plan = make_plan(options, model.net, info.height, info.width, device, dtype, frames=frames_wanted(info, options))
+    plan = make_plan(
+        options,
+        model.net,
+        info.height,
+        info.width,
+        device,
+        dtype,
+        frames=frames_wanted(info, options),
+        bit_depth=info.bit_depth,
+    )
     warnings = [*([picked.lacking] if picked.lacking else []), *sink.warnings]
     if info.interlaced and options.deinterlace == "auto":
         warnings.append(
