@@ -211,14 +211,20 @@ def choose_plan(
     the host beside a GPU should fit there too (`host_budget`, default: that of a CPU).
     """
     plans = list(_ever_smaller(net, height, width, wanted, fixed_tile))
-    what = {"frames": frames, "bit_depth": bit_depth}
-    fitting = [p for p in plans if estimate(net, height, width, p, dtype, device, **what) <= budget]
+
+    def taken(plan: Plan) -> int:
+        return estimate(net, height, width, plan, dtype, device, frames=frames, bit_depth=bit_depth)
+
+    fitting = [p for p in plans if taken(p) <= budget]
     fitting = fitting or plans[-1:]
     if device.type == "cpu":
         return fitting[0]
     host = default_budget(torch.device("cpu")) if host_budget is None else host_budget
-    waits = (p for p in fitting if estimate_host(net, height, width, p, **what) <= host)
-    return next(waits, fitting[0])
+
+    def waiting(plan: Plan) -> int:
+        return estimate_host(net, height, width, plan, frames=frames, bit_depth=bit_depth)
+
+    return next((p for p in fitting if waiting(p) <= host), fitting[0])
 
 
 def _ever_smaller(net: RecurrentNet, height: int, width: int, wanted: Plan, fixed_tile: bool) -> Iterator[Plan]:

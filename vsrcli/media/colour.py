@@ -21,6 +21,7 @@ from av.filter import Graph
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from vsrcli.errors import InputError
+from vsrcli.frame import largest_level
 from vsrcli.media.info import Colour
 
 FULL_RANGE = 2
@@ -170,7 +171,7 @@ def _scaled(rgb: np.ndarray, gain: float) -> np.ndarray:
 def _full_range_planes(rgb: np.ndarray, matrix: int, depth: int) -> av.VideoFrame:
     """Return the picture as full-range Y'CbCr of `depth` bits, without subsampling (H.273, section 8.3)."""
     kr, kb = _LUMA_WEIGHTS[matrix]
-    levels = rgb.astype(np.float32) / np.float32(255 if rgb.dtype == np.uint8 else 65535)
+    levels = rgb.astype(np.float32) / np.float32(largest_level(rgb))
     luma = levels @ np.array([kr, 1 - kr - kb, kb], np.float32)
     blue = (levels[..., 2] - luma) / np.float32(2 * (1 - kb))
     red = (levels[..., 0] - luma) / np.float32(2 * (1 - kr))
@@ -216,7 +217,7 @@ def _rgb_to_gray(rgb: np.ndarray, pix_fmt: str, matrix: int, full: bool, size: t
     if size is not None:
         rgb = _reformat(_rgb_frame(rgb), "rgb24" if rgb.dtype == np.uint8 else "rgb48le", size).to_ndarray()
     red, blue = _LUMA_WEIGHTS[matrix]
-    weights = np.array([red, 1 - red - blue, blue], np.float32) / (255 if rgb.dtype == np.uint8 else 65535)
+    weights = np.array([red, 1 - red - blue, blue], np.float32) / largest_level(rgb)
     low, high = _limits(_GRAYS[pix_fmt], full)
     luma = np.rint(rgb.astype(np.float32) @ weights * (high - low) + low)
     if pix_fmt == "gray":

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from vsrcli.levels import to_unit
+
 TOLERANCE = 0.15
 """Levels by which the mean of a channel may differ: a third of what rounding to 8 bits can hide."""
 
@@ -32,4 +34,4 @@ def colour_shift(hr: Tensor, lr: Tensor) -> Tensor:
 
 def flat(colour: tuple[int, int, int], *, frames: int = 5, size: int = 64) -> Tensor:
     """Return a still clip of one colour (levels of R, G, B) in [0, 1]: (frames, 3, size, size)."""
-    return (torch.tensor(colour, dtype=torch.float32) / 255).view(1, 3, 1, 1).expand(frames, 3, size, size).contiguous()
+    return to_unit(torch.tensor(colour, dtype=torch.uint8)).view(1, 3, 1, 1).expand(frames, 3, size, size).contiguous()

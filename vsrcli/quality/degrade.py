@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vsrcli.errors import UsageError
+from vsrcli.levels import to_unit
 
 BD_SIGMA = 1.6  # of the BasicVSR papers, in HR pixels
 
@@ -44,7 +45,7 @@ def bi(hr: Tensor, scale: int, *, quantise: bool = True) -> Tensor:
     if not quantise:
         return imresize(hr, 1 / scale)
     levels = _to_levels(hr.float() * 255).to(torch.uint8)
-    return (imresize(levels, 1 / scale).float() / 255).to(hr.dtype)
+    return to_unit(imresize(levels, 1 / scale)).to(hr.dtype)
 
 
 def bd(hr: Tensor, scale: int, *, sigma: float = BD_SIGMA, quantise: bool = True) -> Tensor:

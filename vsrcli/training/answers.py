@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vsrcli.engine.device import pick_device, pick_precision, place
 from vsrcli.errors import UsageError
-from vsrcli.levels import to_unit
+from vsrcli.levels import to_levels, to_unit
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.training.data import Pack, in_turns, lower, write_pack
 
@@ -60,7 +60,7 @@ def answer(nets: list[RecurrentNet], hr: Tensor, degradation: str) -> Tensor:
     device = next(nets[0].parameters()).device
     lr = lower(to_unit(hr)[None], degradation, nets[0].scale).to(device)
     mean = torch.stack([net(lr) for net in nets]).mean(0)[0]
-    return (mean.cpu() * 255 + 0.5).clamp(0, 255).to(torch.uint8)
+    return to_levels(mean.cpu())
 
 
 def _load(names: list[str], device: str) -> tuple[list[RecurrentNet], str]:
