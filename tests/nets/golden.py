@@ -1,7 +1,9 @@
 """Golden vectors: what the reference implementations compute, read from ../shared/golden."""
 
+import functools
 import importlib.util
 import json
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +19,7 @@ GOLDEN = SHARED / "golden"
 needs_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason="the golden vectors (../shared/golden) are not here")
 
 
+@functools.cache
 def fill_module() -> ModuleType:
     spec = importlib.util.spec_from_file_location("golden_fill", GOLDEN / "fill.py")
     assert spec is not None and spec.loader is not None
@@ -42,14 +45,30 @@ class Golden:
         return frames[None]
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The reference's parameters under the reference's key names (without mean and std)."""
-        fill = fill_module().fill
-        rows = [line.split("\t") for line in key_list(self.meta["keys"])]
-        return {
-            key: torch.from_numpy(fill(key, [int(s) for s in shape.split("x")], self.meta["gain"]))
-            for key, shape, _ in rows
-            if not key.endswith(("mean", "std"))
-        }
+        """The reference's parameters under the reference's key names (without buffers that it defines itself)."""
+        state = {}
+        for key, shape, kind in (line.split("\t") for line in key_list(self.meta["keys"])):
+            value = self.value(key, [int(s) for s in shape.split("x") if s], kind)
+            if value is not None:
+                state[key] = value
+        return state
+
+    def value(self, key: str, shape: list[int], kind: str) -> Tensor | None:
+        """The values of one parameter, by the first of the file's special rules that matches; None: left as made."""
+        module, gain = fill_module(), self.meta["gain"]
+        for pattern, rule in self.meta.get("special", {}).items():
+            if re.search(pattern, key) is None:
+                continue
+            if rule == "keep":
+                return torch.zeros(shape, dtype=torch.int64) if "int64" in kind else None
+            if "add" in rule:
+                return torch.from_numpy(np.float32(rule["add"]) + module.array(key, shape, rule["scale"]))
+            gain = rule["gain"]
+            break
+        else:
+            if key.endswith(("mean", "std")):
+                return None
+        return torch.from_numpy(module.fill(key, shape, gain))
 
     def check(self, name: str, full: Tensor) -> None:
         """Assert that the array called `name`, cut from `full`, agrees to the tolerance of `full`'s type."""
@@ -67,9 +86,17 @@ def key_list(name: str) -> list[str]:
     return (GOLDEN / "keys" / Path(name).with_suffix(".tsv").name).read_text().splitlines()
 
 
+def key_filled(net: nn.Module, gain: float = 1.0) -> nn.Module:
+    """Fill the parameters of a net of any size by their names."""
+    module = fill_module()
+    for key, parameter in net.named_parameters():
+        parameter.data = torch.from_numpy(module.fill(key, parameter.shape, gain)).to(parameter)
+    return net
+
+
 def load_filled(net: nn.Module, golden: Golden, dtype: torch.dtype) -> nn.Module:
     """Put the golden parameters into `net` (keys as in the net) and set its type."""
     missing, unexpected = net.load_state_dict(golden.state_dict(), strict=False)
     assert not unexpected
-    assert all(k.endswith(("mean", "std")) for k in missing)
+    assert all(k.endswith(("mean", "std", "kernels")) for k in missing)
     return net.to(dtype).eval()

@@ -3,20 +3,12 @@
 from pathlib import Path
 
 import pytest
-import torch
 from safetensors.torch import save_file
 
 import vsrcli
 from tests.media import make
+from tests.nets.small import small
 from vsrcli.errors import UsageError
-from vsrcli.nets.animesr import AnimeSR
-from vsrcli.nets.basicvsr import BasicVSR
-from vsrcli.nets.basicvsrpp import BasicVSRPP
-from vsrcli.nets.edvr import EDVR
-from vsrcli.nets.iconvsr import IconVSR
-from vsrcli.nets.realbasicvsr import RealBasicVSR
-from vsrcli.nets.recurrent import RecurrentNet
-from vsrcli.nets.repvsr import RepVSR
 
 MODES = {
     "basicvsr": ("clip", "window", "exact"),
@@ -27,20 +19,6 @@ MODES = {
     "realbasicvsr": ("clip", "window", "exact"),
     "animesr": ("clip", "stream", "exact"),
 }
-
-
-def small(arch: str) -> RecurrentNet:
-    torch.manual_seed(0)
-    nets = {
-        "basicvsr": lambda: BasicVSR(16, 1),
-        "iconvsr": lambda: IconVSR(64, 1),
-        "basicvsr++": lambda: BasicVSRPP(64, 1),
-        "edvr": lambda: EDVR(64, 5, 1),
-        "repvsr": lambda: RepVSR(),
-        "realbasicvsr": lambda: RealBasicVSR(16, 1, cleaning_blocks=1),
-        "animesr": lambda: AnimeSR(8, (3, 2, 1), hidden=8),
-    }
-    return nets[arch]()
 
 
 @pytest.mark.parametrize(("arch", "mode"), [(arch, mode) for arch, modes in MODES.items() for mode in (*modes, "auto")])

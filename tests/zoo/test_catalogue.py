@@ -106,16 +106,8 @@ def test_every_entry_can_be_fetched_and_verified(entry: Entry) -> None:
 
 @pytest.mark.parametrize("entry", SIZES.values(), ids=lambda entry: entry.name)
 def test_parameters_and_gflop_are_those_of_the_net(entry: Entry) -> None:
-    configs = {
-        "iconvsr": {"padding": 3},
-        "iconvsr.reds4": {"padding": 2},
-        "iconvsr.bi": {"padding": 2, "keyframe_interval": 0},
-        "iconvsr.real": {"padding": 2, "keyframe_interval": 0},
-        "repvsr": {"scale": entry.scale},
-    }
-    config = configs.get(entry.name, configs.get(entry.arch, {}))
     with torch.device("meta"):
-        net = ARCHITECTURES[entry.arch].build(config)
+        net = ARCHITECTURES[entry.arch].build(entry.config)
     assert net.scale == entry.scale
     assert parameters(net) == entry.parameters
     assert flops(net, 180, 320) / 1e9 == pytest.approx(entry.gflop, abs=0.06)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vsrcli import zoo
 from vsrcli.errors import UsageError
@@ -17,7 +18,7 @@ class Blueprint:
     """An architecture and its constructor's arguments."""
 
     arch: str
-    config: dict[str, int]
+    config: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -122,9 +123,7 @@ def resolve(model: str | None) -> tuple[str, Blueprint | None]:
 
 def blueprint(entry: Entry) -> Blueprint:
     """A net of the shape of a catalogue's model."""
-    if entry.arch == "iconvsr":  # published nets refill from 5 frames if trained on REDS, else from 7
-        return Blueprint(entry.arch, {"padding": 2 if entry.trained_on == "REDS" else 3})
-    return Blueprint(entry.arch, {"scale": entry.scale} if entry.arch == "repvsr" else {})
+    return Blueprint(entry.arch, entry.config)
 
 
 def architectures_listed() -> set[str]:

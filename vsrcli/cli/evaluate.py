@@ -135,8 +135,8 @@ def command(kind: Literal["markdown", "csv", "json"], quiet: bool, debug: bool, 
 def _load(asked: dict[str, Any], display: Any) -> "dict[str, LoadedModel]":
     """The models by the names that the tables give them: a checkpoint's path as typed where file names coincide."""
     from vsrcli import zoo
-    from vsrcli.nets.iconvsr import IconVSR
     from vsrcli.pipeline.events import Event
+    from vsrcli.zoo.options import set_option
 
     loaded: dict[str, LoadedModel] = {}
     for name in asked["models"]:
@@ -150,13 +150,8 @@ def _load(asked: dict[str, Any], display: Any) -> "dict[str, LoadedModel]":
     scales = {m.scale for m in loaded.values()}
     if len(scales) > 1:
         raise UsageError(f"the models upscale by {', '.join(f'x{s}' for s in sorted(scales))}: give one --scale")
-    interval = asked["keyframe_interval"]
-    if interval is not None:
-        nets = [m.net for m in loaded.values() if isinstance(m.net, IconVSR)]
-        if not nets:
-            raise UsageError("--keyframe-interval is for IconVSR, and none is among the models")
-        for net in nets:
-            net.keyframe_interval = interval
+    if asked["keyframe_interval"] is not None:
+        set_option(list(loaded.values()), "keyframe_interval", asked["keyframe_interval"])
     return loaded
 
 

@@ -18,7 +18,6 @@ from vsrcli.evaluate.material import Pair, pairs
 from vsrcli.evaluate.methods import EngineRunner
 from vsrcli.levels import to_unit
 from vsrcli.nets.horizon import Horizon
-from vsrcli.nets.iconvsr import IconVSR
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.quality.datasets import Clip
 from vsrcli.quality.metrics import Channels, mse, planes, psnr
@@ -32,6 +31,9 @@ SHORT_WINDOW = WINDOW // 2
 TILE = (96, 96)
 KEYFRAME_INTERVALS = (0, 3, 5, 10)
 HORIZONS = (15, 30, Horizon().frames)
+INTERVAL = "keyframe_interval"
+"""The option of nets with keyframes, see `RecurrentNet.options`."""
+
 AXES = ("window", "lookahead", "horizon", "tile", "precision", "keyframe-interval")
 
 
@@ -86,9 +88,8 @@ def choices(axes: Sequence[str], net: RecurrentNet, device: torch.device) -> lis
             # fp16 on a CPU takes 13 times as long as fp32 (measured with BasicVSR): nobody would choose it
             kinds = {"bf16": torch.bfloat16} | ({"fp16": torch.float16} if device.type != "cpu" else {})
             made += [Choice(axis, name, lambda h, w: WHOLE, dtype=dtype) for name, dtype in kinds.items()]
-        elif axis == "keyframe-interval" and isinstance(net, IconVSR):
-            own = net.keyframe_interval
-            kept = [i for i in KEYFRAME_INTERVALS if i != own]
+        elif axis == "keyframe-interval" and INTERVAL in net.options:
+            kept = [i for i in KEYFRAME_INTERVALS if i != getattr(net, INTERVAL)]
             made += [Choice(axis, str(i) if i else "0 (none)", lambda h, w: WHOLE, keyframe_interval=i) for i in kept]
     return made
 
@@ -149,9 +150,9 @@ def _run(
     net: RecurrentNet, choice: Choice, frames: Sequence[Pair], device: torch.device, on_frame: Callable[[], None]
 ) -> tuple[list[Tensor], float]:
     """All results of one choice on one clip, uint8 on the CPU, and the seconds they took."""
-    own = getattr(net, "keyframe_interval", 0)
-    if choice.keyframe_interval is not None and isinstance(net, IconVSR):
-        net.keyframe_interval = choice.keyframe_interval
+    own = getattr(net, INTERVAL, None)
+    if choice.keyframe_interval is not None:
+        setattr(net, INTERVAL, choice.keyframe_interval)
     height, width = frames[0].lr.shape[-2:]
     runner = EngineRunner(Engine(net, choice.plan(height, width), device, detector=None))
     out: list[Tensor] = []
@@ -159,8 +160,8 @@ def _run(
         for hr in runner.flush() if frame is None else runner.push(frame.lr):
             out.append(hr.cpu())
             on_frame()
-    if isinstance(net, IconVSR):
-        net.keyframe_interval = own
+    if choice.keyframe_interval is not None:
+        setattr(net, INTERVAL, own)
     return out, runner.seconds
 
 

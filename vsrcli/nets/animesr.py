@@ -5,6 +5,7 @@ aligned: what moved is left to the convolutions, whose reach the coarse scales w
 frame late, and needs no flow at all.
 """
 
+import re
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -13,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsrcli.nets.layers import Conv, ResidualBlock, leaky, wide
+from vsrcli.nets.marks import Architecture, Config, Shapes, count
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
 from vsrcli.nets.stages import stage
 
@@ -92,6 +94,7 @@ class AnimeSR(RecurrentNet):
     stored_channels = PICTURE
     working_channels = 900
     flow_channels = 2
+    feature_module = "recurrent_cell.fusion.1"
 
     def __init__(self, channels: int = 64, blocks: Sequence[int] = (5, 3, 2), hidden: int = 64) -> None:
         super().__init__()
@@ -140,3 +143,16 @@ def unfold(lr: Tensor, detail: Tensor) -> Tensor:
 def enlarge(x: Tensor, factor: int) -> Tensor:
     """Bilinear enlargement: (n, c, h, w) -> (n, c, factor*h, factor*w)."""
     return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
+
+
+def read_config(shapes: Shapes) -> Config:
+    """Read width from the first convolution, depths by scale, the hidden state's channels from those that come out."""
+    cell = "recurrent_cell."
+    return {
+        "channels": shapes[cell + "conv_s1_first.0.weight"][0],
+        "blocks": [count(shapes, rf"{re.escape(cell)}body_s{s}_first\.\d+\.conv1\.weight") for s in (1, 2, 4)],
+        "hidden": shapes[cell + "fusion.2.weight"][0] - PICTURE,
+    }
+
+
+ARCHITECTURE = Architecture("animesr", AnimeSR, marker="recurrent_cell.", configure=read_config)

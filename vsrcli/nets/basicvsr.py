@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from vsrcli.nets.layers import Conv, ResidualTrunk, enlarge, flow_warp, leaky
+from vsrcli.nets.marks import Architecture, Config, Shapes, trunk_config
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
 from vsrcli.nets.spynet import SpyNet
 
@@ -17,6 +18,7 @@ class BasicVSR(RecurrentNet):
     # these see the frame itself, whose 8 bits bf16 would round
     float32_parts: ClassVar[tuple[str, ...]] = ("backward_trunk.main.0", "forward_trunk.main.0")
     reconstruct_reach = 3  # 3x3 convolutions at 1x, 2x, 4x and 4x: 1 + 1/2 + 1/4 + 1/4, and the bilinear base
+    feature_module: ClassVar[str] = "fusion"
 
     def __init__(self, channels: int = 64, blocks: int = 30) -> None:
         super().__init__()
@@ -52,3 +54,11 @@ class BasicVSR(RecurrentNet):
         """Fuse both branches, upsample twice by pixel shuffle, add the bilinear enlargement of the frame."""
         x = leaky(self.fusion(torch.cat([features["backward"], features["forward"]], 1)))
         return enlarge(x, features["lr"], self.upconv1, self.upconv2, self.conv_hr, self.conv_last)
+
+
+def read_config(shapes: Shapes) -> Config:
+    """Read width and depth from the backward trunk."""
+    return trunk_config(shapes, "backward_trunk")
+
+
+ARCHITECTURE = Architecture("basicvsr", BasicVSR, marker="backward_trunk.", configure=read_config)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from vsrcli.nets.deform import DeformConv
 from vsrcli.nets.layers import Conv, ResidualTrunk, enlarge, flow_warp, wide
+from vsrcli.nets.marks import Architecture, Config, Shapes, renamed, trunk_config
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
 from vsrcli.nets.spynet import SpyNet
 
@@ -61,6 +62,7 @@ class BasicVSRPP(RecurrentNet):
     stored_channels = 256
     state_channels = 130
     working_channels = 1500
+    feature_module = "reconstruction"
 
     def __init__(self, channels: int = 64, blocks: int = 7) -> None:
         super().__init__()
@@ -136,3 +138,17 @@ class BasicVSRPP(RecurrentNet):
         x = self.reconstruction(wide(torch.cat([features[name] for name in names], 1)))
         upsample1, upsample2 = self.upsample1["upsample_conv"], self.upsample2["upsample_conv"]
         return enlarge(x, features["lr"], upsample1, upsample2, self.conv_hr, self.conv_last)
+
+
+def read_config(shapes: Shapes) -> Config:
+    """Read width and depth from the first backward trunk."""
+    return trunk_config(shapes, "backbone.backward_1")
+
+
+ARCHITECTURE = Architecture(
+    "basicvsr++",
+    BasicVSRPP,
+    marker="backbone.",
+    configure=read_config,
+    adapt=renamed((r"^upconv(\d)\.", r"upsample\1.upsample_conv.")),
+)

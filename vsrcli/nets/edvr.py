@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from vsrcli.nets.deform import DeformConv
 from vsrcli.nets.layers import Conv, ResidualBlock, double, enlarge, leaky, wide
+from vsrcli.nets.marks import Architecture, Config, Shapes, count
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
 
 GROUPS = 8
@@ -162,6 +163,7 @@ class EDVR(RecurrentNet, EDVRFeatureExtractor):
     multiple = 4
     reconstruct_reach = 3
     working_channels = 1700
+    feature_module = "reconstruction"
 
     def __init__(self, channels: int = 64, frames: int = 5, blocks: int = 10) -> None:
         super().__init__(channels, frames)
@@ -207,3 +209,16 @@ def window_numbers(number: int, padding: int, length: int | None) -> list[int]:
             n = number - padding - (n - length + 1)
         numbers.append(n if length is None else min(max(n, 0), length - 1))
     return numbers
+
+
+def read_config(shapes: Shapes) -> Config:
+    """Read width and window from the fusion convolution, depth from the reconstruction."""
+    fused, joined, *_ = shapes["fusion.feat_fusion.weight"]
+    return {
+        "channels": fused,
+        "frames": joined // fused,
+        "blocks": count(shapes, r"reconstruction\.\d+\.conv1\.weight"),
+    }
+
+
+ARCHITECTURE = Architecture("edvr", EDVR, marker="reconstruction.0.", configure=read_config)

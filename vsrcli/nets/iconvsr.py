@@ -8,6 +8,7 @@ from torch import Tensor
 
 from vsrcli.nets.edvr import EDVRFeatureExtractor
 from vsrcli.nets.layers import Conv, ResidualTrunk, enlarge, flow_warp
+from vsrcli.nets.marks import Architecture, Config, Shapes, trunk_config
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
 from vsrcli.nets.spynet import SpyNet
 
@@ -29,6 +30,8 @@ class IconVSR(RecurrentNet):
     reconstruct_reach = 3
     stored_channels = 80  # the backward feature, and a fifth of a keyframe's
     working_channels = 1700
+    feature_module = "forward_trunk"
+    options = ("keyframe_interval",)
 
     def __init__(self, channels: int = 64, blocks: int = 30, *, padding: int = 2, keyframe_interval: int = 5) -> None:
         super().__init__()
@@ -46,6 +49,11 @@ class IconVSR(RecurrentNet):
         self.upconv2 = Conv(channels, 4 * 64, 3, padding=1)
         self.conv_hr = Conv(64, 64, 3, padding=1)
         self.conv_last = Conv(64, 3, 3, padding=1)
+
+    @property
+    def cost_period(self) -> int:
+        """Return the keyframe interval: only keyframes are refilled."""
+        return self.keyframe_interval or 1
 
     def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
         """SPyNet's flow."""
@@ -100,3 +108,12 @@ def refill_numbers(number: int, padding: int, length: int | None) -> list[int]:
             n = 2 * (length - 1) - padding - n
         numbers.append(n if length is None else min(max(n, 0), length - 1))
     return numbers
+
+
+def read_config(shapes: Shapes) -> Config:
+    """Read width and depth from the backward trunk, the refill window's reach from the frames that EDVR fuses."""
+    fused, joined, *_ = shapes["edvr.fusion.feat_fusion.weight"]
+    return {**trunk_config(shapes, "backward_trunk"), "padding": joined // fused // 2}
+
+
+ARCHITECTURE = Architecture("iconvsr", IconVSR, marker="edvr.", configure=read_config)

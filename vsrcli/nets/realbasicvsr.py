@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from vsrcli.nets.basicvsr import BasicVSR
 from vsrcli.nets.layers import Conv, ResidualTrunk
+from vsrcli.nets.marks import Architecture, Config, Shapes, trunk_config
 from vsrcli.nets.stages import stage
 
 MAX_PASSES = 3
@@ -39,3 +40,12 @@ class RealBasicVSR(BasicVSR):
         for _ in range(self.passes):
             lr = lr + self.image_cleaning(lr)
         return lr
+
+
+def read_config(shapes: Shapes) -> Config:
+    """Read width and depth from the backward trunk, the cleaning module's depth from its own."""
+    cleaning = trunk_config(shapes, "image_cleaning.0")
+    return {**trunk_config(shapes, "backward_trunk"), "cleaning_blocks": cleaning["blocks"]}
+
+
+ARCHITECTURE = Architecture("realbasicvsr", RealBasicVSR, marker="image_cleaning.", configure=read_config)

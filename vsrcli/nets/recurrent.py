@@ -68,12 +68,16 @@ class RecurrentNet(nn.Module):
     For planning memory, in channels per LR pixel: `stored_channels` are kept for each frame of a window,
     `state_channels` (float32) make a branch's state, `working_channels` (float32) are alive at the peak of a step,
     `flow_channels` (float32) at the peak of `flow` and of `prepare`, which see whole frames.
-    `prepares` says whether `prepare` does anything.
+    `prepares` says whether `prepare` does anything. `feature_module` names the module (dotted) whose output, one a
+    frame and in their order, feeds the upsampling: what distillation compares. `options` names the attributes that a
+    user may set on a finished net.
     """
 
     branches: ClassVar[tuple[Branch, ...]]
     prepares: ClassVar[bool] = False
     float32_parts: ClassVar[tuple[str, ...]] = ()
+    feature_module: ClassVar[str]
+    options: ClassVar[tuple[str, ...]] = ()
     context: int = 0
     multiple: int = 1
     min_size: int = 1
@@ -94,6 +98,11 @@ class RecurrentNet(nn.Module):
     def bidirectional(self) -> bool:
         """Whether any branch runs backward in time (such a net cannot stream)."""
         return any(b.reverse for b in self.branches)
+
+    @property
+    def cost_period(self) -> int:
+        """Return the number of frames after which the cost of a frame repeats."""
+        return 1
 
     @property
     def compute_dtype(self) -> torch.dtype:

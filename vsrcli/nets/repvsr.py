@@ -20,6 +20,7 @@ cover ("phases"), the HR frame is sampled at those positions directly in the fol
 before the one pixel shuffle: 21 ms.
 """
 
+import math
 from typing import ClassVar
 
 import torch
@@ -28,6 +29,7 @@ from torch import Tensor, nn
 
 from vsrcli.nets.folded import enlarge_folded, warp_folded
 from vsrcli.nets.layers import leaky
+from vsrcli.nets.marks import Architecture, Config, Shapes, count
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
 from vsrcli.nets.reparam import block, merged_once, reparameterize
 from vsrcli.nets.repflow import RepFlowNet
@@ -75,6 +77,7 @@ class RepVSR(RecurrentNet):
     stored_channels = 48  # the HR estimate
     working_channels = 480  # two features in float32, the folded and the unfolded estimate, the warp's grid
     flow_channels = 64
+    feature_module = "srnet.body"
 
     def __init__(self, channels: int = 48, blocks: int = 4, scale: int = 4, *, multibranch: bool = False) -> None:
         super().__init__()
@@ -122,3 +125,15 @@ class RepVSR(RecurrentNet):
 def unfold(base: Tensor, detail: Tensor, scale: int) -> Tensor:
     """The HR frame (n, c, s*h, s*w) that base and detail (n, c*s*s, h, w) add up to."""
     return F.pixel_shuffle(base + detail, scale)
+
+
+def read_config(shapes: Shapes) -> Config:
+    """Read width, depth and scale of a merged net."""
+    return {
+        "channels": shapes["srnet.head.weight"][0],
+        "blocks": count(shapes, r"srnet\.body\.\d+\.conv1\.weight"),
+        "scale": math.isqrt(shapes["srnet.tail.weight"][0] // 3),
+    }
+
+
+ARCHITECTURE = Architecture("repvsr", RepVSR, marker="srnet.", configure=read_config)

@@ -15,7 +15,6 @@ from vsrcli.engine.plan import WINDOW, Plan, estimate, estimate_disk, parse_size
 from vsrcli.errors import OutputError, OutputExistsError, UsageError
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.probe import probe
-from vsrcli.nets.iconvsr import IconVSR
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.options import Options, make_plan, output_size
 from vsrcli.pipeline.picking import pick_model
@@ -24,6 +23,7 @@ from vsrcli.pipeline.shortage import shortages
 from vsrcli.pipeline.sinks import Sink, is_image_output, is_pattern, make_sink
 from vsrcli.pipeline.workfolder import JOB_NAME, read_mark
 from vsrcli.zoo import LoadedModel
+from vsrcli.zoo.options import set_option
 
 SEGMENT_FRAMES = 60
 """Least frames in a segment: work that a crash may cost, against a keyframe more for each border."""
@@ -124,9 +124,7 @@ def prepare(source: Path, output: Path | None, options: Options, on_event: OnEve
         progress=lambda done, total: on_event(Event("download", done=done, total=total)),
     )
     if options.keyframe_interval is not None:
-        if not isinstance(model.net, IconVSR):
-            raise UsageError(f"--keyframe-interval is for IconVSR; {model.name} has no keyframes")
-        model.net.keyframe_interval = options.keyframe_interval
+        set_option([model], "keyframe_interval", options.keyframe_interval)
     size = output_size(options, info, model.scale)
     output = output or default_output(info, options, model.scale)
     check_output(output, info, options)

@@ -17,23 +17,14 @@ from torch import Tensor, nn
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.training.unroll import clip_flows
 
-FEATURES = {
-    "RepVSR": "srnet.body",
-    "BasicVSR": "fusion",
-    "IconVSR": "forward_trunk",
-    "BasicVSRPP": "reconstruction",
-    "EDVR": "reconstruction",
-}
-"""By class: the module whose output, one a frame and in their order, feeds the upsampling."""
-
 LSTM_WIDTH = 16
 
 
 @contextmanager
 def tapped(net: RecurrentNet) -> Iterator[list[Tensor]]:
-    """Within, what the net's FEATURES module puts out, frame by frame, as float32 (n, c, h, w)."""
+    """Collect, within, what the net's feature module puts out, frame by frame, as float32 (n, c, h, w)."""
     seen: list[Tensor] = []
-    module = net.get_submodule(FEATURES[type(net).__name__])
+    module = net.get_submodule(net.feature_module)
     handle = module.register_forward_hook(lambda _module, _input, output: seen.append(output.float()))
     try:
         yield seen
@@ -98,7 +89,7 @@ class Teacher:
 
 
 def feature_channels(net: RecurrentNet, device: torch.device) -> int:
-    """How many channels the net's FEATURES module puts out, found by running it on two small frames."""
+    """Return how many channels the net's feature module puts out, found by running it on two small frames."""
     side = max(net.min_size, 8 * net.multiple)
     with torch.no_grad(), tapped(net) as seen:
         net(torch.zeros(1, 2, 3, side, side, device=device))

@@ -4,7 +4,7 @@ import difflib
 import functools
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class Entry:
     and compression). `parameters` counts them, `gflop` is the cost of a 320x180 frame. `published` maps
     "dataset-degradation" to figures. `content` is what the frames showed: film, or anime for drawn ones. `from_crf` is,
     for weights of the degradation real, the CRF of libx264 from which they are better than the architecture's others;
-    None where it was not measured.
+    None where it was not measured. `config` holds the constructor's arguments that differ from the net's defaults.
     """
 
     name: str
@@ -60,6 +60,7 @@ class Entry:
     published: dict[str, Figures]
     content: str = "film"
     from_crf: float | None = None
+    config: dict[str, Any] = field(default_factory=dict)
 
     @property
     def vid4(self) -> float | None:

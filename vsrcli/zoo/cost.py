@@ -30,9 +30,8 @@ def flops(net: RecurrentNet, h: int, w: int) -> float:
     for module in blank.modules():
         if isinstance(module, DeformConv):
             module.convolve = MethodType(plain, module)  # type: ignore[method-assign]
-    period = getattr(net, "keyframe_interval", 0) or 1  # frames after which the cost repeats
-    short, long = (clip_flops(blank, frames, h, w) for frames in (2, 2 + period))
-    return (long - short) / period
+    short, long = (clip_flops(blank, frames, h, w) for frames in (2, 2 + net.cost_period))
+    return (long - short) / net.cost_period
 
 
 def plain(self: DeformConv, x: Tensor, offset: Tensor, mask: Tensor) -> Tensor:

@@ -135,13 +135,11 @@ def identify(state: StateDict, metadata: dict[str, Any], path: Path) -> tuple[Ar
             continue
         try:
             config = architecture.configure(shapes)
+            own = architecture.adapt(named)
         except KeyError as error:
             raise WeightsError(f"{path}: is no complete {architecture.name}: missing: {error.args[0]}") from error
-        except (IndexError, ValueError, ZeroDivisionError) as error:
+        except (IndexError, ValueError, ZeroDivisionError, RuntimeError) as error:
             raise WeightsError(f"{path}: looks like {architecture.name}, but its shapes fit none") from error
-        own = named
-        for pattern, replacement in architecture.rename:
-            own = {re.sub(pattern, replacement, key): value for key, value in own.items()}
         return architecture, config, own
     for marker, what in UNSUPPORTED.items():
         if any(key.startswith(marker) for key in named):

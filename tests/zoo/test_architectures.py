@@ -1,0 +1,58 @@
+"""Every net says all of itself in its own file."""
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+import pytest
+
+from tests.nets.small import SMALL, small
+from vsrcli import nets
+from vsrcli.errors import UsageError
+from vsrcli.nets.marks import Architecture
+from vsrcli.zoo.architectures import ARCHITECTURES
+from vsrcli.zoo.formats import basicsr_name, identify
+from vsrcli.zoo.loading import LoadedModel
+from vsrcli.zoo.options import set_option
+
+
+def loaded(arch: str) -> LoadedModel:
+    net = small(arch)
+    return LoadedModel(net, f"{arch}.pth", arch, net.scale, "path", Path(f"{arch}.pth"), "", None)
+
+
+def test_no_net_is_left_out_of_the_list() -> None:
+    modules = [importlib.import_module(f"vsrcli.nets.{m.name}") for m in pkgutil.iter_modules(nets.__path__)]
+    found = [m.ARCHITECTURE for m in modules if isinstance(getattr(m, "ARCHITECTURE", None), Architecture)]
+    assert sorted(a.name for a in found) == sorted(ARCHITECTURES) == sorted(SMALL)
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_the_state_dict_of_each_net_is_recognised_with_its_arguments(arch: str) -> None:
+    net = small(arch)
+    architecture, config, state = identify(net.state_dict(), {}, Path("net.pth"))
+    assert architecture.name == arch
+    assert {key: config[key] for key in SMALL[arch]} == {
+        key: list(value) if isinstance(value, tuple) else value for key, value in SMALL[arch].items()
+    }
+    again = architecture.build(config)
+    assert {k: v.shape for k, v in again.state_dict().items()} == {k: v.shape for k, v in state.items()}
+    assert all(basicsr_name(key) == key for key in net.state_dict()) or arch == "basicvsr++"
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_options_are_attributes_of_the_net(arch: str) -> None:
+    net = small(arch)
+    for option in net.options:
+        before = getattr(net, option)
+        set_option([loaded(arch)], option, before)
+        assert getattr(net, option) == before
+
+
+def test_an_option_goes_to_the_nets_that_have_it() -> None:
+    models = [loaded("repvsr"), loaded("iconvsr")]
+    set_option(models, "keyframe_interval", 3)
+    assert models[1].net.keyframe_interval == 3 and models[1].net.cost_period == 3
+    assert not hasattr(models[0].net, "keyframe_interval")
+    with pytest.raises(UsageError, match="keyframe interval is an option of IconVSR, not of repvsr"):
+        set_option(models[:1], "keyframe_interval", 3)
