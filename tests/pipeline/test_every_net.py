@@ -9,31 +9,46 @@ import vsrcli
 from tests.media import make
 from tests.nets.small import small
 from vsrcli.errors import UsageError
+from vsrcli.nets.recurrent import RecurrentNet
+from vsrcli.zoo.architectures import ARCHITECTURES
 
-MODES = {
-    "basicvsr": ("clip", "window", "exact"),
-    "iconvsr": ("clip", "window", "exact"),
-    "basicvsr++": ("clip", "window", "exact"),
-    "edvr": ("clip", "stream"),
-    "repvsr": ("clip", "stream", "exact"),
-    "realbasicvsr": ("clip", "window", "exact"),
-    "animesr": ("clip", "stream", "exact"),
-}
+BIDIRECTIONAL = ("auto", "clip", "window", "exact")
+STREAMING = ("auto", "clip", "stream", "exact")
+CASES = [
+    (arch, mode)
+    for arch, architecture in ARCHITECTURES.items()
+    for mode in (BIDIRECTIONAL if any(b.reverse for b in architecture.net.branches) else STREAMING)
+]
 
 
-@pytest.mark.parametrize(("arch", "mode"), [(arch, mode) for arch, modes in MODES.items() for mode in (*modes, "auto")])
+def save_small(arch: str, path: Path) -> RecurrentNet:
+    """Write a small net's state dict, and nothing that says whose it is."""
+    net = small(arch)
+    save_file(net.state_dict(), path)
+    return net
+
+
+@pytest.mark.parametrize(("arch", "mode"), CASES)
 def test_every_net_runs_in_every_mode(arch: str, mode: str, tmp_path: Path) -> None:
     film = make.video(tmp_path / "in.mp4", frames=4)
-    save_file(small(arch).state_dict(), tmp_path / "net.safetensors")
+    scale = save_small(arch, tmp_path / "net.safetensors").scale
     result = vsrcli.upscale(
         film, tmp_path / "out.mp4", model=str(tmp_path / "net.safetensors"), propagation=mode, window=None
     )
-    assert (result.frames, result.size) == (4, (256, 192))
+    assert (result.frames, result.size) == (4, (64 * scale, 48 * scale))
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_every_net_runs_in_tiles(arch: str, tmp_path: Path) -> None:
+    film = make.video(tmp_path / "in.mp4", width=160, height=96, frames=3)
+    scale = save_small(arch, tmp_path / "net.safetensors").scale
+    result = vsrcli.upscale(film, tmp_path / "out.mp4", model=str(tmp_path / "net.safetensors"), tile="64x64")
+    assert (result.frames, result.size) == (3, (160 * scale, 96 * scale))
 
 
 @pytest.mark.parametrize(("arch", "mode"), [("iconvsr", "stream"), ("repvsr", "window")])
 def test_a_mode_that_does_not_fit_is_refused(arch: str, mode: str, tmp_path: Path) -> None:
     film = make.video(tmp_path / "in.mp4", frames=2)
-    save_file(small(arch).state_dict(), tmp_path / "net.safetensors")
+    save_small(arch, tmp_path / "net.safetensors")
     with pytest.raises(UsageError, match="propagation"):
         vsrcli.upscale(film, tmp_path / "out.mp4", model=str(tmp_path / "net.safetensors"), propagation=mode)
