@@ -16,6 +16,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "realbasicvsr": {"channels": 16, "blocks": 1, "cleaning_blocks": 1},
     "animesr": {"channels": 8, "blocks": (3, 2, 1), "hidden": 8},
     "nanovsr": {"channels": 8, "blocks": 2},
+    "rrn": {"channels": 16, "blocks": 1},
 }
 """Constructor arguments by architecture."""
 
