@@ -17,6 +17,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "animesr": {"channels": 8, "blocks": (3, 2, 1), "hidden": 8},
     "nanovsr": {"channels": 8, "blocks": 2},
     "rrn": {"channels": 16, "blocks": 1},
+    "rlsp": {"channels": 16, "layers": 3, "hidden": 8},
 }
 """Constructor arguments by architecture."""
 

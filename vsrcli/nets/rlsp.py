@@ -1,0 +1,103 @@
+"""RLSP (Fuoli et al., ICCVW 2019): a plain chain of convolutions that streams, one frame late, without flow.
+
+Each step sees the previous, the current and the next LR frame, a hidden state and its own last HR frame, folded to LR
+size. Weights by the authors (luma alone, TensorFlow) are for academic use: CC BY-NC-SA 4.0. They learnt on frames in
+[0, 255]; here frames are in [0, 1].
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vsrcli.nets.layers import Conv, wide
+from vsrcli.nets.marks import Architecture, Config, Shapes, count
+from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
+from vsrcli.nets.stages import stage
+
+
+class Layer(Conv):
+    """A 3x3 convolution and ReLU."""
+
+    def __init__(self, channels_in: int, channels: int) -> None:
+        super().__init__(channels_in, channels, 3, padding=1)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(n, channels_in, h, w) -> (n, channels, h, w)."""
+        return F.relu(super().forward(input), inplace=True)
+
+
+class RLSP(RecurrentNet):
+    """The net. Published: 7 layers of 128 (1.15 M parameters), 64 or 48 channels, and as many in the state."""
+
+    branches: ClassVar[tuple[Branch, ...]] = (Branch("forward", reverse=False),)
+    float32_parts = ("conv1",)  # it sees the frames, whose 8 bits bf16 would round
+    context = 1
+    stored_channels = 48
+    flow_channels = 2
+    feature_module = "conv_list"
+
+    def __init__(self, channels: int = 128, layers: int = 7, hidden: int = 128, scale: int = 4) -> None:
+        if layers < 3:
+            raise ValueError(f"layers must be 3 or more, not {layers}")
+        super().__init__()
+        self.scale, self.hidden = scale, hidden
+        self.picture = 3 * scale**2
+        self.state_channels = self.picture + hidden
+        self.working_channels = 4 * channels + 4 * self.state_channels
+        self.conv1 = Layer(3 * 3 + self.picture + hidden, channels)
+        self.conv_list = nn.Sequential(*(Layer(channels, channels) for _ in range(layers - 2)))
+        self.conv_out = Conv(channels, self.picture + hidden, 3, padding=1)
+
+    def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
+        """Return zeros, which take up no memory: the net uses no flow."""
+        return frame.new_zeros(()).expand(frame.shape[0], 2, *frame.shape[-2:])
+
+    def encode(self, lr: Sequence[Tensor], index: int, *, number: int, length: int | None) -> Features:
+        """Return the frames around; a scene's first and last frame stand in for those that are not there."""
+        last = length is not None and number + 1 == length
+        return {"previous": lr[index - 1 if number else index], "next": lr[index if last else index + 1]}
+
+    def propagate(
+        self, branch: str, features: Features, flow: Tensor | None, state: State | None
+    ) -> tuple[Tensor, State]:
+        """Make the HR frame, folded (n, 3*s*s, h, w); it is the state, with the hidden one (n, hidden, h, w).
+
+        Where a scene starts both are zero. The HR frame is fed back as it is, neither clamped nor rounded.
+        """
+        lr = features["lr"]
+        n, _, h, w = lr.shape
+        known = lr.new_zeros(n, self.hidden + self.picture, h, w) if state is None else torch.cat(state, 1)
+        x = self.conv_list(self.conv1(torch.cat([features["previous"], lr, features["next"], known], 1)))
+        detail, hidden = self.conv_out(x).split((self.picture, self.hidden), 1)
+        folded = lr.repeat(1, self.scale**2, 1, 1) + detail
+        return folded, (folded, wide(F.relu(hidden)))
+
+    @stage("reconstruct")
+    def reconstruct(self, features: Features) -> Tensor:
+        """Unfold the HR frame."""
+        return depth_to_space(features["forward"], self.scale)
+
+
+def depth_to_space(x: Tensor, scale: int) -> Tensor:
+    """Unfold (n, s*s*c, h, w) to (n, c, s*h, s*w) in TensorFlow's order: channel (dy*s + dx)*c + i is colour i."""
+    n, channels, h, w = x.shape
+    places = x.view(n, scale**2, channels // scale**2, h, w)
+    return F.pixel_shuffle(places.transpose(1, 2).reshape(n, channels, h, w), scale)
+
+
+def read_config(shapes: Shapes) -> Config:
+    """Read widths and depth; the scale is the one whose folded frame makes up the rest of what comes in."""
+    channels, inputs, *_ = shapes["conv1.weight"]
+    outputs = shapes["conv_out.weight"][0]
+    seen = inputs - outputs
+    if seen != 9:
+        raise ValueError(f"{seen} channels of frames")
+    layers = 2 + count(shapes, r"conv_list\.\d+\.weight")
+    hidden = outputs - 3 * 4**2
+    return {"channels": channels, "layers": layers, "hidden": hidden, "scale": 4}
+
+
+ARCHITECTURE = Architecture("rlsp", RLSP, marker="conv_list.", configure=read_config)
