@@ -18,6 +18,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "nanovsr": {"channels": 8, "blocks": 2},
     "rrn": {"channels": 16, "blocks": 1},
     "rlsp": {"channels": 16, "layers": 3, "hidden": 8},
+    "frvsr": {"channels": 16, "blocks": 1, "bicubic": False},
 }
 """Constructor arguments by architecture."""
 
