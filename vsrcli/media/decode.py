@@ -1,7 +1,7 @@
 """Decodes a source into RGB frames with exact timestamps, whole or a part of it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import Literal
 
@@ -12,6 +12,7 @@ from av.error import FFmpegError
 from vsrcli.errors import InputError
 from vsrcli.frame import Frame
 from vsrcli.media.colour import is_transparent, to_rgb
+from vsrcli.media.damage import Damage, Tally
 from vsrcli.media.deinterlace import Deinterlace, deinterlaced
 from vsrcli.media.images import read_image
 from vsrcli.media.info import VideoInfo
@@ -25,7 +26,6 @@ ALPHA_LOST = "transparency is not kept: all of the output is opaque"
 # Seconds before `start` to seek to. Containers index by decoding time, so the keyframe found may be shown too late;
 # then farther back, and at last from the beginning.
 _SEEK_MARGINS = (Fraction(1, 2), Fraction(5))
-_LOST_SECONDS = 1.0  # the last frame's own length is not always known
 
 
 def decode(
@@ -36,13 +36,15 @@ def decode(
     deinterlace: Deinterlace = "auto",
     skip: int = 0,
     warn: Warn = lambda message: None,
+    tell: Callable[[Damage], None] = lambda damage: None,
 ) -> Iterator[Frame]:
     """Every frame of `info` in order of presentation, or those shown from `start` until before `end` (seconds).
 
     Seconds count from the container's start, as in players. `deinterlace` "on" sends every frame through ffmpeg's
     bwdif (one frame out per frame), "auto" those flagged interlaced (all, if the stream declares it and flags none).
-    As in ffmpeg, damaged data is skipped: `warn` is told, with a line fit to show. If the size changes midway, later
-    frames are scaled to the first one's. The first `skip` frames are decoded but not yielded; they keep their numbers
+    As in ffmpeg, damaged data is skipped: behind the last frame `warn` is told, with a line fit to show, and `tell`
+    with the numbers. Frames of another size than `info` says are scaled to it. The first `skip` frames are decoded but
+    not yielded; they keep their numbers
     (counting is the only way to a frame's number that every file allows). Raises InputError if not one frame can be
     decoded, or an image is damaged.
     """
@@ -56,9 +58,15 @@ def decode(
     colour = replace(info.colour, matrix=info.colour.matrix_for_conversion(info.height))
     look = _transparency_watch(warn)
     number = 0
-    for timed in deinterlaced(_from(info, first, warn), info, deinterlace):
+
+    def inside(pts: int) -> bool:
+        return (first is None or pts >= first) and (last is None or pts < last)
+
+    tally = Tally()
+    source = tally.watch(_from(info, first, tally, warn), info, inside)
+    for timed in deinterlaced(source, info, deinterlace):
         if last is not None and timed.pts >= last:
-            return
+            break
         if first is not None and timed.pts < first:
             continue
         number += 1
@@ -72,6 +80,10 @@ def decode(
             warn(f"the size changes to {picture.width}x{picture.height}: scaled to {size[0]}x{size[1]} from there on")
         data = to_rgb(picture, colour, size=size if changed else None)
         yield Frame(number - 1, data, timed.pts, timed.duration)
+    damage = tally.sum_up(info, whole=first is None and last is None)
+    if damage is not None:
+        warn(f"{info.path} {damage.line()}")
+        tell(damage)
 
 
 def _images(info: VideoInfo, first: Fraction | None, last: Fraction | None, skip: int, warn: Warn) -> Iterator[Frame]:
@@ -96,7 +108,7 @@ def _transparency_watch(warn: Warn) -> Callable[[av.VideoFrame], None]:
     return look
 
 
-def _from(info: VideoInfo, first: Fraction | None, warn: Warn) -> Iterator[Timed]:
+def _from(info: VideoInfo, first: Fraction | None, tally: Tally, warn: Warn) -> Iterator[Timed]:
     """The frames from `first` (in ticks) on, and some before it."""
     margins: tuple[Fraction | None, ...] = (None,) if first is None else (*_SEEK_MARGINS, None)
     for margin in margins:
@@ -104,9 +116,10 @@ def _from(info: VideoInfo, first: Fraction | None, warn: Warn) -> Iterator[Timed
         if target is not None and target * info.time_base <= info.start_time:
             continue
         with open_video(info.path) as container:
-            frames = stamp(_pictures(container, info, target, warn), info, warn)
+            frames = stamp(_pictures(container, info, target, tally, warn), info, warn)
             head = next(frames, None)
             if target is not None and (head is None or first is None or head.pts > first):
+                tally.restart()
                 continue
             if head is None:
                 raise InputError(f"not one frame of {info.path} can be decoded: it is damaged or cut off")
@@ -115,66 +128,41 @@ def _from(info: VideoInfo, first: Fraction | None, warn: Warn) -> Iterator[Timed
             return
 
 
-@dataclass
-class _Tally:
-    """What became of a stream's packets, to tell what was lost."""
-
-    read: int = 0
-    damaged: int = 0
-    corrupt: int = 0
-    decoded: int = 0
-    last_pts: int | None = None
-
-    @property
-    def may_lack_frames(self) -> bool:
-        """Whether frames may be stuck in the decoder: fewer came out than packets went in."""
-        if self.damaged or self.corrupt:
-            return True
-        return self.last_pts is not None and self.decoded < self.read
-
-
-def _pictures(container: InputContainer, info: VideoInfo, target: int | None, warn: Warn) -> Iterator[av.VideoFrame]:
+def _pictures(
+    container: InputContainer, info: VideoInfo, target: int | None, tally: Tally, warn: Warn
+) -> Iterator[av.VideoFrame]:
     """Decoded pictures in order of presentation, from the keyframe before `target` (a pts) if it is given.
 
     When damage shows only while a multithreaded decoder is drained, PyAV drops the pictures behind it. Then the last
     stretch is decoded again with one thread, where that cannot happen.
     """
-    tally = _Tally()
+    tally.claim(container.streams[info.stream_index], tagged_duration(container.streams[info.stream_index]))
     tags = container.streams[info.stream_index].metadata
     if any(key.lower() == "alpha_mode" and value == "1" for key, value in tags.items()):
         warn(ALPHA_LOST)  # VP8 and VP9 keep it beside the picture, where the decoder does not look
-    yield from _decoded(container, info, target, tally, warn, threads="AUTO")
+    yield from _decoded(container, info, target, tally, threads="AUTO")
     if tally.may_lack_frames:
         yield from _behind(info, tally)
-    if tally.damaged > 1:
-        warn(f"{info.path}: {tally.damaged} damaged packets were skipped")
-    expected = container.streams[info.stream_index].frames
-    length = tagged_duration(container.streams[info.stream_index])
-    end = None if tally.last_pts is None else float(tally.last_pts * info.time_base + 1 / info.rate)
-    if info.container == "avi" and end is not None and end >= float(expected / info.rate):
-        expected = tally.read  # frames that were dropped in capture are counted, but have no packet
-    if target is None and tally.read < expected:
-        warn(f"{info.path} is cut off: {tally.read} of {expected} frames are there")
-    elif length is not None and end is not None and length - end > _LOST_SECONDS:
-        warn(f"{info.path} seems to be cut off: its frames end at {end:.2f} s of {length:.2f} s")
 
 
-def _behind(info: VideoInfo, tally: _Tally) -> Iterator[av.VideoFrame]:
+def _behind(info: VideoInfo, tally: Tally) -> Iterator[av.VideoFrame]:
     """The pictures after the last one that `tally` has seen, decoded with one thread."""
-    last, again = tally.last_pts, _Tally()
+    last, again = tally.last_pts, Tally()
+    behind = 0
     target = None if last is None else int(last - _SEEK_MARGINS[0] / info.time_base)
     with open_video(info.path) as container:
-        for picture in _decoded(container, info, target, again, lambda message: None, threads="NONE"):
+        for picture in _decoded(container, info, target, again, threads="NONE"):
             if (picture.pts is not None and picture.pts > last) if last is not None else again.decoded > tally.decoded:
+                behind += 1
                 yield picture
+    tally.decoded += behind
 
 
 def _decoded(
     container: InputContainer,
     info: VideoInfo,
     target: int | None,
-    tally: _Tally,
-    warn: Warn,
+    tally: Tally,
     *,
     threads: Literal["AUTO", "NONE"],
 ) -> Iterator[av.VideoFrame]:
@@ -182,13 +170,13 @@ def _decoded(
     stream = container.streams[info.stream_index]
     assert isinstance(stream, av.VideoStream)
     stream.thread_type = threads
-    awaits_key = target is not None
+    awaits_key, begun = target is not None, False
     if target is not None:
         try:
             container.seek(target, stream=stream, backward=True)
         except FFmpegError:  # no index to seek by
             return
-    for packet in _packets(container, stream, info, warn):
+    for packet in _packets(container, stream, tally):
         if not packet.size and packet.dts is not None:  # Theora's for the picture before it, shown again
             continue
         awaits_key = awaits_key and not packet.is_keyframe
@@ -196,12 +184,16 @@ def _decoded(
             continue
         tally.read += packet.size > 0
         tally.corrupt += packet.is_corrupt
+        tally.discarded += packet.is_discard
+        begun = begun or packet.is_keyframe
+        tally.check(packet, info.codec)
         try:
             pictures = decode_packet(packet)
         except FFmpegError:
-            tally.damaged += 1
-            if tally.damaged == 1:
-                warn(f"{info.path}: damaged data skipped{_place(packet)}")
+            if begun:
+                tally.hit(packet)
+            else:
+                tally.headless += 1
             continue
         for picture in pictures:
             tally.decoded += 1
@@ -210,17 +202,12 @@ def _decoded(
             yield picture
 
 
-def _packets(container: InputContainer, stream: av.VideoStream, info: VideoInfo, warn: Warn) -> Iterator[av.Packet]:
+def _packets(container: InputContainer, stream: av.VideoStream, tally: Tally) -> Iterator[av.Packet]:
     """The stream's packets; a file that cannot be read to its end ends there, flushing the decoder."""
     try:
         yield from container.demux(stream)
     except FFmpegError as error:
-        warn(f"{info.path} cannot be read to its end: {error.strerror}")
+        tally.stopped = error.strerror
         flush = av.Packet()
         flush.stream = stream
         yield flush
-
-
-def _place(packet: av.Packet) -> str:
-    stamp_ = packet.pts if packet.pts is not None else packet.dts
-    return "" if stamp_ is None else f" near {float(stamp_ * packet.time_base):.2f} s"

@@ -54,5 +54,6 @@ def result_report(result: Result) -> dict[str, Any]:
         "model": result.model,
         "picked": result.picked,
         "weights_sha256": result.weights,
+        "damage": None if result.damage is None else result.damage.plain(),
         "warnings": list(result.warnings),
     }

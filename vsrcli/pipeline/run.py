@@ -10,6 +10,7 @@ from vsrcli import __version__
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import QUEUED_FRAMES
 from vsrcli.errors import InterruptedJobError, OutputError, UsageError
+from vsrcli.media.damage import Damage
 from vsrcli.media.mux import MADE_TAG
 from vsrcli.pipeline.batch import MADE_BY_VSR
 from vsrcli.pipeline.events import Event, OnEvent
@@ -27,7 +28,8 @@ from vsrcli.pipeline.workfolder import FRAMES_NAME, STATES_NAME
 class Result:
     """A finished job. `made` frames were made by this run (the others by runs before it) in `seconds`.
 
-    `picked` says why its model was chosen, None where it was named.
+    `picked` says why its model was chosen, None where it was named. `damage` is what this run found wrong with its
+    source.
     """
 
     input: Path
@@ -40,6 +42,7 @@ class Result:
     size: tuple[int, int]
     warnings: tuple[str, ...]
     picked: str | None = None
+    damage: Damage | None = None
 
 
 def run(task: Task, on_event: OnEvent = lambda event: None) -> Result:
@@ -105,6 +108,7 @@ def run(task: Task, on_event: OnEvent = lambda event: None) -> Result:
         size=task.size,
         warnings=tuple(task.warnings),
         picked=task.picked,
+        damage=task.damage,
     )
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vsrcli.engine.engine import Engine
 from vsrcli.frame import Frame
+from vsrcli.media.damage import Damage
 from vsrcli.media.decode import decode
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.job import Job
@@ -67,8 +68,15 @@ class Pipe:
 def decode_stage(task: Task, first: int, out: Pipe, warn: Callable[[str], None]) -> None:
     """Thread: put the source's frames from number `first` on."""
     o = task.options
+
+    def tell(damage: Damage) -> None:
+        task.damage = damage
+
     try:
-        for frame in decode(task.info, start=o.start, end=o.end, deinterlace=o.deinterlace, skip=first, warn=warn):
+        frames = decode(
+            task.info, start=o.start, end=o.end, deinterlace=o.deinterlace, skip=first, warn=warn, tell=tell
+        )
+        for frame in frames:
             if not out.put(frame):
                 return
         out.put(None)

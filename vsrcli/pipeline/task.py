@@ -13,6 +13,7 @@ from vsrcli import __version__, zoo
 from vsrcli.engine.device import pick_device, pick_precision, place
 from vsrcli.engine.plan import WINDOW, Plan, estimate, estimate_disk, parse_size
 from vsrcli.errors import OutputError, OutputExistsError, UsageError
+from vsrcli.media.damage import Damage
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.probe import probe
 from vsrcli.pipeline.events import Event, OnEvent
@@ -43,6 +44,8 @@ class Task:
     warnings: list[str] = field(default_factory=list)
     picked: str | None = None
     """Why this model was picked; None where the caller named it."""
+    damage: Damage | None = None
+    """What turned out to be wrong with the source while it was decoded."""
 
     @property
     def size(self) -> tuple[int, int]:

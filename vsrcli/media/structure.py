@@ -1,0 +1,171 @@
+"""Walks through a file's own structure, by its headers alone: whether its end is missing, or its middle is broken.
+
+A demuxer skips what it cannot read and goes on without a word; the structure tells that there was something.
+"""
+
+import os
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+_BUFFER = 1024  # bytes read at once: headers lie far apart
+_EBML, _SEGMENT, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
+# SeekHead, Info, Tracks, Cluster, Cues, Attachments, Chapters, Tags: what ends a cluster of unknown size
+_TOP = frozenset(
+    [0x114D9B74, 0x1549A966, 0x1654AE6B, _CLUSTER, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367, _SEGMENT, _EBML]
+)
+# Timestamp, SimpleBlock, BlockGroup, PrevSize, Position, SilentTracks, EncryptedBlock, Void, CRC-32
+_IN_CLUSTER = frozenset([0xE7, 0xA3, 0xA0, 0xAB, 0xA7, 0x5854, 0xAF, 0xEC, 0xBF])
+_RIFF_SLACK = 8  # bytes by which some writers overstate: the header that the size should leave out
+_FLV_TAGS = frozenset([8, 9, 18])
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What a file's structure says: how many bytes are missing at its end, and where it is `broken` (None: nowhere)."""
+
+    missing: int = 0
+    broken: int | None = None
+
+
+def examine(path: Path, container: str) -> Structure:
+    """Walk through a file of the format that ffmpeg calls `container`; other formats count as whole."""
+    walk = next((walk for name, walk in _WALKS.items() if name in container.split(",")), None)
+    if walk is None:
+        return Structure()
+    try:
+        with path.open("rb", buffering=_BUFFER) as file:
+            return walk(file, os.fstat(file.fileno()).st_size)
+    except (OSError, struct.error):
+        return Structure()
+
+
+def _matroska(file: BinaryIO, end: int) -> Structure:
+    place, segment_end, cluster_end = 0, None, None
+    while place < end:
+        if cluster_end is not None and place >= cluster_end:
+            cluster_end = None
+        head = _element(file, place)
+        if head is None:
+            return Structure(max(0, (segment_end or 0) - end), place if end - place > 12 else None)
+        kind, size, body = head
+        inside = cluster_end is not None and not (cluster_end == _UNKNOWN and kind in _TOP)
+        if inside and kind not in _IN_CLUSTER:
+            return Structure(max(0, (segment_end or 0) - end), place)
+        if kind == _SEGMENT:
+            segment_end = None if size is None else body + size
+            place = body
+        elif kind == _CLUSTER:
+            cluster_end = _UNKNOWN if size is None else body + size
+            if segment_end is not None and size is not None and body + size > segment_end:
+                return Structure(max(0, segment_end - end), place)
+            place = body
+        elif size is None:
+            return Structure(0, place)
+        else:
+            limit = cluster_end if inside and cluster_end != _UNKNOWN else segment_end
+            if limit is not None and kind != _EBML and place < limit < body + size:
+                return Structure(max(0, (segment_end or 0) - end), place)
+            if segment_end is None and body + size > end:
+                return Structure(body + size - end)
+            place = body + size
+    return Structure(max(0, (segment_end or 0) - end))
+
+
+_UNKNOWN = 1 << 63
+
+
+def _element(file: BinaryIO, place: int) -> tuple[int, int | None, int] | None:
+    """The id, size (None: unknown) and start of the body of the EBML element at `place`; None if there is none."""
+    file.seek(place)
+    head = file.read(12)
+    if not head or head[0] < 0x10:
+        return None
+    width = 9 - head[0].bit_length()
+    rest = head[width:]
+    if not rest or not rest[0]:
+        return None
+    length = 9 - rest[0].bit_length()
+    if len(rest) < length:
+        return None
+    size = int.from_bytes(rest[:length], "big") - (1 << 7 * length)
+    return int.from_bytes(head[:width], "big"), None if size == (1 << 7 * length) - 1 else size, place + width + length
+
+
+def _quicktime(file: BinaryIO, end: int) -> Structure:
+    place = 0
+    while place + 8 <= end:
+        file.seek(place)
+        head = file.read(16)
+        size, kind = struct.unpack_from(">I4s", head)
+        if not kind.replace(b"\xa9", b"").isalnum() and kind.strip() == kind:
+            break  # what some cameras write behind the film
+        if size == 1 and len(head) == 16:
+            size = int.from_bytes(head[8:], "big")
+        if size < 8:
+            break
+        place += size
+    return Structure(max(0, place - end))
+
+
+def _riff(file: BinaryIO, end: int) -> Structure:
+    place = 0
+    while place + 12 <= end:
+        file.seek(place)
+        kind, size = struct.unpack("<4sI", file.read(8))
+        if kind != b"RIFF" or size in (0, 0xFFFFFFFF):
+            break
+        place += 8 + size + size % 2
+    missing = place - end
+    return Structure(missing if missing > _RIFF_SLACK else 0)
+
+
+def _flv(file: BinaryIO, end: int) -> Structure:
+    file.seek(5)
+    place = int.from_bytes(file.read(4), "big") + 4
+    while place + 11 <= end:
+        file.seek(place)
+        head = file.read(11)
+        size = 11 + int.from_bytes(head[1:4], "big")
+        if head[0] & 31 not in _FLV_TAGS:
+            return Structure(0, place)
+        if place + size > end:
+            return Structure(place + size - end)
+        file.seek(place + size)
+        trailer = file.read(4)
+        if 0 < len(trailer) < 4:
+            return Structure(4 - len(trailer))
+        if trailer and int.from_bytes(trailer, "big") != size:
+            return Structure(0, place)
+        place += size + 4
+    return Structure()
+
+
+def _ogg(file: BinaryIO, end: int) -> Structure:
+    place = 0
+    numbers: dict[bytes, int] = {}
+    while place < end:
+        file.seek(place)
+        head = file.read(27)
+        if not head.startswith(b"OggS"[: len(head)]):
+            return Structure(0, place)
+        if len(head) < 27:
+            return Structure(27 - len(head))
+        serial, number = head[14:18], int.from_bytes(head[18:22], "little")
+        if number > numbers.get(serial, number - 1) + 1:
+            return Structure(0, place)
+        numbers[serial] = number
+        table = file.read(head[26])
+        place += 27 + head[26] + sum(table)
+    return Structure(max(0, place - end))
+
+
+_WALKS: dict[str, Callable[[BinaryIO, int], Structure]] = {
+    "matroska": _matroska,
+    "mov": _quicktime,
+    "avi": _riff,
+    "flv": _flv,
+    "ogg": _ogg,
+}
