@@ -20,6 +20,7 @@ from vsrcli.errors import WeightsError
 from vsrcli.files import write_durably
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.zoo.architectures import ARCHITECTURES, UNSUPPORTED, Architecture, Config
+from vsrcli.zoo.foreign import WRAPPERS, bare, foreign_format, wrapping
 
 StateDict = dict[str, Tensor]
 
@@ -54,10 +55,13 @@ def read(path: Path) -> tuple[StateDict, dict[str, Any]]:
     Raises WeightsError if the file is missing, damaged, holds anything but tensors and plain data, or no tensors.
     """
     try:
+        foreign = foreign_format(path)
         with path.open("rb") as file:
             start = file.read(9)
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read: {error.strerror}") from error
+    if foreign is not None:
+        raise WeightsError(f"{path}: {foreign}")
     if start[8:9] == b"{":
         return read_safetensors(path)
     try:
@@ -88,7 +92,8 @@ def unwrap(content: object, path: Path) -> StateDict:
     BasicSR: under params_ema or params. mmagic: under state_dict, the net's keys under generator_ema. (averaged
     weights, preferred) or generator., beside training parts. Either: under module. when it was trained in parallel.
     """
-    for wrapper in ("params_ema", "params", "state_dict"):
+    wrapped = wrapping(content)
+    for wrapper in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
             break
@@ -96,7 +101,7 @@ def unwrap(content: object, path: Path) -> StateDict:
     if isinstance(content, Mapping):
         state = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
     if not state:
-        raise WeightsError(f"{path}: holds no weights")
+        raise WeightsError(f"{path}: holds no weights{f', though it is {wrapped}' if wrapped else ''}")
     state = strip(state, "module.")
     for prefix in ("generator_ema.", "generator."):
         if any(key.startswith(prefix) for key in state):
@@ -104,7 +109,19 @@ def unwrap(content: object, path: Path) -> StateDict:
             state = strip({key: value for key, value in inside.items() if key != "steps"}, "module.")
             break
     state.pop("step_counter", None)
+    if not any(known(key) for key in state):  # a whole net inside another module
+        inside = {bare(key): value for key, value in state.items() if bare(key) != key}
+        if any(known(key) for key in inside):
+            return inside
+        if wrapped:
+            nets = ", ".join(ARCHITECTURES)
+            raise WeightsError(f"{path}: is {wrapped}, but holds none of {nets}; its keys begin with {some(state)}")
     return state
+
+
+def known(key: str) -> bool:
+    """Whether a key is one by which a net is recognised, supported or not."""
+    return basicsr_name(key).startswith((*(each.marker for each in ARCHITECTURES.values()), *UNSUPPORTED))
 
 
 def strip(state: StateDict, prefix: str) -> StateDict:
