@@ -148,15 +148,15 @@ def test_a_clock_that_starts_again_is_joined(tmp_path: Path) -> None:
     assert any("clock jumps back" in line for line in warnings)
 
 
-def test_a_change_of_size_is_scaled_to_the_first(tmp_path: Path) -> None:
+def test_a_change_of_size_is_scaled_to_the_largest(tmp_path: Path) -> None:
     large = make.video(tmp_path / "a.ts", frames=10, width=64, height=48).read_bytes()
     small = make.video(tmp_path / "b.ts", frames=10, width=96, height=64, pts=range(10, 20)).read_bytes()
     joined = tmp_path / "joined.ts"
     joined.write_bytes(large + small)
     frames, warnings = _all(joined)
-    assert {frame.data.shape for frame in frames} == {(48, 64, 3)}
+    assert {frame.data.shape for frame in frames} == {(64, 96, 3)}
     assert len(frames) == 20
-    assert any("96x64" in line for line in warnings)
+    assert any("frames are 64x48 from 0.00 s on: scaled to 96x64" in line for line in warnings)
 
 
 def test_skipped_frames_are_counted(tmp_path: Path) -> None:

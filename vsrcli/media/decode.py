@@ -77,7 +77,8 @@ def decode(
         changed = (picture.width, picture.height) != size
         if changed and not resized:
             resized = True
-            warn(f"the size changes to {picture.width}x{picture.height}: scaled to {size[0]}x{size[1]} from there on")
+            when = float((timed.pts * info.time_base) - Fraction(info.start_time))
+            warn(f"frames are {picture.width}x{picture.height} from {when:.2f} s on: scaled to {size[0]}x{size[1]}")
         data = to_rgb(picture, colour, size=size if changed else None)
         yield Frame(number - 1, data, timed.pts, timed.duration)
     damage = tally.sum_up(info, whole=first is None and last is None)

@@ -20,6 +20,7 @@ from vsrcli.media.containers import UNKNOWN, open_container
 from vsrcli.media.images import expand_images, image_size, load_picture
 from vsrcli.media.info import Colour, OtherStream, VideoInfo
 from vsrcli.media.siting import chroma_location
+from vsrcli.media.sizes import largest_size
 
 _TEXT_DEMUXERS = frozenset({"tty"})  # draws any text as a video
 _HEAD = 1 << 12
@@ -95,20 +96,22 @@ def _probe_video(path: Path, container: InputContainer) -> VideoInfo:
     time_base = stream.time_base or Fraction(1, 90000)
     rate = _rate(container, stream, frame, packets)
     duration = _duration(container, stream)
+    codec = context.codec.canonical_name
+    width, height = largest_size(path, container, stream, codec, (frame.width, frame.height), duration)
     return VideoInfo(
         path=path,
         container=container.format.name,
         stream_index=stream.index,
-        codec=context.codec.canonical_name,
-        width=frame.width,
-        height=frame.height,
+        codec=codec,
+        width=width,
+        height=height,
         pix_fmt=frame.format.name,
         bit_depth=bit_depth(frame.format),
         time_base=time_base,
         frames=_frame_count(stream, duration, rate),
         duration=duration,
         rate=rate,
-        colour=_colour(frame, context.codec.canonical_name),
+        colour=_colour(frame, codec),
         sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(0),
         rotation=_rotation(frame),
         interlaced=context.field_order > 1 or frame.interlaced_frame,  # 1 is AV_FIELD_PROGRESSIVE
