@@ -181,6 +181,8 @@ def check_container(info: VideoInfo, output: Path) -> list[str]:
         ]
     if info.chapters and not container.chapters:
         notes.append(f"{suffix} cannot hold chapters: {info.chapters} left out")
+    if container.muxer == "mpegts" and info.tags:
+        notes.append(f"{suffix} cannot hold these tags: {', '.join(info.tags)}")
     if info.rotation is not None and not container.rotation:
         notes.append(f"{suffix} cannot hold the rotation mark: the picture will show unrotated (-o NAME.mkv keeps it)")
     return notes

@@ -52,6 +52,7 @@ class VideoInfo:
     "G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)", `content_light` is (MaxCLL, MaxFALL). `interlaced` is what the stream
     declares or its first frame is flagged with. `sample_aspect_ratio` is 0 where undeclared. `start_time` is where the
     container's clock begins, in seconds: what a player shows as 0:00.
+    `tags` are the names of the container's tags about the work.
     """
 
     path: Path
@@ -75,4 +76,5 @@ class VideoInfo:
     streams: tuple[OtherStream, ...]
     chapters: int
     images: tuple[Path, ...] = ()
+    tags: tuple[str, ...] = ()
     start_time: float = 0.0

@@ -26,7 +26,7 @@ def label_arguments(stream: Stream, number: int, output: Path) -> list[str]:
 
 
 def lost_labels(source: Path, placements: list[Placement], written: Path) -> list[str]:
-    """One line for each track of sound or subtitles whose language, name or forced flag is not in the written file."""
+    """One line for each track of sound or subtitles whose language, name or mark is not in the written file."""
     notes = []
     with open_container(source) as old, open_container(written) as new:
         for kind in ("audio", "subtitle"):
@@ -45,5 +45,7 @@ def _labels(stream: Stream) -> list[str]:
         "language": stream.language not in (None, "und"),
         "name": "title" in stream.metadata or "name" in stream.metadata,
         "forced flag": bool(stream.disposition & Disposition.forced),
+        "mark for the hard of hearing": bool(stream.disposition & Disposition.hearing_impaired),
+        "mark for the visually impaired": bool(stream.disposition & Disposition.visual_impaired),
     }
     return [label for label, present in there.items() if present]

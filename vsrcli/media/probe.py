@@ -28,6 +28,7 @@ _HEAD = 1 << 12
 _LISTS_BEGIN = (b"#EXTM3U", b"\xef\xbb\xbf#EXTM3U", b"ffconcat", b"# VobSub index file", b"v=0")
 _LISTS = (b"<MPD", b"<mpd", b"CompositionPlaylist")
 _LIST_DEMUXERS = frozenset({"hls", "concat", "dash", "imf", "sdp", "vobsub", "image2", "lavfi"})
+_ABOUT_THE_FILE = frozenset(["major_brand", "minor_version", "compatible_brands", "encoder", "vendor_id"])
 _PACKETS_TO_FIRST_FRAME = 300
 _PACKETS_FOR_RATE = 60
 _LONGEST = 1e9  # seconds, about 30 years: a tag that says more is wrong
@@ -119,6 +120,7 @@ def _probe_video(path: Path, container: InputContainer) -> VideoInfo:
         content_light=_content_light(frame),
         streams=tuple(_other(other) for other in container.streams if other.index != stream.index),
         chapters=len(container.chapters()),
+        tags=tuple(key.lower() for key in container.metadata if key.lower() not in _ABOUT_THE_FILE),
         start_time=(container.start_time or 0) / av.time_base,
     )
 

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from vsrcli.media.containers import CONTAINERS
+from vsrcli.errors import UsageError
+from vsrcli.media.containers import CONTAINERS, place_streams
 from vsrcli.media.info import VideoInfo
 from vsrcli.names import WRITABLE_IMAGES
 from vsrcli.pipeline.options import Options
@@ -21,8 +22,12 @@ def default_output(info: VideoInfo, options: Options, scale: int) -> Path:
     if info.images:
         folder = path if path.is_dir() else path.parent
         return folder.with_name(folder.name + name)
-    suffix = path.suffix if path.suffix.lower() in CONTAINERS else ".mkv"
-    return path.with_name(path.stem + name + suffix)
+    output = path.with_name(path.stem + name + (path.suffix if path.suffix.lower() in CONTAINERS else ".mkv"))
+    try:
+        place_streams(info, output)
+    except UsageError:  # its own container is read, but cannot be written with all its sound, as a Blu-ray's TrueHD
+        return output.with_suffix(".mkv")
+    return output
 
 
 def job_folder(output: Path) -> Path:
