@@ -164,11 +164,18 @@ def test_gray_honours_its_range(pix_fmt: str, depth: int, declared: int) -> None
     assert np.abs(planes(back)[0][0] - ramp).max() <= 1
 
 
-def test_undeclared_colour_follows_the_height_of_the_source() -> None:
-    for height, matrix in ((480, 5), (720, 1)):
-        codes = flat([120, 90, 160], height)
-        rgb = to_rgb(to_frame(codes, "yuv420p"), Colour())
-        assert np.abs(rgb[height // 2, 16] - 255 * to_light(codes[0, 0], matrix, 8, False)).max() < 0.55
+@pytest.mark.parametrize(
+    ("width", "height", "matrix"),
+    [(1280, 536, 1), (960, 720, 1), (720, 576, 5), (1024, 576, 5), (1278, 576, 5), (640, 480, 5), (720, 1280, 1)],
+)
+def test_undeclared_colour_follows_the_size_as_in_players(width: int, height: int, matrix: int) -> None:
+    assert Colour().matrix_for_conversion(width, height) == matrix
+    assert Colour(matrix=9).matrix_for_conversion(width, height) == 9
+    frame = av.VideoFrame(width, height, "yuv420p")
+    for plane, code in zip(frame.planes, (120, 90, 160), strict=True):
+        plane.update(bytes([code]) * plane.buffer_size)
+    rgb = to_rgb(frame, Colour())
+    assert np.abs(rgb[height // 2, 16] - 255 * to_light(np.array([120, 90, 160]), matrix, 8, False)).max() < 0.55
 
 
 def test_yuvj_is_full_range_without_a_tag() -> None:

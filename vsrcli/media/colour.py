@@ -7,6 +7,7 @@ swscale does the work; what it gets wrong is put right here, each with its measu
 - It takes every gray format as full range. Gray is converted here.
 - From RGB to full-range Y'CbCr it rounds chroma down: half a code too low on average, which takes 0.7 levels from red
   and 0.9 from blue and makes 10-bit grey 511. That matrix is applied here; subsampling is left to swscale.
+- Odd sizes and small ones it gets wrong; `padding` says how. They are grown first.
 - It sites the chroma of 4:2:0 by the frame's tag, but takes the middle where there is none; H.273's default is left,
   and the difference is half a pixel of the source, two pixels after enlarging. Untagged frames are tagged first.
 """
@@ -23,6 +24,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from vsrcli.errors import InputError
 from vsrcli.frame import largest_level
 from vsrcli.media.info import Colour
+from vsrcli.media.padding import cut, grow, grow_array, grown_size
 
 FULL_RANGE = 2
 CHROMA_LEFT = 1
@@ -43,8 +45,8 @@ _local = threading.local()
 def to_rgb(frame: av.VideoFrame, colour: Colour, *, size: tuple[int, int] | None = None) -> np.ndarray:
     """The picture as (h, w, 3) RGB: uint8 for sources of up to 8 bits a channel, else uint16 over the full 0..65535.
 
-    `colour` says how the source's numbers are meant (undeclared: BT.601 below 720 lines, else BT.709; limited range
-    for YUV, full for gray and the yuvj formats). Alpha is dropped. `size` (width, height) scales with Lanczos in the
+    `colour` says how the source's numbers are meant (undeclared: `Colour.matrix_for_conversion`; limited range for
+    YUV, full for gray and the yuvj formats). Alpha is dropped. `size` (width, height) scales with Lanczos in the
     same pass. Raises InputError for a matrix that is none of the linear Y'CbCr ones.
     """
     deep = bit_depth(frame.format) > 8
@@ -53,21 +55,27 @@ def to_rgb(frame: av.VideoFrame, colour: Colour, *, size: tuple[int, int] | None
     target = "rgb48le" if deep else "rgb24"
     if _has_no_matrix(frame.format):
         return _reformat(frame, target, size).to_ndarray()
-    matrix = _swscale_matrix(colour.matrix_for_conversion(frame.height))
+    matrix = _swscale_matrix(colour.matrix_for_conversion(frame.width, frame.height))
     full = _is_full(frame.format.name, colour)
-    frame = _site_chroma(frame, frame.format, colour)
-    rgb = _reformat(frame, target, size, matrix=matrix, source_range=2 if full else 1, target_range=2).to_ndarray()
+    depth = min(16, bit_depth(frame.format))  # of floats, 16 bits are taken
+    width, height, grown = frame.width, frame.height, grow(frame)
+    source = _site_chroma(grown, grown.format, colour)
+    direct = size if grown is frame else None
+    converted = _reformat(source, target, direct, matrix=matrix, source_range=2 if full else 1, target_range=2)
+    rgb = converted.to_ndarray()
+    if grown is not frame:
+        rgb = np.ascontiguousarray(rgb[:height, :width])
+        rgb = rgb if size is None else _reformat(_rgb_frame(rgb), target, size).to_ndarray()
     if not deep:
         return rgb
-    depth = min(16, bit_depth(frame.format))  # of floats, 16 bits are taken
     return _scaled(rgb, 65535 / (((1 << depth) - 1) << (16 - depth) if full else _WHITE))
 
 
 def from_rgb(rgb: np.ndarray, *, pix_fmt: str, colour: Colour, size: tuple[int, int] | None = None) -> av.VideoFrame:
     """The picture `rgb` (h, w, 3), uint8 or uint16 (0..65535), in the pixel format `pix_fmt`, tagged as `colour`.
 
-    `colour.matrix` must be decided for a YUV or gray format, from the source's height where the source does not declare
-    it (`Colour.matrix_for_conversion`): the enlarged picture's height must not change the colours. An undeclared range
+    `colour.matrix` must be decided for a YUV or gray format, from the source's size where the source does not declare
+    it (`Colour.matrix_for_conversion`): the enlarged picture's size must not change the colours. An undeclared range
     is full for gray and the yuvj formats and limited for other YUV. `size` (width, height) scales with Lanczos in the
     same pass. Raises InputError for a matrix that is none of the linear Y'CbCr ones.
     """
@@ -81,13 +89,18 @@ def from_rgb(rgb: np.ndarray, *, pix_fmt: str, colour: Colour, size: tuple[int, 
     full = _is_full(pix_fmt, colour)
     if pix_fmt in _GRAYS:
         return _tagged(_rgb_to_gray(rgb, pix_fmt, matrix, full, size), colour)
+    if size is not None and size != grown_size(*size, fmt):
+        rgb, size = _reformat(_rgb_frame(rgb), "rgb24" if rgb.dtype == np.uint8 else "rgb48le", size).to_ndarray(), None
+    width, height = size or rgb.shape[1::-1]
+    if size is None:
+        rgb = grow_array(rgb, fmt)
     if full:
         source = _full_range_planes(rgb, matrix, min(16, bit_depth(fmt)))
     else:
         source = _rgb_frame(_scaled(rgb, _WHITE / 65535) if rgb.dtype == np.uint16 else rgb)
     source = _site_chroma(source, fmt, colour)
     frame = _reformat(source, pix_fmt, size, matrix=matrix, source_range=2, target_range=2 if full else 1)
-    return _tagged(frame, colour)
+    return _tagged(cut(frame, width, height), colour)
 
 
 def bit_depth(fmt: av.VideoFormat) -> int:

@@ -37,7 +37,9 @@ def compressed(frames: Iterable[np.ndarray], encoder: str, options: Mapping[str,
                 stream.height, stream.width = frame.shape[:2]
                 if stream.height % 2 or stream.width % 2:
                     raise UsageError(f"frames of {stream.width}x{stream.height} cannot be compressed: odd sides")
-                colour = Colour(matrix=Colour().matrix_for_conversion(stream.height), range=_LIMITED_RANGE)
+                colour = Colour(
+                    matrix=Colour().matrix_for_conversion(stream.width, stream.height), range=_LIMITED_RANGE
+                )
             picture = from_rgb(frame, pix_fmt="yuv420p", colour=colour)
             picture.pts, picture.time_base = number, 1 / _RATE  # without, x264 takes them for longer: 8 QP finer
             container.mux(stream.encode(picture))

@@ -55,7 +55,7 @@ def decode(
         yield from _images(info, first, last, skip, warn)
         return
     size, resized = (info.width, info.height), False
-    colour = replace(info.colour, matrix=info.colour.matrix_for_conversion(info.height))
+    colour = replace(info.colour, matrix=info.colour.matrix_for_conversion(info.width, info.height))
     look = _transparency_watch(warn)
     number = 0
 

@@ -70,7 +70,7 @@ class SegmentWriter:
         """
         settings = self._settings
         size = (settings.width, settings.height)
-        matrix = self._info.colour.matrix_for_conversion(self._info.height)
+        matrix = self._info.colour.matrix_for_conversion(self._info.width, self._info.height)
         colour = replace(self._colour, matrix=self._colour.matrix if self._colour.matrix != 2 else matrix)
         scaled = None if (frame.width, frame.height) == size else size
         picture = from_rgb(frame.data, pix_fmt=settings.pix_fmt, colour=colour, size=scaled)
@@ -127,19 +127,18 @@ def _reason(error: Exception) -> str:
 def output_colour(info: VideoInfo, settings: EncodeSettings) -> Colour:
     """The colour tags of the output: the source's own, save that the matrix says RGB exactly where the planes are.
 
-    An undeclared matrix is declared where the picture grows past 720 lines: players guess it from the height, and would
+    An undeclared matrix is declared where the picture grows from SD to HD: players guess it from the size, and would
     guess another one than they do for the source.
     """
     colour = info.colour
-    if colour.matrix == 2 and info.colour.matrix_for_conversion(settings.height) != colour.matrix_for_conversion(
-        info.height
-    ):
-        colour = replace(colour, matrix=colour.matrix_for_conversion(info.height))
+    taken = colour.matrix_for_conversion(info.width, info.height)
+    if colour.matrix == 2 and taken != colour.matrix_for_conversion(settings.width, settings.height):
+        colour = replace(colour, matrix=taken)
     is_rgb = av.VideoFormat(settings.pix_fmt, 16, 16).is_rgb
     if is_rgb:
         return replace(colour, matrix=RGB_MATRIX, range=0 if settings.codec == "gif" else colour.range)
     if colour.matrix == RGB_MATRIX:
-        matrix = Colour().matrix_for_conversion(settings.height)
+        matrix = Colour().matrix_for_conversion(settings.width, settings.height)
         return replace(colour, matrix=matrix, range=1)
     return colour
 

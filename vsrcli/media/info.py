@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+HD_WIDTH, SD_HEIGHT = 1280, 576
+"""From that width on, and above that height, a picture that declares no matrix counts as HD."""
+
 
 @dataclass(frozen=True)
 class Colour:
@@ -15,13 +18,15 @@ class Colour:
     transfer: int = 2
     chroma_location: int = 0
 
-    def matrix_for_conversion(self, height: int) -> int:
-        """The declared matrix; undeclared SD counts as BT.601 (5) and HD, from 720 lines, as BT.709 (1).
+    def matrix_for_conversion(self, width: int, height: int) -> int:
+        """Return the declared matrix, or for a picture of that size that declares none, the one that players take.
 
-        RGB's number (0) counts as undeclared: where it is true no matrix is used, and on Y'CbCr planes it is wrong.
+        This is the only place of the rule, which is mpv's (`mp_csp_guess_colorspace`), Kodi's and MPC-HC's: 1280
+        columns or more, or more lines than PAL's 576, are HD, BT.709 (1); all else is SD, BT.601 (5). RGB's number (0)
+        counts as undeclared: where it is true no matrix is used, and on Y'CbCr planes it is wrong.
         """
         if self.matrix in (0, 2, 3):
-            return 1 if height >= 720 else 5
+            return 1 if width >= HD_WIDTH or height > SD_HEIGHT else 5
         return self.matrix
 
 

@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 import av
+from av.codec.context import Flags
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.format import Flags as FormatFlags
@@ -81,6 +82,9 @@ def open_video(path: Path) -> InputContainer:
     if container.format.name in _TEXT_DEMUXERS:
         container.close()
         raise InputError(f"{path} is a text, not a video")
+    for stream in container.streams.video:
+        if stream.codec_context is not None:  # else columns cropped on the left would stay, to keep rows aligned
+            stream.codec_context.flags |= Flags.unaligned
     return container
 
 

@@ -1,0 +1,85 @@
+"""Grow small and odd pictures by their border pixels for swscale, and take what was asked for out of the result.
+
+swscale enlarges chroma by the ratio of the two planes' sizes, which for an odd size is not the subsampling's: the
+planes drift apart. And on planes of a few samples its filters, which reach beyond both borders, are wrong, up to 200 of
+255 levels for 7 or 8 rows of 10-bit 4:2:0. Pictures of whole chroma samples, and of `LEAST` of them, have neither
+fault. Borders repeat in any case, so growing a picture by them changes nothing within it.
+"""
+
+import av
+import numpy as np
+from av.video.format import VideoFormat
+
+LEAST = 16
+"""Chroma samples a side from which on swscale's filters are right; 8 are too few."""
+
+
+def subsampling(fmt: VideoFormat) -> tuple[int, int]:
+    """Return how many luma samples a chroma sample spans, across and down; (1, 1) for formats without chroma."""
+    return 16 // fmt.chroma_width(16), 16 // fmt.chroma_height(16)
+
+
+def grown_size(width: int, height: int, fmt: VideoFormat) -> tuple[int, int]:
+    """Return the size (width, height) at which swscale converts a picture of that size and of the format `fmt` well."""
+    across, down = subsampling(fmt)
+    return _grown(width, across), _grown(height, down)
+
+
+def grow(frame: av.VideoFrame) -> av.VideoFrame:
+    """Return a picture of subsampled Y'CbCr with whole chroma samples and enough of them: itself if it has them.
+
+    Another one is planar, has no alpha and none of the tags.
+    """
+    width, height = grown_size(frame.width, frame.height, frame.format)
+    if (width, height) == (frame.width, frame.height):
+        return frame
+    planar = _planar(frame.format)
+    if frame.format.name.replace("yuva", "yuv").replace("yuvj", "yuv") != planar:
+        frame = frame.reformat(format=planar)
+    grown = av.VideoFrame(width, height, planar)
+    for source, target in zip(frame.planes, grown.planes, strict=False):  # a plane of alpha is last
+        old, new = rows(source, grown.format), rows(target, grown.format)
+        new[:] = np.pad(old, [(0, new.shape[0] - old.shape[0]), (0, new.shape[1] - old.shape[1])], "edge")
+    return grown
+
+
+def grow_array(rgb: np.ndarray, fmt: VideoFormat) -> np.ndarray:
+    """Return a picture (h, w, 3) grown to what its conversion to the format `fmt` needs."""
+    height, width = rgb.shape[:2]
+    right, below = (new - old for new, old in zip(grown_size(width, height, fmt), (width, height), strict=True))
+    return np.pad(rgb, [(0, below), (0, right), (0, 0)], "edge") if right or below else rgb
+
+
+def cut(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+    """Return the left upper part of that size of a picture, which is itself if it has that size.
+
+    Another one has none of its tags.
+    """
+    if (width, height) == (frame.width, frame.height):
+        return frame
+    part = av.VideoFrame(width, height, frame.format.name)
+    for source, target in zip(frame.planes, part.planes, strict=True):
+        kept = memoryview(target)
+        samples = np.frombuffer(memoryview(source), np.uint8).reshape(source.height, source.line_size)
+        copy = np.frombuffer(kept, np.uint8).reshape(target.height, target.line_size)
+        length = min(target.line_size, source.line_size)
+        copy[:, :length] = samples[: target.height, :length]
+    return part
+
+
+def rows(plane: av.video.plane.VideoPlane, fmt: VideoFormat) -> np.ndarray:
+    """Return the samples (h, w) of a plane of a planar format, which may be written to."""
+    kind = np.dtype(np.uint8 if fmt.components[0].bits == 8 else np.uint16)
+    samples = np.frombuffer(memoryview(plane), kind)
+    return samples.reshape(plane.height, plane.line_size // kind.itemsize)[:, : plane.width]
+
+
+def _grown(length: int, step: int) -> int:
+    return max(-(-length // step), LEAST) * step if step > 1 else length
+
+
+def _planar(fmt: VideoFormat) -> str:
+    """Return the planar format, without alpha, of the same depth and chroma sampling."""
+    kind = {(1, 2): "440", (2, 1): "422", (2, 2): "420", (4, 1): "411", (4, 4): "410"}[subsampling(fmt)]
+    depth = fmt.components[0].bits
+    return f"yuv{kind}p" if depth == 8 else f"yuv{kind}p{depth}le"
