@@ -21,9 +21,10 @@ class Colour:
     def matrix_for_conversion(self, width: int, height: int) -> int:
         """Return the declared matrix, or for a picture of that size that declares none, the one that players take.
 
-        This is the only place of the rule, which is mpv's (`mp_csp_guess_colorspace`), Kodi's and MPC-HC's: 1280
-        columns or more, or more lines than PAL's 576, are HD, BT.709 (1); all else is SD, BT.601 (5). RGB's number (0)
-        counts as undeclared: where it is true no matrix is used, and on Y'CbCr planes it is wrong.
+        This is the only place of the rule, which is mpv's (`mp_csp_guess_colorspace`): 1280 columns or more, or more
+        lines than PAL's 576, are HD, BT.709 (1); all else is SD, BT.601 (5). Kodi's (more than 1024 columns, or 600
+        lines or more) differs from it for sizes in between only. RGB's number (0) counts as undeclared: where it is
+        true no matrix is used, and on Y'CbCr planes it is wrong.
         """
         if self.matrix in (0, 2, 3):
             return 1 if width >= HD_WIDTH or height > SD_HEIGHT else 5

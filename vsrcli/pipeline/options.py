@@ -72,7 +72,7 @@ def output_size(options: Options, info: VideoInfo, scale: int) -> tuple[int, int
     elif options.height is not None:
         wanted = (even(width * options.height / height), options.height)
     elif options.scale is not None and options.scale != scale:
-        wanted = (even(width * options.scale), even(height * options.scale))
+        wanted = (round(width * options.scale), round(height * options.scale))  # the sink evens it and says so
     else:
         wanted = (width * scale, height * scale)
     if min(wanted) < 16 or max(wanted) > 16384:
