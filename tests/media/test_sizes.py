@@ -29,7 +29,7 @@ def test_a_growing_recording_is_taken_at_its_largest(tmp_path: Path, suffix: str
     assert (info.width, info.height) == (96, 64)
     lines: list[str] = []
     frames = list(decode(info, warn=lines.append))
-    assert {frame.rgb.shape for frame in frames} == {(64, 96, 3)}
+    assert {frame.data.shape for frame in frames} == {(64, 96, 3)}
     assert lines == ["frames are 32x24 from 0.00 s on: scaled to 96x64"]
 
 
