@@ -33,7 +33,7 @@ def room(*, root: Path = Path("/")) -> Room:
     rooms = [Room(psutil.virtual_memory().available, "are free on this machine")]
     if sys.platform == "linux":
         rooms += [Room(size, "the container or cluster job may still take") for size in group_rooms(root)]
-        rooms += process_rooms()
+    rooms += process_rooms()
     return min(rooms, key=lambda one: one.size)
 
 
@@ -103,7 +103,7 @@ def _upwards(mount: Path, inside: Path) -> Iterator[Path]:
 
 def process_rooms() -> Iterator[Room]:
     """Yield what the process's limits of its address space and its data leave (`ulimit -v` and `-d`)."""
-    if sys.platform == "win32":
+    if sys.platform != "linux":  # elsewhere they bound nothing, or something else
         return
     import resource
 
