@@ -11,11 +11,12 @@ from torch import Tensor
 
 from tests.engine.test_engine import run
 from vsrcli.engine.engine import Engine
+from vsrcli.engine.options import EngineOptions
+from vsrcli.engine.planning import make_plan
 from vsrcli.levels import picture_to_unit
 from vsrcli.media.decode import decode
 from vsrcli.media.probe import probe
 from vsrcli.nets.recurrent import RecurrentNet
-from vsrcli.pipeline.options import Options, make_plan
 from vsrcli.quality.colour import PATCHES, TOLERANCE, colour_shift, flat
 from vsrcli.zoo import loading, store
 from vsrcli.zoo.catalogue import Entry, catalogue
@@ -42,7 +43,7 @@ def net_of(entry: Entry) -> RecurrentNet:
 def shift(net: RecurrentNet, clip: Tensor) -> Tensor:
     """The mean over frames of the colour shift of a clip (t, 3, h, w) by a job with default options: (3,)."""
     device = torch.device("cpu")
-    plan = make_plan(Options(), net, *clip.shape[-2:], device, torch.float32)
+    plan = make_plan(EngineOptions(), net, *clip.shape[-2:], device, torch.float32)
     return colour_shift(run(Engine(net, plan, device), clip), clip).mean(0)
 
 

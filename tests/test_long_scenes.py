@@ -15,16 +15,19 @@ from torch import Tensor
 from tests.conftest import SHARED
 from vsrcli.engine.device import pick_device, place
 from vsrcli.engine.engine import Engine
+from vsrcli.engine.options import EngineOptions
+from vsrcli.engine.planning import make_plan
 from vsrcli.engine.tensors import TensorEngine
 from vsrcli.media.compress import compressed
+from vsrcli.nets.horizon import Horizon
 from vsrcli.nets.recurrent import RecurrentNet
-from vsrcli.pipeline.options import Options, make_plan
 from vsrcli.quality import degrade
 from vsrcli.zoo import loading
 
 PHOTO = SHARED / "data" / "vid4" / "calendar" / "00000010.png"
 needs_photo = pytest.mark.skipif(not PHOTO.is_file(), reason="the sharp picture (../shared/data/vid4) is not here")
 
+DEFAULT = Horizon()
 HEIGHT, WIDTH = 160, 192
 """Of the HR frames."""
 STRETCH = 30
@@ -88,10 +91,10 @@ def lowered(hr: Tensor, degradation: str, crf: int | None) -> list[Tensor]:
     ]
 
 
-def upscaled(net: RecurrentNet, lr: list[Tensor], horizon: str = "auto") -> Iterator[Tensor]:
+def upscaled(net: RecurrentNet, lr: list[Tensor], horizon: Horizon | None = DEFAULT) -> Iterator[Tensor]:
     """Yield the HR frames that a job with default options makes."""
     device = pick_device("cpu")
-    plan = make_plan(Options(horizon=horizon), net, *lr[0].shape[-2:], device, torch.float32)
+    plan = make_plan(EngineOptions(horizon=horizon), net, *lr[0].shape[-2:], device, torch.float32)
     engine = Engine(place(net, device, torch.float32), plan, device)
     yield from TensorEngine(engine).upscale(lr)
 
@@ -147,7 +150,7 @@ class Course:
         )
 
 
-def course(model: str, kind: str, length: int, crf: int | None, horizon: str = "auto") -> Course:
+def course(model: str, kind: str, length: int, crf: int | None, horizon: Horizon | None = DEFAULT) -> Course:
     """Upscale a scene and compare each frame with the truth."""
     loaded = loading.load(model)
     hr = torch.stack(list(scene(kind, length)))
@@ -185,5 +188,5 @@ def test_a_still_settles_within_frames_where_the_papers_recurrence_runs_away(mon
     lr = lowered(torch.stack(list(scene("still", 40))), "bi", None)
     frames = list(upscaled(net, lr))
     assert psnr(frames[39], frames[15]) > 40 and psnr(frames[30], frames[15]) > 40
-    papers = list(upscaled(net, lr, horizon="none"))
+    papers = list(upscaled(net, lr, horizon=None))
     assert psnr(papers[39], papers[15]) < 35

@@ -1,12 +1,58 @@
-"""The one exception family. Each kind carries the exit code that the command line ends with."""
+"""The one exception family. Each kind carries the exit code that the command line ends with.
 
+Messages speak to users of the command line and of the library alike, so they name no flags. Where the way out depends
+on how vsr was called, an error or a note carries its `reason`, and the command line adds its own advice to it.
+"""
+
+from enum import Enum
 from pathlib import Path
 
 
+class Reason(Enum):
+    """Why something fails or is told, where the way out has its own name on the command line; with its data."""
+
+    OUTPUT_EXISTS = "the output is there already"
+    OUTPUT_IS_INPUT = "the output is the input"
+    WORK_FOLDER_TAKEN = "the job's folder cannot be used"
+    ONE_IMAGE = "the output is one image, the source is several; output: a pattern"
+    NO_VIDEOS = "the folder itself holds no videos"
+    JOB_DAMAGED = "the unfinished job cannot be used"
+    JOB_DIFFERS = "the unfinished job has other settings"
+    EXACT_LOOKAHEAD = "a lookahead is asked for where the whole scene is seen"
+    FORWARD_ONLY = "windows are asked for of a net that runs forward only"
+    CANNOT_STREAM = "a stream is asked for of a net that sees the future"
+    NO_SUCH_DEVICE = "the machine lacks the device"
+    OUT_OF_MEMORY = "the smallest tile does not fit"
+    INTERLACED = "an interlaced source is made progressive"
+    CODEC_NOT_HELD = "the container cannot hold the codec; codecs that it can, output: a name that can"
+    NO_CRF = "the codec has no crf"
+    NO_PRESET = "the codec has no presets"
+    LOST_BY_CODEC = "another codec keeps what is lost; codec"
+    LOST_BY_CONTAINER = "another container keeps what is lost; output: a name"
+    FEWER_BITS = "another codec keeps more bits; codec, kept: bits"
+    FEWER_BITS_HERE = "another codec in another container keeps more bits; output: a name, codec, kept: bits"
+    NEEDS_CONTAINER = "another container can hold it; output: a name"
+    NO_LR_FRAMES = "the clip has no LR frames"
+    WRONG_SCALE = "HR and LR frames differ by another factor"
+    TOO_FEW_FRAMES = "the frames that count were not reached"
+    NOT_A_PACK = "the file is no pack of clips"
+    NO_COMPRESSED_CLIP = "no clip of the pack can be compressed"
+    NO_ANSWERS = "no clip of the pack has a teacher's answer"
+    NO_VALIDATION_CLIP = "the packs hold no clip to validate on"
+    PROCESS_DIED = "the measuring process died"
+
+
 class VsrError(Exception):
-    """A failure with a one-line message that says what to do. Exit code 1."""
+    """A failure with a one-line message. Exit code 1.
+
+    `reason` and `data` are for who wants to say what to do about it in the caller's own terms.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str, reason: Reason | None = None, **data: object) -> None:
+        super().__init__(message)
+        self.reason, self.data = reason, data
 
 
 class UsageError(VsrError):
@@ -19,8 +65,12 @@ class OutputExistsError(UsageError):
     """The output, `path`, is there already and may not be overwritten."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} exists: add -y to overwrite it, or give another -o")
+        super().__init__(f"{path} exists", Reason.OUTPUT_EXISTS)
         self.path = path
+
+    def __reduce__(self) -> tuple[type["OutputExistsError"], tuple[Path]]:
+        """Pickle it by its path."""
+        return type(self), (self.path,)
 
 
 class InputError(VsrError):
@@ -49,3 +99,22 @@ class InterruptedJobError(VsrError):
     """Stopped on request; the same command goes on where it stopped. Exit code 130."""
 
     exit_code = 130
+
+
+class Note(str):
+    """A line about a job that goes on, with its reason and data like an error's."""
+
+    __slots__ = ("data", "reason")
+
+    reason: Reason
+    data: dict[str, object]
+
+    def __new__(cls, text: str, reason: Reason, **data: object) -> "Note":
+        """Make a line of a text."""
+        note = super().__new__(cls, text)
+        note.reason, note.data = reason, data
+        return note
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str, Reason], dict[str, object]]:
+        """Pickle it with its reason."""
+        return (str(self), self.reason), self.data

@@ -1,34 +1,14 @@
-"""Names of resolutions and models are understood, or refused with what there is."""
+"""Names of models are understood, or refused with what there is."""
 
 from pathlib import Path
 
 import pytest
 
-from vsrcli.bench.case import Blueprint, blueprint, parse_resolution, resolve
+from vsrcli.bench.case import Blueprint, blueprint, resolve
 from vsrcli.errors import UsageError, WeightsError
 from vsrcli.zoo.architectures import ARCHITECTURES
 from vsrcli.zoo.catalogue import catalogue
 from vsrcli.zoo.cost import parameters
-
-
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [
-        ("720p", (1280, 720)),
-        ("1080P", (1920, 1080)),
-        ("1440p", (2560, 1440)),
-        ("4k", (3840, 2160)),
-        ("96x64", (96, 64)),
-    ],
-)
-def test_resolutions_are_names_or_sizes(text: str, size: tuple[int, int]) -> None:
-    assert parse_resolution(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "8k", "1080", "8x100", "axb", "-64x64"])
-def test_other_resolutions_are_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="720p"):
-        parse_resolution(text)
 
 
 def test_models_are_names_architectures_or_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,9 +75,14 @@ def test_several_models_make_a_table_with_ratios(answer: subprocess.CompletedPro
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [["-m", "nosuchnet"], ["--res", "8k"], ["--precision", "fp32,fp8"], ["-m", "repvsr", "--res", "130x96"]],
+    ("arguments", "message"), [(["--res", "8k"], "not a resolution: 8k"), (["--precision", "fp32,fp8"], "fp8")]
 )
+def test_nonsense_is_refused(arguments: list[str], message: str) -> None:
+    done = CliRunner().invoke(command, arguments)
+    assert done.exit_code == 2 and message in done.output
+
+
+@pytest.mark.parametrize("arguments", [["-m", "nosuchnet"], ["-m", "repvsr", "--res", "130x96"]])
 def test_wrong_usage_is_refused(arguments: list[str]) -> None:
     with pytest.raises(UsageError):
         CliRunner().invoke(command, arguments, catch_exceptions=False)

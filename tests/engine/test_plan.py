@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from vsrcli.engine.options import EngineOptions
 from vsrcli.engine.plan import (
     ENCODER_FRAMES,
     QUEUED_FRAMES,
@@ -14,14 +15,13 @@ from vsrcli.engine.plan import (
     estimate,
     estimate_disk,
     estimate_host,
-    parse_size,
 )
-from vsrcli.errors import OutOfMemoryError, UsageError
+from vsrcli.engine.planning import make_plan
+from vsrcli.errors import OutOfMemoryError
 from vsrcli.nets.basicvsr import BasicVSR
 from vsrcli.nets.horizon import Horizon
 from vsrcli.nets.realbasicvsr import RealBasicVSR
 from vsrcli.nets.repvsr import RepVSR
-from vsrcli.pipeline.options import Options, make_plan
 
 FP32, CPU = torch.float32, torch.device("cpu")
 
@@ -124,17 +124,6 @@ def test_ever_smaller_plans_come_to_an_end(net: BasicVSR) -> None:
     assert plan.tile == (64, 64)
 
 
-@pytest.mark.parametrize(("text", "size"), [("6GiB", 6 << 30), ("512M", 512 << 20), ("1.5g", 3 << 29), ("4096", 4096)])
-def test_memory_sizes_are_read(text: str, size: int) -> None:
-    assert parse_size(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "lots", "-1G", "6XB", "nan", "inf"])
-def test_other_memory_sizes_are_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="not a memory size"):
-        parse_size(text)
-
-
 def test_a_stream_s_plan_has_no_horizon() -> None:
-    assert make_plan(Options(horizon="30"), RepVSR(8, 1), 32, 32, CPU, FP32).horizon is None
-    assert make_plan(Options(horizon="30"), BasicVSR(8, 1), 32, 32, CPU, FP32).horizon == Horizon.of(30)
+    assert make_plan(EngineOptions(horizon=Horizon.of(30)), RepVSR(8, 1), 32, 32, CPU, FP32).horizon is None
+    assert make_plan(EngineOptions(horizon=Horizon.of(30)), BasicVSR(8, 1), 32, 32, CPU, FP32).horizon == Horizon.of(30)

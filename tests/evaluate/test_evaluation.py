@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.evaluate.make import clip
+from tests.told import told
 from vsrcli.engine.plan import Plan
 from vsrcli.errors import UsageError
 from vsrcli.evaluate.evaluation import Setting, beside, evaluate, table
@@ -77,7 +78,7 @@ def test_only_scored_frames_count(net: RecurrentNet, two_clips: Path) -> None:
     out, truth = frames_of(net, two_clips, 0)
     assert row["psnr"] == pytest.approx(psnr(planes(out[2] / 255), planes(truth[2] / 255)).item(), abs=1e-3)
     assert row["frames"] == 1
-    with pytest.raises(UsageError, match="--frames"):
+    with told(UsageError, "--frames"):
         evaluate([replace(first, scored=(2,))], [Bicubic(4)], Setting("bi", 4, limit=2), Measures())
 
 

@@ -7,6 +7,7 @@ import torch
 
 from tests.evaluate.make import clip
 from tests.media import make
+from tests.told import told
 from vsrcli.errors import InputError, UsageError
 from vsrcli.evaluate.material import choose_clips, length, pairs
 from vsrcli.levels import planes_to_picture
@@ -41,12 +42,12 @@ def test_lr_frames_of_another_scale_are_refused(tmp_path: Path) -> None:
     clip(tmp_path / "GT" / "a", width=128, height=96)
     clip(tmp_path / "LR" / "a", width=64, height=48)
     [found] = find_clips(tmp_path)
-    with pytest.raises(InputError, match="--scale"):
+    with told(InputError, "--scale"):
         next(pairs(found, "none", 4))
 
 
 def test_none_without_lr_frames_says_what_to_give(two_clips: Path) -> None:
-    with pytest.raises(InputError, match="--degradation bi"):
+    with told(InputError, "--degradation bi"):
         next(pairs(choose_clips(two_clips)[0], "none", 4))
 
 

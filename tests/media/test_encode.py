@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from tests.media import make
+from tests.told import told
+from vsrcli.cli.messages import full
 from vsrcli.errors import OutputError, UsageError
 from vsrcli.frame import Frame
 from vsrcli.media.codecs import EncodeSettings, choose_settings, encoder_options
@@ -172,12 +174,12 @@ def test_editing_and_archive_codecs_stay_unless_something_else_is_asked() -> Non
 
 
 def test_what_cannot_be_kept_is_said() -> None:
-    assert "10 bits here: --codec av1 keeps 10" in chosen(DEEP, "o.webm", codec="vp9").notes[0]
+    assert "10 bits here: --codec av1 keeps 10" in full(chosen(DEEP, "o.webm", codec="vp9").notes[0])
     hdr = replace(DEEP, content_light=(1000, 400))
-    assert "use --codec av1 to" in chosen(hdr, "o.webm", codec="vp9").notes[-1]
+    assert full(chosen(hdr, "o.webm", codec="vp9").notes[-1]).endswith("metadata (--codec av1 keeps it)")
     images = chosen(replace(INFO, pix_fmt="rgb48le", bit_depth=16), "o.mp4")
     assert images.pix_fmt == "yuv420p12le"
-    assert "-o o.mkv --codec ffv1 keeps 16" in images.notes[0]
+    assert "-o o.mkv --codec ffv1 keeps 16" in full(images.notes[0])
     odd = chosen(INFO, "o.mp4", 641, 479)
     assert (odd.width, odd.height) == (642, 480)
     assert "641x479 becomes 642x480" in odd.notes[0]
@@ -202,7 +204,7 @@ def test_what_cannot_be_kept_is_said() -> None:
     ],
 )
 def test_what_does_not_fit_is_refused_with_the_fix(output: str, asked: dict[str, str], message: str) -> None:
-    with pytest.raises(UsageError, match=message):
+    with told(UsageError, message):
         chosen(INFO, output, **asked)
 
 

@@ -11,13 +11,11 @@ from tests.engine.test_exact import lively
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import Plan
 from vsrcli.engine.tensors import TensorEngine
-from vsrcli.errors import UsageError
 from vsrcli.nets.basicvsr import BasicVSR
 from vsrcli.nets.basicvsrpp import BasicVSRPP
 from vsrcli.nets.horizon import Horizon
 from vsrcli.nets.iconvsr import IconVSR
 from vsrcli.nets.recurrent import RecurrentNet
-from vsrcli.pipeline.options import parse_horizon
 
 Make = Callable[[], RecurrentNet]
 SHORT = Horizon(frames=3, warmup=1)
@@ -99,14 +97,7 @@ def test_states_are_damped_where_nothing_moves_and_only_there() -> None:
     assert factor[..., 12:].min() > 0.999 and factor[..., 10:].min() > 0.999  # borders keep their memory
 
 
-@pytest.mark.parametrize("text,frames", [("auto", 60), ("3", 3), ("45", 45)])
-def test_a_horizon_is_a_number_of_frames(text: str, frames: int) -> None:
-    horizon = parse_horizon(text)
-    assert horizon is not None and horizon.frames == frames and 0 < horizon.warmup < horizon.period
-
-
-def test_no_horizon_must_be_asked_for_and_nonsense_is_refused() -> None:
-    assert parse_horizon("none") is None
-    for text in ("2", "0", "-5", "sixty", "", "1e3", "²"):
-        with pytest.raises(UsageError, match="not a horizon"):
-            parse_horizon(text)
+@pytest.mark.parametrize("frames", [3, 45, 60])
+def test_a_horizon_of_any_length_has_a_warm_up_that_fits(frames: int) -> None:
+    horizon = Horizon.of(frames)
+    assert horizon.frames == frames and 0 < horizon.warmup < horizon.period

@@ -42,7 +42,7 @@ def test_every_net_runs_in_every_mode(arch: str, mode: str, tmp_path: Path) -> N
 def test_every_net_runs_in_tiles(arch: str, tmp_path: Path) -> None:
     film = make.video(tmp_path / "in.mp4", width=160, height=96, frames=3)
     scale = save_small(arch, tmp_path / "net.safetensors").scale
-    result = vsrcli.upscale(film, tmp_path / "out.mp4", model=str(tmp_path / "net.safetensors"), tile="64x64")
+    result = vsrcli.upscale(film, tmp_path / "out.mp4", model=str(tmp_path / "net.safetensors"), tile=(64, 64))
     assert (result.frames, result.size) == (3, (160 * scale, 96 * scale))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.told import told
 from vsrcli.engine.plan import Plan
 from vsrcli.errors import OutputError, OutputExistsError, UsageError
 from vsrcli.files import settle, sync
@@ -100,7 +101,7 @@ def test_a_damaged_last_segment_or_state_is_made_anew(tmp_path: Path, damage: st
 def test_damage_farther_back_is_told(tmp_path: Path, damage: str) -> None:
     three_segments(tmp_path / "o.mkv.vsr", last=True)
     flip(tmp_path / "o.mkv.vsr" / damage) if "json" not in damage else (tmp_path / "o.mkv.vsr" / damage).write_text("[")
-    with pytest.raises(UsageError, match=r"damaged job: add --restart"):
+    with told(UsageError, r"damaged job: add --restart"):
         begin(tmp_path / "o.mkv.vsr")
     assert begin(tmp_path / "o.mkv.vsr", restart=True).frames == 0
 
@@ -126,7 +127,7 @@ HALF = '{"source": {"input": "a.mkv"}, "settings": {"model": "tiny"}, "plan": 7}
 def test_any_record_of_a_job_gives_one_line(tmp_path: Path, content: str) -> None:
     three_segments(tmp_path / "o.mkv.vsr")
     (tmp_path / "o.mkv.vsr" / "job.json").write_text(content)
-    with pytest.raises(UsageError, match="--restart"):
+    with told(UsageError, "--restart"):
         begin(tmp_path / "o.mkv.vsr")
 
 

@@ -11,10 +11,11 @@ import pytest
 
 import vsrcli
 from tests.media import make
+from tests.told import told
 from vsrcli.errors import InterruptedJobError, UsageError
 from vsrcli.pipeline import Event, Result
 
-FAST = {"precision": "fp32", "memory": "1GiB"}
+FAST = {"precision": "fp32", "memory": 1 << 30}
 
 
 def lossy(folder: Path, *, frames: int = 12) -> Path:
@@ -66,8 +67,12 @@ def test_images_get_clean_weights(tmp_path: Path) -> None:
 def test_a_full_name_or_a_path_is_taken_as_it_is(tmp_path: Path, tiny_model: str) -> None:
     source = lossy(tmp_path, frames=4)
     for model in ("repvsr.bi", tiny_model):
-        result, said = upscale(source, tmp_path / f"{Path(model).stem}.mp4", model=model, content="anime")
+        result, said = upscale(source, tmp_path / f"{Path(model).stem}.mp4", model=model)
         assert (result.model, result.picked, said) == (Path(model).name, None, [])
+        result, said = upscale(source, tmp_path / f"{Path(model).stem}.mkv", model=model, content="anime")
+        assert result.model == Path(model).name
+        assert said == list(result.warnings) == [f"the content anime changes nothing: {model} names its weights"]
+    assert upscale(source, tmp_path / "film.mp4", model="repvsr.bi", content="film")[1] == []
 
 
 def test_what_is_asked_for_and_not_there_is_said(tmp_path: Path) -> None:
@@ -100,7 +105,7 @@ def test_a_stopped_job_goes_on_with_its_weights(tmp_path: Path) -> None:
 def test_it_does_so_though_another_choice_would_be_made_now(tmp_path: Path) -> None:
     source, output = lossy(tmp_path, frames=90), tmp_path / "out.mp4"
     stopped(source, output, model="repvsr.bi")
-    with pytest.raises(UsageError, match=r"differs in model.*--restart"):
+    with told(UsageError, r"differs in model.*--restart"):
         upscale(source, output, model="repvsr.bd")
     result, said = upscale(source, output, model="repvsr")
     assert (result.model, result.made) == ("repvsr.bi", 30)

@@ -16,6 +16,7 @@ import pytest
 
 import vsrcli
 from tests.media import make
+from tests.told import told
 from vsrcli.errors import InputError, InterruptedJobError, OutputError, UsageError, WeightsError
 from vsrcli.pipeline import Event, Result, batch
 
@@ -256,10 +257,10 @@ def test_other_settings_do_not_mix_with_an_unfinished_job(tiny_model: str, tmp_p
 
     with pytest.raises(InterruptedJobError):
         upscale(film, tmp_path / "out.mp4", tiny_model, on_event=interrupt)
-    with pytest.raises(UsageError, match=r"differs in crf.*--restart"):
+    with told(UsageError, r"differs in crf.*--restart"):
         upscale(film, tmp_path / "out.mp4", tiny_model, crf=30)
-    with pytest.raises(UsageError, match=r"differs in memory.*--restart"):  # the plan is the one it began with
-        upscale(film, tmp_path / "out.mp4", tiny_model, memory="64MiB")
+    with told(UsageError, r"differs in memory.*--restart"):  # the plan is the one it began with
+        upscale(film, tmp_path / "out.mp4", tiny_model, memory=64 << 20)
     assert upscale(film, tmp_path / "out.mp4", tiny_model, crf=30, restart=True).made == 150
 
 
@@ -288,7 +289,7 @@ def test_bad_output_fails_before_any_work(film: Path, tiny_model: str, tmp_path:
     with pytest.raises(OutputError, match=r"not a folder|cannot write"):
         upscale(film, tmp_path / "file" / "out.mkv", tiny_model)
     (tmp_path / "there.mkv").touch()
-    with pytest.raises(UsageError, match="add -y"):
+    with told(UsageError, "add -y"):
         upscale(film, tmp_path / "there.mkv", tiny_model)
     with pytest.raises(UsageError, match=r"\.xyz"):
         upscale(film, tmp_path / "out.xyz", tiny_model)
@@ -303,12 +304,26 @@ def test_bad_output_fails_before_any_work(film: Path, tiny_model: str, tmp_path:
         ({"model": "nosuch"}, "nosuch"),
         ({"scale": 2, "height": 100}, "exclude each other"),
         ({"propagation": "stream"}, "cannot stream"),
-        ({"propagation": "exact", "lookahead": 4}, "leave out --lookahead"),
-        ({"tile": "7x"}, "not a tile"),
+        ({"propagation": "exact", "lookahead": 4}, "looks ahead to the end of the scene"),
+        ({"tile": "7x"}, "not a tile: '7x'"),
+        ({"tile": (32, 16)}, "not a tile: 32x16"),
+        ({"tile": 32}, "not a tile"),
         ({"memory": "lots"}, "not a memory size"),
+        ({"memory": 0}, "not a memory size"),
+        ({"memory": True}, "not a memory size"),
+        ({"horizon": 2}, "not a horizon"),
+        ({"horizon": "none"}, "not a horizon"),
+        ({"window": 0}, "not a window"),
+        ({"codec": "mjpeg"}, "not a codec"),
+        ({"propagation": "sideways"}, "no such propagation: sideways"),
+        ({"scale": 17}, "not a scale"),
+        ({"scale": float("nan")}, "not a scale"),
+        ({"rate": 0}, "not a frame rate"),
+        ({"fps": 25, "rate": 30}, "give one"),
+        ({"fsp": 25}, "no such option: fsp"),
         ({"device": "abacus"}, "no such device"),
         ({"device": "xpu"}, "no such device"),  # PyTorch knows the name
-        ({"start": 2.0, "end": 1.0}, "after --start"),
+        ({"start": 2.0, "end": 1.0}, "after the start"),
     ],
 )
 def test_wrong_options_are_refused_with_a_way_out(
@@ -320,9 +335,9 @@ def test_wrong_options_are_refused_with_a_way_out(
 
 
 def test_a_budget_that_cannot_be_kept_is_said(film: Path, tiny_model: str, tmp_path: Path) -> None:
-    result = upscale(film, tmp_path / "out.mkv", tiny_model, end=0.2, memory="1MiB")
-    assert any("--memory 1MiB is too little" in line for line in result.warnings)
-    assert not upscale(film, tmp_path / "roomy.mkv", tiny_model, end=0.2, memory="8GiB").warnings
+    result = upscale(film, tmp_path / "out.mkv", tiny_model, end=0.2, memory=1 << 20)
+    assert any("1 MiB of memory are too little" in line for line in result.warnings)
+    assert not upscale(film, tmp_path / "roomy.mkv", tiny_model, end=0.2, memory=8 << 30).warnings
 
 
 def test_a_damaged_checkpoint_is_refused(film: Path, tmp_path: Path) -> None:

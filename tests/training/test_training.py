@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tests.media import make
+from tests.told import told
 from vsrcli.cli.train import command
 from vsrcli.errors import InputError, UsageError
 from vsrcli.nets.basicvsr import BasicVSR
@@ -173,7 +174,7 @@ def test_a_teachers_answers_are_packed_and_aimed_at(packed: Path, tmp_path: Path
 
 def test_answers_need_a_pack_that_has_them_and_teachers_that_agree(packed: Path, tmp_path: Path) -> None:
     data = replace(recipe.parse(TINY, "tiny").data, answers=0.5)
-    with pytest.raises(UsageError, match="vsr train --teacher adds them"):
+    with told(UsageError, "vsr train --teacher adds them"):
         Sampler(Pack([packed]), data, 4, seed=0)
     with pytest.raises(UsageError, match="one degradation"):
         add_answers([packed], tmp_path / "no", ["repvsr.bi", "repvsr.bd"], clips_per_source=1)

@@ -1,6 +1,6 @@
 """How fast models run on this machine: the engine over synthetic frames, each model in a process of its own."""
 
-from vsrcli.bench.case import Case, Measurement, parse_resolution, resolve
+from vsrcli.bench.case import Case, Measurement, resolve
 from vsrcli.bench.run import benchmark
 
-__all__ = ["Case", "Measurement", "benchmark", "parse_resolution", "resolve"]
+__all__ = ["Case", "Measurement", "benchmark", "resolve"]

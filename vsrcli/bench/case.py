@@ -93,16 +93,6 @@ class Measurement:
     speedup: float = 1.0
 
 
-def parse_resolution(text: str) -> tuple[int, int]:
-    """ "1080p" or "1920x1080" -> (1920, 1080). Raises UsageError."""
-    if size := RESOLUTIONS.get(text.lower()):
-        return size
-    width, _, height = text.lower().partition("x")
-    if width.isdecimal() and height.isdecimal() and 16 <= min(int(width), int(height)) <= max(int(width), int(height)):
-        return int(width), int(height)
-    raise UsageError(f"not a resolution: {text} (use {', '.join(RESOLUTIONS)}, or WxH from 16x16)")
-
-
 def resolve(model: str | None) -> tuple[str, Blueprint | None]:
     """The full name of a model (None: the default), and what to build if its weights are not here.
 

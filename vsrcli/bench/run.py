@@ -8,7 +8,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 
 from vsrcli.bench.case import Case, Measurement
-from vsrcli.errors import VsrError
+from vsrcli.errors import Reason, VsrError
 
 
 def benchmark(cases: Sequence[Case], progress: Callable[[Case, str], None]) -> list[Measurement]:
@@ -44,7 +44,7 @@ def in_fresh_process(case: Case, progress: Callable[[str], None]) -> Measurement
     except EOFError:
         process.join()
         why = "probably out of memory" if process.exitcode == -9 else f"exit code {process.exitcode}"
-        raise VsrError(f"{case.model}: the measuring process died ({why}); try a smaller --res") from None
+        raise VsrError(f"{case.model}: the measuring process died ({why})", Reason.PROCESS_DIED) from None
     finally:
         process.terminate()
         process.join()

@@ -7,6 +7,7 @@ import sys
 import click
 
 from vsrcli import __version__
+from vsrcli.cli.messages import full
 from vsrcli.errors import VsrError
 
 COMMANDS = {
@@ -70,7 +71,7 @@ def main() -> None:
     except VsrError as error:
         if debugging():
             raise
-        click.echo(f"vsr: {error}", err=True)
+        click.echo(f"vsr: {full(error)}", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.exit(1)

@@ -8,29 +8,41 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vsrcli.errors import UsageError
+from vsrcli.bench.case import RESOLUTIONS
+from vsrcli.cli.params import Resolution, record_options, words_of
+from vsrcli.engine.options import EngineOptions
 
 if TYPE_CHECKING:
     from vsrcli.bench import Case, Measurement
 
-PRECISIONS = ("auto", "fp32", "fp16", "bf16")
-
 
 @click.command("bench", context_settings={"show_default": True})
 @click.option("-m", "--model", "models", multiple=True, help="Repeatable.  [default: that of vsr upscale]")
-@click.option("--res", default="720p", help="Size of the OUTPUT: 720p, 1080p, 1440p, 4k or WxH.")
 @click.option(
-    "--precision", "precisions", multiple=True, default=("auto",), help="auto, fp32, fp16, bf16; repeatable, or a list."
+    "--res",
+    type=Resolution(RESOLUTIONS),
+    default="720p",
+    metavar="TEXT",
+    help="Size of the OUTPUT: 720p, 1080p, 1440p, 4k or WxH.",
 )
-@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps.")
+@click.option(
+    "--precision",
+    "precisions",
+    type=words_of(EngineOptions, "precision"),
+    multiple=True,
+    default=("auto",),
+    metavar="TEXT",
+    help="auto, fp32, fp16, bf16; repeatable, or a list.",
+)
+@record_options(EngineOptions, "device")
 @click.option("--frames", type=click.IntRange(1), help="Frames to time.  [default: 30, on accelerators 120]")
-@click.option("--window", type=click.IntRange(1), help="Frames a window, as in vsr upscale.  [default: 30]")
+@record_options(EngineOptions, "window", window="Frames a window, as in vsr upscale.  [default: 30]")
 @click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(
     models: tuple[str, ...],
-    res: str,
-    precisions: tuple[str, ...],
+    res: tuple[int, int],
+    precisions: tuple[tuple[str, ...], ...],
     device: str,
     frames: int | None,
     window: int | None,
@@ -54,18 +66,15 @@ def command(
     second), gemm_gflops, gemm_share, stages (shares of the time: flow, encode, warp, propagate, reconstruct, other),
     speedup (over the first).
     """
-    from vsrcli.bench import Case, benchmark, parse_resolution, resolve
+    from vsrcli.bench import Case, benchmark, resolve
 
-    wanted = [name for group in precisions for name in group.lower().split(",")]
-    if unknown := [name for name in wanted if name not in PRECISIONS]:
-        raise UsageError(f"no such precision: {unknown[0]} (use {', '.join(PRECISIONS)})")
-    output = parse_resolution(res)
+    wanted = [name for group in precisions for name in group]
     cases = []
     for model in models or (None,):
         name, random = resolve(model)
         if random:
             click.echo(f"{name}: its weights are not here, random ones are used", err=True)
-        cases += [Case(name, random, one, device, output, frames, window) for one in wanted]
+        cases += [Case(name, random, one, device, res, frames, window) for one in wanted]
     found = benchmark(cases, show_progress)
     if sys.stderr.isatty():
         click.echo("\r\x1b[K", err=True, nl=False)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vsrcli.cli.upscale import Time, choice
+from vsrcli.cli.messages import full
+from vsrcli.cli.params import Time, choice, record_options
 from vsrcli.errors import OutputError, UsageError
+from vsrcli.media.options import SpanOptions
 from vsrcli.names import WRITABLE_IMAGES
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ class Crop(click.ParamType):
 @click.option("--at", type=Time(), help="For a picture: which moment.  [default: the first]")
 @click.option("--reference", type=click.Path(path_type=Path), help="Ground truth: prints PSNR and SSIM against it.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Per-frame PSNR and SSIM as .svg or .png.")
-@click.option("--fps", type=Fraction, default="25", metavar="RATE", help="Frame rate of image sequences.")
+@record_options(SpanOptions, "rate", rate="Frame rate of image sequences.")
 @click.option("-y", "--overwrite", is_flag=True, help="Replace outputs that exist.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
@@ -85,7 +87,7 @@ def command(
         if output and output.suffix.lower() in WRITABLE_IMAGES:
             still(infos, output, look, at=at or 0.0)
         elif output:
-            warn = lambda line: display.line(f"warning: {line}", style="yellow")  # noqa: E731
+            warn = lambda line: display.line(f"warning: {full(line)}", style="yellow")  # noqa: E731
             frames = film(infos, output, look, warn=warn, on_frame=tell, reference=truth, quality=quality)
         if truth and quality and frames is None:
             measure(infos, truth, quality, tell)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from vsrcli.cli.upscale import choice, horizon_option
+from vsrcli.cli.params import choice, read_record, record_options
+from vsrcli.engine.options import LEAST_TILE, EngineOptions, Precision, Propagation
 from vsrcli.errors import UsageError
+from vsrcli.records import option
 
 if TYPE_CHECKING:
     from vsrcli.quality.datasets import Clip
@@ -19,6 +21,15 @@ if TYPE_CHECKING:
 
 FLOW_MODEL = "basicvsr.vimeo90k-bi"
 """Whose SPyNet finds the motion for the temporal figures: one for all methods, so that they can be compared."""
+
+
+@dataclass(frozen=True)
+class PaperOptions(EngineOptions):
+    """The engine's options, by default as the papers have them."""
+
+    propagation: Propagation = option("clip")
+    precision: Precision = option("fp32", kept="resolved")
+    tile: tuple[int, int] | Literal["auto"] | None = option(None, least=LEAST_TILE)
 
 
 @dataclass(frozen=True)
@@ -84,21 +95,12 @@ def names(text: str | None) -> list[str] | None:
 @click.option("--lines", is_flag=True, help="Energy of thin lines, and of those that the truth does not have.")
 @click.option("--lpips", "with_lpips", is_flag=True, help="LPIPS; needs `pip install lpips`.")
 @click.option("--vmaf", is_flag=True, help="VMAF, by ffmpeg's libvmaf.")
-@click.option(
-    "--propagation",
-    default="clip",
-    type=choice("auto", "window", "exact", "clip", "stream"),
-    help="Whole clips as in the papers, or another way of `vsr upscale` (exact keeps its states in memory here).",
+@record_options(
+    PaperOptions,
+    propagation="Whole clips as in the papers, or another way of `vsr upscale` (exact keeps its states in memory).",
+    memory="Budget for --tile auto, e.g. 6GiB.",
 )
-@click.option("--window", type=click.IntRange(1), help="Frames a window.  [default: 30]")
-@click.option("--lookahead", type=click.IntRange(0), help="Frames past a window.  [default: 10]")
-@horizon_option
-@click.option("--keyframe-interval", type=click.IntRange(0), help="IconVSR: frames between refills.  [default: 5]")
 @click.option("--scenes", is_flag=True, help="Start afresh at scene cuts, as vsr upscale does.")
-@click.option("--tile", default="none", help="auto, none, or WxH in LR pixels.")
-@click.option("--memory", metavar="SIZE", help="Budget for --tile auto, e.g. 6GiB.")
-@click.option("--precision", default="fp32", type=choice("auto", "fp32", "fp16", "bf16"), help="Of the convolutions.")
-@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps.")
 @click.option(
     "--ablate",
     metavar="AXES",
@@ -185,17 +187,17 @@ class _Counter:
 
 def _evaluate(asked: dict[str, Any], output: Output, display: Any) -> None:
     from vsrcli.engine.device import pick_device, pick_precision, place
+    from vsrcli.engine.planning import make_plan
     from vsrcli.evaluate.evaluation import Setting, beside, evaluate, table
     from vsrcli.evaluate.measure import Measures, load_lpips
     from vsrcli.evaluate.methods import Bicubic, Method, Model
-    from vsrcli.pipeline.options import Options, make_plan
 
     clips = _clips(asked)
     device = pick_device(asked["device"])
     dtype = pick_precision(asked["precision"], device)
     loaded = _load(asked, display)
     scale = next((m.scale for m in loaded.values()), asked["scale"] or 4)
-    options = Options(**{k: asked[k] for k in ("propagation", "window", "lookahead", "horizon", "tile", "memory")})
+    options = read_record(PaperOptions, asked)
     methods: list[Method] = [Bicubic(scale)]
     for name, model in loaded.items():
         net = place(model.net, device, dtype)
@@ -293,15 +295,14 @@ def _published(asked: dict[str, Any], scale: int, clips: int, display: Any) -> A
 
 
 def _settings(asked: dict[str, Any], loaded: "dict[str, LoadedModel]", scale: int, device: Any, dtype: Any) -> Any:
-    kept = ("degradation", "channels", "frames", "propagation", "window", "lookahead", "horizon", "tile", "scenes",
-            "ablate")  # fmt: skip
     return {
         "data": str(asked["data"]),
         "scale": scale,
+        **read_record(PaperOptions, asked).plain(),
         "device": str(device),
         "precision": str(dtype).removeprefix("torch."),
         "flow": FLOW_MODEL if asked["temporal"] else None,
-        **{key: asked[key] for key in kept},
+        **{key: asked[key] for key in ("degradation", "channels", "frames", "scenes", "ablate")},
         "crf": asked["crf"][0] if asked["crf"] and len(asked["crf"]) == 1 else asked["crf"],
         "models": [{"name": n, "weights": m.source, "sha256": m.sha256} for n, m in loaded.items()],
     }

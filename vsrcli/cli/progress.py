@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
+from vsrcli.cli.messages import full
 from vsrcli.pipeline.events import Event
 
 PLAIN_INTERVAL = 10.0
@@ -87,9 +88,9 @@ class Display:
     def event(self, event: Event) -> None:
         """Show one event of a job."""
         if event.kind == "note":
-            self.line(event.text)
+            self.line(full(event.text))
         elif event.kind == "warning":
-            self.line(f"warning: {event.text}", style="yellow")
+            self.line(f"warning: {full(event.text)}", style="yellow")
         elif event.kind == "download":
             self._show_download(event)
         elif event.kind == "start":
@@ -154,7 +155,7 @@ class Display:
         for name, text in lines.items():
             self._console.print(f"{name:>8}  {text}", markup=False, soft_wrap=True)
         for text in report["warnings"]:
-            self._console.print(f" warning  {text}", markup=False, soft_wrap=True)
+            self._console.print(f" warning  {full(text)}", markup=False, soft_wrap=True)
 
     def result(self, report: dict[str, Any]) -> None:
         """One line about a finished job."""

@@ -1,11 +1,13 @@
 """`vsr train`: run a recipe, or pack videos and photographs for it."""
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from vsrcli.cli.messages import full
+from vsrcli.cli.params import record_options
+from vsrcli.engine.options import EngineOptions
 from vsrcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--iterations", type=int, help="Instead of the recipe's.")
 @click.option("--seed", type=int, help="Instead of the recipe's; of packing too.")
 @click.option("--start", help="Begin with the weights of this model, or checkpoint, instead of the recipe's.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@record_options(EngineOptions, "device")
 @click.option("--threads", type=int, help="CPU threads.  [default: all]")
 @click.option("--pack", "packing", is_flag=True, help="Pack the SOURCEs (videos, photographs, folders) into -o.")
 @click.option(
@@ -106,7 +108,7 @@ def command(
             list(teacher),
             clips_per_source=clips,
             device=device,
-            say=partial(click.echo, err=True),
+            say=_say,
         )
         _tell(target, count)
     elif soup:
@@ -140,7 +142,7 @@ def _pack(
         hold_out=hold_out,
         real=real_scale,
         seed=seed,
-        say=partial(click.echo, err=True),
+        say=_say,
     )
     _tell(output, count)
 
@@ -150,7 +152,7 @@ def _soup(what: tuple[str, ...], data: tuple[Path, ...], output: Path, device: s
 
     if not what:
         raise UsageError("--soup: name the models to mix, or one to see how it does")
-    psnr, bicubic = cook(list(what), list(data), output, device=device, say=partial(click.echo, err=True))
+    psnr, bicubic = cook(list(what), list(data), output, device=device, say=_say)
     click.echo(f"{output}: {psnr:.3f} dB, {psnr - bicubic:+.3f} over bicubic")
 
 
@@ -166,6 +168,10 @@ def _target(output: Path | None) -> Path:
     return output
 
 
+def _say(line: str) -> None:
+    click.echo(full(line), err=True)
+
+
 def _tell(output: Path, count: int) -> None:
     click.echo(f"{output}: {count} clips, {output.stat().st_size / 2**20:.1f} MiB")
 
@@ -179,7 +185,7 @@ def _train(
 
     if (out / "last.pt").exists() and not resume:
         raise UsageError(f"{out} holds a run already: --resume goes on with it, another --out starts afresh")
-    say = partial(click.echo, err=True)
+    say = _say
     trainer = Trainer(recipe, Pack(list(data)), out, device=pick_device(device), say=say)
     if resume:
         trainer.resume()

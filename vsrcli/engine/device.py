@@ -6,7 +6,7 @@ import platform
 
 import torch
 
-from vsrcli.errors import UsageError
+from vsrcli.errors import Reason, UsageError
 from vsrcli.nets.recurrent import RecurrentNet
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -27,9 +27,10 @@ def pick_device(name: str = "auto") -> torch.device:
         raise UsageError(f"no such device: {name} (use auto, cpu, cuda, cuda:1 or mps)")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         found = torch.cuda.device_count()
-        raise UsageError(f"--device {name}: PyTorch sees {found} CUDA device(s) here; use --device cpu")
+        message = f"there is no device {name}: PyTorch sees {found} CUDA device(s) here"
+        raise UsageError(message, Reason.NO_SUCH_DEVICE)
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise UsageError("--device mps: PyTorch sees no Apple GPU here; use --device cpu")
+        raise UsageError("there is no device mps: PyTorch sees no Apple GPU here", Reason.NO_SUCH_DEVICE)
     return device
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from vsrcli.engine.memory import Room, room
-from vsrcli.errors import OutOfMemoryError, UsageError
+from vsrcli.errors import OutOfMemoryError, Reason
 from vsrcli.nets.horizon import Horizon
 from vsrcli.nets.recurrent import RecurrentNet
 
@@ -40,8 +40,6 @@ HR_FRAMES = 2
 
 UNKNOWN_FRAMES = 300
 """The length that a scene is taken to have where nothing is known of it."""
-
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
 @dataclass(frozen=True)
@@ -76,23 +74,10 @@ class Plan:
         """A plan that needs less memory, for frames of that size. Raises OutOfMemoryError if there is none."""
         tile_w, tile_h = self.tile or (width, height)
         if max(tile_w, tile_h) <= MIN_TILE:
-            raise OutOfMemoryError("not enough memory even for 64x64 tiles; use a smaller --window or another --device")
+            raise OutOfMemoryError("not enough memory even for 64x64 tiles", Reason.OUT_OF_MEMORY)
         if tile_w >= tile_h:
             return replace(self, tile=(max(MIN_TILE, -(-tile_w // 2)), tile_h))
         return replace(self, tile=(tile_w, max(MIN_TILE, -(-tile_h // 2))))
-
-
-def parse_size(text: str) -> int:
-    """Bytes in "6GiB", "512M", "1.5g" (powers of 1024). Raises UsageError."""
-    number = text.strip().lower().removesuffix("b").removesuffix("i")
-    unit = number[-1:] if number[-1:] in _UNITS else ""
-    try:
-        size = int(float(number.removesuffix(unit)) * _UNITS[unit])
-    except (ValueError, OverflowError):
-        size = 0
-    if size <= 0:
-        raise UsageError(f"not a memory size: {text} (write it like 6GiB or 512MiB)")
-    return size
 
 
 def default_budget(device: torch.device) -> int:

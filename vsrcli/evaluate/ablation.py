@@ -71,7 +71,7 @@ def choices(axes: Sequence[str], net: RecurrentNet, device: torch.device) -> lis
     """
     unknown = [a for a in axes if a not in AXES]
     if unknown:
-        raise UsageError(f"--ablate: no such axis: {', '.join(unknown)} (use {','.join(AXES)})")
+        raise UsageError(f"no such axis: {', '.join(unknown)} (use {','.join(AXES)})")
     made: list[Choice] = []
     for axis in axes:
         if axis == "window" and net.bidirectional:

@@ -83,7 +83,7 @@ def still(infos: Sequence[VideoInfo], output: Path, look: Look, *, at: float = 0
     """Write the moment `at` seconds as a picture. Raises UsageError where a video is over by then."""
     moment = next(aligned(infos, start=at), None)
     if moment is None:
-        raise UsageError(f"--at {at:g}: not all of the videos last that long")
+        raise UsageError(f"not all of the videos last {at:g} s")
     write_image(output, look.picture(moment.frames))
 
 
@@ -158,7 +158,7 @@ def _matched(frame: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.n
     """The frame in the reference's size, and the part of the reference that it shows."""
     (height, width), (h, w) = reference.shape[:2], frame.shape[:2]
     if h > height or w > width:
-        raise UsageError(f"--reference of {width}x{height} is smaller than a video of {w}x{h}")
+        raise UsageError(f"the reference of {width}x{height} is smaller than a video of {w}x{h}")
     if height - h < CROPPED and width - w < CROPPED:
         return frame, reference[:h, :w]
     enlarged, _ = same_size([frame, reference])

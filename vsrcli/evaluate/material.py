@@ -9,7 +9,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from vsrcli.errors import InputError, UsageError
+from vsrcli.errors import InputError, Reason, UsageError
 from vsrcli.levels import picture_to_unit, to_levels, unit_to_picture
 from vsrcli.media.compress import compressed
 from vsrcli.media.decode import decode
@@ -70,8 +70,8 @@ def _pairs(clip: Clip, degradation: Degradation, scale: int, limit: int | None) 
     if degradation == "none":
         if clip.lr is None:
             raise InputError(
-                f"{clip.name}: has no LR frames (expected one folder beside the ground truth, best called LR): "
-                "give --degradation bi or bd to make them"
+                f"{clip.name}: has no LR frames (expected one folder beside the ground truth, best called LR)",
+                Reason.NO_LR_FRAMES,
             )
         both = zip(_images(clip.hr), _images(clip.lr), strict=False)
         for name, hr, lr in itertools.islice(((n, a, b) for (n, a), (_, b) in both), limit):
@@ -88,7 +88,7 @@ def _cut(clip: Clip, hr: Tensor, lr: Tensor, scale: int) -> Tensor:
     spare = (hr.shape[-2] - height, hr.shape[-1] - width)
     if not all(0 <= s < scale for s in spare):
         sizes = " and ".join(f"{x.shape[-1]}x{x.shape[-2]}" for x in (hr, lr))
-        raise InputError(f"{clip.name}: HR and LR frames of {sizes} do not differ by x{scale}: give the right --scale")
+        raise InputError(f"{clip.name}: HR and LR frames of {sizes} do not differ by x{scale}", Reason.WRONG_SCALE)
     return to_levels(hr[..., :height, :width])
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vsrcli.errors import InputError, OutputError, UsageError, VsrError
+from vsrcli.errors import InputError, OutputError, Reason, UsageError, VsrError
 from vsrcli.evaluate.material import Pair
 from vsrcli.evaluate.methods import Method, Runner
 from vsrcli.levels import planes_to_picture, to_unit
@@ -205,7 +205,9 @@ class _Pass:
             if scores.frames != count:
                 raise VsrError(f"{count} frames went into {name} but {scores.frames} came out: please report this")
             if not scores.values:
-                raise UsageError(f"{self._clip}: the frames that count lie beyond the first {count}: raise --frames")
+                raise UsageError(
+                    f"{self._clip}: the frames that count lie beyond the first {count}", Reason.TOO_FEW_FRAMES
+                )
 
     def _add_vmaf(self) -> None:
         for scores in self._scores.values():

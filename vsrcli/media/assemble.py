@@ -9,7 +9,7 @@ from pathlib import Path
 from av.error import FFmpegError
 from av.stream import Disposition
 
-from vsrcli.errors import OutputError
+from vsrcli.errors import OutputError, Reason
 from vsrcli.files import settle
 from vsrcli.media.avi import write_start
 from vsrcli.media.codecs import EncodeSettings
@@ -92,7 +92,8 @@ def verify(written: Path, feed: Feed, warn: Callable[[str], None]) -> None:
     shift = found[0] * tick - wanted[0]
     shift = shift if abs(shift) > tick else Fraction(0)
     if any(abs(got * tick - shift - want) > tick for got, want in zip(found, wanted, strict=True)):
-        raise OutputError("the assembled file's frame times differ from the source's: use -o NAME.mkv")
+        message = "the assembled file's frame times differ from the source's"
+        raise OutputError(message, Reason.NEEDS_CONTAINER, output="NAME.mkv")
     if shift:
         warn(f"{written.suffix} cannot hold negative times: picture and sound start {float(shift):.3f} s later")
 
@@ -132,7 +133,8 @@ def _feed(
         times = {time: slot - avi_start for time, slot in times.items()}
         duration = 1
         if len(set(times.values())) < len(times):
-            raise OutputError(f".avi knows only a constant frame rate: use -o {output.stem}.mkv")
+            message = ".avi knows only a constant frame rate"
+            raise OutputError(message, Reason.NEEDS_CONTAINER, output=f"{output.stem}.mkv")
     aspect, lead = output_aspect(info, settings), segment_lead(info)
     return Feed(tuple(segments), info.time_base, time_base, times, duration, info.rotation, aspect, lead, avi_start)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from vsrcli.errors import UsageError
+from vsrcli.errors import Note, Reason, UsageError
 from vsrcli.media.containers import CONTAINERS, container_of
 from vsrcli.media.info import VideoInfo
 
@@ -95,18 +95,21 @@ def choose_settings(
         raise UsageError(f"unknown codec {codec}: choose one of {', '.join(ENCODERS)}")
     if codec not in container.video:
         fits = next(suffix for suffix in (".mp4", ".mkv", ".gif") if codec in CONTAINERS[suffix].video)
-        held = " or ".join(container.video)
-        raise UsageError(f"{output.suffix} cannot hold {codec}: use --codec {held}, or -o {output.stem}{fits}")
+        message, held = f"{output.suffix} cannot hold {codec}", " or ".join(container.video)
+        raise UsageError(message, Reason.CODEC_NOT_HELD, codecs=held, output=output.stem + fits)
     encoder = ENCODERS[codec]
     supported = _pixel_formats(encoder)
     if pix_fmt is not None and pix_fmt not in supported:
         raise UsageError(f"{encoder} cannot encode {pix_fmt}: choose one of {', '.join(supported)}")
     chosen = pix_fmt or _nearest_pix_fmt(info, codec, supported)
-    notes = [] if pix_fmt else _depth_note(info, chosen, codec, output)
+    notes: list[str] = [] if pix_fmt else _depth_note(info, chosen, codec, output)
     if (info.mastering_display or info.content_light) and codec not in HDR_NAMES:
         able = " or ".join(name for name in container.video if name in HDR_NAMES)
-        fix = f"use --codec {able}" if able else f"use -o {output.stem}.mkv"
-        notes.append(f"{codec} cannot hold the HDR mastering metadata: {fix} to keep it")
+        lost = f"{codec} cannot hold the HDR mastering metadata"
+        if able:
+            notes.append(Note(lost, Reason.LOST_BY_CODEC, codec=able))
+        else:
+            notes.append(Note(lost, Reason.LOST_BY_CONTAINER, output=f"{output.stem}.mkv"))
     even_width, even_height = _even_size(width, height, chosen)
     if (even_width, even_height) != (width, height):
         notes.append(f"{chosen} needs even sizes: {width}x{height} becomes {even_width}x{even_height}")
@@ -128,9 +131,9 @@ def _crf(codec: str, asked: float | None) -> float | None:
     if asked is None:
         return default
     if largest is None:
-        raise UsageError(f"{codec} has no crf: leave --crf out")
+        raise UsageError(f"{codec} has no crf", Reason.NO_CRF)
     if not 0 <= asked <= largest:
-        raise UsageError(f"--crf {asked:g} is not for {codec}: use 0 (best) to {largest}")
+        raise UsageError(f"a crf of {asked:g} is not for {codec}: use 0 (best) to {largest}")
     return asked
 
 
@@ -139,7 +142,7 @@ def _preset(codec: str, asked: str | None, pix_fmt: str) -> str | None:
     if asked is None:
         return "4444" if codec == "prores" and "444" in pix_fmt else DEFAULTS[codec][1]
     if not known:
-        raise UsageError(f"{codec} has no presets: leave --preset out")
+        raise UsageError(f"{codec} has no presets", Reason.NO_PRESET)
     if asked not in known:
         raise UsageError(f"{codec} has no preset {asked}: choose one of {' '.join(known)}")
     return asked
@@ -264,9 +267,11 @@ def _depth_note(info: VideoInfo, chosen: str, codec: str, output: Path) -> list[
     deeper = [name for name in container_of(output).video if DEEPEST.get(name, 8) > bits]
     enough = [name for name in deeper if DEEPEST[name] >= info.bit_depth]
     best = min(enough or ["ffv1"], key=DEEPEST.__getitem__)
-    where = "" if enough else f"-o {output.stem}.mkv "
     kept = min(DEEPEST[best], info.bit_depth)
-    return [f"{codec} keeps {bits} of the source's {info.bit_depth} bits here: {where}--codec {best} keeps {kept}"]
+    line = f"{codec} keeps {bits} of the source's {info.bit_depth} bits here"
+    if enough:
+        return [Note(line, Reason.FEWER_BITS, codec=best, kept=kept)]
+    return [Note(line, Reason.FEWER_BITS_HERE, output=f"{output.stem}.mkv", codec=best, kept=kept)]
 
 
 def _even_size(width: int, height: int, pix_fmt: str) -> tuple[int, int]:

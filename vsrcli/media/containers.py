@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 from av.container import InputContainer
 
-from vsrcli.errors import UsageError
+from vsrcli.errors import Note, Reason, UsageError
 from vsrcli.media.info import OtherStream, VideoInfo
 
 
@@ -174,8 +174,12 @@ def check_container(info: VideoInfo, output: Path) -> list[str]:
     suffix = output.suffix.lower()
     if container.muxer == "avi":
         notes += [
-            f"{suffix} cannot hold the late start of {describe(stream)}: "
-            f"it will be {stream.start - info.start_time:.3f} s early (-o {output.stem}.mkv keeps it)"
+            Note(
+                f"{suffix} cannot hold the late start of {describe(stream)}: "
+                f"it will be {stream.start - info.start_time:.3f} s early",
+                Reason.LOST_BY_CONTAINER,
+                output=f"{output.stem}.mkv",
+            )
             for stream in info.streams
             if stream.kind == "audio" and stream.start - info.start_time > LATE
         ]
@@ -184,7 +188,8 @@ def check_container(info: VideoInfo, output: Path) -> list[str]:
     if container.muxer == "mpegts" and info.tags:
         notes.append(f"{suffix} cannot hold these tags: {', '.join(info.tags)}")
     if info.rotation is not None and not container.rotation:
-        notes.append(f"{suffix} cannot hold the rotation mark: the picture will show unrotated (-o NAME.mkv keeps it)")
+        lost = f"{suffix} cannot hold the rotation mark: the picture will show unrotated"
+        notes.append(Note(lost, Reason.LOST_BY_CONTAINER, output=f"{output.stem}.mkv"))
     return notes
 
 
@@ -228,7 +233,7 @@ def _place_audio(stream: OtherStream, container: Container, suffix: str, left_ou
         how = "its samples rounded to 24 bits" if stream.codec.startswith("pcm_f") else "which is lossless"
         note = f"{suffix} cannot hold {describe(stream)}: converted to {container.lossless}, {how}"
         return Placement(stream, container.lossless, note)
-    raise UsageError(f"{suffix} cannot hold {describe(stream)}: choose another container, such as -o NAME.mkv")
+    raise UsageError(f"{suffix} cannot hold {describe(stream)}: choose another container, such as Matroska (.mkv)")
 
 
 def describe(stream: OtherStream) -> str:

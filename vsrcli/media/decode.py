@@ -13,9 +13,10 @@ from vsrcli.errors import InputError
 from vsrcli.frame import Frame
 from vsrcli.media.colour import is_transparent, to_rgb
 from vsrcli.media.damage import Damage, Tally
-from vsrcli.media.deinterlace import Deinterlace, deinterlaced
+from vsrcli.media.deinterlace import deinterlaced
 from vsrcli.media.images import read_image
 from vsrcli.media.info import VideoInfo
+from vsrcli.media.options import Deinterlace
 from vsrcli.media.probe import decode_packet, open_video, tagged_duration
 from vsrcli.media.timestamps import Timed, stamp
 

@@ -3,15 +3,13 @@
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Literal
 
 import av
 from av.filter import Graph
 
 from vsrcli.media.info import VideoInfo
+from vsrcli.media.options import Deinterlace
 from vsrcli.media.timestamps import Timed
-
-Deinterlace = Literal["auto", "on", "off"]
 
 
 def deinterlaced(frames: Iterable[Timed], info: VideoInfo, mode: Deinterlace) -> Iterator[Timed]:

@@ -12,7 +12,7 @@ from typing import IO
 import av
 from av.error import FFmpegError
 
-from vsrcli.errors import InterruptedJobError, OutputError
+from vsrcli.errors import InterruptedJobError, OutputError, Reason
 from vsrcli.media.containers import open_container
 from vsrcli.media.info import VideoInfo
 
@@ -134,7 +134,7 @@ class Feed:
                 stream = container.streams.video[0]
                 extradata = stream.codec_context.extradata
                 if headers is not None and extradata != headers:
-                    raise OutputError(f"{path.name} was encoded otherwise than the segments before: use --restart")
+                    raise OutputError(f"{path.name} was encoded otherwise than the segments before", Reason.JOB_DAMAGED)
                 headers = extradata
                 for packet in container.demux(stream):
                     if packet.size:
@@ -142,12 +142,12 @@ class Feed:
 
     def _time_of(self, packet: av.Packet) -> int:
         if packet.pts is None or packet.time_base is None:
-            raise OutputError("a segment has a frame without a timestamp: use --restart")
+            raise OutputError("a segment has a frame without a timestamp", Reason.JOB_DAMAGED)
         pts = packet.pts * Fraction(packet.time_base) / self.source_time_base
         try:
             return self.times[int(pts) - self.lead]
         except KeyError:
-            raise OutputError(f"a segment has an unexpected frame at pts {pts}: use --restart") from None
+            raise OutputError(f"a segment has an unexpected frame at pts {pts}", Reason.JOB_DAMAGED) from None
 
 
 def segment_lead(info: VideoInfo) -> int:

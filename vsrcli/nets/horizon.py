@@ -20,11 +20,9 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
-
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
 
 LEAST_HORIZON = 3
@@ -61,13 +59,15 @@ class Horizon:
         t = warm / (self.warmup + 1)
         return t * t * (3 - 2 * t)
 
-    def damping(self, flow: Tensor) -> Tensor:
+    def damping(self, flow: "Tensor") -> "Tensor":
         """Return the factor (n, 1, h, w) on a state for a flow (n, 2, h, w): `still` where nothing moves, 1 elsewhere.
 
         The largest flow among 5x5 pixels counts, so that the borders of moving things keep their memory.
         """
+        import torch.nn.functional as F  # here, because torch takes seconds to import
+
         moved = F.max_pool2d(flow.square().sum(1, keepdim=True), 5, stride=1, padding=2)
-        return 1 - (1 - self.still) * torch.exp(-((moved / STILL_FLOW**2) ** 2))
+        return 1 - (1 - self.still) * (-((moved / STILL_FLOW**2) ** 2)).exp()
 
 
 def young_name(branch: "Branch") -> str:
@@ -79,12 +79,12 @@ def bounded_step(
     net: "RecurrentNet",
     branch: "Branch",
     features: "Features",
-    flow: Tensor | None,
+    flow: "Tensor | None",
     states: "MutableMapping[str, State]",
     *,
     horizon: Horizon | None,
     age: int,
-) -> Tensor:
+) -> "Tensor":
     """Run one step of a branch and return the frame's feature; `states` (by name) go on to the next frame, in place.
 
     `age` is the number of frames that the branch has visited before in this scene. Without a horizon the state is
@@ -92,7 +92,7 @@ def bounded_step(
     """
     old, young = branch.name, young_name(branch)
 
-    def run(name: str) -> Tensor:
+    def run(name: str) -> "Tensor":
         state = states.get(name)
         if state is not None and flow is not None and horizon is not None:
             state = net.fade(state, horizon.damping(flow))
@@ -105,4 +105,4 @@ def bounded_step(
         states[old] = states.pop(young)
     share = horizon.share(age)
     feature = run(old)
-    return feature if share is None else torch.lerp(feature, run(young), share)
+    return feature if share is None else feature.lerp(run(young), share)

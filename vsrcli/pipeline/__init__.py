@@ -1,8 +1,24 @@
-"""One job: decode -> engine -> encode -> assemble, overlapped, resumable, cancellable. Emits events, draws nothing."""
+"""One job: decode -> engine -> encode -> assemble, overlapped, resumable, cancellable. Emits events, draws nothing.
 
-from vsrcli.pipeline.events import Event
-from vsrcli.pipeline.options import Options
-from vsrcli.pipeline.run import Result, run
-from vsrcli.pipeline.task import prepare
+What runs it is `vsrcli.pipeline.run.run`.
+"""
 
-__all__ = ["Event", "Options", "Result", "prepare", "run"]
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vsrcli.pipeline.events import Event
+    from vsrcli.pipeline.options import Options
+    from vsrcli.pipeline.run import Result
+    from vsrcli.pipeline.task import prepare
+
+__all__ = ["Event", "Options", "Result", "prepare"]
+
+_MODULES = {"Event": "events", "Options": "options", "Result": "run", "prepare": "task"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is first used: the options alone need neither torch nor PyAV."""
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vsrcli.errors import InputError, UsageError
+from vsrcli.errors import InputError, Reason, UsageError
 from vsrcli.media.containers import CONTAINERS
 from vsrcli.media.mux import MADE_PLACES
 from vsrcli.media.probe import open_video
@@ -40,7 +40,7 @@ def items(sources: Sequence[Path], output: Path | None, *, recursive: bool) -> l
     Raises UsageError if `output` is a file, InputError if there is nothing to do.
     """
     if output is not None and not output.is_dir() and (output.exists() or is_pattern(output) or is_media_name(output)):
-        raise UsageError(f"{output} is not a folder: with several inputs -o names a folder")
+        raise UsageError(f"{output} is not a folder, which the output of several inputs must be")
     found = []
     for source in sources:
         if not is_video_folder(source, recursive=recursive):
@@ -51,7 +51,7 @@ def items(sources: Sequence[Path], output: Path | None, *, recursive: bool) -> l
                 continue
             found.append(Item(video, _target(output, video.relative_to(source)), listed=True))
     if not found:
-        raise InputError(f"no videos in {', '.join(map(str, sources))}" + ("" if recursive else " (try --recursive)"))
+        raise InputError(f"no videos in {', '.join(map(str, sources))}", None if recursive else Reason.NO_VIDEOS)
     outputs = [item.output for item in found if item.output is not None]
     twice = next((o for o in outputs if outputs.count(o) > 1), None)
     if twice is not None:

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from vsrcli.engine.plan import Plan
-from vsrcli.errors import OutputError, OutputExistsError, UsageError
+from vsrcli.errors import OutputError, OutputExistsError, Reason, UsageError
 from vsrcli.files import digests, replacing, sync, write_durably
 from vsrcli.locks import Hold
 from vsrcli.pipeline.lock import lock
@@ -229,7 +229,7 @@ class Job:
 
 
 def _damaged(folder: Path) -> UsageError:
-    return UsageError(f"{folder} holds a damaged job: add --restart to start over")
+    return UsageError(f"{folder} holds a damaged job", Reason.JOB_DAMAGED)
 
 
 def _segment_record(path: Path) -> dict[str, Any] | None:
@@ -255,10 +255,8 @@ def _record(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         raise _damaged(folder) from None
     if changed:
-        raise UsageError(
-            f"{folder} holds an unfinished job that differs in {', '.join(changed)}: "
-            "add --restart to start over, or repeat the settings it began with"
-        )
+        named = ", ".join(name.replace("_", " ") for name in changed)
+        raise UsageError(f"{folder} holds an unfinished job that differs in {named}", Reason.JOB_DIFFERS)
     return found
 
 

@@ -3,7 +3,7 @@
 import contextlib
 from pathlib import Path
 
-from vsrcli.errors import UsageError
+from vsrcli.errors import Reason, UsageError
 from vsrcli.locks import Hold, LockedError, hold
 from vsrcli.pipeline.workfolder import LOCK_NAME, refuse_foreign
 
@@ -21,6 +21,6 @@ def lock(folder: Path) -> Hold:
         try:
             return hold(folder / LOCK_NAME, wait=False)
         except LockedError:
-            raise UsageError(f"another vsr works on {folder}: wait for it, or give another -o") from None
+            raise UsageError(f"another vsr works on {folder}: wait for it", Reason.WORK_FOLDER_TAKEN) from None
         except FileNotFoundError:  # the holder before has just removed the folder
             continue

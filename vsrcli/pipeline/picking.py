@@ -9,15 +9,16 @@ from vsrcli.media.info import VideoInfo
 from vsrcli.pipeline.job import begun_with
 from vsrcli.pipeline.options import Options
 from vsrcli.pipeline.places import default_output, job_folder
+from vsrcli.zoo.catalogue import catalogue
 
 
 @dataclass(frozen=True)
 class Picked:
-    """What to load; why, or None where the caller named it; and a line on what is not to be had, or None."""
+    """What to load; why, or None where the caller named it; and a line on what was asked for in vain, or None."""
 
     name: str | None
     reason: str | None = None
-    lacking: str | None = None
+    warning: str | None = None
 
 
 def pick_model(info: VideoInfo, output: Path | None, options: Options) -> Picked:
@@ -27,7 +28,7 @@ def pick_model(info: VideoInfo, output: Path | None, options: Options) -> Picked
     UsageError for an unknown name.
     """
     if not zoo.is_open(options.model):
-        return Picked(options.model)
+        return Picked(options.model, warning=_content_ignored(options))
     drawn = options.content == "anime"
     pick = zoo.find_for(measure_compression(info), options.model, drawn=drawn)
     name, reason = pick.entry.name, pick.reason
@@ -36,3 +37,13 @@ def pick_model(info: VideoInfo, output: Path | None, options: Options) -> Picked
     if before is not None and before != name and before in zoo.left_open(options.model, drawn=drawn):
         name, reason = before, "the unfinished job began with it"
     return Picked(name, reason, pick.lacking)
+
+
+def _content_ignored(options: Options) -> str | None:
+    """Return a line where the content was said in vain, since the model leaves no weights open; else None."""
+    if options.content == "auto":
+        return None
+    entry = catalogue().models.get(str(options.model).lower())
+    if entry is not None and entry.content == options.content:
+        return None
+    return f"the content {options.content} changes nothing: {options.model} names its weights"

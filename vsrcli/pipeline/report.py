@@ -36,6 +36,7 @@ def plan_report(task: Task) -> dict[str, Any]:
         "memory_bytes": task.memory,
         "disk_bytes_per_frame": task.disk,
         "encode": task.sink.settings(),
+        "options": task.options.plain(),
         "warnings": task.warnings,
     }
 

@@ -150,7 +150,7 @@ def _make_segments(task: Task, job: Job, on_event: OnEvent, warn: Callable[[str]
     try:
         count = upscale_stage(engine, decoded, made, done, job.segment_frames)
         if not count and not stop.is_set() and (task.options.start, task.options.end) != (None, None):
-            raise UsageError(f"no frame of {task.info.path} is shown between --start and --end")
+            raise UsageError(f"no frame of {task.info.path} is shown between the start and the end")
         made.put(None)
         while encoder.is_alive():
             encoder.join(0.2)

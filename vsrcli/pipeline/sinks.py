@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from vsrcli.errors import OutputError, UsageError
+from vsrcli.errors import OutputError, Reason, UsageError
 from vsrcli.files import free_names, settle
 from vsrcli.frame import Frame
 from vsrcli.media.assemble import assemble
@@ -17,6 +17,7 @@ from vsrcli.media.encode import SegmentWriter, output_colour
 from vsrcli.media.images import write_image
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.mux import try_sound
+from vsrcli.media.options import EncodingOptions
 from vsrcli.names import WRITABLE_IMAGES
 from vsrcli.pipeline.job import Segment
 
@@ -224,10 +225,7 @@ def make_sink(
     info: VideoInfo,
     size: tuple[int, int],
     *,
-    codec: str | None,
-    crf: float | None,
-    preset: str | None,
-    pix_fmt: str | None,
+    asked: EncodingOptions,
     span: tuple[float | None, float | None],
 ) -> Sink:
     """The sink that the output's name asks for. Raises UsageError if the container cannot hold what is asked."""
@@ -235,10 +233,18 @@ def make_sink(
         return ImageSink(output, info, size=size)
     if output.suffix.lower() in WRITABLE_IMAGES:
         name = f"{output.stem.replace('%', '')}-%08d{output.suffix}"
-        raise UsageError(f"{output.name} is one image, the source is several: write -o {output.parent / name}")
+        message = f"{output.name} is one image, the source is several"
+        raise UsageError(message, Reason.ONE_IMAGE, output=output.parent / name)
     width, height = size
     encode = choose_settings(
-        info, output, width=width, height=height, codec=codec, crf=crf, preset=preset, pix_fmt=pix_fmt
+        info,
+        output,
+        width=width,
+        height=height,
+        codec=asked.codec,
+        crf=asked.crf,
+        preset=asked.preset,
+        pix_fmt=asked.pix_fmt,
     )
     return VideoSink(output, info, encode, span=span)
 

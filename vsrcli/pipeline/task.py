@@ -11,13 +11,14 @@ import torch
 
 from vsrcli import __version__, zoo
 from vsrcli.engine.device import pick_device, pick_precision, place
-from vsrcli.engine.plan import WINDOW, Plan, estimate, estimate_disk, parse_size
-from vsrcli.errors import OutputError, OutputExistsError, UsageError
+from vsrcli.engine.plan import WINDOW, Plan, estimate, estimate_disk
+from vsrcli.engine.planning import make_plan
+from vsrcli.errors import Note, OutputError, OutputExistsError, Reason, UsageError
 from vsrcli.media.damage import Damage
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.probe import probe
 from vsrcli.pipeline.events import Event, OnEvent
-from vsrcli.pipeline.options import Options, make_plan, output_size
+from vsrcli.pipeline.options import Options, output_size
 from vsrcli.pipeline.picking import pick_model
 from vsrcli.pipeline.places import default_output, job_folder
 from vsrcli.pipeline.shortage import shortages
@@ -91,22 +92,14 @@ class Task:
 
     def settings(self) -> dict[str, Any]:
         """All that shapes the frames: a job goes on only with the same."""
-        o = self.options
-        names = ("propagation", "window", "lookahead", "horizon", "tile", "memory", "deinterlace")
-        asked = {name: getattr(o, name) for name in names}
-        return {
-            "version": __version__,
+        resolved = {
             "model": self.model.name,
-            "weights": self.model.sha256,
-            "keyframe interval": o.keyframe_interval,
             "precision": str(self.dtype).removeprefix("torch."),
             "device": self.device.type,
-            "start": o.start,
-            "end": o.end,
             "rate": str(self.info.rate),
-            **asked,
-            **self.sink.settings(),
         }
+        asked = self.options.plain(keep=lambda option: option.kept == "asked")
+        return {"version": __version__, **resolved, "weights": self.model.sha256, **asked, **self.sink.settings()}
 
 
 def prepare(source: Path, output: Path | None, options: Options, on_event: OnEvent) -> Task:
@@ -131,10 +124,7 @@ def prepare(source: Path, output: Path | None, options: Options, on_event: OnEve
     size = output_size(options, info, model.scale)
     output = output or default_output(info, options, model.scale)
     check_output(output, info, options)
-    o = options
-    sink = make_sink(
-        output, info, size, codec=o.codec, crf=o.crf, preset=o.preset, pix_fmt=o.pix_fmt, span=(o.start, o.end)
-    )
+    sink = make_sink(output, info, size, asked=options, span=(options.start, options.end))
     place(model.net, device, dtype)
     plan = make_plan(
         options,
@@ -146,22 +136,27 @@ def prepare(source: Path, output: Path | None, options: Options, on_event: OnEve
         frames=frames_wanted(info, options),
         bit_depth=info.bit_depth,
     )
-    warnings = [*([picked.lacking] if picked.lacking else []), *sink.warnings]
+    warnings = [*([picked.warning] if picked.warning else []), *sink.warnings]
     if info.interlaced and options.deinterlace == "auto":
-        warnings.append(
-            "the source is interlaced: made progressive, one frame of two fields (--deinterlace off does not)"
-        )
+        made = "the source is interlaced: made progressive, one frame of two fields"
+        warnings.append(Note(made, Reason.INTERLACED))
     elif info.interlaced and options.deinterlace == "off":
         warnings.append("the source is interlaced: its fields are enlarged woven together, combing and all")
     task = Task(info, options, model, device, dtype, plan, sink, warnings, picked.reason)
     warnings += task.shortages()
-    if options.memory is not None and task.memory > parse_size(options.memory):
-        warnings.append(f"--memory {options.memory} is too little: this takes about {task.memory / 2**30:.2f} GiB")
+    if options.memory is not None and task.memory > options.memory:
+        budget, needed = size_text(options.memory), size_text(task.memory)
+        warnings.append(f"{budget} of memory are too little: this takes about {needed}")
     return task
 
 
+def size_text(size: int) -> str:
+    """Return a number of bytes as a person reads it, e.g. "1.50 GiB"."""
+    return f"{size / 2**30:.2f} GiB" if size >= 1 << 30 else f"{size / 2**20:.0f} MiB"
+
+
 def frames_wanted(info: VideoInfo, options: Options) -> int | None:
-    """How many frames of the source lie between --start and --end, about; None if that is not known."""
+    """How many frames of the source lie in the span that was asked for, about; None if that is not known."""
     if info.frames is None or (options.start is None and options.end is None):
         return info.frames
     duration = info.duration if info.duration is not None else info.frames / info.rate
@@ -177,7 +172,7 @@ def check_output(output: Path, info: VideoInfo, options: Options) -> None:
     if real == os.path.realpath(info.path) or (
         images and info.images and real == os.path.realpath(info.images[0].parent)
     ):
-        raise UsageError(f"{output} is the input itself: give another -o")
+        raise UsageError(f"{output} is the input itself", Reason.OUTPUT_IS_INPUT)
     occupied = any(place.iterdir()) if images and place.is_dir() else place.exists()
     work = job_folder(output)
     begun = images and (work / JOB_NAME).exists()  # stopped, maybe while it put images there

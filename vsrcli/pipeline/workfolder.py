@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vsrcli.errors import UsageError
+from vsrcli.errors import Reason, UsageError
 from vsrcli.files import PART, write_durably
 
 JOB_NAME, MARK_NAME, LOCK_NAME = "job.json", "placed.json", "lock"
@@ -31,11 +31,11 @@ def refuse_foreign(folder: Path) -> None:
         with contextlib.suppress(FileNotFoundError):
             status = path.lstat()
             if stat.S_ISLNK(status.st_mode) or getattr(os.path, "isjunction", lambda path: False)(path):
-                raise UsageError(f"{path} is a link, which vsr does not follow: remove it, or give another -o")
+                raise UsageError(f"{path} is a link, which vsr does not follow: remove it", Reason.WORK_FOLDER_TAKEN)
             if os.name == "posix" and status.st_uid != os.geteuid():
-                raise UsageError(f"{path} belongs to another user: remove it, or give another -o")
+                raise UsageError(f"{path} belongs to another user: remove it", Reason.WORK_FOLDER_TAKEN)
     if not folder.is_dir() and folder.exists():
-        raise UsageError(f"{folder} is not a folder, but vsr works there: remove it, or give another -o")
+        raise UsageError(f"{folder} is not a folder, but vsr works there: remove it", Reason.WORK_FOLDER_TAKEN)
     if os.name == "posix" and folder.exists() and folder.stat().st_mode & 0o022:
         folder.chmod(0o700)
 

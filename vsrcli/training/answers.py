@@ -71,5 +71,5 @@ def _load(names: list[str], device: str) -> tuple[list[RecurrentNet], str]:
     kinds = {(model.degradation, model.scale) for model in models}
     degradation = models[0].degradation
     if len(kinds) > 1 or degradation not in ("bi", "bd"):
-        raise UsageError(f"--teacher: {', '.join(names)}: teachers answer to one degradation, bi or bd, and one scale")
+        raise UsageError(f"{', '.join(names)}: teachers answer to one degradation, bi or bd, and one scale")
     return [place(model.net, where, pick_precision("auto", where)) for model in models], degradation

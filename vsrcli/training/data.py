@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from vsrcli.errors import InputError, UsageError
+from vsrcli.errors import InputError, Reason, UsageError
 from vsrcli.files import replacing
 from vsrcli.levels import to_unit
 from vsrcli.quality import degrade
@@ -49,8 +49,7 @@ class Pack:
                     tensors[key] = decompress(tensors[key], length)
                 self.sources += known.get("sources", [])
             except (OSError, ValueError, SafetensorError) as error:
-                message = f"{path}: not a pack of training clips ({error}): make one by vsr train --pack"
-                raise InputError(message) from None
+                raise InputError(f"{path}: not a pack of training clips ({error})", Reason.NOT_A_PACK) from None
             for key, clip in tensors.items():
                 part, _, name = key.partition("/")
                 self.parts.setdefault(part, {})[f"{label}/{name}"] = clip
@@ -100,10 +99,12 @@ class Sampler:
             if len(hr) >= recipe.frames and min(hr.shape[-2:]) >= size:
                 self.names.append(name)
         if not self.names:
+            real = recipe.degradation == "real"
             raise UsageError(
                 f"no clip of the pack has {recipe.frames} frames of {size}x{size}"
-                + (" that can be compressed (or pack with --real)" if recipe.degradation == "real" else "")
-                + (" with a teacher's answer (vsr train --teacher adds them)" if recipe.answers else "")
+                + (" that can be compressed" if real else "")
+                + (" with a teacher's answer" if recipe.answers else ""),
+                Reason.NO_ANSWERS if recipe.answers else Reason.NO_COMPRESSED_CLIP if real else None,
             )
 
     def batch(self, number: int) -> Pair:

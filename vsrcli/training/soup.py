@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from vsrcli.engine.device import pick_device, pick_precision, place
-from vsrcli.errors import UsageError
+from vsrcli.errors import Reason, UsageError
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.training.data import Pack
 from vsrcli.training.validation import score, validation_pairs
@@ -39,7 +39,7 @@ def cook(models: list[str], packs: list[Path], output: Path, *, device: str = "a
         raise UsageError(f"{models[0]}: does not say for which degradation it is, bi, bd or real")
     pairs = validation_pairs(Pack(packs), first.degradation, first.scale)
     if not pairs:
-        raise UsageError("the packs hold no validation clip (pack with --hold-out)")
+        raise UsageError("the packs hold no validation clip", Reason.NO_VALIDATION_CLIP)
     where = pick_device(device)
 
     def measure(net: RecurrentNet) -> tuple[float, float]:

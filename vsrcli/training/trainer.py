@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vsrcli.errors import InputError, UsageError
+from vsrcli.errors import InputError, Note, Reason, UsageError
 from vsrcli.files import replacing, write_whole
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.nets.reparam import merged_once, merged_state, reparameterize
@@ -51,7 +51,8 @@ class Trainer:
         self.sampler = Sampler(pack, recipe.data, self.net.scale, recipe.optimiser.seed, self.device)
         self.validation = validation_pairs(pack, recipe.data.degradation, self.net.scale)
         if not self.validation:
-            self.say("the packs hold no clip to validate on (pack with --hold-out): the last weights count as the best")
+            lacking = "the last weights count as the best: the packs hold no clip to validate on"
+            self.say(Note(lacking, Reason.NO_VALIDATION_CLIP))
         groups = _groups(self.net, recipe.optimiser)
         self.teacher, self.space_time = None, None
         if recipe.loss.teacher:

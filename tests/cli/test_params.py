@@ -1,0 +1,157 @@
+"""The text of options becomes their types, or is refused with how to write it; commands and records agree."""
+
+import subprocess
+import sys
+from dataclasses import fields
+from fractions import Fraction
+from typing import Any, get_args
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from vsrcli.cli import bench, cli, evaluate, params, train, upscale
+from vsrcli.engine.device import PRECISIONS
+from vsrcli.engine.options import EngineOptions, Precision
+from vsrcli.media.codecs import ENCODERS
+from vsrcli.media.options import Codec
+from vsrcli.nets.horizon import Horizon
+from vsrcli.pipeline.options import Options
+from vsrcli.records import options_of
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (params.Memory(), "6GiB", 6 << 30),
+        (params.Memory(), "512M", 512 << 20),
+        (params.Memory(), "1.5g", 3 << 29),
+        (params.Memory(), "4096", 4096),
+        (params.HorizonFrames(), "auto", Horizon()),
+        (params.HorizonFrames(), "NONE", None),
+        (params.HorizonFrames(), "3", Horizon.of(3)),
+        (params.HorizonFrames(), "45", Horizon.of(45)),
+        (params.Tile(), "auto", "auto"),
+        (params.Tile(), "none", None),
+        (params.Tile(), "256", (256, 256)),
+        (params.Tile(), "256X192", (256, 192)),
+        (params.Size(), "1920x1080", (1920, 1080)),
+        (params.Rate(), "30000/1001", Fraction(30000, 1001)),
+        (params.Rate(), "23.976", Fraction(2997, 125)),
+        (params.Time(), "1:02.5", 62.5),
+        (params.Time(), "1:00:00", 3600.0),
+        (params.Resolution(bench.RESOLUTIONS), "720p", (1280, 720)),
+        (params.Resolution(bench.RESOLUTIONS), "1080P", (1920, 1080)),
+        (params.Resolution(bench.RESOLUTIONS), "1440p", (2560, 1440)),
+        (params.Resolution(bench.RESOLUTIONS), "4k", (3840, 2160)),
+        (params.Resolution(bench.RESOLUTIONS), "96x64", (96, 64)),
+        (params.Words("word", ("a", "b")), "A, b", ("a", "b")),
+    ],
+)
+def test_text_becomes_a_value(kind: click.ParamType, text: str, value: Any) -> None:
+    assert kind.convert(text, None, None) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts", "message"),
+    [
+        (params.Memory(), ["", "lots", "-1G", "6XB", "nan", "inf", "0"], "not a memory size"),
+        (params.HorizonFrames(), ["2", "0", "-5", "sixty", "", "1e3", "²", "9" * 12], "not a horizon"),
+        (params.Tile(), ["7x", "31", "32x31", "x", "", "1e3", "64x64x64", "²x64"], "not a tile"),
+        (params.Size(), ["1920", "x", "axb", "", "-64x64", "²x²"], "is not a size"),
+        (params.Rate(), ["fast", "0", "-1", "1/0", "", "nan"], "is not a frame rate"),
+        (params.Time(), ["", "x", "-1", "nan", "inf", "1:x"], "is not a time"),
+        (params.Resolution(bench.RESOLUTIONS), ["", "8k", "1080", "8x100", "axb", "-64x64"], "720p"),
+        (params.Words("word", ("a", "b")), ["", "c", "a,c"], "no such word"),
+    ],
+)
+def test_other_text_is_refused_with_how_to_write_it(kind: click.ParamType, texts: list[str], message: str) -> None:
+    for text in texts:
+        with pytest.raises(click.BadParameter, match=message):
+            kind.convert(text, None, None)
+
+
+def taken(command: click.Command) -> dict[str, click.Parameter]:
+    return {str(parameter.name): parameter for parameter in command.params}
+
+
+COMMANDS = [
+    (upscale.command, Options, {one.name for one in options_of(Options)}),
+    (evaluate.command, evaluate.PaperOptions, {one.name for one in options_of(EngineOptions)}),
+    (bench.command, EngineOptions, {"device", "window"}),
+    (train.command, EngineOptions, {"device"}),
+]
+
+
+@pytest.mark.parametrize(("command", "record", "names"), COMMANDS, ids=["upscale", "evaluate", "bench", "train"])
+def test_a_command_s_parameters_are_the_fields_with_their_defaults(
+    command: click.Command, record: type[Options], names: set[str]
+) -> None:
+    parameters = taken(command)
+    for one in options_of(record):
+        if one.name not in names:
+            continue
+        parameter = parameters[params.RENAMED.get(one.name, one.name)]
+        default = parameter.get_default(click.Context(command))
+        assert parameter.type_cast_value(click.Context(command), default) == one.default, one.name
+        assert "--" + str(parameter.name).replace("_", "-") in parameter.opts
+        assert one.words == getattr(parameter.type, "choices", one.words)
+
+
+def test_each_option_is_shown_and_no_other() -> None:
+    assert set(params.SHOWN) == {field.name for field in fields(Options)}
+
+
+def test_words_are_those_that_the_floors_below_know() -> None:
+    assert set(get_args(Precision)) == {"auto", *PRECISIONS}
+    assert set(get_args(Codec)) == set(ENCODERS) - {"gif"}
+
+
+TYPED = {
+    "model": ("edvr", "edvr"),
+    "content": ("Film", "film"),
+    "scale": ("2.5", 2.5),
+    "height": ("96", 96),
+    "size": ("128x96", (128, 96)),
+    "device": ("cpu", "cpu"),
+    "precision": ("fp32", "fp32"),
+    "propagation": ("window", "window"),
+    "window": ("4", 4),
+    "lookahead": ("0", 0),
+    "horizon": ("none", None),
+    "keyframe_interval": ("0", 0),
+    "tile": ("64x32", (64, 32)),
+    "memory": ("1GiB", 1 << 30),
+    "deinterlace": ("on", "on"),
+    "codec": ("ffv1", "ffv1"),
+    "crf": ("18", 18.0),
+    "preset": ("slow", "slow"),
+    "pix_fmt": ("yuv444p", "yuv444p"),
+    "rate": ("30000/1001", Fraction(30000, 1001)),
+    "start": ("0:01", 1.0),
+    "end": ("2.5", 2.5),
+    "overwrite": ("1", True),
+    "restart": ("yes", True),
+}
+
+
+def test_variables_reach_the_record_by_the_names_of_the_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Options] = []
+    monkeypatch.setattr(upscale, "_one", lambda source, output, options, display, **how: seen.append(options))
+    assert set(TYPED) == {one.name for one in options_of(Options)}
+    environment = {"VSR_UPSCALE_" + params.RENAMED.get(n, n).upper(): text for n, (text, _) in TYPED.items()}
+    done = CliRunner().invoke(cli, ["upscale", "in.mp4"], env=environment, auto_envvar_prefix="VSR")
+    assert done.exit_code == 0, done.output
+    assert seen == [Options(**{name: value for name, (_, value) in TYPED.items()})]
+    arguments = [f"--{params.RENAMED.get(n, n).replace('_', '-')}={t}" for n, (t, v) in TYPED.items() if v is not True]
+    assert CliRunner().invoke(cli, ["upscale", "in.mp4", "-y", "--restart", *arguments]).exit_code == 0
+    assert seen[1] == seen[0]
+    assert CliRunner().invoke(cli, ["upscale", "in.mp4"]).exit_code == 0
+    assert seen[2] == Options()
+
+
+@pytest.mark.parametrize("command", ["upscale", "evaluate", "bench", "train", "compare"])
+def test_help_imports_neither_torch_nor_pyav(command: str) -> None:
+    script = f"import sys; from vsrcli.cli import cli; cli.main([{command!r}, '--help'], standalone_mode=False)"
+    script += "; assert not {'torch', 'av', 'numpy'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)

@@ -1,0 +1,43 @@
+"""What the command line adds to a message of the library: the flags by which its user finds the way out."""
+
+from vsrcli.errors import Note, Reason, VsrError
+
+ADVICE = {
+    Reason.OUTPUT_EXISTS: ": add -y to overwrite it, or give another -o",
+    Reason.OUTPUT_IS_INPUT: ": give another -o",
+    Reason.WORK_FOLDER_TAKEN: ", or give another -o",
+    Reason.ONE_IMAGE: ": write -o {output}",
+    Reason.NO_VIDEOS: " (try --recursive)",
+    Reason.JOB_DAMAGED: ": add --restart to start over",
+    Reason.JOB_DIFFERS: ": add --restart to start over, or repeat the settings it began with",
+    Reason.EXACT_LOOKAHEAD: ": leave out --lookahead",
+    Reason.FORWARD_ONLY: ": leave out --propagation",
+    Reason.CANNOT_STREAM: ": use --propagation window",
+    Reason.NO_SUCH_DEVICE: "; use --device cpu",
+    Reason.OUT_OF_MEMORY: "; use a smaller --window or another --device",
+    Reason.INTERLACED: " (--deinterlace off does not)",
+    Reason.CODEC_NOT_HELD: ": use --codec {codecs}, or -o {output}",
+    Reason.NO_CRF: ": leave --crf out",
+    Reason.NO_PRESET: ": leave --preset out",
+    Reason.LOST_BY_CODEC: " (--codec {codec} keeps it)",
+    Reason.LOST_BY_CONTAINER: " (-o {output} keeps it)",
+    Reason.FEWER_BITS: ": --codec {codec} keeps {kept}",
+    Reason.FEWER_BITS_HERE: ": -o {output} --codec {codec} keeps {kept}",
+    Reason.NEEDS_CONTAINER: ": use -o {output}",
+    Reason.NO_LR_FRAMES: ": give --degradation bi or bd to make them",
+    Reason.WRONG_SCALE: ": give the right --scale",
+    Reason.TOO_FEW_FRAMES: ": raise --frames",
+    Reason.NOT_A_PACK: ": make one by vsr train --pack",
+    Reason.NO_COMPRESSED_CLIP: " (or pack with --real)",
+    Reason.NO_ANSWERS: " (vsr train --teacher adds them)",
+    Reason.NO_VALIDATION_CLIP: " (pack with --hold-out)",
+    Reason.PROCESS_DIED: "; try a smaller --res",
+}
+"""For each reason, what follows the message; data stand in braces."""
+
+
+def full(message: str | VsrError) -> str:
+    """Return a message of the library with the command line's advice."""
+    if isinstance(message, VsrError | Note) and message.reason is not None:
+        return str(message) + ADVICE[message.reason].format(**message.data)
+    return str(message)

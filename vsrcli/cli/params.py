@@ -1,0 +1,297 @@
+"""From records of options to click's: here alone the text that a person types becomes the type of a field."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import reduce
+from typing import Any, Literal, TypeVar, get_origin
+
+import click
+
+from vsrcli.engine.options import LEAST_TILE
+from vsrcli.nets.horizon import LEAST_HORIZON, Horizon
+from vsrcli.records import Option, Record, options_of
+
+R = TypeVar("R", bound=Record)
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+class Size(click.ParamType):
+    """WxH in pixels."""
+
+    name = "WxH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Turn "1920x1080" into (1920, 1080)."""
+        if isinstance(value, tuple):
+            return value
+        width, _, height = str(value).lower().partition("x")
+        if not (_is_number(width) and _is_number(height)):
+            self.fail(f"{value} is not a size: write it like 1920x1080", param, ctx)
+        return int(width), int(height)
+
+
+class Resolution(click.ParamType):
+    """A named size of output, or WxH."""
+
+    name = "RES"
+
+    def __init__(self, names: Mapping[str, tuple[int, int]]) -> None:
+        self.names = names
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Turn "1080p" or "1920x1080" into (1920, 1080)."""
+        if isinstance(value, tuple):
+            return value
+        if size := self.names.get(str(value).lower()):
+            return size
+        width, _, height = str(value).lower().partition("x")
+        if _is_number(width) and _is_number(height) and min(int(width), int(height)) >= 16:
+            return int(width), int(height)
+        self.fail(f"not a resolution: {value} (use {', '.join(self.names)}, or WxH from 16x16)", param, ctx)
+
+
+class Time(click.ParamType):
+    """A time: seconds, or [HH:]MM:SS[.mmm] as ffmpeg writes it."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Turn "1:02.5" into 62.5."""
+        seconds = 0.0
+        try:
+            for part in str(value).split(":"):
+                seconds = seconds * 60 + float(part)
+        except ValueError:
+            seconds = -1.0
+        if not 0 <= seconds < float("inf"):
+            self.fail(f"{value} is not a time: write seconds (62.5) or MM:SS (1:02.5)", param, ctx)
+        return seconds
+
+
+class Rate(click.ParamType):
+    """Frames per second."""
+
+    name = "RATE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+        """Turn "30000/1001" into Fraction(30000, 1001)."""
+        try:
+            rate = Fraction(value)
+        except (ValueError, ZeroDivisionError):
+            rate = Fraction(0)
+        if rate <= 0:
+            self.fail(f"{value} is not a frame rate: write it like 25, 23.976 or 30000/1001", param, ctx)
+        return rate
+
+
+class Memory(click.ParamType):
+    """A number of bytes."""
+
+    name = "SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Turn "6GiB", "512M" or "1.5g" (powers of 1024) into bytes."""
+        if isinstance(value, int):
+            return value
+        number = str(value).strip().lower().removesuffix("b").removesuffix("i")
+        unit = number[-1:] if number[-1:] in UNITS else ""
+        try:
+            size = int(float(number.removesuffix(unit)) * UNITS[unit])
+        except (ValueError, OverflowError):
+            size = 0
+        if size <= 0:
+            self.fail(f"not a memory size: {value} (write it like 6GiB or 512MiB)", param, ctx)
+        return size
+
+
+class Tile(click.ParamType):
+    """A tile's size in source pixels, auto, or none."""
+
+    name = "TILE"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int] | Literal["auto"] | None:
+        """Turn "256x192" into (256, 192) and "256" into a square; "none" is None."""
+        if isinstance(value, tuple):
+            return value
+        text = str(value).lower()
+        if text in ("auto", "none"):
+            return "auto" if text == "auto" else None
+        parts = text.split("x")
+        if len(parts) in (1, 2) and all(map(_is_number, parts)):
+            width, height = int(parts[0]), int(parts[-1])
+            if min(width, height) >= LEAST_TILE:
+                return width, height
+        advice = f"write auto, none or WxH in source pixels, {LEAST_TILE} or more a side"
+        self.fail(f"not a tile: {value} ({advice})", param, ctx)
+
+
+class HorizonFrames(click.ParamType):
+    """How many frames a net remembers, auto, or none."""
+
+    name = "FRAMES"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Horizon | None:
+        """Turn "45" into a horizon of so many frames; "auto" is the default one, "none" is None."""
+        if isinstance(value, Horizon):
+            return value
+        text = str(value).lower()
+        if text in ("auto", "none"):
+            return Horizon() if text == "auto" else None
+        if _is_number(text) and int(text) >= LEAST_HORIZON:
+            return Horizon.of(int(text))
+        advice = f"write auto, none or a number of frames, {LEAST_HORIZON} or more"
+        self.fail(f"not a horizon: {value} ({advice})", param, ctx)
+
+
+class Words(click.ParamType):
+    """One or several of a few words."""
+
+    name = "WORD,..."
+
+    def __init__(self, noun: str, words: tuple[str, ...]) -> None:
+        self.noun, self.words = noun, words
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Turn "fp32,bf16" into ("fp32", "bf16")."""
+        if isinstance(value, tuple):
+            return value
+        words = tuple(word.strip() for word in str(value).lower().split(","))
+        if unknown := [word for word in words if word not in self.words]:
+            self.fail(f"no such {self.noun}: {unknown[0]} (use {', '.join(self.words)})", param, ctx)
+        return words
+
+
+def _is_number(text: str) -> bool:
+    """Return whether a text is a whole number that is not absurdly long."""
+    return text.isascii() and text.isdecimal() and len(text) < 10
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How an option is shown on the command line beside its name: its help, a letter, and what stands for its value."""
+
+    help: str
+    letter: str | None = None
+    metavar: str | None = None
+
+
+SHOWN = {
+    "model": Shown(
+        "A model of `vsr models`, or a checkpoint's path. An architecture alone picks its weights by the source: "
+        "clean or compressed.  [default: the architecture marked * there]",
+        "-m",
+    ),
+    "content": Shown("What the source shows, where --model leaves the weights open; auto is film."),
+    "scale": Shown("Factor; other than the model's own by Lanczos from its result.  [default: the model's]", "-s"),
+    "height": Shown("Height of the output; the width follows."),
+    "size": Shown("Size of the output."),
+    "device": Shown("auto, cpu, cuda, cuda:1, mps."),
+    "precision": Shown("Type of the convolutions' arithmetic."),
+    "propagation": Shown(
+        "How the net is strung over time. exact: as on whole scenes at once, in the memory of a window; it takes disk "
+        "space and 1.3 times as long as clip (BasicVSR++: 2.5). auto: window, or stream where the net runs forward "
+        "only."
+    ),
+    "window": Shown("Frames a window.  [default: 30]"),
+    "lookahead": Shown("Frames past a window that its backward pass sees.  [default: 10]"),
+    "horizon": Shown(
+        "How many frames back and ahead a net remembers that sees the future. none: for ever, as in the papers, which "
+        "destroys long still scenes. auto: 60."
+    ),
+    "keyframe_interval": Shown("IconVSR: frames between refills, 0 for none.  [default: 5]"),
+    "tile": Shown("auto, none, or WxH in source pixels.", metavar="TEXT"),
+    "memory": Shown("Budget, e.g. 6GiB.  [default: 60 % of free RAM, 85 % of a GPU's]"),
+    "deinterlace": Shown("By ffmpeg's bwdif; auto where the source says it is interlaced."),
+    "codec": Shown("[default: ProRes and FFV1 stay, else by container and depth]"),
+    "crf": Shown("Quality, lower is better, in the encoder's own scale."),
+    "preset": Shown("The encoder's speed preset."),
+    "pix_fmt": Shown("Pixel format, as ffmpeg names it.  [default: like the source]"),
+    "rate": Shown("Frame rate of an image sequence."),
+    "start": Shown("Begin here (a preview of a part, without chapters)."),
+    "end": Shown("Stop here."),
+    "overwrite": Shown("Replace outputs that exist.", "-y"),
+    "restart": Shown("Start over instead of going on with an unfinished job."),
+}
+"""In the order of the help."""
+
+RENAMED = {"rate": "fps"}
+"""Fields whose parameter has another name."""
+
+
+def record_options(record: type[Record], *names: str, **helps: str) -> Callable[[Command], Command]:
+    """Return a decorator that gives a command the options of a record, or only those named.
+
+    `helps` replaces the usual help of some.
+    """
+    known = {one.name: one for one in options_of(record)}
+    wanted = [known[name] for name in SHOWN if name in (names or known)]
+
+    def decorate(command: Command) -> Command:
+        return reduce(lambda made, one: click_option(one, helps.get(one.name))(made), reversed(wanted), command)
+
+    return decorate
+
+
+def click_option(option: Option, help_text: str | None = None) -> Callable[[Command], Command]:
+    """Return click's decorator for one option: its name, type and default are the field's."""
+    shown, name = SHOWN[option.name], RENAMED.get(option.name, option.name)
+    flags = [flag for flag in (shown.letter, "--" + name.replace("_", "-")) if flag]
+    help_text = help_text or shown.help
+    if option.kinds == (bool,):
+        return click.option(*flags, name, is_flag=True, default=option.default, help=help_text)
+    default = default_text(option)
+    return click.option(
+        *flags,
+        name,
+        type=click_type(option),
+        default=default,
+        show_default=default is not None,
+        metavar=shown.metavar,
+        help=help_text,
+    )
+
+
+def click_type(option: Option) -> click.ParamType:
+    """Return the type that turns text into the values of an option."""
+    kinds = {get_origin(kind) or kind for kind in option.kinds}
+    if kinds <= {Literal, type(None)}:
+        return click.Choice(option.words, case_sensitive=False)
+    if tuple in kinds:
+        return Tile() if Literal in kinds else Size()
+    if option.unit is not None:
+        return {"bytes": Memory(), "seconds": Time()}[option.unit]
+    if int in kinds:
+        return click.IntRange(None if option.least is None else int(option.least))
+    types = {Horizon: HorizonFrames(), Fraction: Rate(), float: click.FLOAT, str: click.STRING}
+    return next(types[kind] for kind in kinds if kind in types)
+
+
+def default_text(option: Option) -> str | None:
+    """Return what a person would type for an option's default; None where it is not to be shown."""
+    chosen = click_type(option)
+    if isinstance(chosen, HorizonFrames | Tile):  # for which None is a choice
+        texts = {Horizon(): "auto", "auto": "auto", None: "none"}
+        return texts[option.default]
+    return None if option.default is None else str(option.default)
+
+
+def read_record(record: type[R], asked: Mapping[str, Any]) -> R:
+    """Make a record of a command's parameters; those that the command does not take keep their defaults."""
+    names = {one.name: RENAMED.get(one.name, one.name) for one in options_of(record)}
+    return record(**{field: asked[name] for field, name in names.items() if name in asked})
+
+
+def words_of(record: type[Record], name: str) -> Words:
+    """Return a type for one or several of the words that an option may be."""
+    option = next(one for one in options_of(record) if one.name == name)
+    return Words(option.noun or name, option.words)
+
+
+def choice(*names: str) -> click.Choice[str]:
+    """Return one of a few words, in any case."""
+    return click.Choice(names, case_sensitive=False)

@@ -1,0 +1,42 @@
+"""What may be asked of the engine. Imports no torch, so that the command line's help is fast."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from vsrcli.errors import UsageError
+from vsrcli.nets.horizon import LEAST_HORIZON, Horizon
+from vsrcli.records import Record, option
+
+Precision = Literal["auto", "fp32", "fp16", "bf16"]
+Propagation = Literal["auto", "window", "exact", "clip", "stream"]
+LEAST_TILE = 32
+
+
+@dataclass(frozen=True)
+class EngineOptions(Record):
+    """Where and how a net is run; "auto", or None for a number, leaves the choice to vsr.
+
+    `device` is auto, cpu, cuda, cuda:1 or mps; `precision` the type of the convolutions. `window` and `lookahead` are
+    frames. `horizon` is how far a net that sees the future remembers; a number of frames stands for a `Horizon`; None:
+    for ever. `keyframe_interval` is frames between IconVSR's refills, 0 for none. `tile` is (width, height) in LR
+    pixels, or None for whole frames. `memory` is the budget in bytes.
+    """
+
+    device: str = option("auto", kept="resolved")
+    precision: Precision = option("auto", kept="resolved")
+    propagation: Propagation = option("auto")
+    window: int | None = option(None, least=1)
+    lookahead: int | None = option(None, least=0)
+    horizon: Horizon | None = option(Horizon())
+    keyframe_interval: int | None = option(None, least=0)
+    tile: tuple[int, int] | Literal["auto"] | None = option("auto", least=LEAST_TILE)
+    memory: int | None = option(None, least=1, unit="bytes", noun="memory size")
+
+    def __post_init__(self) -> None:
+        horizon = self.horizon
+        frames = horizon.frames if isinstance(horizon, Horizon) else horizon
+        if isinstance(frames, int) and not isinstance(frames, bool):
+            if frames < LEAST_HORIZON:
+                raise UsageError(f"not a horizon: {frames} (it must be {LEAST_HORIZON} or more frames)")
+            object.__setattr__(self, "horizon", horizon if isinstance(horizon, Horizon) else Horizon.of(frames))
+        super().__post_init__()

@@ -1,0 +1,33 @@
+"""What may be asked of reading a source and of encoding a result. Imports no PyAV."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from vsrcli.records import Record, option
+
+Codec = Literal["h264", "hevc", "av1", "vp9", "prores", "ffv1"]
+Deinterlace = Literal["auto", "on", "off"]
+
+
+@dataclass(frozen=True)
+class EncodingOptions(Record):
+    """How a result is encoded; None leaves the choice to vsr. `crf` and `preset` are in the encoder's own terms."""
+
+    codec: Codec | None = option(None, kept="resolved")
+    crf: float | None = option(None, kept="resolved")
+    preset: str | None = option(None, kept="resolved")
+    pix_fmt: str | None = option(None, kept="resolved")
+
+
+@dataclass(frozen=True)
+class SpanOptions(Record):
+    """What is read of a source: from `start` to `end`, in seconds; None: its own.
+
+    `rate` is the frame rate of an image sequence. `deinterlace` "auto" is on where the source says it is interlaced.
+    """
+
+    start: float | None = option(None, least=0, unit="seconds")
+    end: float | None = option(None, least=0, unit="seconds")
+    rate: Fraction = option(Fraction(25), above=0, noun="frame rate", kept="resolved")
+    deinterlace: Deinterlace = option("auto")

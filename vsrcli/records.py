@@ -1,0 +1,158 @@
+"""Records of options: frozen dataclasses of typed fields, from which every other spelling of an option comes."""
+
+import math
+import os
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from fractions import Fraction
+from numbers import Integral, Real
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from vsrcli.errors import UsageError
+
+Kept = Literal["asked", "resolved", "no"]
+"""Whether a job's record holds an option: as it was asked for; as what came of it; or not, since no frame depends on it
+or another option's result tells it."""
+
+LARGEST_DENOMINATOR = 1_000_000
+"""Of a rate: numbers such as 29.97 are no exact fractions."""
+
+
+def option(
+    default: Any,
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+    noun: str | None = None,
+    unit: str | None = None,
+    kept: Kept = "asked",
+) -> Any:
+    """Return a field of a record of options.
+
+    A number, or each of a pair, is `least` or more, more than `above`, and `most` or less. `noun` is what messages call
+    it, instead of the field's name; `unit` tells numbers apart that are written differently (seconds, bytes).
+    """
+    about = {"least": least, "above": above, "most": most, "noun": noun, "unit": unit, "kept": kept}
+    return field(default=default, metadata=about)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One field of a record: its name, the alternatives of its type, its default, and what `option` says of it."""
+
+    name: str
+    kinds: tuple[Any, ...]
+    default: Any
+    least: float | None = None
+    above: float | None = None
+    most: float | None = None
+    noun: str | None = None
+    unit: str | None = None
+    kept: Kept = "asked"
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Return the words that it may be, in order; there are none where it is a number or free text."""
+        return tuple(word for kind in self.kinds if get_origin(kind) is Literal for word in get_args(kind))
+
+    def fit(self, value: Any) -> Any:
+        """Return a value in the type of this option. Raises UsageError if it is of another, or out of range."""
+        for kind in self.kinds:
+            fitted = _fit(kind, value)
+            if fitted is not MISSING:
+                self._check(fitted)
+                return fitted
+        noun = self.noun or self.name.replace("_", " ")
+        if all(get_origin(kind) is Literal for kind in self.kinds):
+            raise UsageError(f"no such {noun}: {value} (use {', '.join(self.words)})")
+        raise UsageError(f"not a {noun}: {value!r} (give {' or '.join(map(_described, self.kinds))})")
+
+    def _check(self, value: Any) -> None:
+        numbers = value if isinstance(value, tuple) else (value,)
+        limits = [f"{self.least:g} or more"] if self.least is not None else []
+        limits += [f"more than {self.above:g}"] if self.above is not None else []
+        limits += [f"{self.most:g} or less"] if self.most is not None else []
+        for number in numbers:
+            if not isinstance(number, int | float | Fraction) or isinstance(number, bool):
+                continue
+            low = (self.least is not None and number < self.least) or (self.above is not None and number <= self.above)
+            if low or (self.most is not None and number > self.most):
+                noun = self.noun or self.name.replace("_", " ")
+                shown = "x".join(map(str, numbers))
+                raise UsageError(f"not a {noun}: {shown} (it must be {' and '.join(limits)})")
+
+
+def options_of(record: type) -> tuple[Option, ...]:
+    """Return the options of a record's type, in the order of its fields."""
+    hints = get_type_hints(record)
+    assert is_dataclass(record)
+    return tuple(Option(f.name, _alternatives(hints[f.name]), f.default, **f.metadata) for f in fields(record))
+
+
+class Record:
+    """Makes a frozen dataclass a record of options: its values are brought to the types of its fields, or refused.
+
+    Raises UsageError for a value of another type, or out of range.
+    """
+
+    def __post_init__(self) -> None:
+        for one in options_of(type(self)):
+            object.__setattr__(self, one.name, one.fit(getattr(self, one.name)))
+
+    def plain(self, *, keep: Callable[[Option], bool] = lambda option: True) -> dict[str, Any]:
+        """Return the options as plain data for JSON, by name; only those that are to be kept."""
+        return {one.name: plain(getattr(self, one.name)) for one in options_of(type(self)) if keep(one)}
+
+
+def plain(value: Any) -> Any:
+    """Return a value of an option as plain data for JSON."""
+    if isinstance(value, Fraction):
+        return str(value)
+    if isinstance(value, tuple):
+        return list(value)
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+
+
+def _fit(kind: Any, value: Any) -> Any:
+    """Return the value in one type, or MISSING."""
+    if get_origin(kind) is Literal:
+        return value if isinstance(value, str) and value in get_args(kind) else MISSING
+    if get_origin(kind) is tuple:
+        return _pair(value)
+    if kind in (int, float, Fraction):
+        return _number(kind, value)
+    if kind is str and isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value if isinstance(value, kind) else MISSING
+
+
+def _number(kind: type, value: Any) -> Any:
+    accepted: Any = Integral if kind is int else Real
+    if isinstance(value, bool) or not isinstance(value, accepted) or not math.isfinite(value):
+        return MISSING
+    if kind is Fraction:
+        return Fraction(value).limit_denominator(LARGEST_DENOMINATOR)
+    return kind(value)
+
+
+def _pair(value: Any) -> Any:
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        return MISSING
+    numbers: Iterator[Any] = (_number(int, number) for number in value)
+    pair = tuple(numbers)
+    return MISSING if MISSING in pair else pair
+
+
+def _described(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return " or ".join(map(repr, get_args(kind)))
+    if get_origin(kind) is tuple:
+        return "a pair of whole numbers"
+    names = {int: "a whole number", float: "a number", Fraction: "a number", str: "a text", bool: "True or False"}
+    return "None" if kind is types.NoneType else names.get(kind, f"a {kind.__name__}")
