@@ -102,7 +102,7 @@ def _upwards(mount: Path, inside: Path) -> Iterator[Path]:
 
 
 def process_rooms() -> Iterator[Room]:
-    """Yield what the process's limits of its address space and its data leave (`ulimit -v` and `-d`)."""
+    """Yield what the process's limits of its address space and its data leave (`ulimit`)."""
     if sys.platform != "linux":  # elsewhere they bound nothing, or something else
         return
     import resource

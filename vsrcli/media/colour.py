@@ -62,7 +62,7 @@ def to_rgb(frame: av.VideoFrame, colour: Colour, *, size: tuple[int, int] | None
     source = _site_chroma(grown, grown.format, colour)
     direct = size if grown is frame else None
     converted = _reformat(source, target, direct, matrix=matrix, source_range=2 if full else 1, target_range=2)
-    rgb = converted.to_ndarray()
+    rgb: np.ndarray = converted.to_ndarray()
     if grown is not frame:
         rgb = np.ascontiguousarray(rgb[:height, :width])
         rgb = rgb if size is None else _reformat(_rgb_frame(rgb), target, size).to_ndarray()

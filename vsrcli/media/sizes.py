@@ -2,7 +2,6 @@
 
 from itertools import islice
 from pathlib import Path
-from typing import cast
 
 import av
 from av.container import InputContainer
@@ -49,7 +48,7 @@ def largest_size(
 def _next_size(container: InputContainer, stream: av.VideoStream) -> list[tuple[int, int]]:
     for packet in islice(container.demux(stream), _PACKETS):
         try:
-            frames = cast("list[av.VideoFrame]", packet.decode())
+            frames = packet.decode()
         except FFmpegError:
             continue
         if frames:
@@ -71,7 +70,7 @@ def _all_sizes(path: Path, index: int) -> list[tuple[int, int]]:
                 if read > _READ_THROUGH:
                     break
                 if packet.is_keyframe or not packet.size:
-                    found.update((frame.width, frame.height) for frame in cast("list[av.VideoFrame]", packet.decode()))
+                    found.update((frame.width, frame.height) for frame in packet.decode())
         except FFmpegError:  # damaged: what was found is what there is
             pass
     return list(found)
