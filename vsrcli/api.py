@@ -1,19 +1,24 @@
-"""The Python interface: one function."""
+"""The Python interface: `upscale`, `Upscaler`, `read`, `list_models`."""
 
-from os import PathLike, fspath
+import threading
+from collections.abc import Iterator
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
-from vsrcli.errors import UsageError
-from vsrcli.pipeline.events import Event, OnEvent
-from vsrcli.pipeline.options import Options
+from vsrcli.choices import SpanChoices, UpscaleChoices
+from vsrcli.frame import Frame
+from vsrcli.media.decode import decode
+from vsrcli.media.options import SpanOptions
+from vsrcli.media.probe import probe
+from vsrcli.pipeline.events import OnEvent
+from vsrcli.pipeline.options import Content, Options
 from vsrcli.pipeline.run import Result, run
 from vsrcli.pipeline.task import prepare
-from vsrcli.records import options_of
+from vsrcli.upscaler import Upscaler, as_record, unheard
+from vsrcli.zoo.catalogue import Entry, catalogue
 
-
-def _ignore(event: Event) -> None:
-    pass
+__all__ = ["Upscaler", "list_models", "read", "upscale"]
 
 
 def upscale(
@@ -21,8 +26,10 @@ def upscale(
     output: str | PathLike[str] | None = None,
     *,
     model: str | PathLike[str] | None = None,
-    on_event: OnEvent | None = None,
-    **options: Any,
+    content: Content = "auto",
+    on_event: OnEvent = unheard,
+    cancel: threading.Event | None = None,
+    **options: Unpack[UpscaleChoices],
 ) -> Result:
     """Upscale one video or image sequence; the same as `vsr upscale INPUT -o OUTPUT -m MODEL`.
 
@@ -34,20 +41,30 @@ def upscale(
     `tile=(256, 256)` or None for whole frames, `memory=6 << 30` bytes, `horizon=30` frames or None, `start=62.5`
     seconds, `rate=30` or Fraction(30000, 1001) (or `fps`, as the command line has it), `overwrite=True`.
     `on_event` is called with an `Event` for each frame, note and warning, from the thread that has the news. A job that
-    was interrupted goes on when it is called again with the same arguments.
+    was interrupted, or stopped by setting `cancel`, goes on when it is called again with the same arguments. For many
+    files `Upscaler` loads its model once.
 
     Raises UsageError for options that are none, of the wrong type or out of range, or that contradict each other;
     InputError, OutputError, WeightsError or OutOfMemoryError (all `vsrcli.errors.VsrError`) on failure;
-    InterruptedJobError on Ctrl-C.
+    InterruptedJobError on Ctrl-C and on `cancel`.
     """
-    if "fps" in options:
-        if "rate" in options:
-            raise UsageError("rate and fps are the same: give one")
-        options["rate"] = options.pop("fps")
-    unknown = sorted(set(options) - {option.name for option in options_of(Options)})
-    if unknown:
-        raise UsageError(f"no such option: {', '.join(unknown)}")
-    on_event = on_event or _ignore
-    name = None if model is None else fspath(model)
+    chosen = as_record(Options, options, model=model, content=content)
     target = None if output is None else Path(output)
-    return run(prepare(Path(input), target, Options(model=name, **options), on_event), on_event)
+    return run(prepare(Path(input), target, chosen, on_event), on_event, cancel=cancel)
+
+
+def read(path: str | PathLike[str], **options: Unpack[SpanChoices]) -> Iterator[Frame]:
+    """Yield the frames of a video, an image or an image sequence, decoded as `vsr upscale` decodes them.
+
+    Each is RGB (h, w, 3), uint8, or uint16 for sources of more than 8 bits, with its number, pts and duration. The
+    options are `start` and `end` in seconds, `rate` of an image sequence, `deinterlace`. Raises InputError for what is
+    no video, UsageError for options that are none.
+    """
+    span = as_record(SpanOptions, options)
+    info = probe(Path(path), rate=span.rate)
+    yield from decode(info, start=span.start, end=span.end, deinterlace=span.deinterlace)
+
+
+def list_models() -> list[Entry]:
+    """Return the models of the catalogue, as `vsr models` lists them: names, costs, licences, sources of weights."""
+    return list(catalogue().models.values())

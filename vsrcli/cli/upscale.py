@@ -81,12 +81,14 @@ def command(
         raise SomeFailedError(f"{len(failed)} of {len(reports)} files failed")
 
 
-def _one(source: Path, output: Path | None, options: Any, display: Any, *, dry_run: bool) -> dict[str, Any]:
+def _one(
+    source: Path, output: Path | None, options: Any, display: Any, *, dry_run: bool, load: Any = None
+) -> dict[str, Any]:
     from vsrcli.pipeline.report import plan_report, result_report
     from vsrcli.pipeline.run import run
     from vsrcli.pipeline.task import prepare
 
-    task = prepare(source, output, options, display.event)
+    task = prepare(source, output, options, display.event, load=load)
     if dry_run:
         report = _advised(plan_report(task))
         display.plan(report, force=True)
@@ -107,7 +109,9 @@ def _advised(report: dict[str, Any]) -> dict[str, Any]:
 def _many(items: list[Any], options: Any, display: Any, *, dry_run: bool) -> list[dict[str, Any]]:
     """Each item in turn; a failure is shown and the next one begun. What is there already is not made again."""
     from vsrcli.pipeline import batch
+    from vsrcli.zoo.loading import Loader
 
+    load = Loader()
     reports: list[dict[str, Any]] = []
     results: set[str] = set()
     for i, item in enumerate(items, 1):
@@ -119,7 +123,7 @@ def _many(items: list[Any], options: Any, display: Any, *, dry_run: bool) -> lis
             display.line("  made by vsr: left out (name the file itself to upscale it again)")
             continue
         try:
-            reports.append(_one(item.source, item.output, options, display, dry_run=dry_run))
+            reports.append(_one(item.source, item.output, options, display, dry_run=dry_run, load=load))
             results.add(reports[-1]["output"])
         except (InterruptedJobError, KeyboardInterrupt):
             raise

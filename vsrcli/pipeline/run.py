@@ -18,7 +18,7 @@ from vsrcli.pipeline.fingerprint import fingerprint
 from vsrcli.pipeline.job import Job
 from vsrcli.pipeline.places import job_folder
 from vsrcli.pipeline.sinks import Placing
-from vsrcli.pipeline.stages import Encoder, Pipe, decode_stage, upscale_stage
+from vsrcli.pipeline.stages import CancelledError, Encoder, Pipe, decode_stage, upscale_stage
 from vsrcli.pipeline.task import Task
 from vsrcli.pipeline.tensor_folder import FrameFolder, TensorFolder
 from vsrcli.pipeline.workfolder import FRAMES_NAME, STATES_NAME
@@ -45,8 +45,12 @@ class Result:
     damage: Damage | None = None
 
 
-def run(task: Task, on_event: OnEvent = lambda event: None) -> Result:
-    """Do the job, or the rest of it. Raises InterruptedJobError on KeyboardInterrupt, other VsrErrors on failure."""
+def run(task: Task, on_event: OnEvent = lambda event: None, *, cancel: threading.Event | None = None) -> Result:
+    """Do the job, or the rest of it.
+
+    Raises InterruptedJobError on KeyboardInterrupt, and at the next frame when `cancel` is set; other VsrErrors on
+    failure.
+    """
     started = time.monotonic()
 
     def warn(line: str) -> None:
@@ -73,7 +77,7 @@ def run(task: Task, on_event: OnEvent = lambda event: None) -> Result:
             output = job.placed  # a run before was stopped while it cleaned up
         else:
             if not job.complete:
-                _make_segments(task, job, on_event, warn)
+                _make_segments(task, job, on_event, warn, cancel or threading.Event())
             on_event(Event("assemble", total=job.frames))
             job.verify()
             placing = Placing(task.options.overwrite, job.announce, None if job.mark is None else job.mark.output)
@@ -81,7 +85,7 @@ def run(task: Task, on_event: OnEvent = lambda event: None) -> Result:
             job.finish(output)
             if output != task.sink.output:
                 warn(f"{task.sink.output} appeared meanwhile and was left alone: the result is {output}")
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, CancelledError):
         swept = " and what was swept" if swept_states(job) else ""
         raise InterruptedJobError(
             f"stopped; {job.frames} frames{swept} are safe in {job.folder}: run the same command again to go on"
@@ -117,13 +121,17 @@ def output_tags(task: Task) -> dict[str, str]:
     return {MADE_TAG: f"{MADE_BY_VSR} {__version__}, {task.model.name}, weights {task.model.sha256[:16]}"}
 
 
-def _make_segments(task: Task, job: Job, on_event: OnEvent, warn: Callable[[str], None]) -> None:
+def _make_segments(
+    task: Task, job: Job, on_event: OnEvent, warn: Callable[[str], None], cancel: threading.Event
+) -> None:
     """Decode, upscale and encode what is not yet in finished segments."""
     frame_store = FrameFolder(job.folder / FRAMES_NAME)
 
     def swept(done: int, total: int, scene_end: int) -> None:
         if encoder.error is not None:
             raise encoder.error
+        if cancel.is_set():
+            raise CancelledError
         on_event(Event("sweep", done=done, total=total, until=scene_end))
 
     engine = Engine(
@@ -148,7 +156,7 @@ def _make_segments(task: Task, job: Job, on_event: OnEvent, warn: Callable[[str]
     for thread in threads:
         thread.start()
     try:
-        count = upscale_stage(engine, decoded, made, done, job.segment_frames)
+        count = upscale_stage(engine, decoded, made, done, job.segment_frames, cancel)
         if not count and not stop.is_set() and (task.options.start, task.options.end) != (None, None):
             raise UsageError(f"no frame of {task.info.path} is shown between the start and the end")
         made.put(None)

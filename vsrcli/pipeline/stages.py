@@ -29,6 +29,10 @@ class Border:
     state: dict[str, Tensor]
 
 
+class CancelledError(Exception):
+    """The caller has set the event that stops the job."""
+
+
 class Pipe:
     """A short queue between two threads that ends, fails and stops as one."""
 
@@ -84,16 +88,20 @@ def decode_stage(task: Task, first: int, out: Pipe, warn: Callable[[str], None])
         out.put(error)
 
 
-def upscale_stage(engine: Engine, decoded: Pipe, made: Pipe, done: int, segment_frames: int) -> int:
+def upscale_stage(
+    engine: Engine, decoded: Pipe, made: Pipe, done: int, segment_frames: int, cancel: threading.Event
+) -> int:
     """Main thread: push LR frames, pass on HR frames numbered `done` and later, and borders of segments.
 
-    Returns the number of frames that there are in all.
+    Returns the number of frames that there are in all. Raises CancelledError at the next frame after `cancel` is set.
     """
     state = engine.checkpoint()
 
     def pass_on(ready: Iterator[Frame]) -> None:
         nonlocal state
         for frame in ready:
+            if cancel.is_set():
+                raise CancelledError
             border = frame.number % segment_frames == 0
             # windows end where segments do; a scene taken whole does not, and is begun again from its start
             if engine.next_frame == frame.number and (border or engine.plan.window is None):
@@ -104,6 +112,8 @@ def upscale_stage(engine: Engine, decoded: Pipe, made: Pipe, done: int, segment_
                 return
 
     for frame in decoded:
+        if cancel.is_set():
+            raise CancelledError
         pass_on(engine.push(frame))
     if not decoded.stopped:
         pass_on(engine.flush())

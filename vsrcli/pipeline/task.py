@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from vsrcli import __version__, zoo
+from vsrcli import __version__
 from vsrcli.engine.device import pick_device, pick_precision, place
 from vsrcli.engine.plan import WINDOW, Plan, estimate, estimate_disk
 from vsrcli.engine.planning import make_plan
@@ -25,6 +25,7 @@ from vsrcli.pipeline.shortage import shortages
 from vsrcli.pipeline.sinks import Sink, is_image_output, is_pattern, make_sink
 from vsrcli.pipeline.workfolder import JOB_NAME, read_mark
 from vsrcli.zoo import LoadedModel
+from vsrcli.zoo.loading import Loader
 from vsrcli.zoo.options import set_option
 
 SEGMENT_FRAMES = 60
@@ -102,9 +103,12 @@ class Task:
         return {"version": __version__, **resolved, "weights": self.model.sha256, **asked, **self.sink.settings()}
 
 
-def prepare(source: Path, output: Path | None, options: Options, on_event: OnEvent) -> Task:
+def prepare(
+    source: Path, output: Path | None, options: Options, on_event: OnEvent, *, load: Loader | None = None
+) -> Task:
     """Probe, load the model, choose the plan, and check all that can be checked before work begins.
 
+    `load` keeps the models that were loaded for jobs before, with the same options of the engine.
     Raises a VsrError with one line that says what to do.
     """
     options.check()
@@ -114,7 +118,7 @@ def prepare(source: Path, output: Path | None, options: Options, on_event: OnEve
     picked = pick_model(info, output, options)
     if picked.reason is not None:
         on_event(Event("note", f"using {picked.name}: {picked.reason}"))
-    model = zoo.load(
+    model = (load or Loader())(
         picked.name,
         say=lambda line: on_event(Event("note", line)),
         progress=lambda done, total: on_event(Event("download", done=done, total=total)),

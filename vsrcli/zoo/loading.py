@@ -92,6 +92,21 @@ def load(
     )
 
 
+class Loader:
+    """Loads each model once, however often it is asked for; see `load`. For calls that use one device and precision."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str | None, LoadedModel] = {}
+
+    def __call__(
+        self, name: str | None = None, *, say: store.Say | None = None, progress: store.Progress | None = None
+    ) -> LoadedModel:
+        """Return the model of that name. Raises what `load` raises."""
+        if name not in self._loaded:
+            self._loaded[name] = load(name, say=say, progress=progress)
+        return self._loaded[name]
+
+
 def load_file(path: Path, *, device: "str | torch.device" = "cpu", scale: int | None = None) -> LoadedModel:
     """Load a checkpoint by its path; see `load`."""
     from vsrcli.zoo import formats

@@ -1,0 +1,50 @@
+"""The options of the Python interface as typed keywords: the fields of the records, each to be left out at will."""
+
+from fractions import Fraction
+from typing import Literal, TypedDict
+
+from vsrcli.engine.options import Precision, Propagation
+from vsrcli.media.options import Codec, Deinterlace
+from vsrcli.nets.horizon import Horizon
+
+
+class EngineChoices(TypedDict, total=False):
+    """Where and how a net is run: the fields of `EngineOptions`. `horizon` may be a number of frames."""
+
+    device: str
+    precision: Precision
+    propagation: Propagation
+    window: int | None
+    lookahead: int | None
+    horizon: Horizon | int | None
+    keyframe_interval: int | None
+    tile: tuple[int, int] | Literal["auto"] | None
+    memory: int | None
+
+
+class SpanChoices(TypedDict, total=False):
+    """What is read of a source: the fields of `SpanOptions`. `fps` is another name for `rate`."""
+
+    start: float | None
+    end: float | None
+    rate: Fraction | float
+    fps: Fraction | float
+    deinterlace: Deinterlace
+
+
+class JobChoices(SpanChoices, total=False):
+    """How large a result is and how it is encoded, of one job: the other fields of `Options`."""
+
+    scale: float | None
+    height: int | None
+    size: tuple[int, int] | None
+    codec: Codec | None
+    crf: float | None
+    preset: str | None
+    pix_fmt: str | None
+    overwrite: bool
+    restart: bool
+
+
+class UpscaleChoices(EngineChoices, JobChoices, total=False):
+    """All of them."""
