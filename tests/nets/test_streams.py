@@ -8,13 +8,12 @@ from tests.nets.golden import key_filled, needs_golden
 from tests.nets.small import small
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import Plan
+from vsrcli.engine.tensors import TensorEngine
 from vsrcli.nets.recurrent import RecurrentNet
 
 CPU = torch.device("cpu")
 STREAM = Plan(window=1, lookahead=0)
-ARCHS: list[str] = [
-    "rrn",
-]
+ARCHS = ["rrn", "rlsp", "frvsr", "rsdn"]
 
 
 @pytest.fixture(params=ARCHS, scope="module")
@@ -30,7 +29,7 @@ def net(request: pytest.FixtureRequest) -> RecurrentNet:
 
 def through(engine: Engine, frames: Tensor) -> Tensor:
     """All frames that come out of an engine."""
-    return torch.stack([hr for frame in frames for hr in engine.push(frame)] + list(engine.flush()))
+    return torch.stack(list(TensorEngine(engine).upscale(frames)))
 
 
 def whole(net: RecurrentNet, frames: Tensor) -> Tensor:
@@ -60,7 +59,7 @@ def test_a_stopped_stream_goes_on_with_identical_frames(net: RecurrentNet) -> No
     expected = through(Engine(net, STREAM, CPU, detector=None), frames)
     engine, seen = Engine(net, STREAM, CPU, detector=None), 0
     for frame in frames[:3]:
-        seen += len(list(engine.push(frame)))
+        seen += len(list(TensorEngine(engine).push(frame)))
     resumed = Engine(net, STREAM, CPU, detector=None)
     resumed.restore({name: tensor.clone() for name, tensor in engine.checkpoint().items()})
     assert torch.equal(through(resumed, frames[resumed.next_frame :]), expected[seen:])

@@ -1,13 +1,39 @@
 """Which architectures exist. What each is stands in the file of its net, see `vsrcli/nets/marks.py`."""
 
-from vsrcli.nets import animesr, basicvsr, basicvsrpp, edvr, frvsr, iconvsr, nanovsr, realbasicvsr, repvsr, rlsp, rrn
+from vsrcli.nets import (
+    animesr,
+    basicvsr,
+    basicvsrpp,
+    edvr,
+    frvsr,
+    iconvsr,
+    nanovsr,
+    realbasicvsr,
+    repvsr,
+    rlsp,
+    rrn,
+    rsdn,
+)
 from vsrcli.nets.marks import Architecture, Config, Shapes
 
 __all__ = ["ARCHITECTURES", "UNSUPPORTED", "Architecture", "Config", "Shapes"]
 
 ARCHITECTURES = {
     net.ARCHITECTURE.name: net.ARCHITECTURE
-    for net in (basicvsrpp, realbasicvsr, iconvsr, basicvsr, edvr, frvsr, repvsr, animesr, nanovsr, rrn, rlsp)
+    for net in (
+        basicvsrpp,
+        realbasicvsr,
+        iconvsr,
+        basicvsr,
+        edvr,
+        frvsr,
+        repvsr,
+        animesr,
+        nanovsr,
+        rrn,
+        rlsp,
+        rsdn,
+    )
 }
 """All architectures by name, in the order in which a checkpoint's keys are compared with their markers."""
 
