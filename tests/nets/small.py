@@ -20,6 +20,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "rlsp": {"channels": 16, "layers": 3, "hidden": 8},
     "frvsr": {"channels": 16, "blocks": 1, "bicubic": False},
     "rsdn": {"channels": 16, "blocks": 1},
+    "dflow": {"channels": 8, "blocks": 1},
 }
 """Constructor arguments by architecture."""
 
