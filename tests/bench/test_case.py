@@ -14,7 +14,8 @@ from vsrcli.zoo.cost import parameters
 def test_models_are_names_architectures_or_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VSR_HOME", str(tmp_path))
     assert resolve("basicvsr.vimeo90k-bd")[0] == "basicvsr.vimeo90k-bd"
-    assert resolve("EDVR") == ("edvr", Blueprint("edvr", {}))
+    assert resolve("RRN") == ("rrn", Blueprint("rrn", {}))
+    assert resolve("EDVR") == ("edvr.reds4", Blueprint("edvr", {}))
     assert resolve("iconvsr.reds4") == ("iconvsr.reds4", Blueprint("iconvsr", {"padding": 2}))
     assert resolve("iconvsr") == ("iconvsr.bi", None), "the weights that ship go before those that must be fetched"
     with pytest.raises(UsageError, match="did you mean basicvsr"):
