@@ -21,6 +21,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "frvsr": {"channels": 16, "blocks": 1, "bicubic": False},
     "rsdn": {"channels": 16, "blocks": 1},
     "dflow": {"channels": 8, "blocks": 1},
+    "tdan": {"channels": 16, "blocks": 1, "reconstruction_blocks": 1},
 }
 """Constructor arguments by architecture."""
 

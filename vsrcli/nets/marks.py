@@ -33,15 +33,15 @@ def unchanged(state: StateDict) -> StateDict:
 class Architecture:
     """One architecture: its name, its net's class, and how to read its checkpoints.
 
-    `marker` begins some key of its checkpoints in BasicSR's naming, and none of an architecture that stands after it
-    in the list. `configure` reads the constructor's arguments from the shapes, `adapt` makes the net's own state dict
-    of the checkpoint's; both may raise KeyError, IndexError, ValueError, ZeroDivisionError or RuntimeError where the
-    checkpoint holds no such net.
+    `marker`, or one of several, begins some key of its checkpoints in BasicSR's naming, and none of an architecture
+    that stands after it in the list. `configure` reads the constructor's arguments from the shapes, `adapt` makes the
+    net's own state dict of the checkpoint's; both may raise KeyError, IndexError, ValueError, ZeroDivisionError or
+    RuntimeError where the checkpoint holds no such net.
     """
 
     name: str
     net: type[RecurrentNet]
-    marker: str
+    marker: str | tuple[str, ...]
     configure: Callable[[Shapes], Config]
     adapt: Callable[[StateDict], StateDict] = unchanged
 

@@ -14,6 +14,7 @@ from vsrcli.nets import (
     rlsp,
     rrn,
     rsdn,
+    tdan,
 )
 from vsrcli.nets.marks import Architecture, Config, Shapes
 
@@ -35,6 +36,7 @@ ARCHITECTURES = {
         rrn,
         rlsp,
         rsdn,
+        tdan,
     )
 }
 """All architectures by name, in the order in which a checkpoint's keys are compared with their markers."""

@@ -121,7 +121,8 @@ def unwrap(content: object, path: Path) -> StateDict:
 
 def known(key: str) -> bool:
     """Whether a key is one by which a net is recognised, supported or not."""
-    return basicsr_name(key).startswith((*(each.marker for each in ARCHITECTURES.values()), *UNSUPPORTED))
+    name = basicsr_name(key)
+    return any(name.startswith(marker) for marker in (*(each.marker for each in ARCHITECTURES.values()), *UNSUPPORTED))
 
 
 def strip(state: StateDict, prefix: str) -> StateDict:
