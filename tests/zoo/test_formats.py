@@ -37,7 +37,9 @@ def as_mmagic(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 @needs_golden
-@pytest.mark.parametrize("table", ["map_basicvsr", "map_iconvsr", "map_basicvsrpp_c64n7", "map_edvr_m_full"])
+@pytest.mark.parametrize(
+    "table", ["map_basicvsr", "map_iconvsr", "map_basicvsrpp_c64n7", "map_edvr_m_full", "map_edvr_l_wotsa"]
+)
 def test_mmagic_names_map_one_to_one(table: str) -> None:
     pairs = [line.split("\t") for line in key_list(table)]
     assert len(pairs) > 100
@@ -172,6 +174,11 @@ def test_missing_unexpected_and_misshapen_keys_are_named(tiny: dict[str, Tensor]
         ("basicsr_edvr_m_full", "edvr", {"channels": 64, "frames": 5, "blocks": 10}),
         ("mmagic_realbasicvsr", "realbasicvsr", {"channels": 64, "blocks": 20, "cleaning_blocks": 20}),
         ("mmagic_realbasicvsr_b2", "realbasicvsr", {"channels": 64, "blocks": 2, "cleaning_blocks": 2}),
+        ("mmagic_edvr_l", "edvr", {"channels": 128, "frames": 5, "blocks": 40}),
+        ("mmagic_edvr_l_wotsa", "edvr", {"channels": 128, "frames": 5, "blocks": 40, "attention": False}),
+        ("basicsr_edvr_l_f7", "edvr", {"channels": 128, "frames": 7, "blocks": 40}),
+        ("basicsr_edvr_l_predeblur", "edvr", {"channels": 128, "frames": 5, "blocks": 40, "deblur": True}),
+        ("basicsr_edvr_l_deblur", "edvr", {"channels": 128, "frames": 5, "blocks": 40, "deblur": True, "fine": True}),
         ("animesr_msrswvsr", "animesr", {"channels": 64, "blocks": [5, 3, 2], "hidden": 64}),
     ],
 )

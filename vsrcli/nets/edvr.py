@@ -1,4 +1,4 @@
-"""EDVR-M (Wang et al., CVPRW 2019): a window of frames aligned by deformable pyramids and fused by attention."""
+"""EDVR (Wang et al., CVPRW 2019): a window of frames aligned by deformable pyramids and fused by attention."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsrcli.nets.deform import DeformConv
-from vsrcli.nets.layers import Conv, ResidualBlock, double, enlarge, leaky, wide
+from vsrcli.nets.layers import Conv, ResidualBlock, double, enlarge, leaky, shuffled, wide
 from vsrcli.nets.marks import Architecture, Config, Shapes, count
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
 
@@ -120,21 +120,84 @@ def pool(x: Tensor) -> Tensor:
     return torch.cat([F.max_pool2d(x, 3, 2, 1), F.avg_pool2d(x, 3, 2, 1)], 1)
 
 
-class EDVRFeatureExtractor(nn.Module):
-    """EDVR-M without its reconstruction: the fused feature of the window's middle frame."""
+class PlainFusion(Conv):
+    """EDVR without attention: `frames` aligned features become one by a 1x1 convolution."""
 
-    def __init__(self, channels: int = 64, frames: int = 5) -> None:
+    def __init__(self, channels: int, frames: int) -> None:
+        super().__init__(frames * channels, channels, 1)
+
+    def forward(self, aligned: list[Tensor]) -> Tensor:  # type: ignore[override]
+        """`frames` tensors (n, c, h, w) -> (n, c, h, w)."""
+        return super().forward(torch.cat(aligned, 1))
+
+
+class Deblur(nn.Module):
+    """Residual blocks at three sizes before alignment (section 3.1), for frames with motion blur.
+
+    With `fine`, frames come at the output's size and are brought to a quarter of it first.
+    """
+
+    def __init__(self, channels: int, fine: bool) -> None:
+        super().__init__()
+        self.conv_first = Conv(3, channels, 3, padding=1)
+        if fine:
+            self.stride_conv_hr1 = Conv(channels, channels, 3, stride=2, padding=1)
+            self.stride_conv_hr2 = Conv(channels, channels, 3, stride=2, padding=1)
+        self.fine = fine
+        self.stride_conv_l2 = Conv(channels, channels, 3, stride=2, padding=1)
+        self.stride_conv_l3 = Conv(channels, channels, 3, stride=2, padding=1)
+        self.resblock_l3 = ResidualBlock(channels)
+        self.resblock_l2_1, self.resblock_l2_2 = ResidualBlock(channels), ResidualBlock(channels)
+        self.resblock_l1 = nn.ModuleList(ResidualBlock(channels) for _ in range(5))
+
+    def forward(self, frame: Tensor) -> Tensor:
+        """(n, 3, h, w) -> features (n, channels, h, w), with `fine` of a quarter of the size."""
+        l1 = leaky(self.conv_first(frame))
+        if self.fine:
+            l1 = leaky(self.stride_conv_hr2(leaky(self.stride_conv_hr1(l1))))
+        l1 = wide(l1)
+        l2 = wide(leaky(self.stride_conv_l2(l1)))
+        l3 = wide(leaky(self.stride_conv_l3(l2)))
+        l2 = self.resblock_l2_2(self.resblock_l2_1(l2) + double(self.resblock_l3(l3)))
+        for i, block in enumerate(self.resblock_l1):
+            l1 = block(l1)
+            if i == 1:
+                l1 = l1 + double(l2)
+        return l1
+
+
+class EDVRFeatureExtractor(nn.Module):
+    """EDVR without its reconstruction: the fused feature of the window's middle frame.
+
+    `attention` fuses by attention, else by a plain convolution. `deblur` puts residual blocks at three sizes first;
+    with `fine` the frames come at the output's size.
+    """
+
+    def __init__(
+        self,
+        channels: int = 64,
+        frames: int = 5,
+        *,
+        attention: bool = True,
+        deblur: bool = False,
+        fine: bool = False,
+    ) -> None:
         super().__init__()
 
         def conv(stride: int) -> Conv:
             return Conv(channels, channels, 3, stride=stride, padding=1)
 
-        self.conv_first = Conv(3, channels, 3, padding=1)
+        if deblur:
+            self.predeblur = Deblur(channels, fine)
+            self.conv_1x1 = Conv(channels, channels, 1)
+        else:
+            self.conv_first = Conv(3, channels, 3, padding=1)
+        self.deblur = deblur
         self.feature_extraction = nn.Sequential(*(ResidualBlock(channels) for _ in range(5)))
         self.conv_l2_1, self.conv_l2_2 = conv(2), conv(1)
         self.conv_l3_1, self.conv_l3_2 = conv(2), conv(1)
         self.pcd_align = PCDAlign(channels)
-        self.fusion = TSAFusion(channels, frames)
+        self.fusion = TSAFusion(channels, frames) if attention else PlainFusion(channels, frames)
 
     def fuse(self, window: Sequence[Tensor]) -> Tensor:
         """A window of frames (n, 3, h, w), h and w multiples of 4 -> (n, channels, h, w)."""
@@ -149,24 +212,43 @@ class EDVRFeatureExtractor(nn.Module):
 
     def pyramid(self, frame: Tensor) -> Pyramid:
         """(n, 3, h, w) -> features at full, half and quarter size."""
-        l1 = self.feature_extraction(wide(leaky(self.conv_first(frame))))
+        first = self.conv_1x1(self.predeblur(frame)) if self.deblur else leaky(self.conv_first(frame))
+        l1 = self.feature_extraction(wide(first))
         l2 = leaky(self.conv_l2_2(leaky(self.conv_l2_1(l1))))
         l3 = leaky(self.conv_l3_2(leaky(self.conv_l3_1(l2))))
         return l1, l2, l3
 
 
 class EDVR(RecurrentNet, EDVRFeatureExtractor):
-    """EDVR-M as a net of its own: it looks at a sliding window and carries nothing from frame to frame."""
+    """EDVR as a net of its own: it looks at a sliding window and carries nothing from frame to frame.
+
+    Published: M (64 channels, 10 blocks, 5 frames), L (128 channels, 40 blocks, 5 or 7 frames), and L with `deblur`.
+    With `fine` it deblurs alone: frames come out at their own size.
+    """
 
     branches: ClassVar[tuple[Branch, ...]] = (Branch("window", reverse=False),)
-    float32_parts = ("conv_first",)  # it sees the frame, whose 8 bits bf16 would round
+    float32_parts = ("conv_first", "predeblur.conv_first")  # it sees the frame, whose 8 bits bf16 would round
     multiple = 4
     reconstruct_reach = 3
     working_channels = 1700
     feature_module = "reconstruction"
 
-    def __init__(self, channels: int = 64, frames: int = 5, blocks: int = 10) -> None:
-        super().__init__(channels, frames)
+    def __init__(
+        self,
+        channels: int = 64,
+        frames: int = 5,
+        blocks: int = 10,
+        *,
+        attention: bool = True,
+        deblur: bool = False,
+        fine: bool = False,
+    ) -> None:
+        if fine and not deblur:
+            raise ValueError("fine frames need deblur")
+        super().__init__(channels, frames, attention=attention, deblur=deblur, fine=fine)
+        if fine:
+            self.scale, self.multiple, self.reconstruct_reach = 1, 16, 0
+        self.working_channels = 1700 * channels // 64
         self.padding = frames // 2
         self.context = 2 * self.padding
         self.reconstruction = nn.Sequential(*(ResidualBlock(channels) for _ in range(blocks)))
@@ -181,7 +263,7 @@ class EDVR(RecurrentNet, EDVRFeatureExtractor):
 
     def encode(self, lr: Sequence[Tensor], index: int, *, number: int, length: int | None) -> Features:
         """Align and fuse the window around the frame."""
-        numbers = window_numbers(number, self.padding, length)
+        numbers = window_numbers(number, self.padding, length, repeat=self.deblur)
         return {"fused": self.fuse([lr[index + n - number] for n in numbers]).to(self.compute_dtype)}
 
     def propagate(
@@ -191,34 +273,44 @@ class EDVR(RecurrentNet, EDVRFeatureExtractor):
         return self.reconstruction(wide(features["fused"])).to(self.compute_dtype), ()
 
     def reconstruct(self, features: Features) -> Tensor:
-        """Upsample the refined feature onto the bilinear enlargement of the frame."""
-        return enlarge(features["window"], features["lr"], self.upconv1, self.upconv2, self.conv_hr, self.conv_last)
+        """Upsample the refined feature onto the bilinear enlargement of the frame, with `fine` onto the frame."""
+        convs = (self.upconv1, self.upconv2, self.conv_hr, self.conv_last)
+        if self.scale == 1:
+            return features["lr"] + shuffled(features["window"], *convs)
+        return enlarge(features["window"], features["lr"], *convs)
 
 
-def window_numbers(number: int, padding: int, length: int | None) -> list[int]:
+def window_numbers(number: int, padding: int, length: int | None, *, repeat: bool = False) -> list[int]:
     """The frames that a window around frame `number` of a scene holds; `length` None: the scene's end is far.
 
     What is missing on one side is taken from beyond the other side of the window, so that all are distinct (the rule
-    of EDVR's published tests): frame 0 sees 4, 3, 0, 1, 2. Scenes shorter than a window repeat frames.
+    of EDVR's published tests): frame 0 sees 4, 3, 0, 1, 2. Scenes shorter than a window repeat frames. With `repeat`,
+    the rule for the models that deblur, frame 0 sees 0, 0, 0, 1, 2.
     """
     numbers = []
     for n in range(number - padding, number + padding + 1):
         if n < 0:
-            n = number + padding - n
-        elif length is not None and n >= length:
+            n = 0 if repeat else number + padding - n
+        elif not repeat and length is not None and n >= length:
             n = number - padding - (n - length + 1)
         numbers.append(n if length is None else min(max(n, 0), length - 1))
     return numbers
 
 
 def read_config(shapes: Shapes) -> Config:
-    """Read width and window from the fusion convolution, depth from the reconstruction."""
-    fused, joined, *_ = shapes["fusion.feat_fusion.weight"]
-    return {
+    """Read width, window and kind from the fusion, depth from the reconstruction, and what stands before them."""
+    attention = "fusion.weight" not in shapes
+    fused, joined, *_ = shapes["fusion.feat_fusion.weight" if attention else "fusion.weight"]
+    config = {
         "channels": fused,
         "frames": joined // fused,
         "blocks": count(shapes, r"reconstruction\.\d+\.conv1\.weight"),
     }
+    said = {
+        "deblur": "predeblur.conv_first.weight" in shapes,
+        "fine": "predeblur.stride_conv_hr1.weight" in shapes,
+    }
+    return config | ({} if attention else {"attention": False}) | {key: True for key, value in said.items() if value}
 
 
 ARCHITECTURE = Architecture("edvr", EDVR, marker="reconstruction.0.", configure=read_config)

@@ -86,7 +86,13 @@ def enlarge(
     x: Tensor, lr: Tensor, upconv1: nn.Module, upconv2: nn.Module, conv_hr: nn.Module, conv_last: nn.Module
 ) -> Tensor:
     """The end of all these nets: features (n, c, h, w) twice through pixel shuffle, onto the bilinear 4x of `lr`."""
+    x = shuffled(x, upconv1, upconv2, conv_hr, conv_last)
+    return F.interpolate(lr, scale_factor=4, mode="bilinear", align_corners=False) + x
+
+
+def shuffled(x: Tensor, upconv1: nn.Module, upconv2: nn.Module, conv_hr: nn.Module, conv_last: nn.Module) -> Tensor:
+    """Turn features (n, c, h, w) into the detail of an HR frame (n, 3, 4*h, 4*w), twice through pixel shuffle."""
     x = leaky(F.pixel_shuffle(upconv1(x), 2))
     x = leaky(F.pixel_shuffle(upconv2(x), 2))
-    x = conv_last(leaky(conv_hr(x)))
-    return F.interpolate(lr, scale_factor=4, mode="bilinear", align_corners=False) + x
+    out: Tensor = conv_last(leaky(conv_hr(x)))
+    return out
