@@ -1,6 +1,5 @@
 """Lets one process at a time work on what a file guards: a lock that the system drops when its process ends."""
 
-import contextlib
 import errno
 import os
 from pathlib import Path
@@ -28,11 +27,18 @@ class Hold:
         if not self._held:
             return
         self._held = False
-        if self._lock is None or os.name == "posix":  # deleted while it is held, so that it is no later holder's file
-            with contextlib.suppress(OSError):
-                self.path.unlink(missing_ok=True)
+        deleted = self._delete()  # while it is held, so that it is no later holder's file
         if self._lock is not None:
-            self._lock.release(force=True)  # on Windows, which deletes no open file, this deletes it when it is closed
+            self._lock.release(force=True)
+        if not deleted:  # Windows deletes no open file
+            self._delete()
+
+    def _delete(self) -> bool:
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError:
+            return False
+        return True
 
 
 def hold(path: Path, *, wait: bool) -> Hold:

@@ -1,0 +1,65 @@
+"""Whole jobs under Windows' rules for files and consoles (tests/windows.py keeps them on Linux)."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import vsrcli
+from tests.media import make
+from tests.windows import windows_rules  # noqa: F401  (a fixture)
+from vsrcli.errors import InterruptedJobError
+from vsrcli.pipeline.events import Event
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the rules are kept by looking at /proc")
+
+
+class Stop:
+    """Interrupts a job once so many frames are made."""
+
+    def __init__(self, frames: int) -> None:
+        self.frames = frames
+
+    def __call__(self, event: Event) -> None:
+        if event.kind == "frame" and event.done >= self.frames:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("propagation", ["window", "exact"])
+def test_a_job_is_stopped_and_goes_on(
+    windows_rules: list[str],  # noqa: F811
+    tiny_model: str,
+    tmp_path: Path,
+    propagation: str,
+) -> None:
+    source = make.rich(tmp_path / "in.mkv", width=32, height=32, frames=64)
+    output = tmp_path / "out.mkv"
+    wanted = {"model": tiny_model, "propagation": propagation, "window": 8, "preset": "ultrafast"}
+    with pytest.raises(InterruptedJobError):
+        vsrcli.upscale(source, output, **wanted, on_event=Stop(61))
+    assert not output.exists(), windows_rules
+    result = vsrcli.upscale(source, output, **wanted)
+    assert result.frames == 64 and output.exists()
+    assert not (tmp_path / "out.mkv.vsr").exists(), windows_rules
+    vsrcli.upscale(source, output, **wanted, overwrite=True)
+
+
+def test_images_in_and_out(windows_rules: list[str], tmp_path: Path) -> None:  # noqa: F811
+    folder = tmp_path / "in"
+    folder.mkdir()
+    make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=32x32:r=25:d=0.2", folder / "%04d.png")
+    vsrcli.upscale(folder, tmp_path / "out" / "%04d.png", model="repvsr.real")
+    assert len(list((tmp_path / "out").iterdir())) == 5
+    assert [p.name for p in tmp_path.iterdir() if p.name not in ("in", "out")] == []
+
+
+@pytest.mark.parametrize("command", [["models"], ["--help"], ["upscale", "naïve→?.mkv"]])
+def test_a_console_of_a_few_characters_is_no_failure(command: list[str], tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", "vsrcli", *command], capture_output=True, cwd=Path(__file__).parents[1], env=environment
+    )
+    assert done.returncode in (0, 1, 2)
+    assert b"Error" not in done.stderr.replace(b"Error:", b"") and b"Traceback" not in done.stderr
