@@ -11,7 +11,10 @@ IMAGES = frozenset(WRITABLE_IMAGES) | {".bmp", ".tif", ".tiff", ".webp"}
 
 VIDEOS = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".ts", ".m2ts", ".mts", ".m2t", ".avi", ".gif", ".mpg", ".mpeg", ".vob"}
-    | {".wmv", ".asf", ".flv", ".3gp", ".ogv", ".mxf", ".y4m", ".264", ".265", ".h264", ".h265", ".hevc"}
+    | {".mpe", ".m1v", ".m2v", ".mpv", ".evo", ".vro", ".mod", ".tod", ".tp", ".trp", ".qt", ".mj2", ".mk3d", ".f4v"}
+    | {".wmv", ".asf", ".wtv", ".dvr-ms", ".flv", ".3gp", ".3g2", ".ogv", ".ogm", ".ogx", ".mxf", ".gxf", ".dv", ".dif"}
+    | {".divx", ".rm", ".rmvb", ".amv", ".nsv", ".nut", ".ivf", ".y4m", ".apng", ".drc", ".vc1", ".obu"}
+    | {".264", ".h264", ".avc", ".265", ".h265", ".hevc", ".h263"}
 )
 """Endings of the videos that are looked for in folders. A file that is named may end in anything."""
 
@@ -24,6 +27,12 @@ def is_image(path: Path) -> bool:
 def is_video(path: Path) -> bool:
     """Return whether a name ends like a video's."""
     return path.suffix.lower() in VIDEOS
+
+
+def with_ending(path: Path, suffix: str) -> Path:
+    """Return the name with another ending, in place of its own if that is one of videos or images ("film.2024")."""
+    known = is_video(path) or is_image(path) or path.suffix.lower() == ".avif"
+    return path.with_suffix(suffix) if known else path.with_name(path.name + suffix)
 
 
 def natural_key(path: Path) -> tuple[tuple[tuple[int, int | str], ...], str]:

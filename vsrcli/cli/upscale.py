@@ -65,10 +65,10 @@ def command(
     options = read_record(Options, asked)
     display = Display(quiet=quiet, verbose=verbose)
     if not batch.is_batch(inputs, recursive=recursive):
-        source = inputs[0]
-        if output is not None and source.is_file() and (output.is_dir() or not output.suffix):
-            output = batch.target(output, Path(source.name))
-        report = _one(source, output, options, display, dry_run=dry_run)
+        source, named = inputs[0], True
+        if batch.is_folder_for(output, source):
+            output, named = batch.target(output, Path(source.name)), False
+        report = _one(source, output, options, display, dry_run=dry_run, named=named)
         if as_json:
             click.echo(json.dumps(report, indent=1))
         return
@@ -82,13 +82,20 @@ def command(
 
 
 def _one(
-    source: Path, output: Path | None, options: Any, display: Any, *, dry_run: bool, load: Any = None
+    source: Path,
+    output: Path | None,
+    options: Any,
+    display: Any,
+    *,
+    dry_run: bool,
+    named: bool = False,
+    load: Any = None,
 ) -> dict[str, Any]:
     from vsrcli.pipeline.report import plan_report, result_report
     from vsrcli.pipeline.run import run
     from vsrcli.pipeline.task import prepare
 
-    task = prepare(source, output, options, display.event, load=load)
+    task = prepare(source, output, options, display.event, named=named, load=load)
     if dry_run:
         report = _advised(plan_report(task))
         display.plan(report, force=True)
@@ -128,6 +135,9 @@ def _many(items: list[Any], options: Any, display: Any, *, dry_run: bool) -> lis
         except (InterruptedJobError, KeyboardInterrupt):
             raise
         except OutputExistsError as error:
+            if str(error.path) in results:
+                _failed(reports, item, f"{error.path} is already the result of another input", display.line)
+                continue
             display.line(f"  {error.path} is there already: skipped")
             reports.append({"status": "skipped", "input": str(item.source), "output": str(error.path)})
             results.add(str(error.path))

@@ -12,6 +12,7 @@ from av.stream import Disposition
 from vsrcli.errors import OutputError, Reason
 from vsrcli.files import settle
 from vsrcli.media.avi import write_start
+from vsrcli.media.avi_times import avi_origin, avi_slot
 from vsrcli.media.codecs import EncodeSettings
 from vsrcli.media.containers import check_container, container_of, open_container, place_streams, url
 from vsrcli.media.encode import output_aspect
@@ -94,8 +95,10 @@ def verify(written: Path, feed: Feed, warn: Callable[[str], None]) -> None:
     if any(abs(got * tick - shift - want) > tick for got, want in zip(found, wanted, strict=True)):
         message = "the assembled file's frame times differ from the source's"
         raise OutputError(message, Reason.NEEDS_CONTAINER, output="NAME.mkv")
-    if shift:
+    if shift > 0:
         warn(f"{written.suffix} cannot hold negative times: picture and sound start {float(shift):.3f} s later")
+    elif shift < 0:
+        warn(f"{written.suffix} cannot hold so late a time: picture and sound start {float(-shift):.3f} s earlier")
 
 
 def _creation_time(info: VideoInfo) -> str | None:
@@ -124,9 +127,8 @@ def _feed(
     times = {time: time - origin for time in ordered}
     if container_of(output).muxer == "avi":
         time_base = 1 / info.rate
-        if not preview:  # its sound begins at 0, so all must
-            origin = round(Fraction(info.start_time) / info.time_base)
-        times = {time: round((time - origin) * info.time_base / time_base) for time in ordered}
+        origin = avi_origin(info, ordered[0], preview=preview)
+        times = {time: avi_slot(info, time, origin) for time in ordered}
         if any(abs(t * time_base - (s - origin) * info.time_base) > time_base / 10 for s, t in times.items()):
             warn(f".avi knows only a constant frame rate: the frame times move by up to {float(time_base / 2):.3f} s")
         avi_start = max(0, times[ordered[0]])

@@ -35,6 +35,10 @@ class Container:
     timecode: bool = False
 
 
+class CannotHoldError(UsageError):
+    """A container cannot hold something of the source that may not be lost."""
+
+
 @dataclass(frozen=True)
 class Placement:
     """What becomes of one stream: `codec` is "copy", an encoder's name, or None where it is left out (`note` says)."""
@@ -115,7 +119,10 @@ _TS = Container(
 _AVI = Container(
     "avi",
     ("h264", "ffv1"),
-    (_MPEG_AUDIO - {"eac3"}) | {"pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_alaw", "pcm_mulaw"},
+    (_MPEG_AUDIO - {"eac3"})
+    | {"pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le", "pcm_alaw", "pcm_mulaw"}
+    | {"adpcm_ms", "adpcm_ima_wav", "adpcm_swf", "adpcm_yamaha", "gsm_ms", "truespeech", "g723_1"}
+    | {"wmav1", "wmav2", "wmapro", "wmalossless", "wmavoice"},
     chapters=False,
     rotation=False,
 )
@@ -126,7 +133,7 @@ UNKNOWN = "unknown"
 
 CONTAINERS = {
     ".mp4": _MP4, ".m4v": _MP4, ".mov": _MOV, ".mkv": _MKV, ".webm": _WEBM,
-    ".ts": _TS, ".m2ts": _TS, ".mts": _TS, ".avi": _AVI, ".gif": _GIF,
+    ".ts": _TS, ".m2ts": _TS, ".mts": _TS, ".m2t": _TS, ".avi": _AVI, ".gif": _GIF,
 }  # fmt: skip
 
 
@@ -154,11 +161,14 @@ def container_of(output: Path) -> Container:
 
 
 def place_streams(info: VideoInfo, output: Path) -> list[Placement]:
-    """What becomes of every stream beside the video in `output`; `UsageError` if sound would be lost."""
-    container = container_of(output)
+    """What becomes of every stream beside the video in `output`; CannotHoldError if sound would be lost."""
+    container, suffix = container_of(output), output.suffix.lower()
+    family = info.container.split(",")  # ffmpeg has one demuxer for QuickTime and MP4
+    same = container.muxer in family and (len(family) == 1 or info.path.suffix.lower() == suffix)
+    same = same and container.muxer != "mpegts"  # which is read with more kinds of sound than ffmpeg can write to it
     placed = []
     for stream in info.streams:
-        placement = _place(stream, container, output.suffix.lower(), bool(info.chapters))
+        placement = _place(stream, container, suffix, bool(info.chapters), same=same)
         if placement is not None:
             placed.append(placement)
     return placed
@@ -167,7 +177,7 @@ def place_streams(info: VideoInfo, output: Path) -> list[Placement]:
 def check_container(info: VideoInfo, output: Path) -> list[str]:
     """One line for each thing of the source that `output` cannot hold as it is; to be called before a job starts.
 
-    Raises `UsageError` where sound would be lost: the message names a container that holds it.
+    Raises CannotHoldError where sound would be lost: the message names a container that holds it.
     """
     container = container_of(output)
     notes = [placement.note for placement in place_streams(info, output) if placement.note]
@@ -193,8 +203,13 @@ def check_container(info: VideoInfo, output: Path) -> list[str]:
     return notes
 
 
-def _place(stream: OtherStream, container: Container, suffix: str, has_chapters: bool) -> Placement | None:
-    """What becomes of one stream; None for one that the muxer makes anew (chapters' text track, a timecode's)."""
+def _place(
+    stream: OtherStream, container: Container, suffix: str, has_chapters: bool, *, same: bool
+) -> Placement | None:
+    """What becomes of one stream; None for one that the muxer makes anew (chapters' text track, a timecode's).
+
+    `same` says that the source is of this container.
+    """
     codec, name = stream.codec, describe(stream)
     if stream.empty:
         return Placement(stream, None, f"{name} is empty: left out")
@@ -202,7 +217,7 @@ def _place(stream: OtherStream, container: Container, suffix: str, has_chapters:
         return Placement(stream, None, f"{name} is of a codec that vsr does not know: left out")
     left_out = Placement(stream, None, f"{suffix} cannot hold {name}: left out")
     if stream.kind == "audio":
-        return _place_audio(stream, container, suffix, left_out)
+        return _place_audio(stream, container, suffix, left_out, same=same)
     if stream.kind == "subtitle":
         if codec in container.subtitles:
             return Placement(stream, "copy")
@@ -224,7 +239,9 @@ def _place(stream: OtherStream, container: Container, suffix: str, has_chapters:
     return Placement(stream, "copy") if codec in container.data else left_out
 
 
-def _place_audio(stream: OtherStream, container: Container, suffix: str, left_out: Placement) -> Placement:
+def _place_audio(
+    stream: OtherStream, container: Container, suffix: str, left_out: Placement, *, same: bool
+) -> Placement:
     if container.muxer == "gif":
         return left_out
     if stream.codec in container.audio:
@@ -233,7 +250,10 @@ def _place_audio(stream: OtherStream, container: Container, suffix: str, left_ou
         how = "its samples rounded to 24 bits" if stream.codec.startswith("pcm_f") else "which is lossless"
         note = f"{suffix} cannot hold {describe(stream)}: converted to {container.lossless}, {how}"
         return Placement(stream, container.lossless, note)
-    raise UsageError(f"{suffix} cannot hold {describe(stream)}: choose another container, such as Matroska (.mkv)")
+    if same:  # what it holds already it can hold
+        return Placement(stream, "copy")
+    message = f"{suffix} cannot hold {describe(stream)}"
+    raise CannotHoldError(message, Reason.NEEDS_CONTAINER, output="NAME.mkv")
 
 
 def describe(stream: OtherStream) -> str:

@@ -20,7 +20,7 @@ from vsrcli.media.options import Deinterlace
 from vsrcli.media.probe import decode_packet, open_video, tagged_duration
 from vsrcli.media.timestamps import Timed, stamp
 
-__all__ = ["Deinterlace", "decode"]
+__all__ = ["Deinterlace", "decode", "shown_times"]
 
 Warn = Callable[[str], None]
 ALPHA_LOST = "transparency is not kept: all of the output is opaque"
@@ -49,9 +49,7 @@ def decode(
     (counting is the only way to a frame's number that every file allows). Raises InputError if not one frame can be
     decoded, or an image is damaged.
     """
-    tick = info.time_base / 2  # pts are compared with `start` and `end` to half a tick: seconds come rounded
-    first = None if start is None else (Fraction(start + info.start_time) - tick) / info.time_base
-    last = None if end is None else (Fraction(end + info.start_time) - tick) / info.time_base
+    first, last = _span(info, start), _span(info, end)
     if info.images:
         yield from _images(info, first, last, skip, warn)
         return
@@ -86,6 +84,21 @@ def decode(
     if damage is not None:
         warn(f"{info.path} {damage.line()}")
         tell(damage)
+
+
+def shown_times(info: VideoInfo, *, start: float | None = None, end: float | None = None) -> Iterator[int]:
+    """The pts of the frames of a video that `decode` gives, at the cost of decoding alone. Raises InputError."""
+    first, last = _span(info, start), _span(info, end)
+    for timed in _from(info, first, Tally(), lambda line: None):
+        if last is not None and timed.pts >= last:
+            return
+        if first is None or timed.pts >= first:
+            yield timed.pts
+
+
+def _span(info: VideoInfo, seconds: float | None) -> Fraction | None:
+    """A border in the source's ticks. Seconds come rounded, so pts are compared with it to half a tick."""
+    return None if seconds is None else (Fraction(seconds + info.start_time) - info.time_base / 2) / info.time_base
 
 
 def _images(info: VideoInfo, first: Fraction | None, last: Fraction | None, skip: int, warn: Warn) -> Iterator[Frame]:

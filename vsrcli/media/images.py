@@ -18,6 +18,7 @@ from vsrcli.names import is_image, natural_key
 
 _RGB = {1: "rgb24", 2: "rgb48le"}
 _PRINTF = re.compile(r"%(0?)(\d*)d")
+_JPEG_SIGNATURE = b"\xff\xd8\xff"
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -27,7 +28,7 @@ def expand_images(path: Path) -> tuple[Path, ...] | None:
     None if `path` is none of these (a video, or nothing at all). Raises InputError if it is one and no image fits.
     """
     if path.is_file():
-        return (path,) if is_image(path) and not _is_animated_png(path) else None
+        return (path,) if _is_one_image(path) else None
     if path.is_dir():
         found = [file for file in _listed(path) if is_image(file)]
         return _sorted(found, f"no images in the folder {path}")
@@ -41,14 +42,23 @@ def expand_images(path: Path) -> tuple[Path, ...] | None:
     return None
 
 
-def _is_animated_png(path: Path) -> bool:
-    """Whether there are several pictures in it: then its control chunk stands before the first one's data."""
+def _is_one_image(path: Path) -> bool:
+    """Whether a file is one image, by its name or, under other names, by its beginning.
+
+    A PNG has several pictures if its control chunk stands before the first one's data; an AVIF says so in its type.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(1 << 16)
     except OSError:
-        return False
-    return head.startswith(_PNG_SIGNATURE) and b"acTL" in head.partition(b"IDAT")[0]
+        return is_image(path)
+    if head.startswith(_PNG_SIGNATURE):
+        return b"acTL" not in head.partition(b"IDAT")[0]
+    if is_image(path):
+        return True
+    if head[4:12] == b"ftypavif":
+        return b"avis" not in head[: int.from_bytes(head[:4], "big")]
+    return head.startswith(_JPEG_SIGNATURE) and not path.suffix.lower().startswith(".mj")  # which is Motion JPEG
 
 
 def image_size(path: Path) -> tuple[int, int]:

@@ -12,9 +12,8 @@ import av
 import imageio_ffmpeg
 from av.stream import Disposition
 
-from vsrcli.errors import UsageError
 from vsrcli.media.codecs import EncodeSettings
-from vsrcli.media.containers import Placement, container_of, open_container, place_streams, url
+from vsrcli.media.containers import CannotHoldError, Placement, container_of, open_container, place_streams, url
 from vsrcli.media.encode import output_colour
 from vsrcli.media.feed import MICROSECOND, Feed
 from vsrcli.media.info import VideoInfo
@@ -23,8 +22,11 @@ from vsrcli.media.labels import label_arguments
 # Tags that describe the old file's bytes, not the work.
 STALE = ("major_brand", "minor_version", "compatible_brands", "encoder", "vendor_id")
 STATISTICS = ("BPS", "NUMBER_OF_", "_STATISTICS_", "DURATION")
+_ADVICE = re.compile(r"[\s,.:;(]*\b(add|use|using|try|set|specify|with|pass)\b[^,;]*['\"\s]-[a-z].*$", re.IGNORECASE)
 FILES_ONLY = ("-protocol_whitelist", "file")
 """ffmpeg's input options that keep it from the network."""
+ANY_STATE = ("-strict", "experimental")
+"""ffmpeg's arguments that let it write what it calls experimental, as TrueHD in MP4."""
 ANY_TAGS = ("-movflags", "+use_metadata_tags")
 """ffmpeg's arguments that let QuickTime and MP4 hold tags of any name."""
 MADE_TAG = "vsr"
@@ -49,7 +51,7 @@ def ffmpeg() -> list[str]:
 def try_sound(info: VideoInfo, output: Path) -> None:
     """Write the first packets of all sound as the final file will have them, to nowhere.
 
-    Raises UsageError where they do not fit: better before the work than after it.
+    Raises CannotHoldError where they do not fit: better before the work than after it.
     """
     sound = [p for p in place_streams(info, output) if p.codec and p.stream.kind == "audio"]
     if not sound:
@@ -57,16 +59,20 @@ def try_sound(info: VideoInfo, output: Path) -> None:
     command = [*ffmpeg(), *FILES_ONLY, "-i", url(info.path)]
     for number, placement in enumerate(sound):
         command += ["-map", f"0:{placement.stream.index}", f"-c:{number}", str(placement.codec)]
-    command += ["-frames:a", "8", "-f", container_of(output).muxer, os.devnull]
+    command += ["-frames:a", "8", "-f", container_of(output).muxer, *ANY_STATE, os.devnull]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     if done.returncode:
-        raise UsageError(f"{output.suffix} cannot hold the sound of {info.path}: {complaint(done.stderr)}")
+        raise CannotHoldError(f"{output.suffix} cannot hold the sound of {info.path}: {complaint(done.stderr)}")
 
 
 def complaint(stderr: str) -> str:
-    """What ffmpeg says is wrong: the first line is the cause, the rest its consequences."""
+    """What ffmpeg says is wrong: the first line is the cause, the rest its consequences.
+
+    Its advice to add an option of its own is left out: vsr has none of that name.
+    """
     lines = stderr.strip().splitlines()
-    return re.sub(r"^\[.*? @ 0x[0-9a-f]+\] ", "", lines[0]) if lines else ""
+    line = re.sub(r"^\[.*? @ 0x[0-9a-f]+\] ", "", lines[0]) if lines else ""
+    return _ADVICE.sub("", line)
 
 
 def mux_command(
@@ -93,7 +99,7 @@ def mux_command(
         own: dict[str, str] = {}
         number = 0
     else:
-        command += [*_source_span(feed, info, preview), *FILES_ONLY, "-i", url(info.path)]
+        command += [*_source_span(feed, info, output, preview), *FILES_ONLY, "-i", url(info.path)]
         with open_container(info.path) as source:
             number, maps = _maps(source, info, placements, output, folder, preview)
             described = _container_tags(source, output, preview, warn)
@@ -137,10 +143,11 @@ def _made_tag(output: Path, own: Mapping[str, str], *, free: bool) -> str | None
     return next((place for place in places if place == MADE_TAG or place not in own), None)
 
 
-def _source_span(feed: Feed, info: VideoInfo, preview: bool) -> list[str]:
-    """Input options that shift the source's clock to the preview's."""
+def _source_span(feed: Feed, info: VideoInfo, output: Path, preview: bool) -> list[str]:
+    """Input options that shift the source's clock to the preview's, or to AVI's, which begins at 0."""
     if not preview:
-        return []
+        late = container_of(output).muxer == "avi" and info.start_time > 0
+        return ["-itsoffset", f"-{round(Fraction(info.start_time) / MICROSECOND)}us"] if late else []
     origin = next(iter(feed.times)) * info.time_base
     seconds = f"{round(origin / MICROSECOND)}us"
     return ["-seek_timestamp", "1", "-ss", seconds, "-itsoffset", f"-{seconds}"]
@@ -246,7 +253,7 @@ def _muxer_arguments(feed: Feed, info: VideoInfo, output: Path, preview: bool) -
         clock = feed.time_base.denominator
         # Edit lists, and so the start of every track, count in the movie's clock, which is 1 ms unless told.
         arguments += ["-video_track_timescale", str(clock), "-movie_timescale", str(_movie_clock(info, clock))]
-        arguments += ["-strict", "experimental"]  # for TrueHD
+        arguments += ANY_STATE
         if min(feed.times.values()) < 0:  # an edit list would cut the frames before 0
             arguments += ["-avoid_negative_ts", "make_non_negative"]
     if muxer == "mpegts":

@@ -1,5 +1,6 @@
 """Finds out what a source is: its video stream, clock, colours and shape, and everything beside the video."""
 
+import re
 import struct
 from collections.abc import Iterator
 from fractions import Fraction
@@ -33,6 +34,8 @@ _ABOUT_THE_FILE = frozenset(["major_brand", "minor_version", "compatible_brands"
 _PACKETS_TO_FIRST_FRAME = 300
 _PACKETS_FOR_RATE = 60
 _LONGEST = 1e9  # seconds, about 30 years: a tag that says more is wrong
+_MOST_LINKS = 40
+_STREAMS = re.compile(r"/dev/(stdin|stdout|stderr|fd/.*)|/proc/(.*/)?fd/.*")
 _DIGITS = 12  # of a count of frames
 
 
@@ -51,11 +54,27 @@ def probe(path: Path, *, rate: Fraction = Fraction(25)) -> VideoInfo:
             raise InputError(f"{path} cannot be read as video: {error.strerror}") from error
 
 
+def refuse_streams(path: Path) -> None:
+    """Raise InputError for what is no file with a name of its own: a pipe, a device, standard input."""
+    place = path.absolute()
+    for _ in range(_MOST_LINKS):  # step by step: what /dev/stdin leads to may be a file, but is open here alone
+        if _STREAMS.match(str(place)):
+            raise InputError(f"{path} is a stream of this process, which cannot be read twice: give the file's name")
+        if not place.is_symlink():
+            break
+        place = place.parent / place.readlink()
+    if str(path) == "-" and not path.exists():
+        raise InputError("standard input cannot be read twice: write it to a file first, and give its name")
+    if path.is_fifo() or path.is_socket():
+        raise InputError(f"{path} is a pipe, which cannot be read twice: write it to a file first")
+    if path.is_char_device() or path.is_block_device():
+        raise InputError(f"{path} is a device, not a file")
+
+
 def open_video(path: Path) -> InputContainer:
     """Open a video file for reading. Raises InputError with one line that says what is wrong."""
     try:
-        if path.is_fifo():
-            raise InputError(f"{path} is a pipe, which cannot be read twice: write it to a file first")
+        refuse_streams(path)
         str(path).encode()  # as ffmpeg takes names
         with path.open("rb") as file:
             head = file.read(_HEAD)
@@ -138,8 +157,8 @@ def _probe_images(path: Path, images: tuple[Path, ...], rate: Fraction) -> Video
             raise InputError(
                 f"the images differ in size: {images[0].name} is {size[0]}x{size[1]}, {image.name} {other}"
             )
-    codec = {".jpg": "mjpeg", ".jpeg": "mjpeg", ".tif": "tiff"}.get(images[0].suffix.lower())
-    codec = codec or images[0].suffix.lower().lstrip(".")
+    codec = {".jpg": "mjpeg", ".jpeg": "mjpeg", ".tif": "tiff", ".avif": "av1"}.get(images[0].suffix.lower())
+    codec = codec or images[0].suffix.lower().lstrip(".") or "image"
     return VideoInfo(
         path=path,
         container="image2",

@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 from vsrcli.errors import InputError, Reason, UsageError
 from vsrcli.media.containers import CONTAINERS
 from vsrcli.media.mux import MADE_PLACES
 from vsrcli.media.probe import open_video
 from vsrcli.names import WRITABLE_IMAGES, is_image, is_video, natural_key
+from vsrcli.pipeline.places import STREAMS
 from vsrcli.pipeline.sinks import is_pattern
 
 MADE_BY_VSR = "upscaled by vsr"
@@ -44,7 +46,7 @@ def items(sources: Sequence[Path], output: Path | None, *, recursive: bool) -> l
     found = []
     for source in sources:
         if not is_video_folder(source, recursive=recursive):
-            found.append(Item(source, _target(output, Path(source.name))))
+            found.append(Item(source, _target(output, Path(source.name), folder=source.is_dir())))
             continue
         for video in _videos(source, recursive):
             if output is not None and video.is_relative_to(output):
@@ -74,16 +76,26 @@ def is_result(path: Path) -> bool:
         return False
 
 
-def target(output: Path, name: Path) -> Path:
-    """The same name in the output folder; formats that are not written become Matroska, which holds all, or PNG."""
+def is_folder_for(output: Path | None, source: Path) -> TypeGuard[Path]:
+    """Whether one file's result goes into `output` under its own name."""
+    if output is None or str(output) in STREAMS:
+        return False
+    return source.is_file() and (output.is_dir() or not output.suffix)
+
+
+def target(output: Path, name: Path, *, folder: bool = False) -> Path:
+    """The same name in the output folder; formats that are not written become Matroska, which holds all, or PNG.
+
+    `folder`: the name is that of a folder of images, which stays.
+    """
     suffix = name.suffix.lower()
-    if not suffix or suffix in CONTAINERS or suffix in WRITABLE_IMAGES:
+    if folder or suffix in CONTAINERS or suffix in WRITABLE_IMAGES or not is_media_name(name):
         return output / name
     return output / name.with_suffix(".png" if is_image(name) else ".mkv")
 
 
-def _target(output: Path | None, name: Path) -> Path | None:
-    return None if output is None else target(output, name)
+def _target(output: Path | None, name: Path, *, folder: bool = False) -> Path | None:
+    return None if output is None else target(output, name, folder=folder)
 
 
 def _videos(folder: Path, recursive: bool) -> Iterator[Path]:

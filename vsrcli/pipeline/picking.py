@@ -8,7 +8,7 @@ from vsrcli.media.compression import measure_compression
 from vsrcli.media.info import VideoInfo
 from vsrcli.pipeline.job import begun_with
 from vsrcli.pipeline.options import Options
-from vsrcli.pipeline.places import default_output, job_folder
+from vsrcli.pipeline.places import choose_output, job_folder
 from vsrcli.zoo.catalogue import catalogue
 
 
@@ -21,18 +21,18 @@ class Picked:
     warning: str | None = None
 
 
-def pick_model(info: VideoInfo, output: Path | None, options: Options) -> Picked:
+def pick_model(info: VideoInfo, output: Path | None, options: Options, *, named: bool = True) -> Picked:
     """Choose a model for the source, unless `options` name it: see `vsrcli.zoo.picking`.
 
-    A job that was stopped goes on with its weights, whatever was installed or measured otherwise since. Raises
-    UsageError for an unknown name.
+    A job that was stopped goes on with its weights, whatever was installed or measured otherwise since. `output` and
+    `named` are as for `choose_output`. Raises UsageError for an unknown name.
     """
     if not zoo.is_open(options.model):
         return Picked(options.model, warning=_content_ignored(options))
     drawn = options.content == "anime"
     pick = zoo.find_for(measure_compression(info), options.model, drawn=drawn)
     name, reason = pick.entry.name, pick.reason
-    output = output or default_output(info, options, pick.entry.scale)
+    output, _ = choose_output(output, info, options, pick.entry.scale, named=named)
     before = None if options.restart else begun_with(job_folder(output))
     if before is not None and before != name and before in zoo.left_open(options.model, drawn=drawn):
         name, reason = before, "the unfinished job began with it"

@@ -3,11 +3,17 @@
 from pathlib import Path
 
 from vsrcli.errors import UsageError
-from vsrcli.media.containers import CONTAINERS, place_streams
+from vsrcli.media.avi_times import check_avi_times
+from vsrcli.media.containers import CONTAINERS, CannotHoldError, check_container
 from vsrcli.media.info import VideoInfo
-from vsrcli.names import WRITABLE_IMAGES
+from vsrcli.names import WRITABLE_IMAGES, with_ending
 from vsrcli.pipeline.options import Options
 from vsrcli.pipeline.sinks import is_pattern
+
+STREAMS = frozenset({"-", "/dev/stdout", "/dev/stderr", "/dev/null"})
+"""Names of outputs that are no files."""
+HOLDS_ALL = ".mkv"
+"""The container that holds all that a source can have."""
 
 
 def default_output(info: VideoInfo, options: Options, scale: int) -> Path:
@@ -16,18 +22,50 @@ def default_output(info: VideoInfo, options: Options, scale: int) -> Path:
     if options.height is not None or options.size is not None:
         name = f"_{options.height}p" if options.size is None else "_{}x{}".format(*options.size)
     path = info.path
-    if path in info.images:
-        suffix = path.suffix if path.suffix.lower() in WRITABLE_IMAGES else ".png"
-        return path.with_name(path.stem + name + suffix)
-    if info.images:
+    if info.images and path not in info.images:
         folder = path if path.is_dir() else path.parent
         return folder.with_name(folder.name + name)
-    output = path.with_name(path.stem + name + (path.suffix if path.suffix.lower() in CONTAINERS else ".mkv"))
-    try:
-        place_streams(info, output)
-    except UsageError:  # its own container is read, but cannot be written with all its sound, as a Blu-ray's TrueHD
-        return output.with_suffix(".mkv")
-    return output
+    written = WRITABLE_IMAGES if info.images else CONTAINERS
+    ended = path if path.suffix.lower() in written else with_ending(path, ".png" if info.images else HOLDS_ALL)
+    return ended.with_name(ended.stem + name + ended.suffix)
+
+
+def choose_output(
+    output: Path | None, info: VideoInfo, options: Options, scale: int, *, named: bool = True
+) -> tuple[Path, str | None]:
+    """Return where the result goes, and a line if its ending is not the one that is asked for, or the source's.
+
+    An ending that is only the source's own (`output` is None, or has the same ending, or is not `named` by the caller
+    but follows from the source's name) gives way to that of the nearest format that is written and holds everything.
+    Raises UsageError where `output` stands for no file.
+    """
+    if output is not None and str(output) in STREAMS:
+        raise UsageError("the result is put together in a file, not in a stream: give a file's name as output")
+    wanted = default_output(info, options, scale) if output is None else output
+    if is_pattern(wanted) or (info.images and (info.path not in info.images or wanted.is_dir())):
+        return wanted, None
+    source, suffix = info.path.suffix.lower(), wanted.suffix.lower()
+    free = output is None or not named or (suffix == source and suffix != "")
+    if info.images:
+        if free and suffix not in WRITABLE_IMAGES and suffix not in CONTAINERS:
+            wanted = with_ending(wanted, ".png")
+        changed = source not in WRITABLE_IMAGES and free
+        what = f"{source} is not written" if source else "the source's name has no ending"
+        return wanted, f"{what}: the result is {wanted}" if changed else None
+    if free and suffix not in CONTAINERS:
+        wanted = with_ending(wanted, HOLDS_ALL)
+        suffix = HOLDS_ALL
+    if free and source not in CONTAINERS:
+        what = f"{source} is not written" if source else "the source's name has no ending"
+        return wanted, f"{what}: the result is {wanted}, as {suffix} holds everything"
+    if suffix in CONTAINERS and (output is None or not named):
+        try:
+            check_container(info, wanted)
+            check_avi_times(info, wanted, options.start, options.end)
+        except CannotHoldError as error:
+            held = with_ending(wanted, HOLDS_ALL)
+            return held, f"{error}; the result is {held}"
+    return wanted, None
 
 
 def job_folder(output: Path) -> Path:

@@ -11,6 +11,7 @@ from vsrcli.errors import OutputError, Reason, UsageError
 from vsrcli.files import free_names, settle
 from vsrcli.frame import Frame
 from vsrcli.media.assemble import assemble
+from vsrcli.media.avi_times import check_avi_times
 from vsrcli.media.codecs import EncodeSettings, choose_settings
 from vsrcli.media.containers import CONTAINERS, check_container
 from vsrcli.media.encode import SegmentWriter, output_colour
@@ -82,6 +83,7 @@ class VideoSink:
         self.size = (encode.width, encode.height)
         self.warnings = [*encode.notes, *([] if info.images else check_container(info, output))]
         try_sound(info, output)
+        check_avi_times(info, output, *span)
         matrix = output_colour(info, encode).matrix
         if info.colour.matrix == 2 and matrix not in (0, 2) and not info.images:
             name = {1: "BT.709", 5: "BT.601"}[matrix]

@@ -20,7 +20,7 @@ from vsrcli.media.probe import probe
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.options import Options, output_size
 from vsrcli.pipeline.picking import pick_model
-from vsrcli.pipeline.places import default_output, job_folder
+from vsrcli.pipeline.places import choose_output, job_folder
 from vsrcli.pipeline.shortage import shortages
 from vsrcli.pipeline.sinks import Sink, is_image_output, is_pattern, make_sink
 from vsrcli.pipeline.workfolder import JOB_NAME, read_mark
@@ -104,10 +104,17 @@ class Task:
 
 
 def prepare(
-    source: Path, output: Path | None, options: Options, on_event: OnEvent, *, load: Loader | None = None
+    source: Path,
+    output: Path | None,
+    options: Options,
+    on_event: OnEvent,
+    *,
+    named: bool = True,
+    load: Loader | None = None,
 ) -> Task:
     """Probe, load the model, choose the plan, and check all that can be checked before work begins.
 
+    `named` says that the caller gave the output's name; else its ending follows from the source's and may change.
     `load` keeps the models that were loaded for jobs before, with the same options of the engine.
     Raises a VsrError with one line that says what to do.
     """
@@ -115,7 +122,7 @@ def prepare(
     info = probe(source, rate=options.rate)
     device = pick_device(options.device)
     dtype = pick_precision(options.precision, device)
-    picked = pick_model(info, output, options)
+    picked = pick_model(info, output, options, named=named)
     if picked.reason is not None:
         on_event(Event("note", f"using {picked.name}: {picked.reason}"))
     model = (load or Loader())(
@@ -126,7 +133,9 @@ def prepare(
     if options.keyframe_interval is not None:
         set_option([model], "keyframe_interval", options.keyframe_interval)
     size = output_size(options, info, model.scale)
-    output = output or default_output(info, options, model.scale)
+    output, renamed = choose_output(output, info, options, model.scale, named=named)
+    if renamed is not None:
+        on_event(Event("note", renamed))
     check_output(output, info, options)
     sink = make_sink(output, info, size, asked=options, span=(options.start, options.end))
     place(model.net, device, dtype)

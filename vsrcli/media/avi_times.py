@@ -1,0 +1,70 @@
+"""AVI has no timestamps, only frames to count: which times it can hold, found out before work begins."""
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+from av.error import FFmpegError
+
+from vsrcli.errors import Reason
+from vsrcli.media.containers import CannotHoldError, container_of
+from vsrcli.media.decode import shown_times
+from vsrcli.media.info import VideoInfo
+from vsrcli.media.probe import open_video
+
+LONGEST_GAP = 60_000
+"""Frames, also of sound, that ffmpeg's muxer lets pass without one."""
+
+
+def check_avi_times(info: VideoInfo, output: Path, start: float | None, end: float | None) -> None:
+    """Raise CannotHoldError if `output` is AVI and cannot hold the times of the frames from `start` to `end` (seconds).
+
+    The packets' times tell most sources fit; where they seem not to, the frames are decoded, which alone is sure.
+    """
+    if container_of(output).muxer != "avi" or info.images or info.container == "avi":
+        return
+    preview = start is not None or end is not None
+    reason = _misfit(_packet_times(info), info, preview=preview) and _misfit(
+        shown_times(info, start=start, end=end), info, preview=preview
+    )
+    if reason:
+        message = f"{output.suffix} cannot hold the times of {info.path}: {reason}"
+        raise CannotHoldError(message, Reason.NEEDS_CONTAINER, output="NAME.mkv")
+
+
+def avi_origin(info: VideoInfo, first: int, *, preview: bool) -> int:
+    """Return which time of the source, in its time base, counts as 0 in AVI: its sound begins at 0, so all must."""
+    return first if preview else round(Fraction(info.start_time) / info.time_base)
+
+
+def avi_slot(info: VideoInfo, time: int, origin: int) -> int:
+    """Return the number of the frame that is shown at `time`."""
+    return round((time - origin) * info.time_base * info.rate)
+
+
+def _misfit(times: Iterable[int], info: VideoInfo, *, preview: bool) -> str | None:
+    """Return why the times, in order, cannot be counted as frames; None if they can."""
+    origin = before = None
+    for time in times:
+        if origin is None:
+            origin = avi_origin(info, time, preview=preview)
+        slot = avi_slot(info, time, origin)
+        if before is not None and slot <= before:
+            return "it knows only a constant frame rate, and here two frames come within one"
+        if before is not None and slot - before > LONGEST_GAP:
+            return f"a frame comes {float((slot - before) / info.rate):.0f} s after the one before it"
+        before = slot
+    return None
+
+
+def _packet_times(info: VideoInfo) -> list[int]:
+    """Return the times of the source's packets, in order, each once. Those of a file that breaks off come so far."""
+    times = set()
+    with open_video(info.path) as container:
+        try:
+            for packet in container.demux(container.streams[info.stream_index]):
+                if packet.size and packet.pts is not None:
+                    times.add(packet.pts)
+        except FFmpegError:
+            pass
+    return sorted(times)
