@@ -73,6 +73,13 @@ class OutputExistsError(UsageError):
         return type(self), (self.path,)
 
 
+def plain(error: OSError) -> str:
+    """Return what the system refused, in one line: which file, and why."""
+    if error.filename is None:
+        return f"cannot write: {error.strerror or error}"
+    return f"cannot use {error.filename}: {error.strerror or error}"
+
+
 class InputError(VsrError):
     """The source cannot be read as video: missing, empty, no video stream, damaged."""
 

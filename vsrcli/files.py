@@ -10,6 +10,7 @@ from pathlib import Path
 
 PART = ".part"
 """Ends the name of a file that is not written to its end."""
+_LONGEST_NAME = 255  # bytes that file systems have for a name
 
 
 def write_durably(path: Path, data: bytes) -> None:
@@ -31,6 +32,8 @@ def replacing(path: Path, *, durably: bool = True) -> Iterator[Path]:
     `durably` flushes it to the disk first. A link under the temporary name is not followed. Raises OSError.
     """
     temporary = path.with_name(path.name + PART)
+    if len(os.fsencode(temporary.name)) > _LONGEST_NAME:
+        temporary = path.with_name(f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}{PART}")
     temporary.unlink(missing_ok=True)
     try:
         yield temporary

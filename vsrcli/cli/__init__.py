@@ -1,6 +1,8 @@
 """The command line: parse, call one function below, render. Commands are imported only when they are called."""
 
+import contextlib
 import importlib
+import io
 import os
 import sys
 
@@ -8,7 +10,8 @@ import click
 
 from vsrcli import __version__
 from vsrcli.cli.messages import full
-from vsrcli.errors import VsrError
+from vsrcli.errors import VsrError, plain
+from vsrcli.words import clean
 
 COMMANDS = {
     "upscale": "Upscale videos, image sequences or folders of them.",
@@ -60,8 +63,12 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         cli.main(prog_name="vsr", standalone_mode=False)
+        sys.stdout.flush()  # while a full disk can still be told
     except click.ClickException as error:
-        error.show()
+        shown, message = io.StringIO(), error.format_message()
+        error.show(shown)
+        several = isinstance(error, click.MissingParameter)  # whose message has lines of its own
+        echo(shown.getvalue() if several else shown.getvalue().replace(message, clean(message)))
         sys.exit(2)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
@@ -71,15 +78,38 @@ def main() -> None:
     except VsrError as error:
         if debugging():
             raise
-        click.echo(f"vsr: {full(error)}", err=True)
+        click.echo(f"vsr: {clean(full(error))}", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
+        _drop_output()
+        sys.exit(1)
+    except OSError as error:
+        if debugging():
+            raise
+        _drop_output()
+        click.echo(f"vsr: {clean(plain(error))}", err=True)
         sys.exit(1)
     except Exception as error:
         if debugging():
             raise
-        click.echo(f"vsr: {unforeseen(error)}", err=True)
+        click.echo(f"vsr: {clean(unforeseen(error))}", err=True)
         sys.exit(1)
+
+
+def _drop_output() -> None:
+    """Throw away what standard output does not take, so that Python does not try again at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def echo(text: str, *, err: bool = True) -> None:
+    """Write lines, on stderr unless told otherwise, in which a terminal finds nothing to obey."""
+    click.echo("\n".join(clean(line) for line in text.removesuffix("\n").split("\n")), err=err)
+
+
+def say(line: str) -> None:
+    """Write one line of the library's on stderr, with the command line's advice."""
+    click.echo(clean(full(line)), err=True)
 
 
 def debugging() -> bool:

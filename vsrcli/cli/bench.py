@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from vsrcli.bench.case import RESOLUTIONS
+from vsrcli.cli import say
 from vsrcli.cli.params import Resolution, record_options, words_of
 from vsrcli.engine.options import EngineOptions
+from vsrcli.words import clean
 
 if TYPE_CHECKING:
     from vsrcli.bench import Case, Measurement
@@ -73,7 +75,7 @@ def command(
     for model in models or (None,):
         name, random = resolve(model)
         if random:
-            click.echo(f"{name}: its weights are not here, random ones are used", err=True)
+            say(f"{name}: its weights are not here, random ones are used")
         cases += [Case(name, random, one, device, res, frames, window) for one in wanted]
     found = benchmark(cases, show_progress)
     if sys.stderr.isatty():
@@ -84,9 +86,9 @@ def command(
 def show_progress(case: "Case", text: str) -> None:
     """What is being done: on a terminal a line that changes, else a line when a model begins."""
     if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K{case.model} {case.precision}: {text}", err=True, nl=False)
+        click.echo(f"\r\x1b[K{clean(case.model)} {case.precision}: {text}", err=True, nl=False)
     elif text == "loading":
-        click.echo(f"{case.model} {case.precision}", err=True)
+        say(f"{case.model} {case.precision}")
 
 
 def report(found: Sequence["Measurement"]) -> str:

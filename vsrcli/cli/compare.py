@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vsrcli.cli import echo
 from vsrcli.cli.messages import full
 from vsrcli.cli.params import Time, choice, record_options
 from vsrcli.errors import OutputError, UsageError
 from vsrcli.media.options import SpanOptions
 from vsrcli.names import WRITABLE_IMAGES
+from vsrcli.words import counted
 
 if TYPE_CHECKING:
     from vsrcli.evaluate.comparison import Quality
@@ -92,9 +94,9 @@ def command(
         if truth and quality and frames is None:
             measure(infos, truth, quality, tell)
     if output:
-        display.line(f"{output}" + (f": {frames} frames" if frames else ""), style="green")
+        display.line(f"{output}" + (f": {counted(frames, 'frame')}" if frames else ""), style="green")
     if quality:
-        click.echo(_means(quality), nl=False)
+        echo(_means(quality), err=False)
         if plot:
             quality.save(plot)
             display.line(str(plot), style="green")

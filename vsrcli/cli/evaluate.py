@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from vsrcli.cli import echo
 from vsrcli.cli.params import choice, read_record, record_options
 from vsrcli.engine.options import LEAST_TILE, EngineOptions, Precision, Propagation
 from vsrcli.errors import UsageError
@@ -43,7 +44,7 @@ class Output:
         if self.kind == "json":
             click.echo(json.dumps({"settings": settings, "results": json.loads(table.json())}, indent=2))
         else:
-            click.echo(table.csv() if self.kind == "csv" else table.markdown(), nl=False)
+            echo(table.csv() if self.kind == "csv" else table.markdown(), err=False)
 
 
 class Crfs(click.ParamType):

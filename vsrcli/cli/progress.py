@@ -12,6 +12,7 @@ from rich.text import Text
 
 from vsrcli.cli.messages import full
 from vsrcli.pipeline.events import Event
+from vsrcli.words import clean, counted
 
 PLAIN_INTERVAL = 10.0
 """Seconds between lines where there is no terminal."""
@@ -83,7 +84,7 @@ class Display:
     def line(self, text: str, *, style: str | None = None, always: bool = False) -> None:
         """One line, unless quiet."""
         if always or not self._quiet:
-            self._console.print(text, style=style, markup=False, soft_wrap=True)
+            self._console.print(clean(text), style=style, markup=False, soft_wrap=True)
 
     def event(self, event: Event) -> None:
         """Show one event of a job."""
@@ -138,10 +139,11 @@ class Display:
             return
         source, (width, height) = report["source"], report["size"]
         tile = "whole frames" if report["tile"] is None else "tiles of {}x{}".format(*report["tile"])
-        window = "whole scenes" if report["window"] is None else f"windows of {report['window']} frames"
+        window = "whole scenes" if report["window"] is None else f"windows of {counted(report['window'], 'frame')}"
         ahead = "to the scene's end" if report["exact"] else report["lookahead"]
+        length = counted(source["frames"], "frame") if source["frames"] else "? frames"
         lines = {
-            "input": f"{report['input']}: {source['width']}x{source['height']}, {source['frames'] or '?'} frames, "
+            "input": f"{report['input']}: {source['width']}x{source['height']}, {length}, "
             f"{source['rate']:.3f} fps, {source['codec']} {source['pix_fmt']}",
             "output": f"{report['output']}: {width}x{height}, "
             + ", ".join(f"{k} {v}" for k, v in report["encode"].items() if v is not None and k != "size"),
@@ -153,15 +155,15 @@ class Display:
         if report["disk_bytes_per_frame"]:
             lines["disk"] = f"about {report['disk_bytes_per_frame'] / 2**20:.2f} MiB a frame, a scene at a time"
         for name, text in lines.items():
-            self._console.print(f"{name:>8}  {text}", markup=False, soft_wrap=True)
+            self._console.print(f"{name:>8}  {clean(text)}", markup=False, soft_wrap=True)
         for text in report["warnings"]:
-            self._console.print(f" warning  {full(text)}", markup=False, soft_wrap=True)
+            self._console.print(f" warning  {clean(full(text))}", markup=False, soft_wrap=True)
 
     def result(self, report: dict[str, Any]) -> None:
         """One line about a finished job."""
         speed = f", {report['fps']:.2f} fps" if report["frames_made"] else ""
         self.line(
-            f"{report['output']}: {report['frames']} frames of {report['size'][0]}x{report['size'][1]} "
+            f"{report['output']}: {counted(report['frames'], 'frame')} of {report['size'][0]}x{report['size'][1]} "
             f"in {clock(report['seconds'])}{speed}, {report['model']}",
             style="green",
         )

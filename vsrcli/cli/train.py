@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vsrcli.cli.messages import full
+from vsrcli.cli import say
 from vsrcli.cli.params import record_options
 from vsrcli.engine.options import EngineOptions
 from vsrcli.errors import UsageError
+from vsrcli.words import clean
 
 if TYPE_CHECKING:
     from vsrcli.training.recipe import Recipe
@@ -108,7 +109,7 @@ def command(
             list(teacher),
             clips_per_source=clips,
             device=device,
-            say=_say,
+            say=say,
         )
         _tell(target, count)
     elif soup:
@@ -142,7 +143,7 @@ def _pack(
         hold_out=hold_out,
         real=real_scale,
         seed=seed,
-        say=_say,
+        say=say,
     )
     _tell(output, count)
 
@@ -152,8 +153,8 @@ def _soup(what: tuple[str, ...], data: tuple[Path, ...], output: Path, device: s
 
     if not what:
         raise UsageError("--soup: name the models to mix, or one to see how it does")
-    psnr, bicubic = cook(list(what), list(data), output, device=device, say=_say)
-    click.echo(f"{output}: {psnr:.3f} dB, {psnr - bicubic:+.3f} over bicubic")
+    psnr, bicubic = cook(list(what), list(data), output, device=device, say=say)
+    click.echo(f"{clean(str(output))}: {psnr:.3f} dB, {psnr - bicubic:+.3f} over bicubic")
 
 
 def _packs(data: tuple[Path, ...]) -> tuple[Path, ...]:
@@ -168,12 +169,8 @@ def _target(output: Path | None) -> Path:
     return output
 
 
-def _say(line: str) -> None:
-    click.echo(full(line), err=True)
-
-
 def _tell(output: Path, count: int) -> None:
-    click.echo(f"{output}: {count} clips, {output.stat().st_size / 2**20:.1f} MiB")
+    click.echo(f"{clean(str(output))}: {count} clips, {output.stat().st_size / 2**20:.1f} MiB")
 
 
 def _train(
@@ -185,9 +182,11 @@ def _train(
 
     if (out / "last.pt").exists() and not resume:
         raise UsageError(f"{out} holds a run already: --resume goes on with it, another --out starts afresh")
-    say = _say
     trainer = Trainer(recipe, Pack(list(data)), out, device=pick_device(device), say=say)
     if resume:
         trainer.resume()
     trainer.run(minutes=minutes)
-    click.echo(f"{out}: {trainer.iteration} of {recipe.optimiser.iterations} iterations, {trainer.minutes:.1f} minutes")
+    click.echo(
+        f"{clean(str(out))}: {trainer.iteration} of {recipe.optimiser.iterations} iterations, "
+        f"{trainer.minutes:.1f} minutes"
+    )

@@ -14,6 +14,7 @@ from vsrcli.cli.params import read_record, record_options
 from vsrcli.errors import InterruptedJobError, OutputExistsError, SomeFailedError, UsageError, VsrError
 from vsrcli.pipeline.options import Options
 from vsrcli.records import options_of
+from vsrcli.words import counted
 
 
 @click.command("upscale", context_settings={"show_default": True})
@@ -78,7 +79,7 @@ def command(
     failed = [r for r in reports if r["status"] == "failed"]
     display.summary(reports)
     if failed:
-        raise SomeFailedError(f"{len(failed)} of {len(reports)} files failed")
+        raise SomeFailedError(f"{len(failed)} of {counted(len(reports), 'file')} failed")
 
 
 def _one(

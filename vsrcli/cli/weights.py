@@ -6,7 +6,9 @@ from contextlib import contextmanager
 
 import click
 
+from vsrcli.cli import say
 from vsrcli.errors import WeightsError
+from vsrcli.words import clean
 from vsrcli.zoo import store
 from vsrcli.zoo.catalogue import Entry, catalogue
 from vsrcli.zoo.loading import find
@@ -14,7 +16,7 @@ from vsrcli.zoo.loading import find
 
 def tell(line: str) -> None:
     """Messages go to stderr."""
-    click.echo(f"vsr: {line}", err=True)
+    say(f"vsr: {line}")
 
 
 @contextmanager
@@ -68,7 +70,8 @@ def verified(entry: Entry) -> bool:
         digest = store.sha256(located.path)
         intact = digest.startswith(located.source.sha256)
         good = good and intact
-        click.echo(f"{entry.name:24} {'ok' if intact else 'damaged':8} {located.kind:10} {digest[:8]}  {located.path}")
+        verdict, path = "ok" if intact else "damaged", clean(str(located.path))
+        click.echo(f"{entry.name:24} {verdict:8} {located.kind:10} {digest[:8]}  {path}")
     if not files:
         click.echo(f"{entry.name:24} {store.missing(entry)}")
     return good
@@ -82,4 +85,4 @@ def path(model: str) -> None:
     located = store.locate(entry)
     if not located:
         raise WeightsError(f"{entry.name}: {store.remedy(entry, [])}")
-    click.echo(located.path)
+    click.echo(clean(str(located.path)) if sys.stdout.isatty() else located.path)

@@ -21,6 +21,7 @@ from vsrcli.media.info import VideoInfo
 from vsrcli.media.labels import lost_labels
 from vsrcli.media.mux import ANY_TAGS, complaint, ffmpeg, mux_command
 from vsrcli.media.quicktime import write_creation_time
+from vsrcli.words import counted
 
 
 def assemble(
@@ -58,7 +59,7 @@ def assemble(
         with tempfile.TemporaryDirectory(prefix="join-", dir=where, ignore_cleanup_errors=True) as folder:
             partial = Path(folder) / f"partial{output.suffix.lower()}"
             if settings.codec == "gif":
-                _write_gif(feed, partial, Path(folder), cancelled)
+                _write_gif(feed, partial, output, cancelled)
             else:
                 command = mux_command(feed, info, settings, output, tags, preview, Path(folder), warn)
                 _run([*command, url(partial)], feed, output, cancelled)
@@ -87,7 +88,7 @@ def verify(written: Path, feed: Feed, warn: Callable[[str], None]) -> None:
     found = sorted(stamp or 0 for stamp in stamps)
     wanted = [(time + feed.avi_start) * feed.time_base for time in feed.times.values()]
     if len(found) != len(wanted):
-        raise OutputError(f"the assembled file has {len(found)} frames instead of {len(wanted)}")
+        raise OutputError(f"the assembled file has {counted(len(found), 'frame')} instead of {len(wanted)}")
     if container_of(written).muxer == "gif":
         return
     shift = found[0] * tick - wanted[0]
@@ -141,20 +142,27 @@ def _feed(
     return Feed(tuple(segments), info.time_base, time_base, times, duration, info.rotation, aspect, lead, avi_start)
 
 
-def _write_gif(feed: Feed, partial: Path, folder: Path, cancelled: Callable[[], bool]) -> None:
-    """Two passes, so that the palette fits the whole film and memory stays bounded."""
-    palette = str(folder / "palette.png")
+def _write_gif(feed: Feed, partial: Path, output: Path, cancelled: Callable[[], bool]) -> None:
+    """Write `output` as `partial`. Two passes, so that the palette fits the whole film and memory stays bounded."""
+    folder = partial.parent
+    palette = "palette.png"  # in ffmpeg's own folder: a % in the folder's name would be a pattern
     command = [*ffmpeg(), *feed.input_arguments()]
-    _run([*command, "-vf", "palettegen=stats_mode=diff", "-frames:v", "1", palette], feed, partial, cancelled)
+    drawing = [*command, "-vf", "palettegen=stats_mode=diff", "-frames:v", "1", palette]
+    _run(drawing, feed, output, cancelled, folder=folder)
     draw = "[0:v][1:v]paletteuse=dither=sierra2_4a:diff_mode=rectangle"
     timing = ["-fps_mode", "passthrough", "-enc_time_base", "demux", "-loop", "0"]
-    _run([*command, "-i", palette, "-lavfi", draw, *timing, url(partial)], feed, partial, cancelled)
+    whole = [*command, "-i", palette, "-lavfi", draw, *timing, url(Path(partial.name))]
+    _run(whole, feed, output, cancelled, folder=folder)
 
 
-def _run(command: list[str], feed: Feed, output: Path, cancelled: Callable[[], bool]) -> None:
-    """Run ffmpeg with the joined video on its stdin; `OutputError` with its last word if it fails."""
+def _run(
+    command: list[str], feed: Feed, output: Path, cancelled: Callable[[], bool], *, folder: Path | None = None
+) -> None:
+    """Run ffmpeg, in `folder`, with the joined video on its stdin; `OutputError` with its last word if it fails."""
     with tempfile.TemporaryFile() as complaints:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=complaints)
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=complaints, cwd=folder
+        )
         assert process.stdin is not None
         failure: OSError | None = None
         try:

@@ -8,6 +8,7 @@ from av.container import InputContainer
 
 from vsrcli.errors import Note, Reason, UsageError
 from vsrcli.media.info import OtherStream, VideoInfo
+from vsrcli.names import WRITABLE_IMAGES
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,10 @@ def container_of(output: Path) -> Container:
         return CONTAINERS[output.suffix.lower()]
     except KeyError:
         known = " ".join(CONTAINERS)
-        raise UsageError(f"cannot write {output.name}: end the output's name with one of {known}") from None
+        images = " ".join(WRITABLE_IMAGES)
+        raise UsageError(
+            f"cannot write {output.name}: end the output's name with one of {known}, or for images {images}"
+        ) from None
 
 
 def place_streams(info: VideoInfo, output: Path) -> list[Placement]:
@@ -231,7 +235,11 @@ def _place(
     if stream.kind == "video":
         further = () if container.muxer == "avi" else container.video  # without times, B-frames lose their order
         held = container.covers if stream.attached_picture else further
-        return Placement(stream, "copy") if codec in held else left_out
+        if codec not in held:
+            return left_out
+        return Placement(
+            stream, "copy", None if stream.attached_picture else f"{name} is copied as it is, not upscaled"
+        )
     if has_chapters and codec in UNNAMED:
         return None
     if codec == "tmcd" and container.timecode:

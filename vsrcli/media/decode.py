@@ -27,6 +27,7 @@ ALPHA_LOST = "transparency is not kept: all of the output is opaque"
 # Seconds before `start` to seek to. Containers index by decoding time, so the keyframe found may be shown too late;
 # then farther back, and at last from the beginning.
 _SEEK_MARGINS = (Fraction(1, 2), Fraction(5))
+_SAME_SHAPE = Fraction(1, 100)
 
 
 def decode(
@@ -62,7 +63,7 @@ def decode(
         return (first is None or pts >= first) and (last is None or pts < last)
 
     tally = Tally()
-    source = tally.watch(_from(info, first, tally, warn), info, inside)
+    source = tally.watch(_changes_told(_from(info, first, tally, warn), info, warn), info, inside)
     for timed in deinterlaced(source, info, deinterlace):
         if last is not None and timed.pts >= last:
             break
@@ -84,6 +85,24 @@ def decode(
     if damage is not None:
         warn(f"{info.path} {damage.line()}")
         tell(damage)
+
+
+def _changes_told(frames: Iterator[Timed], info: VideoInfo, warn: Warn) -> Iterator[Timed]:
+    """Pass the frames on, and warn once of each thing that changes midway and that the output says once for all."""
+    told: set[str] = set()
+    for timed in frames:
+        picture = timed.picture
+        changes = {}
+        if picture.format.name != info.pix_fmt:
+            changes["pixel format"] = f"{info.pix_fmt} to {picture.format.name}: converted from there on"
+        if picture.interlaced_frame and not info.interlaced:
+            changes["interlacing"] = "progressive to interlaced"
+        for name, what in changes.items():
+            if name not in told:
+                told.add(name)
+                place = float(timed.pts * info.time_base) - info.start_time
+                warn(f"{info.path}: the {name} changes at {place:.2f} s, from {what}")
+        yield timed
 
 
 def shown_times(info: VideoInfo, *, start: float | None = None, end: float | None = None) -> Iterator[int]:
@@ -155,7 +174,7 @@ def _pictures(
     tags = container.streams[info.stream_index].metadata
     if any(key.lower() == "alpha_mode" and value == "1" for key, value in tags.items()):
         warn(ALPHA_LOST)  # VP8 and VP9 keep it beside the picture, where the decoder does not look
-    yield from _decoded(container, info, target, tally, threads="AUTO")
+    yield from _decoded(container, info, target, tally, warn, threads="AUTO")
     if tally.may_lack_frames:
         yield from _behind(info, tally)
 
@@ -166,7 +185,7 @@ def _behind(info: VideoInfo, tally: Tally) -> Iterator[av.VideoFrame]:
     behind = 0
     target = None if last is None else int(last - _SEEK_MARGINS[0] / info.time_base)
     with open_video(info.path) as container:
-        for picture in _decoded(container, info, target, again, threads="NONE"):
+        for picture in _decoded(container, info, target, again, lambda line: None, threads="NONE"):
             if (picture.pts is not None and picture.pts > last) if last is not None else again.decoded > tally.decoded:
                 behind += 1
                 yield picture
@@ -178,6 +197,7 @@ def _decoded(
     info: VideoInfo,
     target: int | None,
     tally: Tally,
+    warn: Warn,
     *,
     threads: Literal["AUTO", "NONE"],
 ) -> Iterator[av.VideoFrame]:
@@ -191,6 +211,7 @@ def _decoded(
             container.seek(target, stream=stream, backward=True)
         except FFmpegError:  # no index to seek by
             return
+    shape, reshaped = info.sample_aspect_ratio, False
     for packet in _packets(container, stream, tally):
         if not packet.size and packet.dts is not None:  # Theora's for the picture before it, shown again
             continue
@@ -210,6 +231,11 @@ def _decoded(
             else:
                 tally.headless += 1
             continue
+        aspect = stream.codec_context.sample_aspect_ratio or Fraction(0)
+        if pictures and shape and aspect and abs(aspect / shape - 1) > _SAME_SHAPE and not reshaped:
+            reshaped = True
+            at = "" if packet.pts is None else f" at {float(packet.pts * info.time_base) - info.start_time:.2f} s"
+            warn(f"{info.path}: the pixels' shape changes{at}, from {shape} to {aspect}: {shape} is kept")
         for picture in pictures:
             tally.decoded += 1
             if picture.pts is not None:

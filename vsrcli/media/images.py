@@ -63,15 +63,23 @@ def _is_one_image(path: Path) -> bool:
 
 def image_size(path: Path) -> tuple[int, int]:
     """(width, height) in pixels from the file's header. Raises InputError."""
+    size = png_size(path)
+    if size is None:
+        picture = load_picture(path)
+        size = (picture.width, picture.height)
+    return size
+
+
+def png_size(path: Path) -> tuple[int, int] | None:
+    """(width, height) in pixels that a PNG's header says; None for other files. Raises InputError."""
     try:
         with path.open("rb") as file:
             head = file.read(24)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    if head.startswith(_PNG_SIGNATURE) and len(head) == 24:
-        return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
-    picture = load_picture(path)
-    return picture.width, picture.height
+    if not (head.startswith(_PNG_SIGNATURE) and len(head) == 24):
+        return None
+    return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
 
 
 def load_picture(path: Path) -> av.VideoFrame:

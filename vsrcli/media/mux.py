@@ -10,7 +10,7 @@ from pathlib import Path
 
 import av
 import imageio_ffmpeg
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 
 from vsrcli.media.codecs import EncodeSettings
 from vsrcli.media.containers import CannotHoldError, Placement, container_of, open_container, place_streams, url
@@ -23,6 +23,7 @@ from vsrcli.media.labels import label_arguments
 STALE = ("major_brand", "minor_version", "compatible_brands", "encoder", "vendor_id")
 STATISTICS = ("BPS", "NUMBER_OF_", "_STATISTICS_", "DURATION")
 _ADVICE = re.compile(r"[\s,.:;(]*\b(add|use|using|try|set|specify|with|pass)\b[^,;]*['\"\s]-[a-z].*$", re.IGNORECASE)
+_LONG_TAGS = 1 << 13  # characters; Windows has 32,767 for a whole command line
 FILES_ONLY = ("-protocol_whitelist", "file")
 """ffmpeg's input options that keep it from the network."""
 ANY_STATE = ("-strict", "experimental")
@@ -102,9 +103,10 @@ def mux_command(
         command += [*_source_span(feed, info, output, preview), *FILES_ONLY, "-i", url(info.path)]
         with open_container(info.path) as source:
             number, maps = _maps(source, info, placements, output, folder, preview)
+            by_file = _tags_by_file(source, info, placements, number, output, folder)
             described = _container_tags(source, output, preview, warn)
             own = {key.lower(): value for key, value in source.metadata.items()}  # Matroska has them in capitals
-        command += maps
+        command += [*by_file, *maps]
     command += described
     for name, value in tags.items():
         if name == MADE_TAG:
@@ -112,6 +114,8 @@ def mux_command(
             if place is None:
                 continue
             command += ["-metadata", f"{place}={value}"]
+            continue
+        if len(own.get(name, "")) > _LONG_TAGS:  # which no command line takes: it stays as it is
             continue
         kept = f"{own[name]}; " if name in own else ""
         command += ["-metadata", f"{name}={kept}{value}"]
@@ -174,9 +178,9 @@ def _maps(
         if index == info.stream_index:
             video_number = number
             arguments += ["-map", "0:v", f"-disposition:{number}", disposition]
-            for key, value in stream.metadata.items():
-                if key.lower() not in (*STALE, "alpha_mode") and not key.startswith(STATISTICS):
-                    arguments += [f"-metadata:s:{number}", f"{key}={value}"]
+            tags = _video_tags(stream)
+            if not _by_file(tags):
+                arguments += [part for tag in tags.items() for part in (f"-metadata:s:{number}", "=".join(tag))]
         elif kept[index].stream.attached_picture and container.muxer == "matroska":
             # Matroska keeps cover art as attachments, which ffmpeg takes from files only.
             attachments += _attach(source, kept[index], folder, extra)
@@ -194,6 +198,49 @@ def _maps(
         arguments += label_arguments(stream, number, output)
         number += 1
     return video_number, arguments + attachments
+
+
+def _video_tags(stream: Stream) -> dict[str, str]:
+    """The tags of the source's picture that hold for the new one too."""
+    return {
+        key: value
+        for key, value in stream.metadata.items()
+        if key.lower() not in (*STALE, "alpha_mode") and not key.startswith(STATISTICS)
+    }
+
+
+def _by_file(tags: Mapping[str, str]) -> bool:
+    """Whether tags are too long for a command line."""
+    return sum(len(key) + len(value) for key, value in tags.items()) > _LONG_TAGS
+
+
+def _tags_by_file(
+    source: av.container.InputContainer,
+    info: VideoInfo,
+    placements: list[Placement],
+    number: int,
+    output: Path,
+    folder: Path,
+) -> list[str]:
+    """The arguments that give the picture, stream `number` of the output, its tags from a file, if they are long.
+
+    Where one stream's tags are told, ffmpeg takes none of the others' by itself: theirs are told too.
+    """
+    tags = _video_tags(source.streams[info.stream_index])
+    if not _by_file(tags):
+        return []
+    # ffmpeg takes a line that ends in a backslash, escaped or not, for one that goes on
+    tags = {key: value.rstrip("\\") for key, value in tags.items()}
+    lines = [re.sub(r"([=;#\\\n])", r"\\\1", key) + "=" + re.sub(r"([=;#\\\n])", r"\\\1", tags[key]) for key in tags]
+    file = folder / "tags.txt"
+    file.write_text("\n".join([";FFMETADATA1", "[STREAM]", *lines, ""]), encoding="utf-8", newline="\n")
+    arguments = ["-f", "ffmetadata", "-i", url(file)]
+    attached = container_of(output).muxer == "matroska"  # where cover art is no stream of its own
+    others = [p for p in placements if not (p.stream.attached_picture and attached)]
+    ordered = sorted([info.stream_index, *(p.stream.index for p in others)])
+    for place, index in enumerate(ordered):
+        arguments += [f"-map_metadata:s:{place}", "2:s:0" if place == number else f"1:s:{index}"]
+    return arguments
 
 
 def _attach(source: av.container.InputContainer, placement: Placement, folder: Path, extra: int) -> list[str]:

@@ -35,6 +35,7 @@ _PACKETS_TO_FIRST_FRAME = 300
 _PACKETS_FOR_RATE = 60
 _LONGEST = 1e9  # seconds, about 30 years: a tag that says more is wrong
 _MOST_LINKS = 40
+_WIDEST = 100  # times as wide as high, or as high as wide, that a pixel can be
 _STREAMS = re.compile(r"/dev/(stdin|stdout|stderr|fd/.*)|/proc/(.*/)?fd/.*")
 _DIGITS = 12  # of a count of frames
 
@@ -136,7 +137,7 @@ def _probe_video(path: Path, container: InputContainer) -> VideoInfo:
         duration=duration,
         rate=rate,
         colour=_colour(frame, codec),
-        sample_aspect_ratio=stream.sample_aspect_ratio or Fraction(0),
+        sample_aspect_ratio=_aspect(stream.sample_aspect_ratio),
         rotation=_rotation(frame),
         interlaced=context.field_order > 1 or frame.interlaced_frame,  # 1 is AV_FIELD_PROGRESSIVE
         mastering_display=_mastering_display(frame),
@@ -202,6 +203,8 @@ def _best_stream(path: Path, container: InputContainer) -> av.VideoStream:
 
 def _first_frame(path: Path, packets: Iterator[av.Packet]) -> av.VideoFrame:
     for packet in islice(packets, _PACKETS_TO_FIRST_FRAME):
+        if packet.has_sidedata("encryption_info") or packet.has_sidedata("encryption_init_info"):
+            raise InputError(f"{path} is encrypted (copy protection), and vsr has no key for it")
         try:
             frames = decode_packet(packet)
         except FFmpegError:
@@ -209,6 +212,13 @@ def _first_frame(path: Path, packets: Iterator[av.Packet]) -> av.VideoFrame:
         if frames:
             return frames[0]
     raise InputError(f"not one frame of {path} can be decoded: it is damaged or cut off")
+
+
+def _aspect(declared: Fraction | None) -> Fraction:
+    """The pixels' shape in terms that every container holds; 0 (undeclared) where no picture can have it."""
+    if not declared or not 1 / _WIDEST <= declared <= _WIDEST:
+        return Fraction(0)
+    return declared if max(declared.numerator, declared.denominator) < 1 << 16 else declared.limit_denominator(1000)
 
 
 def _rate(

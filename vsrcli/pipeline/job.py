@@ -7,6 +7,8 @@ keeps a second process out. The record holds checksums, which are verified befor
 """
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +23,7 @@ from vsrcli.errors import OutputError, OutputExistsError, Reason, UsageError
 from vsrcli.files import digests, replacing, sync, write_durably
 from vsrcli.locks import Hold
 from vsrcli.pipeline.lock import lock
-from vsrcli.pipeline.workfolder import JOB_NAME, LOCK_NAME, MARK_NAME, Mark, clear, read_mark
+from vsrcli.pipeline.workfolder import JOB_NAME, LOCK_NAME, MARK_NAME, Mark, clear, read_mark, read_small
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,11 @@ class Job:
         self._record = record
         try:
             self.plan = Plan.from_record(record["plan"])
-            self.segment_frames = int(record["segment_frames"])
-        except (KeyError, TypeError, ValueError, AttributeError):
-            raise _damaged(folder) from None
+            self.segment_frames = record["segment_frames"]
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+            raise damaged(folder) from None
+        if not _is_sound(self.plan, self.segment_frames):
+            raise damaged(folder)
         self.placed = None if mark is None else mark.placed(folder)
         self._digests: list[dict[str, Any]] = []
         self.segments = [] if self.placed else self._finished()
@@ -140,7 +144,7 @@ class Job:
         try:
             return load_file(self._state_path(len(self.segments) - 1))
         except (OSError, SafetensorError):
-            raise _damaged(self.folder) from None
+            raise damaged(self.folder) from None
 
     def verify(self) -> None:
         """Read again what this run has written. Raises OutputError if it is not what was written."""
@@ -197,7 +201,7 @@ class Job:
                 Segment(self.segment_path(index), tuple(record["pts"]), record["last"])
                 for index, record in enumerate(self._digests)
             ]
-        raise _damaged(self.folder)
+        raise damaged(self.folder)
 
     def _intact(self, index: int) -> bool:
         """Return whether a segment is as it was written. Images that were put in place already need not be here."""
@@ -228,14 +232,34 @@ class Job:
         return self.folder / f"{index:06d}.state"
 
 
-def _damaged(folder: Path) -> UsageError:
+def _is_sound(plan: Plan, segment_frames: int) -> bool:
+    """Return whether a plan that was read can be one that was written."""
+
+    def whole(value: object, least: int, most: int = 1 << 40) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+    window, tile, horizon = plan.window, plan.tile, plan.horizon
+    return (
+        whole(segment_frames, 1)
+        and (window is None or (whole(window, 1) and segment_frames % window == 0))
+        and whole(plan.lookahead, 0)
+        and whole(plan.halo, 0)
+        and (tile is None or (len(tile) == 2 and all(whole(side, 1) for side in tile)))
+        and (horizon is None or all(whole(n, 0) or isinstance(n, float | bool | None) for n in vars(horizon).values()))
+        and isinstance(plan.exact, bool)
+        and isinstance(plan.keep_colours, bool)
+    )
+
+
+def damaged(folder: Path) -> UsageError:
+    """Return what to raise where a job's records or states are not as vsr writes them."""
     return UsageError(f"{folder} holds a damaged job", Reason.JOB_DAMAGED)
 
 
 def _segment_record(path: Path) -> dict[str, Any] | None:
     """Return what was recorded of a finished segment; None if it is damaged."""
     try:
-        record: dict[str, Any] = json.loads(path.read_bytes())
+        record: dict[str, Any] = json.loads(read_small(path))
         sound = all(isinstance(pts, int) for pts in record["pts"]) and isinstance(record["last"], bool)
         sound &= isinstance(record["segment"], dict) and isinstance(record["state"], dict | None)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -250,10 +274,10 @@ def _record(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
         write_durably(path, json.dumps(wanted, indent=1).encode())
         return wanted
     try:
-        found: dict[str, Any] = json.loads(path.read_bytes())
+        found: dict[str, Any] = json.loads(read_small(path))
         changed = [k for part in ("source", "settings") for k in wanted[part] if found[part].get(k) != wanted[part][k]]
-    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
-        raise _damaged(folder) from None
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        raise damaged(folder) from None
     if changed:
         named = ", ".join(name.replace("_", " ") for name in changed)
         raise UsageError(f"{folder} holds an unfinished job that differs in {named}", Reason.JOB_DIFFERS)
@@ -263,8 +287,8 @@ def _record(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
 def begun_with(folder: Path) -> str | None:
     """The model's name in the record of the job in `folder`; None if there is none that can be read."""
     try:
-        return str(json.loads((folder / "job.json").read_text())["settings"]["model"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return str(json.loads(read_small(folder / JOB_NAME))["settings"]["model"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -274,4 +298,12 @@ def save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
         with replacing(path) as temporary:
             save_file(tensors, temporary)
     except (OSError, SafetensorError) as error:
-        raise OutputError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from None
+        raise OutputError(f"cannot write {path}: {_system_reason(error)}") from None
+
+
+def _system_reason(error: Exception) -> str:
+    """Return what the system says; safetensors hides its number in a text of Rust's."""
+    number = re.search(r"\bcode: (\d+)", str(error))
+    if isinstance(error, OSError) or number is None:
+        return getattr(error, "strerror", None) or str(error)
+    return os.strerror(int(number[1]))

@@ -12,6 +12,9 @@ from vsrcli.records import Record, option
 Content = Literal["auto", "film", "anime"]
 """What a source may show; auto is film, since drawn frames cannot be told from filmed ones reliably."""
 
+LARGEST_SIDE = 16384
+"""Pixels, of an output."""
+
 
 @dataclass(frozen=True)
 class Options(EngineOptions, EncodingOptions, SpanOptions, Record):
@@ -53,8 +56,8 @@ def output_size(options: Options, info: VideoInfo, scale: int) -> tuple[int, int
         wanted = (round(width * options.scale), round(height * options.scale))  # the sink evens it and says so
     else:
         wanted = (width * scale, height * scale)
-    if min(wanted) < 16 or max(wanted) > 16384:
-        raise UsageError(f"an output of {wanted[0]}x{wanted[1]} is out of range (16 to 16384 pixels a side)")
+    if min(wanted) < 16 or max(wanted) > LARGEST_SIDE:
+        raise UsageError(f"an output of {wanted[0]}x{wanted[1]} is out of range (16 to {LARGEST_SIDE} pixels a side)")
     return (wanted[1], wanted[0]) if turned else wanted
 
 

@@ -1,5 +1,7 @@
 """Where a job's output and its work lie."""
 
+import hashlib
+import os
 from pathlib import Path
 
 from vsrcli.errors import UsageError
@@ -12,6 +14,10 @@ from vsrcli.pipeline.sinks import is_pattern
 
 STREAMS = frozenset({"-", "/dev/stdout", "/dev/stderr", "/dev/null"})
 """Names of outputs that are no files."""
+LONGEST_NAME = 255
+"""Bytes that file systems have for a name."""
+ENDING = ".vsr"
+"""Ends the names of the folders that jobs work in."""
 HOLDS_ALL = ".mkv"
 """The container that holds all that a source can have."""
 
@@ -71,4 +77,9 @@ def choose_output(
 def job_folder(output: Path) -> Path:
     """Where the job's work lies until it is done."""
     place = output.parent if is_pattern(output) else output
-    return place.parent / f"{place.name}.vsr"
+    name = os.fsencode(place.name)
+    if len(name) <= LONGEST_NAME - len(ENDING):
+        return place.parent / f"{place.name}{ENDING}"
+    # the name's beginning, and what tells it from others that begin so
+    beginning = name[: LONGEST_NAME - len(ENDING) - 17].decode("utf-8", "ignore")
+    return place.parent / f"{beginning}~{hashlib.sha256(name).hexdigest()[:16]}{ENDING}"

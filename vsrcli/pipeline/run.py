@@ -15,13 +15,14 @@ from vsrcli.media.mux import MADE_TAG
 from vsrcli.pipeline.batch import MADE_BY_VSR
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.fingerprint import fingerprint
-from vsrcli.pipeline.job import Job
+from vsrcli.pipeline.job import Job, damaged
 from vsrcli.pipeline.places import job_folder
 from vsrcli.pipeline.sinks import Placing
 from vsrcli.pipeline.stages import CancelledError, Encoder, Pipe, decode_stage, upscale_stage
 from vsrcli.pipeline.task import Task
 from vsrcli.pipeline.tensor_folder import FrameFolder, TensorFolder
 from vsrcli.pipeline.workfolder import FRAMES_NAME, STATES_NAME
+from vsrcli.words import counted
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,10 @@ def run(task: Task, on_event: OnEvent = lambda event: None, *, cancel: threading
                 warn(f"{task.sink.output} appeared meanwhile and was left alone: the result is {output}")
     except (KeyboardInterrupt, CancelledError):
         swept = " and what was swept" if swept_states(job) else ""
+        verb = "is" if job.frames == 1 and not swept else "are"
         raise InterruptedJobError(
-            f"stopped; {job.frames} frames{swept} are safe in {job.folder}: run the same command again to go on"
+            f"stopped; {counted(job.frames, 'frame')}{swept} {verb} safe in {job.folder}: "
+            "run the same command again to go on"
         ) from None
     except BaseException:
         if not (job.segments or swept_states(job)):
@@ -145,7 +148,10 @@ def _make_segments(
     )
     state = job.state()
     if state is not None:
-        engine.restore(state)
+        try:
+            engine.restore(state)
+        except (KeyError, ValueError, TypeError, IndexError, RuntimeError, AttributeError, OverflowError):
+            raise damaged(job.folder) from None
     done, first = job.frames, engine.next_frame
     on_event(Event("start", done=done, total=task.frames))
 
@@ -165,7 +171,7 @@ def _make_segments(
         if encoder.error is not None:
             raise encoder.error
         if job.frames != count:
-            raise OutputError(f"{count} frames came in but {job.frames} went out: please report this")
+            raise OutputError(f"{counted(count, 'frame')} came in but {job.frames} went out: please report this")
     finally:
         stop.set()
         for thread in threads:

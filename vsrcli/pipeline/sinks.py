@@ -21,6 +21,7 @@ from vsrcli.media.mux import try_sound
 from vsrcli.media.options import EncodingOptions
 from vsrcli.names import WRITABLE_IMAGES
 from vsrcli.pipeline.job import Segment
+from vsrcli.words import counted
 
 
 class Writer(Protocol):
@@ -265,7 +266,7 @@ def _image_warnings(info: VideoInfo, suffix: str) -> list[str]:
     """What of the source images cannot hold."""
     lines = []
     if info.streams:
-        lines.append(f"images hold no sound or subtitles: {len(info.streams)} streams left out")
+        lines.append(f"images hold no sound or subtitles: {counted(len(info.streams), 'stream')} left out")
     if info.rotation is not None:
         lines.append("images hold no rotation mark: they show unrotated")
     if info.sample_aspect_ratio not in (0, 1):

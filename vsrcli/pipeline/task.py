@@ -15,16 +15,18 @@ from vsrcli.engine.plan import WINDOW, Plan, estimate, estimate_disk
 from vsrcli.engine.planning import make_plan
 from vsrcli.errors import Note, OutputError, OutputExistsError, Reason, UsageError
 from vsrcli.media.damage import Damage
+from vsrcli.media.images import expand_images, png_size
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.probe import probe
 from vsrcli.pipeline.events import Event, OnEvent
-from vsrcli.pipeline.options import Options, output_size
+from vsrcli.pipeline.options import LARGEST_SIDE, Options, output_size
 from vsrcli.pipeline.picking import pick_model
 from vsrcli.pipeline.places import choose_output, job_folder
 from vsrcli.pipeline.shortage import shortages
 from vsrcli.pipeline.sinks import Sink, is_image_output, is_pattern, make_sink
 from vsrcli.pipeline.workfolder import JOB_NAME, read_mark
 from vsrcli.zoo import LoadedModel
+from vsrcli.zoo.catalogue import catalogue
 from vsrcli.zoo.loading import Loader
 from vsrcli.zoo.options import set_option
 
@@ -119,6 +121,7 @@ def prepare(
     Raises a VsrError with one line that says what to do.
     """
     options.check()
+    refuse_huge(source, options)
     info = probe(source, rate=options.rate)
     device = pick_device(options.device)
     dtype = pick_precision(options.precision, device)
@@ -161,6 +164,20 @@ def prepare(
         budget, needed = size_text(options.memory), size_text(task.memory)
         warnings.append(f"{budget} of memory are too little: this takes about {needed}")
     return task
+
+
+def refuse_huge(source: Path, options: Options) -> None:
+    """Raise UsageError for a PNG whose enlargement is out of range, before it is decoded, which can take minutes."""
+    images = expand_images(source)
+    size = png_size(images[0]) if images else None
+    if size is None or options.height is not None or options.size is not None:
+        return
+    known = catalogue().models
+    named = options.model is not None and options.model not in known and Path(options.model).exists()
+    factor = options.scale or (1 if named else min(entry.scale for entry in known.values()))
+    if max(size) * factor > LARGEST_SIDE:
+        width, height = (round(side * factor) for side in size)
+        raise UsageError(f"an output of {width}x{height} is out of range (16 to {LARGEST_SIDE} pixels a side)")
 
 
 def size_text(size: int) -> str:

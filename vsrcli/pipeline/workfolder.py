@@ -1,6 +1,7 @@
 """The folder beside the output as a place: whose it is, what in it is vsr's, and the mark that the output is placed."""
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -17,6 +18,8 @@ JOB_NAME, MARK_NAME, LOCK_NAME = "job.json", "placed.json", "lock"
 JOIN_PREFIX = "join-"
 FRAMES_NAME, STATES_NAME = "frames", "states"
 TENSORS = ".tensors"
+MOST_BYTES = 1 << 26
+"""What no record of a job or a segment comes near to."""
 _FILE = re.compile(rf"(job\.json|placed\.json|lock|\d{{6}}\.(json|state|segment))({re.escape(PART)})?")
 _FOLDER = re.compile(rf"\d{{6}}\.segment|{FRAMES_NAME}|{STATES_NAME}|{JOIN_PREFIX}.*")
 _INNER = re.compile(rf".*({re.escape(TENSORS)}|\.png|\.jpe?g)({re.escape(PART)})?|\..*{re.escape(PART)}", re.IGNORECASE)
@@ -32,6 +35,8 @@ def refuse_foreign(folder: Path) -> None:
             status = path.lstat()
             if stat.S_ISLNK(status.st_mode) or getattr(os.path, "isjunction", lambda path: False)(path):
                 raise UsageError(f"{path} is a link, which vsr does not follow: remove it", Reason.WORK_FOLDER_TAKEN)
+            if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+                raise UsageError(f"{path} is not a file: remove it", Reason.WORK_FOLDER_TAKEN)
             if os.name == "posix" and status.st_uid != os.geteuid():
                 raise UsageError(f"{path} belongs to another user: remove it", Reason.WORK_FOLDER_TAKEN)
     if not folder.is_dir() and folder.exists():
@@ -112,10 +117,21 @@ class Mark:
         return None
 
 
+def read_small(path: Path) -> bytes:
+    """Return the bytes of a file of vsr's own. Raises OSError if it is none, such as a pipe, or too large."""
+    careful = sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOFOLLOW", "O_BINARY"))
+    handle = os.open(path, os.O_RDONLY | careful)
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
+            raise OSError(errno.EINVAL, "not a file of vsr's", str(path))
+        return file.read()
+
+
 def read_mark(folder: Path) -> Mark | None:
     """Return the mark in a job's folder; None if there is none, or what is there is damaged."""
     try:
-        found = Mark(**json.loads((folder / MARK_NAME).read_bytes()))
+        found = Mark(**json.loads(read_small(folder / MARK_NAME)))
         sound = isinstance(found.output, str) and Path(found.output).name == found.output
         sound &= all(isinstance(n, int) for n in (found.frames, found.size, found.time))
     except (OSError, ValueError, TypeError, RecursionError):
