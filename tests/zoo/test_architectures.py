@@ -5,6 +5,7 @@ import pkgutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.nets.small import SMALL, small
 from vsrcli import nets
@@ -56,3 +57,35 @@ def test_an_option_goes_to_the_nets_that_have_it() -> None:
     assert not hasattr(models[0].net, "keyframe_interval")
     with pytest.raises(UsageError, match="keyframe interval is an option of IconVSR, not of repvsr"):
         set_option(models[:1], "keyframe_interval", 3)
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_each_net_has_the_weights_that_its_arguments_ask_for_at_least(arch: str) -> None:
+    architecture = ARCHITECTURES[arch]
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in SMALL[arch].items()}
+    deep = {"layers": 128} if arch == "rlsp" else {"blocks": [128] * 3 if arch == "animesr" else 128}
+    for config in (plain, {}):
+        weights = sum(parameter.numel() for parameter in architecture.build(config).parameters())
+        architecture.check(config, weights)
+        with pytest.raises(ValueError, match="are too few"):
+            architecture.check(config | deep | {"channels": 256}, weights)
+    with pytest.raises(ValueError, match="must be from"):
+        architecture.check({"channels": 257}, 10**9)
+
+
+def test_folding_makes_no_more_than_a_file_holds() -> None:
+    net = ARCHITECTURES["nanovsr"]
+    block = "forward_net.0.rbr_"
+    sound = {f"{block}dense.0.weight": torch.zeros(8, 8, 3, 3), f"{block}1x1.0.weight": torch.zeros(8, 8, 1, 1)}
+    for part in ("dense.1", "1x1.1", "identity"):
+        sound |= {f"{block}{part}.{name}": torch.ones(8) for name in ("weight", "bias", "running_mean", "running_var")}
+    assert net.adapt(sound)["forward_net.0.weight"][:, :, 1, 1].sum() == pytest.approx(8, abs=1e-3)
+    many = 200_000  # squared, far more than any machine has
+    for key, odd in {
+        "dense.0.weight": torch.zeros(many, 1, 3, 3),
+        "1x1.0.weight": torch.zeros(1, many, 1, 1),
+        "dense.1.weight": torch.ones(many),
+        "identity.running_var": torch.ones(many),
+    }.items():
+        with pytest.raises(ValueError, match=r"kernels of|wide"):
+            net.adapt(sound | {f"{block}{key}": odd})

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsrcli.nets.layers import Conv, enlarge, flow_warp, leaky, wide
-from vsrcli.nets.marks import Architecture, Config, Shapes, count
+from vsrcli.nets.marks import Architecture, Config, Shapes, count, in_blocks
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
 from vsrcli.nets.stages import stage
 
@@ -233,4 +233,4 @@ def read_config(shapes: Shapes) -> Config:
     }
 
 
-ARCHITECTURE = Architecture("dflow", DFlow, marker="createflowf.", configure=read_config)
+ARCHITECTURE = Architecture("dflow", DFlow, marker="createflowf.", configure=read_config, kernels=in_blocks(18))

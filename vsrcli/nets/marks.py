@@ -5,6 +5,7 @@ The module of each net that can be loaded ends with one `Architecture` called AR
 catalogue. Options, the feature module and all that planning needs are class attributes of the net (`RecurrentNet`).
 """
 
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,10 +24,43 @@ Config = dict[str, Any]
 StateDict = dict[str, Tensor]
 """Tensors by key."""
 
+BOUNDS = {
+    "channels": (1, 256),
+    "hidden": (1, 256),
+    "blocks": (0, 128),
+    "cleaning_blocks": (0, 128),
+    "reconstruction_blocks": (0, 128),
+    "layers": (1, 128),
+    "passes": (1, 16),
+    "frames": (1, 15),
+    "padding": (0, 7),
+    "keyframe_interval": (0, 1_000_000),
+    "scale": (1, 8),
+    "bicubic": (False, True),
+    "attention": (False, True),
+    "deblur": (False, True),
+    "fine": (False, True),
+}
+"""Least and most of each argument that a checkpoint may ask for, whatever its net: the papers' have up to 128 channels,
+60 blocks and windows of 7 frames. What a net of its own takes less of, its constructor refuses."""
+
 
 def unchanged(state: StateDict) -> StateDict:
     """Return the state dict as it is."""
     return state
+
+
+def in_blocks(each: int) -> Callable[[Config], int]:
+    """Return a `kernels` for nets that have so many of them for each block, wherever they stand."""
+
+    def kernels(config: Config) -> int:
+        depths = [value for name, value in config.items() if name.endswith("blocks")]
+        return each * sum(sum(depth) if isinstance(depth, list | tuple) else depth for depth in depths)
+
+    return kernels
+
+
+TWO_A_BLOCK = in_blocks(2)
 
 
 @dataclass(frozen=True)
@@ -36,7 +70,8 @@ class Architecture:
     `marker`, or one of several, begins some key of its checkpoints in BasicSR's naming, and none of an architecture
     that stands after it in the list. `configure` reads the constructor's arguments from the shapes, `adapt` makes the
     net's own state dict of the checkpoint's; both may raise KeyError, IndexError, ValueError, ZeroDivisionError or
-    RuntimeError where the checkpoint holds no such net.
+    RuntimeError where the checkpoint holds no such net. `kernels` counts the convolutions of 3x3 from `channels` to as
+    many that a net of these arguments has at least.
     """
 
     name: str
@@ -44,10 +79,31 @@ class Architecture:
     marker: str | tuple[str, ...]
     configure: Callable[[Shapes], Config]
     adapt: Callable[[StateDict], StateDict] = unchanged
+    kernels: Callable[[Config], int] = TWO_A_BLOCK
 
     def build(self, config: Config) -> RecurrentNet:
         """Return a net with random weights."""
         return self.net(**config)
+
+    def check(self, config: Config, weights: int) -> None:
+        """Raise ValueError, naming the argument, unless all are numbers (or lists of them) within `BOUNDS`.
+
+        So many `weights` must be enough for the convolutions that the net has by `kernels`, so that what is built is
+        not much larger than the file.
+        """
+        for name, value in config.items():
+            if name not in BOUNDS:
+                raise ValueError(f"{name!r:.40} is not known")
+            least, most = BOUNDS[name]
+            numbers = value if isinstance(value, list) and len(value) <= _LONGEST_LIST else [value]
+            if not all(type(n) is type(least) and least <= n <= most for n in numbers):
+                raise ValueError(f"{name!r} must be from {least} to {most}")
+        whole = {name: each.default for name, each in inspect.signature(self.net).parameters.items()} | config
+        if 9 * whole["channels"] ** 2 * max(1, self.kernels(whole)) > weights:
+            raise ValueError(f"the file's {weights} weights are too few")
+
+
+_LONGEST_LIST = 8  # of depths by scale
 
 
 def count(shapes: Shapes, pattern: str) -> int:

@@ -104,16 +104,19 @@ def folded(state: StateDict) -> StateDict:
     """Return a checkpoint's tensors with each block's branches folded into one convolution.
 
     Blocks that the authors' tool has folded (rbr_reparam) lose that part of their name. Raises KeyError where a part
-    of a branch is missing.
+    of a branch is missing, ValueError where the parts do not fit each other.
     """
     out = {k.replace(".rbr_reparam.", "."): v for k, v in state.items() if ".rbr_" not in k or ".rbr_reparam." in k}
     for name in dict.fromkeys(key.split(".rbr_")[0] for key in state if ".rbr_dense." in key):
-        kernel, bias = normalised(state, f"{name}.rbr_dense.1", state[f"{name}.rbr_dense.0.weight"])
-        point, shift = normalised(state, f"{name}.rbr_1x1.1", F.pad(state[f"{name}.rbr_1x1.0.weight"], (1,) * 4))
+        dense, single = state[f"{name}.rbr_dense.0.weight"], state[f"{name}.rbr_1x1.0.weight"]
+        if dense.shape != (*single.shape[:2], 3, 3) or single.shape[2:] != (1, 1):
+            raise ValueError(f"{name}: kernels of {tuple(dense.shape)} and {tuple(single.shape)}")
+        kernel, bias = normalised(state, f"{name}.rbr_dense.1", dense)
+        point, shift = normalised(state, f"{name}.rbr_1x1.1", F.pad(single, (1,) * 4))
         kernel, bias = kernel + point, bias + shift
         if f"{name}.rbr_identity.weight" in state:
             unit = torch.zeros_like(kernel)
-            unit[:, :, 1, 1] = torch.eye(len(unit))
+            unit[:, :, 1, 1].fill_diagonal_(1)
             same, shift = normalised(state, f"{name}.rbr_identity", unit)
             kernel, bias = kernel + same, bias + shift
         out[f"{name}.weight"], out[f"{name}.bias"] = kernel, bias
@@ -121,7 +124,12 @@ def folded(state: StateDict) -> StateDict:
 
 
 def normalised(state: StateDict, norm: str, kernel: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the kernel and bias of a convolution without bias followed by the batch norm `norm`."""
+    """Return the kernel and bias of a convolution without bias followed by the batch norm `norm`.
+
+    Raises ValueError where the norm is of another width.
+    """
+    if state[f"{norm}.weight"].shape != kernel.shape[:1] or state[f"{norm}.running_var"].shape != kernel.shape[:1]:
+        raise ValueError(f"{norm} is not {len(kernel)} wide")
     gain = state[f"{norm}.weight"] / (state[f"{norm}.running_var"] + EPSILON).sqrt()
     return kernel * gain.view(-1, 1, 1, 1), state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * gain
 

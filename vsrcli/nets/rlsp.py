@@ -100,4 +100,10 @@ def read_config(shapes: Shapes) -> Config:
     return {"channels": channels, "layers": layers, "hidden": hidden, "scale": 4}
 
 
-ARCHITECTURE = Architecture("rlsp", RLSP, marker="conv_list.", configure=read_config)
+def inner_layers(config: Config) -> int:
+    """Return how many layers are neither the first nor the last."""
+    layers: int = config["layers"]
+    return layers - 2
+
+
+ARCHITECTURE = Architecture("rlsp", RLSP, marker="conv_list.", configure=read_config, kernels=inner_layers)

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsrcli.nets.layers import Conv, leaky, wide
-from vsrcli.nets.marks import Architecture, Config, Shapes, count
+from vsrcli.nets.marks import Architecture, Config, Shapes, count, in_blocks
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
 from vsrcli.nets.stages import stage
 
@@ -146,4 +146,4 @@ def read_config(shapes: Shapes) -> Config:
     }
 
 
-ARCHITECTURE = Architecture("rsdn", RSDN, marker="neuro.SD1.", configure=read_config)
+ARCHITECTURE = Architecture("rsdn", RSDN, marker="neuro.SD1.", configure=read_config, kernels=in_blocks(4))

@@ -3,9 +3,7 @@
 Only names and first bytes are looked at; nothing is run.
 """
 
-import zipfile
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "ema_state_dict", "model_ema", "model", "weights")
 """Under which names a training state keeps the net's weights, the preferred first."""
@@ -19,28 +17,27 @@ _BEGINNINGS = {
     b"GGUF": "is a GGUF file",
     b"7767517": "is the description of an ncnn net",
 }
+_ADVICE = "give the PyTorch weights (.pth or .safetensors) that it was made from"
 _ONNX_START = (0x08, 0x12)  # the version of the format, then who made it: bytes 0 and 2
 
 
-def foreign_format(path: Path) -> str | None:
-    """Return what a file is that holds no PyTorch weights, None if it may hold some. Raises OSError."""
-    with path.open("rb") as file:
-        head = file.read(16)
-    advice = "give the PyTorch weights (.pth or .safetensors) that it was made from"
-    if path.suffix.lower() == ".onnx" or (len(head) > 3 and (head[0], head[2]) == _ONNX_START):
-        return f"is an ONNX graph, whose net vsr cannot string over time: {advice}"
+def foreign_format(suffix: str, head: bytes) -> str | None:
+    """Return what a file is that holds no PyTorch weights, by its name's ending and its first 16 bytes; else None."""
+    onnx = len(head) > 3 and (head[0], head[2]) == _ONNX_START and head[8:9] != b"{"  # which is safetensors
+    if suffix.lower() == ".onnx" or onnx:
+        return f"is an ONNX graph, whose net vsr cannot string over time: {_ADVICE}"
     for beginning, what in _BEGINNINGS.items():
         if head.startswith(beginning):
-            return f"{what}: {advice}"
-    if head[4:8] == b"TFL3":
-        return f"is a TensorFlow Lite model: {advice}"
-    if head.startswith(b"PK\x03\x04") and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-        if names and all(name.endswith(".npy") for name in names):
-            return f"is a NumPy archive: {advice}"
-        if any("/code/" in name for name in names):
-            return f"is a TorchScript program, which would be run: {advice}"
+            return f"{what}: {_ADVICE}"
+    return f"is a TensorFlow Lite model: {_ADVICE}" if head[4:8] == b"TFL3" else None
+
+
+def foreign_archive(names: Sequence[str]) -> str | None:
+    """Return what a zip archive is that holds no PyTorch weights, by the names of its records; else None."""
+    if names and all(name.endswith(".npy") for name in names):
+        return f"is a NumPy archive: {_ADVICE}"
+    if any("/code/" in name for name in names):
+        return f"is a TorchScript program, which would be run: {_ADVICE}"
     return None
 
 

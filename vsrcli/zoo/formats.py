@@ -20,7 +20,8 @@ from vsrcli.errors import WeightsError
 from vsrcli.files import write_durably
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.zoo.architectures import ARCHITECTURES, UNSUPPORTED, Architecture, Config
-from vsrcli.zoo.foreign import WRAPPERS, bare, foreign_format, wrapping
+from vsrcli.zoo.bounds import MOST_KEYS, TOO_MANY_KEYS, check_file, check_tensors, shown
+from vsrcli.zoo.foreign import WRAPPERS, bare, wrapping
 
 StateDict = dict[str, Tensor]
 
@@ -52,27 +53,26 @@ def basicsr_name(key: str) -> str:
 def read(path: Path) -> tuple[StateDict, dict[str, Any]]:
     """The tensors of a .pth, .pt or .safetensors file, unwrapped, and our own format's metadata ({} elsewhere).
 
-    Raises WeightsError if the file is missing, damaged, holds anything but tensors and plain data, or no tensors.
+    Raises WeightsError if the file is missing, damaged, claims more than it holds, holds anything but tensors and plain
+    data, or no tensors.
     """
-    try:
-        foreign = foreign_format(path)
-        with path.open("rb") as file:
-            start = file.read(9)
-    except OSError as error:
-        raise WeightsError(f"{path}: cannot be read: {error.strerror}") from error
-    if foreign is not None:
-        raise WeightsError(f"{path}: {foreign}")
-    if start[8:9] == b"{":
+    kind = check_file(path)
+    if kind == "safetensors":
         return read_safetensors(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        # mapped, so that of a training state only the net's own weights are read
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=kind == "zip")
     except pickle.UnpicklingError as error:
         reason = re.search(r"GLOBAL (\S+)", str(error))
-        what = f"holds code or objects besides tensors ({reason[1]})" if reason else "is damaged or no checkpoint"
+        what = (
+            f"holds code or objects besides tensors ({shown(reason[1])})" if reason else "is damaged or no checkpoint"
+        )
         raise WeightsError(f"{path}: {what}; only plain weights are loaded") from error
     except Exception as error:  # torch.load has no narrower family for damaged files
         raise WeightsError(f"{path}: is damaged or no checkpoint") from error
-    return unwrap(content, path), {}
+    state = unwrap(content, path)
+    check_tensors(state, path)
+    return state, {}
 
 
 def read_safetensors(path: Path) -> tuple[StateDict, dict[str, Any]]:
@@ -80,10 +80,17 @@ def read_safetensors(path: Path) -> tuple[StateDict, dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, ValueError, OSError) as error:
+            keys = file.keys()
+            if len(keys) > MOST_KEYS:
+                raise WeightsError(f"{path}: holds {TOO_MANY_KEYS}")
+            state = {key: file.get_tensor(key) for key in keys}
+    except (SafetensorError, ValueError, OSError, RecursionError) as error:
         raise WeightsError(f"{path}: is a damaged safetensors file") from error
-    return (state, metadata) if metadata else (unwrap(state, path), {})
+    if not isinstance(metadata, dict):
+        raise WeightsError(f"{path}: its metadata {METADATA_KEY!r} is no JSON object")
+    state = state if metadata else unwrap(state, path)
+    check_tensors(state, path)
+    return state, metadata
 
 
 def unwrap(content: object, path: Path) -> StateDict:
@@ -99,7 +106,7 @@ def unwrap(content: object, path: Path) -> StateDict:
             break
     state: StateDict = {}
     if isinstance(content, Mapping):
-        state = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+        state = {key: value for key, value in content.items() if isinstance(key, str) and isinstance(value, Tensor)}
     if not state:
         raise WeightsError(f"{path}: holds no weights{f', though it is {wrapped}' if wrapped else ''}")
     state = strip(state, "module.")
@@ -132,7 +139,7 @@ def strip(state: StateDict, prefix: str) -> StateDict:
 
 def some(keys: Iterable[str], limit: int = 3) -> str:
     """The first few of `keys`, for a message."""
-    listed = list(keys)
+    listed = [shown(key) for key in keys]
     more = f" and {len(listed) - limit} more" if len(listed) > limit else ""
     return ", ".join(listed[:limit]) + more
 
@@ -141,8 +148,8 @@ def identify(state: StateDict, metadata: dict[str, Any], path: Path) -> tuple[Ar
     """Whose weights these are: (architecture, constructor arguments, the same tensors under the net's own names)."""
     if metadata:
         name = metadata.get("arch")
-        if name not in ARCHITECTURES or not isinstance(metadata.get("config"), dict):
-            raise WeightsError(f"{path}: is for the architecture {name!r}, which this version of vsr does not know")
+        if not isinstance(name, str) or name not in ARCHITECTURES or not isinstance(metadata.get("config"), dict):
+            raise WeightsError(f"{path}: is for the architecture {name!r:.60}, which this version of vsr does not know")
         return ARCHITECTURES[name], metadata["config"], state
     named = {basicsr_name(key): value for key, value in state.items()}
     if len(named) < len(state):
@@ -155,7 +162,9 @@ def identify(state: StateDict, metadata: dict[str, Any], path: Path) -> tuple[Ar
             config = architecture.configure(shapes)
             own = architecture.adapt(named)
         except KeyError as error:
-            raise WeightsError(f"{path}: is no complete {architecture.name}: missing: {error.args[0]}") from error
+            raise WeightsError(
+                f"{path}: is no complete {architecture.name}: missing: {shown(error.args[0])}"
+            ) from error
         except (IndexError, ValueError, ZeroDivisionError, RuntimeError) as error:
             raise WeightsError(f"{path}: looks like {architecture.name}, but its shapes fit none") from error
         return architecture, config, own
@@ -173,17 +182,19 @@ def load_net(path: Path) -> tuple[RecurrentNet, Architecture, dict[str, Any]]:
     """
     state, metadata = read(path)
     architecture, config, state = identify(state, metadata, path)
+    complaint = f"{path}: is no complete {architecture.name}"
     try:
+        architecture.check(config, sum(tensor.numel() for tensor in state.values()))
         net = architecture.build(config)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise WeightsError(f"{path}: no {architecture.name} can be built from {config}: {error}") from error
-    fill(net, state, f"{path}: is no complete {architecture.name}")
+        raise WeightsError(f"{path}: no {architecture.name} can be built from {config!r:.100}: {error}") from error
+    fill(net, state, complaint)
     net.requires_grad_(False)
     return net.eval(), architecture, metadata
 
 
 def fill(net: nn.Module, state: StateDict, complaint: str) -> None:
-    """Copy `state` into `net`, which must have exactly these keys and shapes."""
+    """Copy `state` into `net`, which must have exactly these keys and shapes. Raises WeightsError."""
     wanted = net.state_dict()
     constant = {name for name, _ in net.named_buffers()}  # SPyNet's mean and std, which some files leave out
     missing = [key for key in wanted if key not in state and key not in constant]
@@ -200,7 +211,7 @@ def fill(net: nn.Module, state: StateDict, complaint: str) -> None:
     ]
     if found:
         raise WeightsError(f"{complaint}: {'; '.join(found)}")
-    broken = [key for key, value in state.items() if not torch.isfinite(value).all()]
+    broken = [key for key, value in state.items() if not torch.isfinite(value.float()).all()]
     if broken:
         raise WeightsError(f"{complaint}: not finite: {some(broken)}")
     net.load_state_dict(state, strict=False)

@@ -116,5 +116,6 @@ def load_file(path: Path, *, device: "str | torch.device" = "cpu", scale: int | 
         raise UsageError(f"{path}: upscales by x{net.scale}, not by x{scale}")
     net.to(device)
     digest = store.sha256(path)
-    degradation = metadata.get("degradation")
+    said = metadata.get("degradation")
+    degradation = said if isinstance(said, str) and said.isascii() and said.isprintable() else None
     return LoadedModel(net, path.name, architecture.name, net.scale, "path", path, digest, degradation)
