@@ -9,7 +9,6 @@ from torch import Tensor
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import Plan
 from vsrcli.engine.retry import is_out_of_memory
-from vsrcli.engine.scenes import SceneDetector
 from vsrcli.engine.tensors import TensorEngine
 from vsrcli.engine.tiles import tile_grid
 from vsrcli.errors import OutOfMemoryError
@@ -172,12 +171,3 @@ def test_when_no_tile_is_small_enough_one_clear_error_says_so() -> None:
 )
 def test_the_words_for_out_of_memory_are_known_on_every_device(message: str, expected: bool) -> None:
     assert is_out_of_memory(RuntimeError(message)) is expected
-
-
-def test_the_detector_finds_cuts_and_not_motion_or_fades() -> None:
-    pan, other = moving_clip(8, seed=5), moving_clip(8, seed=6) * 0.3
-    fade = torch.stack([pan[i] * (1 - i / 8) for i in range(8)])
-    detector = SceneDetector()
-    assert [detector.is_cut(f) for f in torch.cat([pan, other])] == [i == 8 for i in range(16)]
-    detector = SceneDetector()
-    assert not any(detector.is_cut(f) for f in torch.cat([pan[:1], fade]))

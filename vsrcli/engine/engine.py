@@ -8,7 +8,7 @@ which reverse branches enter its windows (exact.py).
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -20,8 +20,8 @@ from vsrcli.engine.colours import keep_colours
 from vsrcli.engine.exact import entry_name, sweeps
 from vsrcli.engine.plan import Plan
 from vsrcli.engine.retry import with_room
-from vsrcli.engine.scenes import SceneDetector
-from vsrcli.engine.watch import DetailWatch, all_finite
+from vsrcli.engine.scenes import BEFORE, SceneDetector
+from vsrcli.engine.watch import DetailWatch, FirstLook, all_finite
 from vsrcli.errors import WeightsError
 from vsrcli.frame import Frame
 from vsrcli.levels import picture_tensor, picture_to_unit, unit_to_picture
@@ -60,12 +60,14 @@ class Engine:
         self._frames = Frames(self.frame_store if self.plan.exact else {})
         self._runner = ChunkRunner(self.net, self._frames, self.device)
         self._pushed = 0
+        self._decided = 0  # frames pushed but those of which the detector does not know yet whether they start a scene
         self._next = 0
         self._scene = 0
         self._cuts: deque[int] = deque()
         self._swept_to = 0
         self._states: States = {}
         self._watch = DetailWatch(self.net.scale)
+        self._first_look = FirstLook()
         self._overflowed = False
 
     @property
@@ -82,15 +84,22 @@ class Engine:
         """Take one LR frame and return the HR frames that are ready now. Raises ValueError for another number."""
         if frame.number != self._pushed:
             raise ValueError(f"frame {frame.number} was pushed where {self._pushed} is next")
-        if self.detector and self.detector.is_cut(picture_to_unit(frame.data)):
-            self._cuts.append(self._pushed)
-        self._frames.add(frame)
         self._pushed += 1
+        self._take(self.detector.push(frame) if self.detector else [(frame, False)])
         return self._ready(ended=False)
 
     def flush(self) -> Iterator[Frame]:
         """Return the HR frames that remain: the video has ended."""
+        self._take(self.detector.flush() if self.detector else [])
         return self._ready(ended=True)
+
+    def _take(self, decided: Iterable[tuple[Frame, bool]]) -> None:
+        """Take frames in of which it is known whether they start a scene."""
+        for frame, cut in decided:
+            if cut:
+                self._cuts.append(frame.number)
+            self._frames.add(frame)
+            self._decided = frame.number + 1
 
     def checkpoint(self) -> dict[str, Tensor]:
         """All that is needed to go on from frame `next_frame`, to be given to `restore`."""
@@ -108,9 +117,9 @@ class Engine:
         for name in sorted((k for k in saved if k.startswith("frame.")), key=lambda k: int(k[6:])):
             frame = Frame(int(name[6:]), saved[name].numpy())  # an HR frame was made of it already: its time is gone
             if self.detector:
-                self.detector.is_cut(picture_to_unit(frame.data))
+                self.detector.remember(frame)
             self._frames.add(frame)
-        self._pushed = self._next = int(saved["next"])
+        self._pushed = self._decided = self._next = int(saved["next"])
         self._scene = int(saved["scene"])
         self._watch.restore(saved["watch"])
         states: dict[str, dict[int, Tensor]] = {}
@@ -123,7 +132,7 @@ class Engine:
     @property
     def _past(self) -> int:
         """How many frames before the next one are still needed: by the scene detector, and by `encode`."""
-        return max(2, self.net.context)
+        return max(BEFORE, self.net.context)
 
     @property
     def _state_names(self) -> list[str]:
@@ -131,7 +140,7 @@ class Engine:
         return [name for branch in self.net.branches for name in state_names(branch)]
 
     def _ready(self, *, ended: bool) -> Iterator[Frame]:
-        while self._next < self._pushed:
+        while self._next < self._decided:
             if self._cuts and self._cuts[0] == self._next:
                 self._scene, self._states = self._cuts.popleft(), {}
             chunk = self._next_chunk(ended)
@@ -149,11 +158,11 @@ class Engine:
 
     def _next_chunk(self, ended: bool) -> Chunk | None:
         """The chunk that starts at the next frame, or None if frames that it must see are still to come."""
-        scene_end = self._cuts[0] if self._cuts else self._pushed if ended else None
+        scene_end = self._cuts[0] if self._cuts else self._decided if ended else None
         if scene_end is None and (self.plan.exact or self.plan.window is None):
             return None
         chunk = self._chunk(self._next, scene_end)
-        return None if scene_end is None and self._pushed < chunk.end + self.net.context else chunk
+        return None if scene_end is None and self._decided < chunk.end + self.net.context else chunk
 
     def _chunk(self, start: int, scene_end: int | None) -> Chunk:
         """The chunk that starts at a frame; the scene's end must be known unless windows end."""
@@ -193,6 +202,8 @@ class Engine:
     def _finished(self, chunk: Chunk, frame: Frame, hr: Tensor) -> Frame:
         """The HR frame of an LR frame as it leaves the engine, of what the net has made."""
         lr = picture_to_unit(frame.data, hr.device)
+        if fault := self._first_look.fault(lr, hr):
+            self.say(f"frame {frame.number}: {fault}; look at the result, or use another model")
         if self.plan.keep_colours:
             hr = keep_colours(hr, lr)
         self._look_at(chunk, frame.number, lr, hr)

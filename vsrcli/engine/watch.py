@@ -1,15 +1,16 @@
-"""Watch results for the two ways in which a recurrent net fails without an error: numbers, and detail that runs away.
+"""Watch results for the ways in which a net fails without an error: numbers, detail that runs away, and no likeness.
 
-Neither shows when the result is reduced and compared with its source. Overflow in fp16 makes frames black; a recurrence
-with a gain above one fills a scene with worms while the reduced frame still agrees with the source to 45 dB. What grows
-then is the energy above the LR frame's band, measured against the LR frame's own fine detail, so that a camera that
-turns from the sky to a tree is no alarm.
+The first two do not show when the result is reduced and compared with its source. Overflow in fp16 makes frames black;
+a recurrence with a gain above one fills a scene with worms while the reduced frame still agrees with the source to 45
+dB. What grows then is the energy above the LR frame's band, measured against the LR frame's own fine detail, so that a
+camera that turns from the sky to a tree is no alarm. Weights that make nothing of the source show in the first frame.
 """
 
 from dataclasses import dataclass, field
 from statistics import median
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from vsrcli.nets.recurrent import State
@@ -30,9 +31,42 @@ LEAST = 1.0
 usual, and in its result `FACTOR` of these are too much."""
 
 
+SEEN = 4 / 255
+"""Least standard deviation of an LR frame in which there is something to see."""
+
+FLAT = 0.5 / 255
+"""Standard deviation of an HR frame in which there is nothing to see."""
+
+FAR = 0.1
+"""Mean absolute difference of a reduced HR frame and its LR frame that no trained net reaches: theirs is below 0.02."""
+
+
 def all_finite(*states: State) -> bool:
     """Return whether all numbers of the states, or of frames as states of one tensor, are finite."""
     return all(bool(torch.isfinite(tensor).all()) for state in states for tensor in state)
+
+
+@dataclass
+class FirstLook:
+    """Looks at the first frame in which there is something to see, for whether its result is like it at all."""
+
+    _taken: bool = False
+
+    def fault(self, lr: Tensor, hr: Tensor) -> str | None:
+        """Return what is wrong with an HR frame (3, s*h, s*w) as the net made it, of an LR frame (3, h, w) in [0, 1].
+
+        None if nothing is, or if another frame has been looked at before.
+        """
+        if self._taken or float(lr.std()) < SEEN:
+            return None
+        self._taken = True
+        shown = hr.float().clamp(0, 1)
+        if float(shown.std()) < FLAT:
+            return "the model makes a frame of one colour of a source that is not"
+        reduced = F.avg_pool2d(shown, hr.shape[-1] // lr.shape[-1])
+        if float((reduced - lr.to(reduced.device)).abs().mean()) > FAR:
+            return "what the model makes is not like the source"
+        return None
 
 
 @dataclass
