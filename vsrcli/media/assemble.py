@@ -18,6 +18,7 @@ from vsrcli.media.containers import check_container, container_of, open_containe
 from vsrcli.media.encode import output_aspect
 from vsrcli.media.feed import Feed, last_duration, segment_lead, segment_pts
 from vsrcli.media.info import VideoInfo
+from vsrcli.media.joins import Join
 from vsrcli.media.labels import lost_labels
 from vsrcli.media.mux import ANY_TAGS, complaint, ffmpeg, mux_command
 from vsrcli.media.quicktime import write_creation_time
@@ -34,6 +35,7 @@ def assemble(
     tags: Mapping[str, str] = {},
     start: float | None = None,
     end: float | None = None,
+    joins: Sequence[Join] = (),
     warn: Callable[[str], None],
     cancelled: Callable[[], bool] = lambda: False,
     overwrite: bool = True,
@@ -43,7 +45,8 @@ def assemble(
 
     `pts` are the frames' timestamps in the source's time base (read from the segments if None). `tags` are added to
     the container's. With `start` or `end` (seconds) the film is a preview: it begins at 0 with its first frame and has
-    only the sound and subtitles of its span. The file appears under its name only when it is complete and checked
+    only the sound and subtitles of its span. At `joins`, where the source's clock jumps back, sound and subtitles are
+    joined as the frames are. The file appears under its name only when it is complete and checked
     (unless `overwrite`, under another if that one is taken by then), and the name is returned; `announce` hears it just
     before, with the finished file. Raises `OutputError` (and leaves nothing) otherwise, `InterruptedJobError` once
     `cancelled` says so.
@@ -61,7 +64,7 @@ def assemble(
             if settings.codec == "gif":
                 _write_gif(feed, partial, output, cancelled)
             else:
-                command = mux_command(feed, info, settings, output, tags, preview, Path(folder), warn)
+                command = mux_command(feed, info, settings, output, tags, preview, Path(folder), warn, joins)
                 _run([*command, url(partial)], feed, output, cancelled)
                 if ANY_TAGS[1] in command and (when := _creation_time(info)):
                     write_creation_time(partial, when)

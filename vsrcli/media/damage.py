@@ -10,6 +10,7 @@ import av
 from av.stream import Stream
 
 from vsrcli.media.info import VideoInfo
+from vsrcli.media.joins import Join
 from vsrcli.media.structure import Structure, examine
 from vsrcli.media.timestamps import Timed
 
@@ -96,6 +97,11 @@ class Damage:
         """Return it as plain data for JSON."""
         return {**asdict(self), "gaps": [list(gap) for gap in self.gaps]}
 
+    @classmethod
+    def from_plain(cls, data: dict[str, Any]) -> "Damage":
+        """Return what `plain` gave. Raises TypeError or KeyError for anything else."""
+        return cls(**{**data, "gaps": tuple((float(begin), float(end)) for begin, end in data["gaps"])})
+
 
 @dataclass
 class Tally:
@@ -114,6 +120,7 @@ class Tally:
     end_pts: int | None = None
     gaps: list[tuple[float, float]] = field(default_factory=list)
     lost_in_gaps: int = 0
+    joins: list[Join] = field(default_factory=list)
     steady: int = 0
     checked: bool = False
     wrong_sums: set[int | None] = field(default_factory=set)
@@ -145,6 +152,8 @@ class Tally:
         """Pass on `frames`; count those whose pts is `inside` what is wanted, and the gaps behind them."""
         period = 1 / (info.rate * info.time_base)
         for timed in frames:
+            if timed.moved != (self.joins[-1].moved if self.joins else 0):
+                self.joins.append(Join(timed.pts - timed.moved, timed.moved))
             if inside(timed.pts):
                 self.shown += 1
                 if timed.picture.is_corrupt or timed.picture.pts in self.wrong_sums:
@@ -214,6 +223,8 @@ class Tally:
 
     def _short(self, info: VideoInfo, structure: Structure) -> float:
         """Return the seconds by which the frames end before the length that the container claims."""
+        if self.joins:  # its length counts by a clock that jumps
+            return 0.0
         sound = not structure.missing and structure.broken is None
         length = self.length if sound or self.length is not None else info.duration
         if length is None or self.end_pts is None:

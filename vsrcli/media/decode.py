@@ -1,6 +1,6 @@
 """Decodes a source into RGB frames with exact timestamps, whole or a part of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Literal
@@ -16,6 +16,7 @@ from vsrcli.media.damage import Damage, Tally
 from vsrcli.media.deinterlace import deinterlaced
 from vsrcli.media.images import read_image
 from vsrcli.media.info import VideoInfo
+from vsrcli.media.joins import Join
 from vsrcli.media.options import Deinterlace
 from vsrcli.media.probe import decode_packet, open_video, tagged_duration
 from vsrcli.media.timestamps import Timed, stamp
@@ -39,14 +40,15 @@ def decode(
     skip: int = 0,
     warn: Warn = lambda message: None,
     tell: Callable[[Damage], None] = lambda damage: None,
+    joined: Callable[[Sequence[Join]], None] = lambda joins: None,
 ) -> Iterator[Frame]:
     """Every frame of `info` in order of presentation, or those shown from `start` until before `end` (seconds).
 
     Seconds count from the container's start, as in players. `deinterlace` "on" sends every frame through ffmpeg's
     bwdif (one frame out per frame), "auto" those flagged interlaced (all, if the stream declares it and flags none).
     As in ffmpeg, damaged data is skipped: behind the last frame `warn` is told, with a line fit to show, and `tell`
-    with the numbers. Frames of another size than `info` says are scaled to it. The first `skip` frames are decoded but
-    not yielded; they keep their numbers
+    with the numbers; `joined` hears where the source's clock jumped back, if all was decoded. Frames of another size
+    than `info` says are scaled to it. The first `skip` frames are decoded but not yielded; they keep their numbers
     (counting is the only way to a frame's number that every file allows). Raises InputError if not one frame can be
     decoded, or an image is damaged.
     """
@@ -62,8 +64,8 @@ def decode(
     def inside(pts: int) -> bool:
         return (first is None or pts >= first) and (last is None or pts < last)
 
-    tally = Tally()
-    source = tally.watch(_changes_told(_from(info, first, tally, warn), info, warn), info, inside)
+    tally, whole = Tally(), first is None and last is None
+    source = tally.watch(_changes_told(_from(info, first, tally, warn, whole=whole), info, warn), info, inside)
     for timed in deinterlaced(source, info, deinterlace):
         if last is not None and timed.pts >= last:
             break
@@ -81,7 +83,9 @@ def decode(
             warn(f"frames are {picture.width}x{picture.height} from {when:.2f} s on: scaled to {size[0]}x{size[1]}")
         data = to_rgb(picture, colour, size=size if changed else None)
         yield Frame(number - 1, data, timed.pts, timed.duration)
-    damage = tally.sum_up(info, whole=first is None and last is None)
+    if whole and tally.joins:
+        joined(tally.joins)
+    damage = tally.sum_up(info, whole=whole)
     if damage is not None:
         warn(f"{info.path} {damage.line()}")
         tell(damage)
@@ -108,7 +112,7 @@ def _changes_told(frames: Iterator[Timed], info: VideoInfo, warn: Warn) -> Itera
 def shown_times(info: VideoInfo, *, start: float | None = None, end: float | None = None) -> Iterator[int]:
     """The pts of the frames of a video that `decode` gives, at the cost of decoding alone. Raises InputError."""
     first, last = _span(info, start), _span(info, end)
-    for timed in _from(info, first, Tally(), lambda line: None):
+    for timed in _from(info, first, Tally(), lambda line: None, whole=first is None and last is None):
         if last is not None and timed.pts >= last:
             return
         if first is None or timed.pts >= first:
@@ -142,7 +146,7 @@ def _transparency_watch(warn: Warn) -> Callable[[av.VideoFrame], None]:
     return look
 
 
-def _from(info: VideoInfo, first: Fraction | None, tally: Tally, warn: Warn) -> Iterator[Timed]:
+def _from(info: VideoInfo, first: Fraction | None, tally: Tally, warn: Warn, *, whole: bool) -> Iterator[Timed]:
     """The frames from `first` (in ticks) on, and some before it."""
     margins: tuple[Fraction | None, ...] = (None,) if first is None else (*_SEEK_MARGINS, None)
     for margin in margins:
@@ -150,7 +154,7 @@ def _from(info: VideoInfo, first: Fraction | None, tally: Tally, warn: Warn) -> 
         if target is not None and target * info.time_base <= info.start_time:
             continue
         with open_video(info.path) as container:
-            frames = stamp(_pictures(container, info, target, tally, warn), info, warn)
+            frames = stamp(_pictures(container, info, target, tally, warn), info, warn, whole=whole)
             head = next(frames, None)
             if target is not None and (head is None or first is None or head.pts > first):
                 tally.restart()

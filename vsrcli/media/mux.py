@@ -4,7 +4,7 @@ import math
 import os
 import re
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from vsrcli.media.containers import CannotHoldError, Placement, container_of, op
 from vsrcli.media.encode import output_colour
 from vsrcli.media.feed import MICROSECOND, Feed
 from vsrcli.media.info import VideoInfo
+from vsrcli.media.joins import Join, follow
 from vsrcli.media.labels import label_arguments
 
 # Tags that describe the old file's bytes, not the work.
@@ -85,12 +86,13 @@ def mux_command(
     preview: bool,
     folder: Path,
     warn: Callable[[str], None],
+    joins: Sequence[Join] = (),
 ) -> list[str]:
     """ffmpeg's whole command line, save the output's name.
 
     `tags` are added to the container's own, behind what stands there under the same name; the one called MADE_TAG goes
     where `_made_tag` says. `folder` takes files that ffmpeg must read (cover art); `warn` is told of tags that get
-    lost.
+    lost. `joins` are where the source's clock jumps back: what stands beside the picture is moved with it.
     """
     command = [*ffmpeg(), "-copyts", *feed.input_arguments()]
     placements = [] if info.images else [p for p in place_streams(info, output) if p.codec]
@@ -100,7 +102,12 @@ def mux_command(
         own: dict[str, str] = {}
         number = 0
     else:
-        command += [*_source_span(feed, info, output, preview), *FILES_ONLY, "-i", url(info.path)]
+        command += _source_span(feed, info, output, preview)
+        if joins and not preview:
+            moved = follow(info.path, info.stream_index, joins)
+            numbers = [p.stream.index for p in placements if p.stream.index in moved]
+            command += [part for index in numbers for part in (f"-bsf:{index}", moved[index])]
+        command += [*FILES_ONLY, "-i", url(info.path)]
         with open_container(info.path) as source:
             number, maps = _maps(source, info, placements, output, folder, preview)
             by_file = _tags_by_file(source, info, placements, number, output, folder)

@@ -8,28 +8,39 @@ from itertools import islice, pairwise
 import av
 
 from vsrcli.media.info import VideoInfo
+from vsrcli.media.joins import Sound
 
 _LOOKAHEAD = 8  # frames in which disorder by wrongly stored pts must show (B-frames reorder over 2 to 4)
-_BREAK_SECONDS = 1.0  # a jump back by more is a new beginning (files joined end to end), not a rounding slip
+_BREAK_SECONDS = 0.5  # a jump back by more is a new beginning (files joined end to end), not a rounding slip
+_LEAP_SECONDS = 10.0  # a jump ahead by more is one too in a broadcast format, if sound jumps with it; as in ffmpeg
+_LEAP_FRAMES = 20  # so many at least: slow slides are no leap
+_BROADCAST = frozenset({"mpegts", "mpeg"})
 
 
 @dataclass(frozen=True, eq=False)
 class Timed:
-    """A decoded picture with its time and length, both in the source's time base."""
+    """A decoded picture with its time and length, both in the source's time base.
+
+    `moved` is what was added to its own time since a clock that had jumped back was joined.
+    """
 
     picture: av.VideoFrame
     pts: int
     duration: int
+    moved: int = 0
 
 
-def stamp(pictures: Iterable[av.VideoFrame], info: VideoInfo, warn: Callable[[str], None]) -> Iterator[Timed]:
+def stamp(
+    pictures: Iterable[av.VideoFrame], info: VideoInfo, warn: Callable[[str], None], *, whole: bool = True
+) -> Iterator[Timed]:
     """Pair pictures, in order of presentation, with strictly increasing pts; good ones are never touched.
 
     Some files (ASF with B-frames) store times in decoding order; then the pts go back and forth and the dts are in
     order, so the dts are used, as ffmpeg does. AVI stores none, and what libavformat makes up for H.264 there is
     a frame late: the dts are used too. Missing times go on by the last frame's duration, or the frame rate's.
     A picture lasts until the next one; what the container says of its duration counts for the last one only, since mp4
-    with B-frames tells the time between packets.
+    with B-frames tells the time between packets. Where all of the source is taken (`whole`), its sound can follow a
+    clock that is joined, and only there a leap ahead is closed.
     """
     stream = iter(pictures)
     head = deque(islice(stream, _LOOKAHEAD))
@@ -39,6 +50,8 @@ def stamp(pictures: Iterable[av.VideoFrame], info: VideoInfo, warn: Callable[[st
     period = max(1, round(1 / (info.rate * info.time_base)))
     held: Timed | None = None
     offset = 0
+    sound = Sound(info.path)
+    leap = max(_LEAP_SECONDS, float(_LEAP_FRAMES / info.rate))
     for picture in _emptied(head, stream):
         declared = int(picture.duration or 0)
         own = (picture.dts, picture.pts) if prefer_dts else (picture.pts, picture.dts)
@@ -53,13 +66,20 @@ def stamp(pictures: Iterable[av.VideoFrame], info: VideoInfo, warn: Callable[[st
             pts += offset
             if (held.pts - pts) * info.time_base > _BREAK_SECONDS:
                 warn(f"{info.path}: its clock jumps back after {float(held.pts * info.time_base):.2f} s, joined there")
-                if any(other.kind in ("audio", "subtitle") for other in info.streams):
-                    warn(f"{info.path}: sound and subtitles are not joined: run ffmpeg -i IN -c copy NEW.mkv first")
+                if not whole and any(other.kind in ("audio", "subtitle") for other in info.streams):
+                    warn(f"{info.path}: sound and subtitles are joined only where all of it is upscaled")
                 offset += held.pts + step - pts
                 pts = held.pts + step
+            elif whole and info.container in _BROADCAST and (ahead := (pts - held.pts) * info.time_base) > leap:
+                before, after = ((time - offset) * info.time_base for time in (held.pts, pts))
+                if sound.pauses(float(before), float(after)):
+                    when = float(held.pts * info.time_base)
+                    warn(f"{info.path}: its clock jumps ahead by {float(ahead):.2f} s after {when:.2f} s, joined there")
+                    offset += held.pts + step - pts
+                    pts = held.pts + step
             pts = max(pts, held.pts + 1)
         yield replace(held, duration=pts - held.pts)
-        held = Timed(picture, pts, declared)
+        held = Timed(picture, pts, declared, offset)
     if held is not None:
         yield held if held.duration else replace(held, duration=period)
 

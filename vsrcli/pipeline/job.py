@@ -22,6 +22,7 @@ from vsrcli.engine.plan import Plan
 from vsrcli.errors import OutputError, OutputExistsError, Reason, UsageError
 from vsrcli.files import digests, replacing, sync, write_durably
 from vsrcli.locks import Hold
+from vsrcli.pipeline.findings import Findings
 from vsrcli.pipeline.lock import lock
 from vsrcli.pipeline.workfolder import JOB_NAME, LOCK_NAME, MARK_NAME, Mark, clear, read_mark, read_small
 
@@ -119,16 +120,34 @@ class Job:
         """Whether the last segment of the video is finished."""
         return bool(self.segments) and self.segments[-1].last
 
+    @property
+    def findings(self) -> Findings:
+        """What a run before found out about the source; nothing unless it decoded all of it."""
+        return Findings.from_plain(self._digests[-1].get("findings")) if self._digests else Findings()
+
     def segment_path(self, index: int) -> Path:
         """Where a segment is written."""
         return self.folder / f"{index:06d}.segment"
 
-    def commit(self, index: int, pts: list[int], *, last: bool, state: dict[str, torch.Tensor] | None) -> None:
-        """Make a written segment count, with the engine's state at its end (None if it is the last)."""
+    def commit(
+        self,
+        index: int,
+        pts: list[int],
+        *,
+        last: bool,
+        state: dict[str, torch.Tensor] | None,
+        findings: Findings | None = None,
+    ) -> None:
+        """Make a written segment count, with the engine's state at its end (None if it is the last).
+
+        `findings` are what is known of the source once all of it is decoded.
+        """
         path = self.segment_path(index)
         for part in sorted(path.iterdir()) if path.is_dir() else [path]:
             sync(part)
         record: dict[str, Any] = {"pts": pts, "last": last, "segment": digests(path), "state": None}
+        if findings is not None:
+            record["findings"] = findings.plain()
         if state is not None:
             save_tensors(state, self._state_path(index))
             record["state"] = digests(self._state_path(index))

@@ -29,7 +29,7 @@ from vsrcli.words import counted
 class Result:
     """A finished job. `made` frames were made by this run (the others by runs before it) in `seconds`.
 
-    `picked` says why its model was chosen, None where it was named. `damage` is what this run found wrong with its
+    `picked` says why its model was chosen, None where it was named. `damage` is what was found wrong with its
     source.
     """
 
@@ -79,10 +79,14 @@ def run(task: Task, on_event: OnEvent = lambda event: None, *, cancel: threading
         else:
             if not job.complete:
                 _make_segments(task, job, on_event, warn, cancel or threading.Event())
+            else:
+                task.findings = job.findings
+                if task.findings.damage is not None:
+                    warn(f"{task.info.path} {task.findings.damage.line()}")
             on_event(Event("assemble", total=job.frames))
             job.verify()
             placing = Placing(task.options.overwrite, job.announce, None if job.mark is None else job.mark.output)
-            output = task.sink.finish(job.segments, output_tags(task), warn, placing)
+            output = task.sink.finish(job.segments, output_tags(task), warn, placing, task.findings.joins)
             job.finish(output)
             if output != task.sink.output:
                 warn(f"{task.sink.output} appeared meanwhile and was left alone: the result is {output}")
@@ -115,7 +119,7 @@ def run(task: Task, on_event: OnEvent = lambda event: None, *, cancel: threading
         size=task.size,
         warnings=tuple(task.warnings),
         picked=task.picked,
-        damage=task.damage,
+        damage=task.findings.damage,
     )
 
 

@@ -17,6 +17,7 @@ from vsrcli.media.containers import CONTAINERS, check_container
 from vsrcli.media.encode import SegmentWriter, output_colour
 from vsrcli.media.images import write_image
 from vsrcli.media.info import VideoInfo
+from vsrcli.media.joins import Join
 from vsrcli.media.mux import try_sound
 from vsrcli.media.options import EncodingOptions
 from vsrcli.names import WRITABLE_IMAGES
@@ -64,9 +65,14 @@ class Sink(Protocol):
         """Return a writer for the segment at `path`."""
 
     def finish(
-        self, segments: Sequence[Segment], tags: Mapping[str, str], warn: Callable[[str], None], placing: "Placing"
+        self,
+        segments: Sequence[Segment],
+        tags: Mapping[str, str],
+        warn: Callable[[str], None],
+        placing: "Placing",
+        joins: Sequence[Join] = (),
     ) -> Path:
-        """Put the complete output in place and return its name."""
+        """Put the complete output in place and return its name. At `joins` the source's clock jumps back."""
 
 
 class VideoSink:
@@ -100,7 +106,12 @@ class VideoSink:
         return SegmentWriter(path, self.info, self.encode)
 
     def finish(
-        self, segments: Sequence[Segment], tags: Mapping[str, str], warn: Callable[[str], None], placing: "Placing"
+        self,
+        segments: Sequence[Segment],
+        tags: Mapping[str, str],
+        warn: Callable[[str], None],
+        placing: "Placing",
+        joins: Sequence[Join] = (),
     ) -> Path:
         """Join the segments and add the source's other streams, by stream copy."""
         already = set(self.warnings)
@@ -113,6 +124,7 @@ class VideoSink:
             tags=tags,
             start=self.span[0],
             end=self.span[1],
+            joins=joins,
             warn=lambda line: None if line in already else warn(line),
             overwrite=placing.overwrite,
             announce=lambda name, file: placing.announce(name, file=file),
@@ -156,7 +168,12 @@ class ImageSink:
         return _ImageWriter(path, self._names, self.size, by_pts=self._by_pts)
 
     def finish(
-        self, segments: Sequence[Segment], tags: Mapping[str, str], warn: Callable[[str], None], placing: "Placing"
+        self,
+        segments: Sequence[Segment],
+        tags: Mapping[str, str],
+        warn: Callable[[str], None],
+        placing: "Placing",
+        joins: Sequence[Join] = (),
     ) -> Path:
         """Move the images to their folder, or to another where theirs is no longer empty and may not be written to."""
         try:

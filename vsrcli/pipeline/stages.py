@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,7 @@ from vsrcli.engine.engine import Engine
 from vsrcli.frame import Frame
 from vsrcli.media.damage import Damage
 from vsrcli.media.decode import decode
+from vsrcli.media.joins import Join
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.job import Job
 from vsrcli.pipeline.sinks import Writer
@@ -74,11 +75,21 @@ def decode_stage(task: Task, first: int, out: Pipe, warn: Callable[[str], None])
     o = task.options
 
     def tell(damage: Damage) -> None:
-        task.damage = damage
+        task.findings.damage = damage
+
+    def joined(joins: Sequence[Join]) -> None:
+        task.findings.joins = tuple(joins)
 
     try:
         frames = decode(
-            task.info, start=o.start, end=o.end, deinterlace=o.deinterlace, skip=first, warn=warn, tell=tell
+            task.info,
+            start=o.start,
+            end=o.end,
+            deinterlace=o.deinterlace,
+            skip=first,
+            warn=warn,
+            tell=tell,
+            joined=joined,
         )
         for frame in frames:
             if not out.put(frame):
@@ -156,5 +167,6 @@ class Encoder(threading.Thread):
     def _finish(self, state: dict[str, Tensor] | None, *, last: bool) -> None:
         if self._writer is not None:
             self._writer.close()
-            self._job.commit(len(self._job.segments), self._pts, last=last, state=state)
+            found = self._task.findings if last else None
+            self._job.commit(len(self._job.segments), self._pts, last=last, state=state, findings=found)
         self._writer, self._pts = None, []

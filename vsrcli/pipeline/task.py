@@ -14,11 +14,11 @@ from vsrcli.engine.device import pick_device, pick_precision, place
 from vsrcli.engine.plan import WINDOW, Plan, estimate, estimate_disk
 from vsrcli.engine.planning import make_plan
 from vsrcli.errors import Note, OutputError, OutputExistsError, Reason, UsageError
-from vsrcli.media.damage import Damage
 from vsrcli.media.images import expand_images, png_size
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.probe import probe
 from vsrcli.pipeline.events import Event, OnEvent
+from vsrcli.pipeline.findings import Findings
 from vsrcli.pipeline.options import LARGEST_SIDE, Options, output_size
 from vsrcli.pipeline.picking import pick_model
 from vsrcli.pipeline.places import choose_output, job_folder
@@ -48,8 +48,8 @@ class Task:
     warnings: list[str] = field(default_factory=list)
     picked: str | None = None
     """Why this model was picked; None where the caller named it."""
-    damage: Damage | None = None
-    """What turned out to be wrong with the source while it was decoded."""
+    findings: Findings = field(default_factory=Findings)
+    """What turned out about the source while it was decoded."""
 
     @property
     def size(self) -> tuple[int, int]:
