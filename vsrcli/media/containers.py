@@ -172,7 +172,7 @@ def place_streams(info: VideoInfo, output: Path) -> list[Placement]:
     same = same and container.muxer != "mpegts"  # which is read with more kinds of sound than ffmpeg can write to it
     placed = []
     for stream in info.streams:
-        placement = _place(stream, container, suffix, bool(info.chapters), same=same)
+        placement = _place(stream, container, suffix, info.chapters, same=same)
         if placement is not None:
             placed.append(placement)
     return placed
@@ -207,9 +207,7 @@ def check_container(info: VideoInfo, output: Path) -> list[str]:
     return notes
 
 
-def _place(
-    stream: OtherStream, container: Container, suffix: str, has_chapters: bool, *, same: bool
-) -> Placement | None:
+def _place(stream: OtherStream, container: Container, suffix: str, chapters: int, *, same: bool) -> Placement | None:
     """What becomes of one stream; None for one that the muxer makes anew (chapters' text track, a timecode's).
 
     `same` says that the source is of this container.
@@ -240,7 +238,7 @@ def _place(
         return Placement(
             stream, "copy", None if stream.attached_picture else f"{name} is copied as it is, not upscaled"
         )
-    if has_chapters and codec in UNNAMED:
+    if chapters and codec in UNNAMED and stream.packets == chapters:
         return None
     if codec == "tmcd" and container.timecode:
         return None

@@ -20,6 +20,7 @@ from vsrcli.media.joins import Join
 from vsrcli.media.options import Deinterlace
 from vsrcli.media.probe import decode_packet, open_video, tagged_duration
 from vsrcli.media.timestamps import Timed, stamp
+from vsrcli.media.unkept import carried, left_out
 
 __all__ = ["Deinterlace", "decode", "shown_times"]
 
@@ -59,6 +60,7 @@ def decode(
     size, resized = (info.width, info.height), False
     colour = replace(info.colour, matrix=info.colour.matrix_for_conversion(info.width, info.height))
     look = _transparency_watch(warn)
+    unkept = set(info.unkept)
     number = 0
 
     def inside(pts: int) -> bool:
@@ -76,6 +78,10 @@ def decode(
             continue
         picture = timed.picture
         look(picture)
+        for name in carried(picture):
+            if not any(said.startswith(name) for said in unkept):
+                unkept.add(name)
+                warn(left_out(name))
         changed = (picture.width, picture.height) != size
         if changed and not resized:
             resized = True

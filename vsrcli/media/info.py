@@ -37,6 +37,7 @@ class OtherStream:
 
     `start` is when it begins, in seconds of the container's clock. `empty`: sound or video that is declared, but of
     which the file has nothing to tell its rate or size by, as broadcasts do for languages that are not on air.
+    `packets` is how many the container says there are, 0 if it does not.
     """
 
     index: int
@@ -46,6 +47,7 @@ class OtherStream:
     attached_picture: bool
     start: float = 0.0
     empty: bool = False
+    packets: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class VideoInfo:
     "G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)", `content_light` is (MaxCLL, MaxFALL). `interlaced` is what the stream
     declares or its first frame is flagged with. `sample_aspect_ratio` is 0 where undeclared. `start_time` is where the
     container's clock begins, in seconds: what a player shows as 0:00.
-    `tags` are the names of the container's tags about the work.
+    `tags` are the names of the container's tags about the work, `unkept` those of what no output gets.
     """
 
     path: Path
@@ -83,4 +85,5 @@ class VideoInfo:
     chapters: int
     images: tuple[Path, ...] = ()
     tags: tuple[str, ...] = ()
+    unkept: tuple[str, ...] = ()
     start_time: float = 0.0

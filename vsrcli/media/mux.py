@@ -43,6 +43,8 @@ SHOWN = frozenset([
     "media_type", "hd_video", "gapless_playback", "compilation", "track", "disc", "tempo",
 ])
 # fmt: on
+PLACED = SHOWN.union(STALE, ["creation_time", "location"])
+"""The tags that have a place in MP4's customary form; some come once more with a language, as `location-eng`."""
 
 
 def ffmpeg() -> list[str]:
@@ -273,7 +275,10 @@ def _container_tags(
         if key.lower() in STALE:  # Matroska has them in capitals
             arguments += ["-metadata", f"{key}="]
     muxer = container_of(output).muxer
-    custom = [key for key in source.metadata if key.lower() not in SHOWN.union(STALE, ["creation_time", "location"])]
+    when = next((value for key, value in source.metadata.items() if key.lower() == "creation_time"), None)
+    if when is not None:  # where it is a tag too, ffmpeg reads it twice in one, as no time
+        arguments += ["-metadata", f"creation_time={when.partition(';')[0]}"]
+    custom = [key for key in source.metadata if key.lower().partition("-")[0] not in PLACED]
     commented = any(key.lower() == "comment" for key in source.metadata)
     if (custom and muxer == "mp4") or ((custom or commented) and muxer == "mov"):
         # In MP4 the two forms of tags exclude each other: keep the customary one where players would show it.

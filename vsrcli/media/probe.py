@@ -23,6 +23,7 @@ from vsrcli.media.images import expand_images, image_size, load_picture
 from vsrcli.media.info import Colour, OtherStream, VideoInfo
 from vsrcli.media.siting import chroma_location
 from vsrcli.media.sizes import largest_size
+from vsrcli.media.unkept import unkept
 
 _TEXT_DEMUXERS = frozenset({"tty"})  # draws any text as a video
 _HEAD = 1 << 12
@@ -145,6 +146,7 @@ def _probe_video(path: Path, container: InputContainer) -> VideoInfo:
         streams=tuple(_other(other) for other in container.streams if other.index != stream.index),
         chapters=len(container.chapters()),
         tags=tuple(key.lower() for key in container.metadata if key.lower() not in _ABOUT_THE_FILE),
+        unkept=unkept(path, frame, codec, bit_depth(frame.format)),
         start_time=(container.start_time or 0) / av.time_base,
     )
 
@@ -324,6 +326,7 @@ def _other(stream: Stream) -> OtherStream:
         attached_picture=_is_cover(stream),
         start=float(stream.start_time * stream.time_base) if stream.start_time and stream.time_base else 0.0,
         empty=_is_empty(stream),
+        packets=stream.frames,
     )
 
 

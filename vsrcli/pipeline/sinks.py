@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
@@ -14,12 +15,13 @@ from vsrcli.media.assemble import assemble
 from vsrcli.media.avi_times import check_avi_times
 from vsrcli.media.codecs import EncodeSettings, choose_settings
 from vsrcli.media.containers import CONTAINERS, check_container
-from vsrcli.media.encode import SegmentWriter, output_colour
+from vsrcli.media.encode import SegmentWriter, output_aspect, output_colour
 from vsrcli.media.images import write_image
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.joins import Join
 from vsrcli.media.mux import try_sound
 from vsrcli.media.options import EncodingOptions
+from vsrcli.media.unkept import left_out
 from vsrcli.names import WRITABLE_IMAGES
 from vsrcli.pipeline.job import Segment
 from vsrcli.words import counted
@@ -89,6 +91,12 @@ class VideoSink:
         self.output, self.info, self.encode, self.span = output, info, encode, span
         self.size = (encode.width, encode.height)
         self.warnings = [*encode.notes, *([] if info.images else check_container(info, output))]
+        self.warnings += map(left_out, info.unkept)
+        aspect = output_aspect(info, encode)
+        if encode.codec == "gif" and aspect and abs(aspect - 1) > _ROUND:
+            self.warnings.append(
+                f"{output.suffix} shows square pixels: the shape by {info.sample_aspect_ratio} is lost"
+            )
         try_sound(info, output)
         check_avi_times(info, output, *span)
         matrix = output_colour(info, encode).matrix
@@ -279,9 +287,15 @@ def _numbers(info: VideoInfo) -> list[int]:
     return list(range(first, first + len(found)))
 
 
+_ROUND = Fraction(1, 100)  # by which a size in whole pixels may differ from the shape asked for
+_HDR = {16: "HDR's transfer (PQ)", 18: "HDR's transfer (HLG)"}
+
+
 def _image_warnings(info: VideoInfo, suffix: str) -> list[str]:
     """What of the source images cannot hold."""
-    lines = []
+    lines = [left_out(name) for name in info.unkept]
+    if info.colour.transfer in _HDR:
+        lines.append(f"images hold no mark of {_HDR[info.colour.transfer]}: they show pale, as SDR")
     if info.streams:
         lines.append(f"images hold no sound or subtitles: {counted(len(info.streams), 'stream')} left out")
     if info.rotation is not None:

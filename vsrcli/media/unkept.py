@@ -1,0 +1,59 @@
+"""Names what a picture carries beside its levels that no output gets: captions, 3D and sphere marks, Dolby Vision."""
+
+import re
+import struct
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import av
+import imageio_ffmpeg
+
+from vsrcli.media.containers import url
+
+_NAMES = {
+    "A53_CC": "closed captions (CEA-608/708) inside the picture",
+    "SPHERICAL": "the mark of a spherical (360 degree) picture",
+    "STEREO3D": "the mark of how two pictures for 3D are packed into one",
+    "DOVI_METADATA": "Dolby Vision",
+    "DYNAMIC_HDR_PLUS": "HDR10+",
+}
+_DOLBY = _NAMES["DOVI_METADATA"]
+_PROFILE = re.compile(r"DOVI configuration record: .*?profile: (\d+)")
+_OWN_COLOURS = 5  # the profile whose picture is right through Dolby Vision alone
+
+
+def carried(picture: av.VideoFrame) -> tuple[str, ...]:
+    """Return the names of what a decoded picture carries and no output gets."""
+    container: Any = picture.side_data  # PyAV's stub has it as a dictionary
+    found = {data.type.name: bytes(data) for data in container}
+    if "DOVI_RPU_BUFFER" in found:
+        found["DOVI_METADATA"] = b""
+    if "STEREO3D" in found and not struct.unpack_from("=i", found["STEREO3D"])[0]:  # AV_STEREO3D_2D
+        del found["STEREO3D"]
+    return tuple(name for kind, name in _NAMES.items() if kind in found)
+
+
+def dolby_vision(path: Path) -> str | None:
+    """Return what to call the file's Dolby Vision, which the container declares; None if it does not."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-protocol_whitelist", "file"]
+    told = subprocess.run([*command, "-i", url(path)], capture_output=True, text=True, errors="replace").stderr
+    profile = _PROFILE.search(told)
+    if profile is None:
+        return None
+    wrong = ", without which its colours are wrong" if int(profile[1]) == _OWN_COLOURS else ""
+    return f"{_DOLBY} profile {profile[1]}{wrong}"
+
+
+def unkept(path: Path, picture: av.VideoFrame, codec: str, bit_depth: int) -> tuple[str, ...]:
+    """Return the names of all that a file's first `picture` and its container declare and no output gets."""
+    names = carried(picture)
+    declared = dolby_vision(path) if codec in ("hevc", "av1") and bit_depth > 8 else None
+    if declared is not None:
+        names = (*(name for name in names if name != _DOLBY), declared)
+    return names
+
+
+def left_out(name: str) -> str:
+    """Return the line that says so."""
+    return f"no output holds {name}: left out"
