@@ -1,5 +1,6 @@
 """Makes the final file: the segments' video joined with everything else of the source, by stream copy."""
 
+import math
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,10 @@ from vsrcli.media.labels import lost_labels
 from vsrcli.media.mux import ANY_TAGS, complaint, ffmpeg, mux_command
 from vsrcli.media.quicktime import write_creation_time
 from vsrcli.words import counted
+
+CENTISECOND = Fraction(1, 100)
+"""GIF's clock."""
+LONGEST_DELAY = 65535  # in it
 
 
 def assemble(
@@ -141,8 +146,18 @@ def _feed(
         if len(set(times.values())) < len(times):
             message = ".avi knows only a constant frame rate"
             raise OutputError(message, Reason.NEEDS_CONTAINER, output=f"{output.stem}.mkv")
-    aspect, lead = output_aspect(info, settings), segment_lead(info)
-    return Feed(tuple(segments), info.time_base, time_base, times, duration, info.rotation, aspect, lead, avi_start)
+    return Feed(
+        tuple(segments),
+        info.time_base,
+        time_base,
+        times,
+        duration,
+        info.rotation,
+        output_aspect(info, settings),
+        segment_lead(info),
+        avi_start,
+        rounds=container_of(output).muxer in ("matroska", "webm"),
+    )
 
 
 def _write_gif(feed: Feed, partial: Path, output: Path, cancelled: Callable[[], bool]) -> None:
@@ -154,6 +169,8 @@ def _write_gif(feed: Feed, partial: Path, output: Path, cancelled: Callable[[], 
     _run(drawing, feed, output, cancelled, folder=folder)
     draw = "[0:v][1:v]paletteuse=dither=sierra2_4a:diff_mode=rectangle"
     timing = ["-fps_mode", "passthrough", "-enc_time_base", "demux", "-loop", "0"]
+    last = math.floor(feed.last_duration * feed.time_base / CENTISECOND + Fraction(1, 2))  # else as the one before
+    timing += ["-final_delay", str(min(max(1, last), LONGEST_DELAY))]
     whole = [*command, "-i", palette, "-lavfi", draw, *timing, url(Path(partial.name))]
     _run(whole, feed, output, cancelled, folder=folder)
 

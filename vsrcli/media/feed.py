@@ -2,9 +2,10 @@
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import IO
@@ -17,6 +18,8 @@ from vsrcli.media.containers import open_container
 from vsrcli.media.info import VideoInfo
 
 MICROSECOND = Fraction(1, 1_000_000)
+MILLISECOND = Fraction(1, 1000)
+UNSHAPED = ("nut", "matroska")  # pipes in which a turned picture or the pixels' shape has no exact place
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class Feed:
 
     `last_duration` (in `time_base`) is how long the last frame shows. `lead` is what `segment_lead` says. `aspect` is
     the pixels' (0: undeclared); some codecs have no place for it, so it stands beside them.
-    `avi_start` frames pass in AVI before the first one of `times`, which counts as 0 there.
+    `avi_start` frames pass in AVI before the first one of `times`, which counts as 0 there. `rounds` says that the
+    final file is Matroska, whose clock counts milliseconds.
     """
 
     segments: tuple[Path, ...]
@@ -37,6 +41,7 @@ class Feed:
     aspect: Fraction = Fraction(0)
     lead: int = 0
     avi_start: int = 0
+    rounds: bool = False
 
     @property
     def end(self) -> int:
@@ -54,14 +59,14 @@ class Feed:
 
         The pipe's clock starts at 0, since its format has no place for a negative dts; ffmpeg adds the start again.
         """
-        microseconds, _ = self._start()
-        muxer = self._muxer()
-        turned = _rotation_arguments(self.rotation) if muxer == "nut" and self.rotation else []
+        muxer = self.muxer
+        microseconds, _ = self._piped()._start()
+        turned = _rotation_arguments(self.rotation) if muxer in UNSHAPED and self.rotation else []
         return [*turned, "-itsoffset", f"{microseconds}us", "-f", muxer, "-i", "pipe:0"]
 
     def filter_arguments(self, specifier: str) -> list[str]:
         """ffmpeg's arguments that add the part of the start that does not fit its whole microseconds, if any."""
-        _, rest = self._start()
+        _, rest = self._piped()._start()
         return [f"-bsf:{specifier}", f"setts=pts=PTS+{rest}:dts=DTS+{rest}"] if rest else []
 
     def _start(self) -> tuple[int, int]:
@@ -90,6 +95,26 @@ class Feed:
         segments and never above the pts, whatever the frame times. Raises `OutputError` for segments that do not
         belong together and `InterruptedJobError` once `cancelled` says so.
         """
+        return self._piped()._write(pipe, cancelled)
+
+    def _piped(self) -> "Feed":
+        """The same in the clock of the pipe's format."""
+        if self.muxer != "matroska":
+            return self
+        times, last = self._milliseconds(self.times.values()), self._milliseconds([self.last_duration])
+        return replace(
+            self,
+            time_base=MILLISECOND,
+            times=dict(zip(self.times, times, strict=True)),
+            last_duration=max(1, last[0]),
+        )
+
+    def _milliseconds(self, times: Iterable[int]) -> list[int]:
+        """Return times of this clock in whole milliseconds, rounded as ffmpeg does: halves away from 0."""
+        up, down = 2000 * self.time_base.numerator, 2 * self.time_base.denominator
+        return [(abs(time) * up + down // 2) // down * (1 if time >= 0 else -1) for time in times]
+
+    def _write(self, pipe: IO[bytes], cancelled: Callable[[], bool]) -> int:
         delay = self._delay()
         ordered = list(self.times.values())
         start = self._first_dts(delay)
@@ -98,7 +123,7 @@ class Feed:
         durations = {a: b - a for a, b in pairwise(ordered)}
         clock = str(self.time_base.denominator)
         options = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "video_track_timescale": clock}
-        number, muxer = 0, self._muxer()
+        number, muxer = 0, self.muxer
         with av.open(pipe, "w", format=muxer, container_options=options | {"avoid_negative_ts": "disabled"}) as joined:
             output: av.VideoStream | None = None
             for packet, source in self._packets():
@@ -110,9 +135,10 @@ class Feed:
                     )  # the decoder's name may be no encoder
                     output.time_base = self.time_base
                     output.codec_context.sample_aspect_ratio = self.aspect
+                    output.codec_context.framerate = self._mean_rate()  # Matroska tells durations beside one of it
                     if muxer == "mov":  # ProRes, whose profile is told by the tag alone
                         output.codec_context.codec_tag = source.codec_context.codec_tag
-                    if self.rotation and muxer != "nut":
+                    if self.rotation and muxer not in UNSHAPED:
                         output.set_display_matrix(self.rotation)
                 pts = self._time_of(packet)
                 packet.pts, packet.dts = pts - start, dts[number] - start
@@ -122,10 +148,26 @@ class Feed:
                 number += 1
         return number
 
-    def _muxer(self) -> str:
-        """Fragmented MP4 keeps pts, dts and durations; FFV1, unknown there, needs no dts and goes as NUT."""
+    @cached_property
+    def muxer(self) -> str:
+        """The pipe's format, by ffmpeg's name.
+
+        Fragmented MP4 keeps pts and dts, but its durations are the steps of the dts. They are not those of the frames
+        where frames are reordered and their rate varies, and Matroska would go on telling them. So Matroska is fed with
+        Matroska, which tells each frame's own. FFV1, which needs no dts and which MP4 does not know, goes as NUT else.
+        """
         with open_container(self.segments[0]) as container:
-            return {"prores": "mov", "ffv1": "nut"}.get(container.streams.video[0].codec_context.name, "mp4")
+            codec = container.streams.video[0].codec_context.name
+        if codec == "prores":
+            return "mov"
+        if self.rounds and len(set(self._milliseconds(self.times.values()))) == len(self.times):
+            return "matroska"
+        return "nut" if codec == "ffv1" else "mp4"
+
+    def _mean_rate(self) -> Fraction:
+        """Frames a second over the whole film."""
+        length = (self.end - min(self.times.values())) * self.time_base
+        return (len(self.times) / length).limit_denominator(1001)
 
     def _packets(self) -> Iterator[tuple[av.Packet, av.VideoStream]]:
         headers = None

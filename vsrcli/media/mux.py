@@ -15,7 +15,7 @@ from av.stream import Disposition, Stream
 from vsrcli.media.codecs import EncodeSettings
 from vsrcli.media.containers import CannotHoldError, Placement, container_of, open_container, place_streams, url
 from vsrcli.media.encode import output_colour
-from vsrcli.media.feed import MICROSECOND, Feed
+from vsrcli.media.feed import MICROSECOND, UNSHAPED, Feed
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.joins import Join, follow
 from vsrcli.media.labels import label_arguments
@@ -134,7 +134,7 @@ def mux_command(
     command += _colour_arguments(info, settings, number)
     if feed.keeps(info.rate):  # told nothing, ffmpeg guesses from a few rounded times
         command += [f"-r:{number}", str(info.rate)]
-    if feed.aspect and settings.codec == "ffv1":  # the pipe's NUT has no place for it
+    if feed.aspect and feed.muxer in UNSHAPED:
         shape = feed.aspect * settings.width / settings.height
         command += [f"-aspect:{number}", f"{shape.numerator}:{shape.denominator}"]
     return command + _muxer_arguments(feed, info, output, preview)
