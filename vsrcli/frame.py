@@ -7,6 +7,9 @@ import numpy as np
 LARGEST = {8: 255, 16: 65535}
 """White by the bits of a channel."""
 
+Tint = tuple[float, float]
+"""Cb and Cr of all of a picture, from -0.5 to 0.5, as in H.273, section 8.3."""
+
 
 @dataclass(frozen=True, eq=False)
 class Frame:
@@ -15,7 +18,7 @@ class Frame:
     `number` counts from the first frame of what is decoded. `data` is RGB (h, w, 3): levels, that is uint8, or uint16
     over the full 0..65535 for sources of more than 8 bits a channel; or float32 with white at 1. `pts` and `duration`
     are in the source's time base. `bit_depth` is what the frame's result is to have: 8 or 16, or 32 for float32. Left
-    at 0 it is that of `data`.
+    at 0 it is that of `data`. `tint`, where it is not None, is to be put on `data`, which is grey then.
     """
 
     number: int
@@ -23,6 +26,7 @@ class Frame:
     pts: int = 0
     duration: int = 0
     bit_depth: int = 0
+    tint: Tint | None = None
 
     def __post_init__(self) -> None:
         if not self.bit_depth:

@@ -34,7 +34,7 @@ _RESIZE = _EXACT | Interpolation.LANCZOS
 # H.273's matrix number -> swscale's. BT.2020's constant luminance is read as the usual kind, as every player does.
 _MATRICES: Mapping[int, int] = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 _SITES = {1: "left", 2: "center", 3: "topleft", 4: "top", 5: "bottomleft", 6: "bottom"}
-_LUMA_WEIGHTS = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
+LUMA_WEIGHTS = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
 """Kr and Kb of H.273, table 4, by swscale's number of the matrix."""
 _WHITE = 65280  # what swscale takes for white in 16-bit RGB beside a YUV matrix
 _GRAYS = {f"gray{depth}{end}": depth for depth in (9, 10, 12, 14, 16) for end in ("le", "be")} | {"gray": 8}
@@ -53,10 +53,10 @@ def to_rgb(frame: av.VideoFrame, colour: Colour, *, size: tuple[int, int] | None
     if frame.format.name in _GRAYS:
         return _gray_to_rgb(frame, colour, size)
     target = "rgb48le" if deep else "rgb24"
-    if _has_no_matrix(frame.format):
+    if has_no_matrix(frame.format):
         return _reformat(frame, target, size).to_ndarray()
-    matrix = _swscale_matrix(colour.matrix_for_conversion(frame.width, frame.height))
-    full = _is_full(frame.format.name, colour)
+    matrix = swscale_matrix(colour.matrix_for_conversion(frame.width, frame.height))
+    full = is_full_range(frame.format.name, colour)
     depth = min(16, bit_depth(frame.format))  # of floats, 16 bits are taken
     width, height, grown = frame.width, frame.height, grow(frame)
     source = _site_chroma(grown, grown.format, colour)
@@ -65,7 +65,7 @@ def to_rgb(frame: av.VideoFrame, colour: Colour, *, size: tuple[int, int] | None
     rgb: np.ndarray = converted.to_ndarray()
     if grown is not frame:
         rgb = np.ascontiguousarray(rgb[:height, :width])
-        rgb = rgb if size is None else _reformat(_rgb_frame(rgb), target, size).to_ndarray()
+        rgb = rgb if size is None else scaled_to(rgb, size)
     if not deep:
         return rgb
     return _scaled(rgb, 65535 / (((1 << depth) - 1) << (16 - depth) if full else _WHITE))
@@ -83,14 +83,14 @@ def from_rgb(rgb: np.ndarray, *, pix_fmt: str, colour: Colour, size: tuple[int, 
     if rgb.dtype == np.uint8 and bit_depth(fmt) > 8:
         rgb = rgb.astype(np.uint16) * 257
     rgb = np.ascontiguousarray(rgb)
-    if _has_no_matrix(fmt):
-        return _tagged(_reformat(_rgb_frame(rgb), pix_fmt, size), colour)
-    matrix = _swscale_matrix(colour.matrix)
-    full = _is_full(pix_fmt, colour)
+    if has_no_matrix(fmt):
+        return tagged(_reformat(_rgb_frame(rgb), pix_fmt, size), colour)
+    matrix = swscale_matrix(colour.matrix)
+    full = is_full_range(pix_fmt, colour)
     if pix_fmt in _GRAYS:
-        return _tagged(_rgb_to_gray(rgb, pix_fmt, matrix, full, size), colour)
+        return tagged(_rgb_to_gray(rgb, pix_fmt, matrix, full, size), colour)
     if size is not None and size != grown_size(*size, fmt):
-        rgb, size = _reformat(_rgb_frame(rgb), "rgb24" if rgb.dtype == np.uint8 else "rgb48le", size).to_ndarray(), None
+        rgb, size = scaled_to(rgb, size), None
     width, height = size or rgb.shape[1::-1]
     if size is None:
         rgb = grow_array(rgb, fmt)
@@ -100,12 +100,17 @@ def from_rgb(rgb: np.ndarray, *, pix_fmt: str, colour: Colour, size: tuple[int, 
         source = _rgb_frame(_scaled(rgb, _WHITE / 65535) if rgb.dtype == np.uint16 else rgb)
     source = _site_chroma(source, fmt, colour)
     frame = _reformat(source, pix_fmt, size, matrix=matrix, source_range=2, target_range=2 if full else 1)
-    return _tagged(cut(frame, width, height), colour)
+    return tagged(cut(frame, width, height), colour)
 
 
 def bit_depth(fmt: av.VideoFormat) -> int:
     """Bits a channel: of the deepest component."""
     return max((component.bits for component in fmt.components), default=8)
+
+
+def scaled_to(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return a picture (h, w, 3), uint8 or uint16, scaled to `size` (width, height) with Lanczos."""
+    return _reformat(_rgb_frame(rgb), "rgb24" if rgb.dtype == np.uint8 else "rgb48le", size).to_ndarray()
 
 
 def is_transparent(frame: av.VideoFrame) -> bool:
@@ -143,7 +148,8 @@ def _reformat(
     )
 
 
-def _swscale_matrix(matrix: int) -> int:
+def swscale_matrix(matrix: int) -> int:
+    """Return swscale's number of H.273's matrix. Raises InputError for one that is none of the linear Y'CbCr ones."""
     if matrix not in _MATRICES:
         raise InputError(
             f"colour matrix {matrix} (H.273) is not supported; convert the video to BT.709 or BT.2020 first"
@@ -151,11 +157,13 @@ def _swscale_matrix(matrix: int) -> int:
     return _MATRICES[matrix]
 
 
-def _has_no_matrix(fmt: av.VideoFormat) -> bool:
+def has_no_matrix(fmt: av.VideoFormat) -> bool:
+    """Return whether a format is no Y'CbCr, with chroma or without."""
     return fmt.is_rgb or fmt.has_palette or fmt.name.startswith(("mono", "ya", "bayer", "xyz"))
 
 
-def _is_full(pix_fmt: str, colour: Colour) -> bool:
+def is_full_range(pix_fmt: str, colour: Colour) -> bool:
+    """Return whether black and white are the lowest and highest codes of a picture of that format."""
     if pix_fmt.startswith("yuvj"):
         return True
     return colour.range == FULL_RANGE or (colour.range == 0 and pix_fmt in _GRAYS)
@@ -165,7 +173,8 @@ def _rgb_frame(rgb: np.ndarray) -> av.VideoFrame:
     return av.VideoFrame.from_ndarray(rgb, format="rgb24" if rgb.dtype == np.uint8 else "rgb48le")
 
 
-def _tagged(frame: av.VideoFrame, colour: Colour) -> av.VideoFrame:
+def tagged(frame: av.VideoFrame, colour: Colour) -> av.VideoFrame:
+    """Return the frame, tagged as `colour` but for where chroma lies, which frames have no attribute for."""
     frame.colorspace, frame.color_range = colour.matrix, colour.range
     frame.color_primaries, frame.color_trc = colour.primaries, colour.transfer
     return frame
@@ -183,7 +192,7 @@ def _scaled(rgb: np.ndarray, gain: float) -> np.ndarray:
 
 def _full_range_planes(rgb: np.ndarray, matrix: int, depth: int) -> av.VideoFrame:
     """Return the picture as full-range Y'CbCr of `depth` bits, without subsampling (H.273, section 8.3)."""
-    kr, kb = _LUMA_WEIGHTS[matrix]
+    kr, kb = LUMA_WEIGHTS[matrix]
     levels = rgb.astype(np.float32) / np.float32(largest_level(rgb))
     luma = levels @ np.array([kr, 1 - kr - kb, kb], np.float32)
     blue = (levels[..., 2] - luma) / np.float32(2 * (1 - kb))
@@ -218,26 +227,26 @@ def _site_chroma(frame: av.VideoFrame, subsampled: av.VideoFormat, colour: Colou
 def _gray_to_rgb(frame: av.VideoFrame, colour: Colour, size: tuple[int, int] | None) -> np.ndarray:
     depth = bit_depth(frame.format)
     top = 255 if depth == 8 else 65535
-    low, high = _limits(depth, _is_full(frame.format.name, colour))
+    low, high = code_limits(depth, is_full_range(frame.format.name, colour))
     levels = (frame.to_ndarray().astype(np.float32) - low) * (top / (high - low))
     levels = np.clip(np.rint(levels), 0, top).astype(np.uint8 if depth == 8 else np.uint16)
     rgb = np.repeat(levels[..., None], 3, axis=2)
-    return rgb if size is None else _reformat(_rgb_frame(rgb), "rgb24" if depth == 8 else "rgb48le", size).to_ndarray()
+    return rgb if size is None else scaled_to(rgb, size)
 
 
 def _rgb_to_gray(rgb: np.ndarray, pix_fmt: str, matrix: int, full: bool, size: tuple[int, int] | None) -> av.VideoFrame:
     """The luma plane alone, by the matrix's Kr and Kb (H.273, table 4)."""
     if size is not None:
-        rgb = _reformat(_rgb_frame(rgb), "rgb24" if rgb.dtype == np.uint8 else "rgb48le", size).to_ndarray()
-    red, blue = _LUMA_WEIGHTS[matrix]
+        rgb = scaled_to(rgb, size)
+    red, blue = LUMA_WEIGHTS[matrix]
     weights = np.array([red, 1 - red - blue, blue], np.float32) / largest_level(rgb)
-    low, high = _limits(_GRAYS[pix_fmt], full)
+    low, high = code_limits(_GRAYS[pix_fmt], full)
     luma = np.rint(rgb.astype(np.float32) @ weights * (high - low) + low)
     if pix_fmt == "gray":
         return av.VideoFrame.from_ndarray(luma.astype(np.uint8), format=pix_fmt)
     return av.VideoFrame.from_ndarray(luma.astype(np.uint16), format=pix_fmt)
 
 
-def _limits(depth: int, full: bool) -> tuple[int, int]:
-    """The codes of black and white (H.273, section 8.3)."""
+def code_limits(depth: int, full: bool) -> tuple[int, int]:
+    """Return the codes of black and white (H.273, section 8.3)."""
     return (0, (1 << depth) - 1) if full else (16 << (depth - 8), 235 << (depth - 8))

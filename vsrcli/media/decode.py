@@ -6,20 +6,22 @@ from fractions import Fraction
 from typing import Literal
 
 import av
+import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
 
 from vsrcli.errors import InputError
-from vsrcli.frame import Frame
+from vsrcli.frame import Frame, Tint
 from vsrcli.media.colour import is_transparent, to_rgb
 from vsrcli.media.damage import Damage, Tally
 from vsrcli.media.deinterlace import deinterlaced
-from vsrcli.media.images import read_image
-from vsrcli.media.info import VideoInfo
+from vsrcli.media.images import read_picture
+from vsrcli.media.info import Colour, VideoInfo
 from vsrcli.media.joins import Join
 from vsrcli.media.options import Deinterlace
 from vsrcli.media.probe import decode_packet, open_video, tagged_duration
 from vsrcli.media.timestamps import Timed, stamp
+from vsrcli.media.tint import tint_of, to_grey
 from vsrcli.media.unkept import carried, left_out
 
 __all__ = ["Deinterlace", "decode", "shown_times"]
@@ -39,6 +41,7 @@ def decode(
     end: float | None = None,
     deinterlace: Deinterlace = "auto",
     skip: int = 0,
+    part_tint: bool = False,
     warn: Warn = lambda message: None,
     tell: Callable[[Damage], None] = lambda damage: None,
     joined: Callable[[Sequence[Join]], None] = lambda joins: None,
@@ -50,12 +53,13 @@ def decode(
     As in ffmpeg, damaged data is skipped: behind the last frame `warn` is told, with a line fit to show, and `tell`
     with the numbers; `joined` hears where the source's clock jumped back, if all was decoded. Frames of another size
     than `info` says are scaled to it. The first `skip` frames are decoded but not yielded; they keep their numbers
-    (counting is the only way to a frame's number that every file allows). Raises InputError if not one frame can be
+    (counting is the only way to a frame's number that every file allows). With `part_tint` pictures without colours of
+    their own come as grey, and their tint beside it. Raises InputError if not one frame can be
     decoded, or an image is damaged.
     """
     first, last = _span(info, start), _span(info, end)
     if info.images:
-        yield from _images(info, first, last, skip, warn)
+        yield from _images(info, first, last, skip, part_tint, warn)
         return
     size, resized = (info.width, info.height), False
     colour = replace(info.colour, matrix=info.colour.matrix_for_conversion(info.width, info.height))
@@ -87,8 +91,8 @@ def decode(
             resized = True
             when = float((timed.pts * info.time_base) - Fraction(info.start_time))
             warn(f"frames are {picture.width}x{picture.height} from {when:.2f} s on: scaled to {size[0]}x{size[1]}")
-        data = to_rgb(picture, colour, size=size if changed else None)
-        yield Frame(number - 1, data, timed.pts, timed.duration)
+        data, tint = _data(picture, colour, size if changed else None, part_tint)
+        yield Frame(number - 1, data, timed.pts, timed.duration, tint=tint)
     if whole and tally.joins:
         joined(tally.joins)
     damage = tally.sum_up(info, whole=whole)
@@ -130,13 +134,26 @@ def _span(info: VideoInfo, seconds: float | None) -> Fraction | None:
     return None if seconds is None else (Fraction(seconds + info.start_time) - info.time_base / 2) / info.time_base
 
 
-def _images(info: VideoInfo, first: Fraction | None, last: Fraction | None, skip: int, warn: Warn) -> Iterator[Frame]:
+def _data(
+    picture: av.VideoFrame, colour: Colour, size: tuple[int, int] | None, part_tint: bool
+) -> tuple[np.ndarray, Tint | None]:
+    """Return the picture's levels, and the tint that is to be put on them."""
+    tint = tint_of(picture, colour) if part_tint else None
+    return (to_rgb if tint is None else to_grey)(picture, colour, size=size), tint
+
+
+def _images(
+    info: VideoInfo, first: Fraction | None, last: Fraction | None, skip: int, part_tint: bool, warn: Warn
+) -> Iterator[Frame]:
     look = _transparency_watch(warn)
     chosen = [
         pts for pts in range(len(info.images)) if (first is None or pts >= first) and (last is None or pts < last)
     ]
     for number, pts in enumerate(chosen[skip:], skip):
-        yield Frame(number, read_image(info.images[pts], info, look=look), pts, 1)
+        picture, colour = read_picture(info.images[pts], info)
+        look(picture)
+        data, tint = _data(picture, colour, None, part_tint)
+        yield Frame(number, data, pts, 1, tint=tint)
 
 
 def _transparency_watch(warn: Warn) -> Callable[[av.VideoFrame], None]:

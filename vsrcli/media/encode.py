@@ -18,6 +18,7 @@ from vsrcli.media.containers import url
 from vsrcli.media.feed import segment_lead
 from vsrcli.media.info import Colour, VideoInfo
 from vsrcli.media.scheduling import ordinary_scheduling
+from vsrcli.media.tint import fill_chroma, tinted
 
 RGB_MATRIX = 0
 NEVER_REORDERED = 2  # frames: so few have no B-frame between them
@@ -64,7 +65,7 @@ class SegmentWriter:
         return stream
 
     def write(self, frame: Frame) -> None:
-        """Encode one frame of levels. A picture of another size than the settings' is scaled to it.
+        """Encode one frame of levels, in its tint. A picture of another size than the settings' is scaled to it.
 
         Raises `OutputError` if it cannot be written.
         """
@@ -73,7 +74,12 @@ class SegmentWriter:
         matrix = self._info.colour.matrix_for_conversion(self._info.width, self._info.height)
         colour = replace(self._colour, matrix=self._colour.matrix if self._colour.matrix != 2 else matrix)
         scaled = None if (frame.width, frame.height) == size else size
-        picture = from_rgb(frame.data, pix_fmt=settings.pix_fmt, colour=colour, size=scaled)
+        data = frame.data
+        if frame.tint is not None and av.VideoFormat(settings.pix_fmt, 16, 16).is_rgb:
+            data = tinted(data, frame.tint, matrix)
+        picture = from_rgb(data, pix_fmt=settings.pix_fmt, colour=colour, size=scaled)
+        if frame.tint is not None:
+            picture = fill_chroma(picture, frame.tint, colour)
         picture.pts, picture.duration, picture.time_base = frame.pts, frame.duration, self._info.time_base
         self._frames += 1
         self._encode(picture)

@@ -1,7 +1,6 @@
 """Image sequences: which files belong to one, reading them, and writing PNG without loss."""
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -97,21 +96,20 @@ def load_picture(path: Path) -> av.VideoFrame:
     raise InputError(f"{path} is not an image, or is damaged")
 
 
-def read_image(
-    path: Path, info: VideoInfo, *, look: Callable[[av.VideoFrame], None] = lambda picture: None
-) -> np.ndarray:
-    """The picture of one image of the sequence `info` as (h, w, 3) RGB. Raises InputError, also for another size.
+def read_image(path: Path, info: VideoInfo) -> np.ndarray:
+    """Return the picture of one image of the sequence `info` as (h, w, 3) RGB. Raises InputError, as `read_picture`."""
+    return to_rgb(*read_picture(path, info))
 
-    `look` is shown what was decoded.
-    """
+
+def read_picture(path: Path, info: VideoInfo) -> tuple[av.VideoFrame, Colour]:
+    """Return one image of the sequence `info`, and what its numbers mean. Raises InputError, also for another size."""
     picture = load_picture(path)
-    look(picture)
     if (picture.width, picture.height) != (info.width, info.height):
         raise InputError(f"{path} is {picture.width}x{picture.height}, but the sequence is {info.width}x{info.height}")
     colour = info.colour
     if picture.format.name != info.pix_fmt:  # e.g. a gray page among coloured ones: its own range, the shared matrix
         colour = replace(colour, range=int(picture.color_range))
-    return to_rgb(picture, colour)
+    return picture, colour
 
 
 def write_image(path: Path, rgb: np.ndarray, *, size: tuple[int, int] | None = None) -> None:

@@ -10,6 +10,7 @@ import av
 import numpy as np
 from av.video.format import VideoFormat
 
+FULL = 2  # H.273's full range
 LEAST = 16
 """Chroma samples a side from which on swscale's filters are right; 8 are too few."""
 
@@ -33,14 +34,23 @@ def grow(frame: av.VideoFrame) -> av.VideoFrame:
     width, height = grown_size(frame.width, frame.height, frame.format)
     if (width, height) == (frame.width, frame.height):
         return frame
-    planar = _planar(frame.format)
-    if frame.format.name.replace("yuva", "yuv").replace("yuvj", "yuv") != planar:
-        frame = frame.reformat(format=planar)
-    grown = av.VideoFrame(width, height, planar)
+    frame = planar(frame)
+    grown = av.VideoFrame(width, height, _planar(frame.format))
     for source, target in zip(frame.planes, grown.planes, strict=False):  # a plane of alpha is last
         old, new = rows(source, grown.format), rows(target, grown.format)
         new[:] = np.pad(old, [(0, new.shape[0] - old.shape[0]), (0, new.shape[1] - old.shape[1])], "edge")
     return grown
+
+
+def planar(frame: av.VideoFrame) -> av.VideoFrame:
+    """Return a picture of Y'CbCr with one plane for each component, in this machine's order of bytes.
+
+    It is itself if it has them, and else has no alpha.
+    """
+    name = _planar(frame.format)
+    if frame.format.name.replace("yuva", "yuv").replace("yuvj", "yuv") == name:
+        return frame
+    return frame.reformat(format=name, src_color_range=FULL, dst_color_range=FULL)  # the same: codes stay as they are
 
 
 def grow_array(rgb: np.ndarray, fmt: VideoFormat) -> np.ndarray:
@@ -80,6 +90,6 @@ def _grown(length: int, step: int) -> int:
 
 def _planar(fmt: VideoFormat) -> str:
     """Return the planar format, without alpha, of the same depth and chroma sampling."""
-    kind = {(1, 2): "440", (2, 1): "422", (2, 2): "420", (4, 1): "411", (4, 4): "410"}[subsampling(fmt)]
+    kind = {(1, 1): "444", (1, 2): "440", (2, 1): "422", (2, 2): "420", (4, 1): "411", (4, 4): "410"}[subsampling(fmt)]
     depth = fmt.components[0].bits
     return f"yuv{kind}p" if depth == 8 else f"yuv{kind}p{depth}le"

@@ -21,6 +21,7 @@ from vsrcli.media.info import VideoInfo
 from vsrcli.media.joins import Join
 from vsrcli.media.mux import try_sound
 from vsrcli.media.options import EncodingOptions
+from vsrcli.media.tint import tinted
 from vsrcli.media.unkept import left_out
 from vsrcli.names import WRITABLE_IMAGES
 from vsrcli.pipeline.job import Segment
@@ -147,6 +148,7 @@ class ImageSink:
 
     def __init__(self, output: Path, info: VideoInfo, *, size: tuple[int, int]) -> None:
         self.output, self.size = output, size
+        self._matrix = info.colour.matrix_for_conversion(info.width, info.height)
         self._by_pts = bool(info.images)  # their pts say which image it is, wherever a part begins
         self._names: Callable[[int], str]
         self.folder = output.parent
@@ -173,7 +175,7 @@ class ImageSink:
 
     def writer(self, path: Path) -> Writer:
         """Writes images to the folder `path`."""
-        return _ImageWriter(path, self._names, self.size, by_pts=self._by_pts)
+        return _ImageWriter(path, self._names, self.size, self._matrix, by_pts=self._by_pts)
 
     def finish(
         self,
@@ -219,16 +221,18 @@ def _images(segment: Segment) -> list[Path]:
 
 
 class _ImageWriter:
-    def __init__(self, folder: Path, names: Callable[[int], str], size: tuple[int, int], *, by_pts: bool) -> None:
+    def __init__(
+        self, folder: Path, names: Callable[[int], str], size: tuple[int, int], matrix: int, *, by_pts: bool
+    ) -> None:
         if folder.exists():  # what a run that was killed has left, half-written images among it
             shutil.rmtree(folder)
         folder.mkdir()
         self._folder, self._names, self._size, self._by_pts = folder, names, size, by_pts
+        self._matrix = matrix
 
     def write(self, frame: Frame) -> None:
-        write_image(
-            self._folder / self._names(frame.pts if self._by_pts else frame.number), frame.data, size=self._size
-        )
+        data = frame.data if frame.tint is None else tinted(frame.data, frame.tint, self._matrix)
+        write_image(self._folder / self._names(frame.pts if self._by_pts else frame.number), data, size=self._size)
 
     def close(self) -> None:
         pass

@@ -87,6 +87,7 @@ def decode_stage(task: Task, first: int, out: Pipe, warn: Callable[[str], None])
             end=o.end,
             deinterlace=o.deinterlace,
             skip=first,
+            part_tint=True,
             warn=warn,
             tell=tell,
             joined=joined,

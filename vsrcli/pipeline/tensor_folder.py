@@ -94,11 +94,13 @@ class FrameFolder(MutableMapping[int, Frame]):
 
     def __setitem__(self, number: int, frame: Frame) -> None:
         rest = torch.tensor([frame.pts, frame.duration, frame.bit_depth])
-        self._tensors[str(number)] = (picture_tensor(frame.data), rest)
+        tint = torch.tensor(frame.tint or (), dtype=torch.float64)
+        self._tensors[str(number)] = (picture_tensor(frame.data), rest, tint)
 
     def __getitem__(self, number: int) -> Frame:
-        data, rest = self._tensors[str(number)]
-        return Frame(number, data.numpy(), *rest.tolist())
+        data, rest, tint = self._tensors[str(number)]
+        pts, duration, bit_depth = rest.tolist()
+        return Frame(number, data.numpy(), pts, duration, bit_depth, tuple(tint.tolist()) or None)
 
     def __delitem__(self, number: int) -> None:
         del self._tensors[str(number)]
