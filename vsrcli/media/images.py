@@ -13,6 +13,8 @@ from vsrcli.errors import InputError, OutputError
 from vsrcli.files import write_whole
 from vsrcli.media.colour import from_rgb, to_rgb
 from vsrcli.media.info import Colour, VideoInfo
+from vsrcli.media.picture_tags import PictureTags
+from vsrcli.media.tagging import with_tags
 from vsrcli.names import is_image, natural_key
 
 _RGB = {1: "rgb24", 2: "rgb48le"}
@@ -112,15 +114,18 @@ def read_picture(path: Path, info: VideoInfo) -> tuple[av.VideoFrame, Colour]:
     return picture, colour
 
 
-def write_image(path: Path, rgb: np.ndarray, *, size: tuple[int, int] | None = None) -> None:
+def write_image(
+    path: Path, rgb: np.ndarray, *, size: tuple[int, int] | None = None, tags: PictureTags | None = None
+) -> None:
     """Write (h, w, 3) RGB in the format of the name's ending, scaled to `size` (w, h) with Lanczos if it differs.
 
-    JPEG is written at its best quality, without chroma subsampling. Raises OutputError.
+    `tags` stand beside it as far as the format holds them. JPEG is written at its best quality, without chroma
+    subsampling. Raises OutputError.
     """
     if size is not None and size != rgb.shape[1::-1]:
         rgb = from_rgb(rgb, pix_fmt=_RGB[rgb.dtype.itemsize], colour=Colour(), size=size).to_ndarray()
     if path.suffix.lower() == ".png":
-        write_png(path, rgb)
+        write_png(path, rgb, tags=tags)
         return
     encoder = av.VideoCodecContext.create("mjpeg", "w")
     encoder.height, encoder.width = rgb.shape[:2]
@@ -128,10 +133,10 @@ def write_image(path: Path, rgb: np.ndarray, *, size: tuple[int, int] | None = N
     encoder.qmin = encoder.qmax = 1
     narrow = rgb if rgb.dtype == np.uint8 else (rgb >> 8).astype(np.uint8)
     frame = from_rgb(narrow, pix_fmt="yuvj444p", colour=Colour(matrix=5, range=2))
-    _write(path, [*encoder.encode(frame), *encoder.encode(None)])
+    _write(path, [*encoder.encode(frame), *encoder.encode(None)], tags)
 
 
-def write_png(path: Path, rgb: np.ndarray) -> None:
+def write_png(path: Path, rgb: np.ndarray, *, tags: PictureTags | None = None) -> None:
     """Write (h, w, 3) RGB, uint8 or uint16 (0..65535), without loss; the file appears whole or not at all.
 
     Raises OutputError.
@@ -141,12 +146,13 @@ def write_png(path: Path, rgb: np.ndarray) -> None:
     encoder.height, encoder.width = rgb.shape[:2]
     encoder.pix_fmt, encoder.time_base = pix_fmt, Fraction(1, 25)
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format=pix_fmt)
-    _write(path, [*encoder.encode(frame), *encoder.encode(None)])
+    _write(path, [*encoder.encode(frame), *encoder.encode(None)], tags)
 
 
-def _write(path: Path, packets: list[av.Packet]) -> None:
+def _write(path: Path, packets: list[av.Packet], tags: PictureTags | None) -> None:
+    data = b"".join(map(bytes, packets))
     try:
-        write_whole(path, b"".join(map(bytes, packets)))
+        write_whole(path, data if tags is None else with_tags(data, tags, path.suffix))
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror}") from error
 

@@ -56,7 +56,8 @@ class VideoInfo:
 
     `images` is empty for a file; else the image files in order, with pts = frame number and time_base = 1/rate.
     `frames` is the container's own count or an estimate (None if unknown), for progress and planning only.
-    `rotation` is the display matrix as 9 integers (None if there is none). `mastering_display` is x265's text form
+    `rotation` is the display matrix as 9 integers (None if there is none), of images the first one's.
+    `mastering_display` is x265's text form
     "G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)", `content_light` is (MaxCLL, MaxFALL). `interlaced` is what the stream
     declares or its first frame is flagged with. `sample_aspect_ratio` is 0 where undeclared. `start_time` is where the
     container's clock begins, in seconds: what a player shows as 0:00.

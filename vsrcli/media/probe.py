@@ -17,10 +17,12 @@ from av.format import Flags as FormatFlags
 from av.stream import Disposition, Stream
 
 from vsrcli.errors import InputError
+from vsrcli.media import exif
 from vsrcli.media.colour import bit_depth
 from vsrcli.media.containers import UNKNOWN, open_container
 from vsrcli.media.images import expand_images, image_size, load_picture
 from vsrcli.media.info import Colour, OtherStream, VideoInfo
+from vsrcli.media.picture_tags import read_tags
 from vsrcli.media.siting import chroma_location
 from vsrcli.media.sizes import largest_size
 from vsrcli.media.unkept import unkept
@@ -177,7 +179,7 @@ def _probe_images(path: Path, images: tuple[Path, ...], rate: Fraction) -> Video
         rate=rate,
         colour=_colour(frame, codec),
         sample_aspect_ratio=Fraction(0),
-        rotation=None,
+        rotation=exif.display_matrix(read_tags(images[0]).orientation),
         interlaced=False,
         mastering_display=None,
         content_light=None,

@@ -25,6 +25,7 @@ from vsrcli.media.tint import tinted
 from vsrcli.media.unkept import left_out
 from vsrcli.names import WRITABLE_IMAGES
 from vsrcli.pipeline.job import Segment
+from vsrcli.pipeline.photographs import Tags, lost_in_images, lost_in_video, tags_for_images
 from vsrcli.words import counted
 
 
@@ -92,7 +93,7 @@ class VideoSink:
         self.output, self.info, self.encode, self.span = output, info, encode, span
         self.size = (encode.width, encode.height)
         self.warnings = [*encode.notes, *([] if info.images else check_container(info, output))]
-        self.warnings += map(left_out, info.unkept)
+        self.warnings += [*map(left_out, info.unkept), *lost_in_video(info, output.suffix.lower())]
         aspect = output_aspect(info, encode)
         if encode.codec == "gif" and aspect and abs(aspect - 1) > _ROUND:
             self.warnings.append(
@@ -167,7 +168,8 @@ class ImageSink:
             raise UsageError(f"not a pattern of names: {output.name} (write it like out/%08d.png)") from None
         if suffix not in WRITABLE_IMAGES:
             raise UsageError(f"cannot write {suffix or 'nameless'} images: use one of {', '.join(WRITABLE_IMAGES)}")
-        self.warnings = _image_warnings(info, suffix)
+        self.warnings = [*_image_warnings(info, suffix), *lost_in_images(info, size, suffix)]
+        self._tags = tags_for_images(info, size)
 
     def settings(self) -> dict[str, object]:
         """The pattern and size."""
@@ -175,7 +177,7 @@ class ImageSink:
 
     def writer(self, path: Path) -> Writer:
         """Writes images to the folder `path`."""
-        return _ImageWriter(path, self._names, self.size, self._matrix, by_pts=self._by_pts)
+        return _ImageWriter(path, self._names, self.size, self._matrix, self._tags, by_pts=self._by_pts)
 
     def finish(
         self,
@@ -222,17 +224,25 @@ def _images(segment: Segment) -> list[Path]:
 
 class _ImageWriter:
     def __init__(
-        self, folder: Path, names: Callable[[int], str], size: tuple[int, int], matrix: int, *, by_pts: bool
+        self,
+        folder: Path,
+        names: Callable[[int], str],
+        size: tuple[int, int],
+        matrix: int,
+        tags: Tags,
+        *,
+        by_pts: bool,
     ) -> None:
         if folder.exists():  # what a run that was killed has left, half-written images among it
             shutil.rmtree(folder)
         folder.mkdir()
         self._folder, self._names, self._size, self._by_pts = folder, names, size, by_pts
-        self._matrix = matrix
+        self._matrix, self._tags = matrix, tags
 
     def write(self, frame: Frame) -> None:
+        name = self._names(frame.pts if self._by_pts else frame.number)
         data = frame.data if frame.tint is None else tinted(frame.data, frame.tint, self._matrix)
-        write_image(self._folder / self._names(frame.pts if self._by_pts else frame.number), data, size=self._size)
+        write_image(self._folder / name, data, size=self._size, tags=self._tags(frame.pts))
 
     def close(self) -> None:
         pass
@@ -302,8 +312,6 @@ def _image_warnings(info: VideoInfo, suffix: str) -> list[str]:
         lines.append(f"images hold no mark of {_HDR[info.colour.transfer]}: they show pale, as SDR")
     if info.streams:
         lines.append(f"images hold no sound or subtitles: {counted(len(info.streams), 'stream')} left out")
-    if info.rotation is not None:
-        lines.append("images hold no rotation mark: they show unrotated")
     if info.sample_aspect_ratio not in (0, 1):
         lines.append(f"images hold no sample aspect ratio: they show without the source's {info.sample_aspect_ratio}")
     if suffix != ".png" and info.bit_depth > 8:

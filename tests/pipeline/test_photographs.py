@@ -1,0 +1,139 @@
+"""Photographs come out the right way up, in their colours, and with what their camera wrote; what is lost is told."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import pytest
+
+from tests.media import make
+from tests.media.test_picture_tags import ALL, XMP, camera, picture, profile
+from tests.pipeline.test_run import upscale
+from vsrcli.errors import InterruptedJobError
+from vsrcli.media import exif
+from vsrcli.media.images import write_png
+from vsrcli.media.picture_tags import PictureTags, read_tags
+from vsrcli.media.probe import probe
+from vsrcli.pipeline import Event
+
+MATRIX = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
+
+
+def photographs(folder: Path, suffix: str, *orientations: int, size: tuple[int, int] = (64, 48)) -> Path:
+    folder.mkdir()
+    for number, orientation in enumerate(orientations):
+        picture(folder / f"{number}{suffix}", PictureTags(camera(orientation), profile(), XMP), size)
+    return folder
+
+
+@pytest.mark.parametrize("target", [".png", ".jpg"])
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_still_keeps_all(tiny_model: str, tmp_path: Path, suffix: str, target: str) -> None:
+    source = picture(tmp_path / f"photo{suffix}", PictureTags(camera(), profile(), XMP))
+    result = upscale(source, tmp_path / f"large{target}", tiny_model)
+    tags = read_tags(result.output)
+    assert (result.size, result.warnings) == ((256, 192), ())
+    assert (tags.orientation, tags.profile) == (6, profile())
+    assert tags.exif == exif.resized(camera(), (64, 48), (256, 192))
+    assert b'PixelXDimension="256"' in tags.xmp
+    with av.open(str(result.output)) as opened:
+        assert next(opened.decode(video=0)).width == 256
+
+
+def test_each_image_of_a_sequence_keeps_its_own(tiny_model: str, tmp_path: Path) -> None:
+    result = upscale(photographs(tmp_path / "in", ".jpg", 6, 1, 3), tmp_path / "out" / "%d.jpg", tiny_model)
+    assert [read_tags(tmp_path / "out" / f"{number}.jpg").orientation for number in range(3)] == [6, 1, 3]
+    assert result.warnings == ()
+
+
+def test_a_height_is_that_of_the_picture_as_it_is_shown(tiny_model: str, tmp_path: Path) -> None:
+    source = picture(tmp_path / "photo.jpg", PictureTags(camera()))
+    assert upscale(source, tmp_path / "large.jpg", tiny_model, height=128).size == (128, 96)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_video_of_photographs_is_turned(tiny_model: str, tmp_path: Path, suffix: str) -> None:
+    result = upscale(photographs(tmp_path / "in", ".jpg", 6, 6, 1), tmp_path / f"out{suffix}", tiny_model)
+    assert probe(result.output).rotation == MATRIX
+    told = "\n".join(result.warnings)
+    assert f"{suffix} does not hold all of the source images, left out: EXIF, XMP, colour profile" in told
+    assert "different ways" in told and "wrong for 1 of 3" in told
+
+
+def test_a_gif_of_photographs_says_that_it_is_not_turned(tiny_model: str, tmp_path: Path) -> None:
+    result = upscale(photographs(tmp_path / "in", ".png", 8), tmp_path / "out.gif", tiny_model)
+    assert any("rotation" in line for line in result.warnings)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_images_of_a_turned_film_are_turned(tiny_model: str, tmp_path: Path, suffix: str) -> None:
+    film = make.video(tmp_path / "film.mp4", frames=2, rotation=MATRIX)
+    result = upscale(film, tmp_path / "out" / f"%d{suffix}", tiny_model)
+    assert [read_tags(tmp_path / "out" / f"{n}{suffix}").orientation for n in (1, 2)] == [6, 6]
+    assert result.warnings == ()
+
+
+def test_a_turn_that_exif_has_no_word_for_is_told(tiny_model: str, tmp_path: Path) -> None:
+    askew = (46341, 46341, 0, -46341, 46341, 0, 0, 0, 1 << 30)
+    result = upscale(make.video(tmp_path / "f.mov", frames=1, rotation=askew), tmp_path / "out" / "%d.png", tiny_model)
+    assert any("unrotated" in line for line in result.warnings)
+
+
+def test_what_an_image_cannot_hold_is_told(tiny_model: str, tmp_path: Path) -> None:
+    source = picture(tmp_path / "a.png", PictureTags(profile=profile(b"GRAY"), chunks=ALL.chunks))
+    result = upscale(source, tmp_path / "large.jpg", tiny_model)
+    lost = "a colour profile for GRAY, colours other than sRGB, texts"
+    assert result.warnings == (f".jpg does not hold all of the source image, left out: {lost}",)
+
+
+def test_a_job_that_went_on_gives_the_same_bytes(tiny_model: str, tmp_path: Path) -> None:
+    source = photographs(tmp_path / "in", ".jpg", *[6] * 62, size=(16, 12))
+    whole = upscale(source, tmp_path / "whole" / "%d.png", tiny_model).output.parent
+
+    def stop(event: Event) -> None:
+        if event.kind == "frame" and event.done == 61:
+            raise KeyboardInterrupt
+
+    with pytest.raises(InterruptedJobError):
+        upscale(source, tmp_path / "out" / "%d.png", tiny_model, on_event=stop)
+    result = upscale(source, tmp_path / "out" / "%d.png", tiny_model)
+    assert result.made < 62
+    for path in whole.iterdir():
+        assert path.read_bytes() == (tmp_path / "out" / path.name).read_bytes()
+
+
+_KILLED = """
+import os, sys
+from pathlib import Path
+import vsrcli
+renamed, rename = 0, Path.replace
+
+def replace(path, target):
+    global renamed
+    renamed += path.name.endswith(".png.part")
+    if renamed == 3:
+        path.write_bytes(path.read_bytes()[:100])
+        os._exit(9)
+    return rename(path, target)
+
+Path.replace = replace
+vsrcli.upscale(sys.argv[1], sys.argv[2], model=sys.argv[3], window=4, lookahead=2, precision="fp32")
+"""
+
+
+def test_a_png_that_a_kill_left_half_neither_counts_nor_stays(tiny_model: str, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(4):
+        write_png(tmp_path / "in" / f"{number}.png", make.pattern(number, 32, 24))
+    whole = upscale(tmp_path / "in", tmp_path / "whole", tiny_model).output
+    (tmp_path / "in" / "9.png.part").write_bytes(b"half")  # of another program's, or an older run
+    output = tmp_path / "out"
+    done = subprocess.run([sys.executable, "-c", _KILLED, tmp_path / "in", output, tiny_model], env=os.environ)
+    assert done.returncode == 9
+    left = sorted(path.name for path in (tmp_path / "out.vsr" / "000000.segment").iterdir())
+    assert left == ["0.png", "1.png", "2.png.part"]
+    assert upscale(tmp_path / "in", output, tiny_model).frames == 4
+    assert {p.name: p.read_bytes() for p in output.iterdir()} == {p.name: p.read_bytes() for p in whole.iterdir()}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out", "whole"]

@@ -1,0 +1,63 @@
+"""What stands beside the pixels of source images, on its way to the output: what goes along, and what is told lost."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from vsrcli.media import exif
+from vsrcli.media.info import VideoInfo
+from vsrcli.media.picture_tags import PictureTags, read_tags
+from vsrcli.media.tagging import fit, held
+
+Tags = Callable[[int], PictureTags]
+"""Gives the tags of the output's image by the pts of its frame."""
+
+
+def tags_for_images(info: VideoInfo, size: tuple[int, int]) -> Tags:
+    """Return what gives each image of an output, `size` (w, h) large, its tags: of a video, which way up it is."""
+    if info.images:
+        return lambda pts: fit(read_tags(info.images[pts]), (info.width, info.height), size)
+    same = PictureTags(exif=exif.of_orientation(exif.nearest_orientation(info.rotation) or 1))
+    return lambda pts: same
+
+
+def lost_in_images(info: VideoInfo, size: tuple[int, int], suffix: str) -> list[str]:
+    """Return a line about what images with that ending do not hold of a source's tags; none if they hold all."""
+    if not info.images:
+        turned = exif.nearest_orientation(info.rotation) is None
+        return ["images hold no turn by other than quarters: they show unrotated"] if turned else []
+    tags = tags_for_images(info, size)
+    return _line((held(tags(pts), suffix)[1] for pts in range(len(info.images))), len(info.images), suffix)
+
+
+def lost_in_video(info: VideoInfo, suffix: str) -> list[str]:
+    """Return lines about what a video with that ending does not hold of its source images' tags."""
+    if not info.images:
+        return []
+    found: list[list[str]] = []
+    turns: Counter[int] = Counter()
+    for image in info.images:
+        tags = read_tags(image)
+        turns[tags.orientation] += 1
+        names = ["EXIF"] if exif.says_more_than_orientation(tags.exif) else []
+        names += ["colour profile"] if tags.profile else []
+        names += ["XMP"] if tags.xmp else []
+        names += ["comments or IPTC"] if tags.segments else []
+        names += ["texts"] if any(kind[1:] in (b"EXt", b"TXt") for kind, _ in tags.chunks) else []
+        found.append([*names, *tags.lost])
+    lines = _line(found, len(found), suffix)
+    if len(turns) > 1:
+        first = read_tags(info.images[0]).orientation
+        lines.append(
+            f"the images are marked to be turned in different ways: all are turned as the first one, "
+            f"which is wrong for {len(found) - turns[first]} of {len(found)}"
+        )
+    return lines
+
+
+def _line(lost: Iterable[Iterable[str]], count: int, suffix: str) -> list[str]:
+    names: Counter[str] = Counter()
+    for found in lost:
+        names.update(set(found))
+    parts = [name if times == count else f"{name} (of {times} of {count})" for name, times in sorted(names.items())]
+    whose = "the source images" if count > 1 else "the source image"
+    return [f"{suffix} does not hold all of {whose}, left out: {', '.join(parts)}"] if parts else []
