@@ -26,6 +26,7 @@ from vsrcli.media.unkept import left_out
 from vsrcli.names import WRITABLE_IMAGES
 from vsrcli.pipeline.job import Segment
 from vsrcli.pipeline.photographs import Tags, lost_in_images, lost_in_video, tags_for_images
+from vsrcli.pipeline.workfolder import clear_inner
 from vsrcli.words import counted
 
 
@@ -233,8 +234,9 @@ class _ImageWriter:
         *,
         by_pts: bool,
     ) -> None:
-        if folder.exists():  # what a run that was killed has left, half-written images among it
-            shutil.rmtree(folder)
+        foreign = clear_inner(folder)  # what a run that was killed has left, half-written images among it
+        if foreign:
+            raise OutputError(f"{foreign[0]} is not vsr's: put it elsewhere, vsr works in that folder")
         folder.mkdir()
         self._folder, self._names, self._size, self._by_pts = folder, names, size, by_pts
         self._matrix, self._tags = matrix, tags
