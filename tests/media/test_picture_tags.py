@@ -183,6 +183,14 @@ def test_what_a_jpeg_has_no_room_for_is_named(tmp_path: Path) -> None:
     assert read_tags(picture(tmp_path / "a.png", big)).exif == big.exif
 
 
+def test_exif_behind_the_picture_is_found(tmp_path: Path) -> None:
+    data = picture(tmp_path / "a.png", PictureTags(camera())).read_bytes()
+    at = data.index(b"eXIf") - 4
+    chunk = data[at : at + 12 + len(camera())]
+    (tmp_path / "a.png").write_bytes(data.replace(chunk, b"")[:-12] + chunk + data[-12:])
+    assert read_tags(tmp_path / "a.png").exif == camera()
+
+
 def test_imagemagick_s_raw_profiles_are_read(tmp_path: Path) -> None:
     raw = b"Exif\0\0" + camera(8)
     text = b"\nexif\n%8d\n" % len(raw) + b"\n".join(raw.hex().encode()[i : i + 72] for i in range(0, 2 * len(raw), 72))

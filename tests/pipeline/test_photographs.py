@@ -12,9 +12,10 @@ from tests.media import make
 from tests.media.test_picture_tags import ALL, XMP, camera, picture, profile
 from tests.pipeline.test_run import upscale
 from vsrcli.media import exif
+from vsrcli.media.info import Colour
 from vsrcli.media.picture_tags import PictureTags, read_tags
 from vsrcli.media.probe import probe
-from vsrcli.pipeline.photographs import lost_in_images
+from vsrcli.pipeline.photographs import lost_in_images, lost_in_video
 
 MATRIX = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
 
@@ -86,6 +87,22 @@ def test_what_an_image_cannot_hold_is_told(tiny_model: str, tmp_path: Path) -> N
     lost = "a colour profile for GRAY, comments"
     assert result.warnings == (f".png does not hold all of the source image, left out: {lost}",)
     assert read_tags(result.output) == PictureTags()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "told"), [(".png", ()), (".jpg", (".jpg does not hold the source's colours other than sRGB",))]
+)
+def test_images_of_an_hdr_film_say_so(tiny_model: str, tmp_path: Path, suffix: str, told: tuple[str, ...]) -> None:
+    film = make.video(tmp_path / "film.mkv", frames=1, colour=Colour(9, 1, 9, 16))
+    result = upscale(film, tmp_path / "out" / f"%d{suffix}", tiny_model)
+    chunks = read_tags(tmp_path / "out" / f"1{suffix}").chunks
+    assert (chunks, result.warnings) == (((b"cICP", b"\x09\x10\0\1"),) if suffix == ".png" else (), told)
+
+
+def test_a_photograph_without_an_ending_is_told_of_too(tmp_path: Path) -> None:
+    info = probe(picture(tmp_path / "a.jpg", PictureTags(camera(), profile())).rename(tmp_path / "photo"))
+    assert info.rotation is not None
+    assert lost_in_video(info, ".mkv") == [".mkv does not hold all of the source image, left out: EXIF, colour profile"]
 
 
 def test_what_is_lost_of_some_images_is_counted(tmp_path: Path) -> None:

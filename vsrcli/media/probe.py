@@ -7,7 +7,6 @@ from fractions import Fraction
 from itertools import islice, pairwise
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import av
 from av.codec.context import Flags
@@ -23,6 +22,7 @@ from vsrcli.media.containers import UNKNOWN, open_container
 from vsrcli.media.images import expand_images, image_size, load_picture
 from vsrcli.media.info import Colour, OtherStream, VideoInfo
 from vsrcli.media.picture_tags import read_tags
+from vsrcli.media.side_data import side_data
 from vsrcli.media.siting import chroma_location
 from vsrcli.media.sizes import largest_size
 from vsrcli.media.unkept import unkept
@@ -141,7 +141,7 @@ def _probe_video(path: Path, container: InputContainer) -> VideoInfo:
         rate=rate,
         colour=_colour(frame, codec),
         sample_aspect_ratio=_aspect(stream.sample_aspect_ratio),
-        rotation=_rotation(frame),
+        rotation=_rotation(frame, path, container),
         interlaced=context.field_order > 1 or frame.interlaced_frame,  # 1 is AV_FIELD_PROGRESSIVE
         mastering_display=_mastering_display(frame),
         content_light=_content_light(frame),
@@ -279,22 +279,16 @@ def _colour(frame: av.VideoFrame, codec: str) -> Colour:
     )
 
 
-def _side_data(frame: av.VideoFrame, kind: str) -> bytes | None:
-    container: Any = frame.side_data  # PyAV's stub has it as a dictionary
-    for data in container:
-        if data.type.name == kind:
-            return bytes(data)
-    return None
-
-
-def _rotation(frame: av.VideoFrame) -> tuple[int, ...] | None:
-    data = _side_data(frame, "DISPLAYMATRIX")
+def _rotation(frame: av.VideoFrame, path: Path, container: InputContainer) -> tuple[int, ...] | None:
+    if container.format.name.endswith("_pipe"):  # an image, of a name that does not say so
+        return exif.display_matrix(read_tags(path).orientation)
+    data = side_data(frame, "DISPLAYMATRIX")
     return struct.unpack("=9i", data) if data else None
 
 
 def _mastering_display(frame: av.VideoFrame) -> str | None:
     """SMPTE ST 2086 as x265 takes it: chromaticities in 0.00002, luminances in 0.0001 cd/m2."""
-    data = _side_data(frame, "MASTERING_DISPLAY_METADATA")
+    data = side_data(frame, "MASTERING_DISPLAY_METADATA")
     if data is None:
         return None
     numbers = struct.unpack_from("=22i", data)  # 10 rationals: R, G, B, white as x, y; min; max. Then 2 flags
@@ -306,7 +300,7 @@ def _mastering_display(frame: av.VideoFrame) -> str | None:
 
 
 def _content_light(frame: av.VideoFrame) -> tuple[int, int] | None:
-    data = _side_data(frame, "CONTENT_LIGHT_LEVEL")
+    data = side_data(frame, "CONTENT_LIGHT_LEVEL")
     if data is None:
         return None
     light, average = struct.unpack_from("=2I", data)

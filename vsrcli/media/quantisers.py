@@ -19,6 +19,7 @@ from av.error import FFmpegError
 
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.probe import decode_packet, open_video
+from vsrcli.media.side_data import side_data
 
 T = TypeVar("T")
 Seen = tuple[int | None, list[T]]
@@ -152,16 +153,14 @@ def _seek(container: InputContainer, stream: av.VideoStream, info: VideoInfo, pa
 
 def _mean_of_blocks(picture: av.VideoFrame) -> float | None:
     """FFmpeg's AVVideoEncParams: a header, and for each block its place, size and difference from the frame's QP."""
-    side_data: Any = picture.side_data  # PyAV's stub has it as a dictionary
-    for data in side_data:
-        if data.type.name == "VIDEO_ENC_PARAMS":
-            raw = bytes(data)
-            blocks, offset, size, _, base = struct.unpack_from("@IQQii", raw)
-            if not blocks:
-                return None
-            numbers = np.frombuffer(raw, np.int32, blocks * size // 4, offset).reshape(blocks, -1)
-            return base + float(numbers[:, 4].mean())
-    return None
+    raw = side_data(picture, "VIDEO_ENC_PARAMS")
+    if raw is None:
+        return None
+    blocks, offset, size, _, base = struct.unpack_from("@IQQii", raw)
+    if not blocks:
+        return None
+    numbers = np.frombuffer(raw, np.int32, blocks * size // 4, offset).reshape(blocks, -1)
+    return base + float(numbers[:, 4].mean())
 
 
 def _from_headers(lines: list[str]) -> tuple[list[float], bool]:

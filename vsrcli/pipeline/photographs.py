@@ -8,34 +8,47 @@ from vsrcli.media.info import VideoInfo
 from vsrcli.media.picture_tags import PictureTags, read_tags
 from vsrcli.media.tagging import fit, held
 
+_WIDE = frozenset([9, 11, 12])  # BT.2020, and P3 with the cinema's white and the usual one (H.273, table 2)
+_HDR = frozenset([16, 18])  # PQ, HLG
 Tags = Callable[[int], PictureTags]
 """Gives the tags of the output's image by the pts of its frame."""
 
 
 def tags_for_images(info: VideoInfo, size: tuple[int, int]) -> Tags:
-    """Return what gives each image of an output, `size` (w, h) large, its tags: of a video, which way up it is."""
+    """Return what gives each image of an output, `size` (w, h) large, its tags.
+
+    Those of a video say which way up it is, and which colours it has if they are not those of an untagged image.
+    """
     if info.images:
         return lambda pts: fit(read_tags(info.images[pts]), (info.width, info.height), size)
-    same = PictureTags(exif=exif.of_orientation(exif.nearest_orientation(info.rotation) or 1))
+    colour = info.colour
+    wide = colour.primaries in _WIDE or colour.transfer in _HDR
+    same = PictureTags(
+        exif=exif.of_orientation(exif.nearest_orientation(info.rotation) or 1),
+        chunks=((b"cICP", bytes([colour.primaries, colour.transfer, 0, 1])),) if wide else (),
+    )
     return lambda pts: same
 
 
 def lost_in_images(info: VideoInfo, size: tuple[int, int], suffix: str) -> list[str]:
     """Return a line about what images with that ending do not hold of a source's tags; none if they hold all."""
-    if not info.images:
-        turned = exif.nearest_orientation(info.rotation) is None
-        return ["images hold no turn by other than quarters: they show unrotated"] if turned else []
-    tags = tags_for_images(info, size)
-    return _line((held(tags(pts), suffix)[1] for pts in range(len(info.images))), len(info.images), suffix)
+    tags, count = tags_for_images(info, size), len(info.images)
+    if count:
+        return _line((held(tags(pts), suffix)[1] for pts in range(count)), count, suffix)
+    lines = [f"{suffix} does not hold the source's {name}" for name in held(tags(0), suffix)[1]]
+    if exif.nearest_orientation(info.rotation) is None:
+        lines.append("images hold no turn by other than quarters: they show unrotated")
+    return lines
 
 
 def lost_in_video(info: VideoInfo, suffix: str) -> list[str]:
     """Return lines about what a video with that ending does not hold of its source images' tags."""
-    if not info.images:
+    images = info.images or ((info.path,) if info.container.endswith("_pipe") else ())  # of a name that tells nothing
+    if not images:
         return []
     found: list[list[str]] = []
     turns: Counter[int] = Counter()
-    for image in info.images:
+    for image in images:
         tags = read_tags(image)
         turns[tags.orientation] += 1
         names = ["EXIF"] if exif.says_more_than_orientation(tags.exif) else []
@@ -46,7 +59,7 @@ def lost_in_video(info: VideoInfo, suffix: str) -> list[str]:
         found.append([*names, *tags.lost])
     lines = _line(found, len(found), suffix)
     if len(turns) > 1:
-        first = read_tags(info.images[0]).orientation
+        first = read_tags(images[0]).orientation
         lines.append(
             f"the images are marked to be turned in different ways: all are turned as the first one, "
             f"which is wrong for {len(found) - turns[first]} of {len(found)}"

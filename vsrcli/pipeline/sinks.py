@@ -210,7 +210,10 @@ class ImageSink:
         folder.mkdir(parents=True, exist_ok=True)
         for segment in segments:
             for image in _images(segment):
-                shutil.move(image, folder / image.name)  # which may lie on another disk
+                target = folder / image.name
+                if target.is_symlink():  # which a copy would write through
+                    target.unlink()
+                shutil.move(image, target)  # maybe to another disk
         return (
             folder
             if folder.parent == self.output.parent and not is_pattern(self.output)
