@@ -7,6 +7,7 @@ import av
 from av.container import InputContainer
 
 from vsrcli.errors import Note, Reason, UsageError
+from vsrcli.media.animation import animation_of
 from vsrcli.media.info import OtherStream, VideoInfo
 from vsrcli.names import WRITABLE_IMAGES
 
@@ -129,6 +130,7 @@ _AVI = Container(
 )
 _GIF = Container("gif", ("gif",), chapters=False, rotation=False)
 
+_STILL_PNG = "png_pipe"  # a demuxer's name
 UNKNOWN = "unknown"
 """The codec of a stream that no decoder knows."""
 
@@ -149,7 +151,15 @@ def open_container(path: Path) -> InputContainer:
     Nothing but files is opened, whatever the file refers to. Old films have titles that are not UTF-8; what cannot be
     read of them is replaced.
     """
-    return av.open(url(path), metadata_errors="replace", options={"protocol_whitelist": "file"})
+    container = _open(path, None)
+    if container.format.name == _STILL_PNG and animation_of(path) == "PNG":  # its mark lies behind a large profile
+        container.close()
+        return _open(path, "apng")
+    return container
+
+
+def _open(path: Path, demuxer: str | None) -> InputContainer:
+    return av.open(url(path), format=demuxer, metadata_errors="replace", options={"protocol_whitelist": "file"})
 
 
 def container_of(output: Path) -> Container:

@@ -11,6 +11,7 @@ from av.error import FFmpegError
 
 from vsrcli.errors import InputError, OutputError
 from vsrcli.files import write_whole
+from vsrcli.media.animation import PNG_SIGNATURE, animation_of
 from vsrcli.media.colour import from_rgb, to_rgb
 from vsrcli.media.info import Colour, VideoInfo
 from vsrcli.media.picture_tags import PictureTags
@@ -20,7 +21,6 @@ from vsrcli.names import is_image, natural_key
 _RGB = {1: "rgb24", 2: "rgb48le"}
 _PRINTF = re.compile(r"%(0?)(\d*)d")
 _JPEG_SIGNATURE = b"\xff\xd8\xff"
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def expand_images(path: Path) -> tuple[Path, ...] | None:
@@ -44,21 +44,18 @@ def expand_images(path: Path) -> tuple[Path, ...] | None:
 
 
 def _is_one_image(path: Path) -> bool:
-    """Whether a file is one image, by its name or, under other names, by its beginning.
-
-    A PNG has several pictures if its control chunk stands before the first one's data; an AVIF says so in its type.
-    """
+    """Whether a file is one image, by its name or, under other names, by its beginning."""
+    if animation_of(path) == "PNG":
+        return False
     try:
         with path.open("rb") as file:
-            head = file.read(1 << 16)
+            head = file.read(1 << 12)
     except OSError:
         return is_image(path)
-    if head.startswith(_PNG_SIGNATURE):
-        return b"acTL" not in head.partition(b"IDAT")[0]
-    if is_image(path):
-        return True
     if head[4:12] == b"ftypavif":
         return b"avis" not in head[: int.from_bytes(head[:4], "big")]
+    if is_image(path) or head.startswith(PNG_SIGNATURE):
+        return True
     return head.startswith(_JPEG_SIGNATURE) and not path.suffix.lower().startswith(".mj")  # which is Motion JPEG
 
 
@@ -78,7 +75,7 @@ def png_size(path: Path) -> tuple[int, int] | None:
             head = file.read(24)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    if not (head.startswith(_PNG_SIGNATURE) and len(head) == 24):
+    if not (head.startswith(PNG_SIGNATURE) and len(head) == 24):
         return None
     return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
 

@@ -17,6 +17,7 @@ from av.stream import Disposition, Stream
 
 from vsrcli.errors import InputError
 from vsrcli.media import exif
+from vsrcli.media.animation import animation_of
 from vsrcli.media.colour import bit_depth
 from vsrcli.media.containers import UNKNOWN, open_container
 from vsrcli.media.images import expand_images, image_size, load_picture
@@ -40,6 +41,7 @@ _LONGEST = 1e9  # seconds, about 30 years: a tag that says more is wrong
 _MOST_LINKS = 40
 _WIDEST = 100  # times as wide as high, or as high as wide, that a pixel can be
 _STREAMS = re.compile(r"/dev/(stdin|stdout|stderr|fd/.*)|/proc/(.*/)?fd/.*")
+_WEBP_FIX = "convert it to GIF or APNG first"
 _DIGITS = 12  # of a count of frames
 
 
@@ -93,6 +95,8 @@ def open_video(path: Path) -> InputContainer:
     is_xml = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
     if (is_xml and any(sign in head for sign in _LISTS)) or head.startswith(_LISTS_BEGIN):
         raise InputError(f"{path} is a list of other files, which vsr does not follow: join them to one file first")
+    if animation_of(path) == "WebP":
+        raise InputError(f"{path} is an animated WebP: {_WEBP_FIX}")
     try:
         container = open_container(path)
     except FFmpegError as error:
@@ -145,7 +149,9 @@ def _probe_video(path: Path, container: InputContainer) -> VideoInfo:
         interlaced=context.field_order > 1 or frame.interlaced_frame,  # 1 is AV_FIELD_PROGRESSIVE
         mastering_display=_mastering_display(frame),
         content_light=_content_light(frame),
-        streams=tuple(_other(other) for other in container.streams if other.index != stream.index),
+        streams=tuple(
+            _other(other) for other in container.streams if other.index != stream.index and not _is_still(other)
+        ),
         chapters=len(container.chapters()),
         tags=tuple(key.lower() for key in container.metadata if key.lower() not in _ABOUT_THE_FILE),
         unkept=unkept(path, frame, codec, bit_depth(frame.format)),
@@ -154,6 +160,10 @@ def _probe_video(path: Path, container: InputContainer) -> VideoInfo:
 
 
 def _probe_images(path: Path, images: tuple[Path, ...], rate: Fraction) -> VideoInfo:
+    for image in images:
+        if kind := animation_of(image):  # of which only the first picture would be taken
+            fix = "give it alone" if kind == "PNG" else _WEBP_FIX
+            raise InputError(f"{image} is an animated {kind}: {fix}")
     frame = load_picture(images[0])
     size = (frame.width, frame.height)
     for image in images[1:]:
@@ -190,7 +200,7 @@ def _probe_images(path: Path, images: tuple[Path, ...], rate: Fraction) -> Video
 
 
 def _best_stream(path: Path, container: InputContainer) -> av.VideoStream:
-    """The default video stream, or the largest; never a cover."""
+    """The default video stream, or the largest; never a cover, and no still where there is a film."""
     candidates = [stream for stream in container.streams.video if not _is_cover(stream)]
     if not candidates:
         if container.streams.audio:
@@ -201,7 +211,11 @@ def _best_stream(path: Path, container: InputContainer) -> av.VideoStream:
         raise InputError(f"no decoder for the video codec of {path}")
     return max(
         usable,
-        key=lambda stream: (Disposition.default in Disposition(stream.disposition), stream.width * stream.height),
+        key=lambda stream: (
+            not _is_still(stream),
+            Disposition.default in Disposition(stream.disposition),
+            stream.width * stream.height,
+        ),
     )
 
 
@@ -305,6 +319,11 @@ def _content_light(frame: av.VideoFrame) -> tuple[int, int] | None:
         return None
     light, average = struct.unpack_from("=2I", data)
     return light, average
+
+
+def _is_still(stream: Stream) -> bool:
+    """Return whether it is a picture beside the film, as animated AVIF and HEIF have one: it has no clock."""
+    return isinstance(stream, av.VideoStream) and stream.frames == 1 and stream.time_base == 1 and not stream.duration
 
 
 def _is_cover(stream: Stream) -> bool:
