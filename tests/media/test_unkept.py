@@ -10,6 +10,7 @@ import pytest
 from tests.media import make
 from vsrcli.media.containers import check_container
 from vsrcli.media.decode import decode
+from vsrcli.media.options import EncodingOptions
 from vsrcli.media.probe import probe
 from vsrcli.pipeline.sinks import make_sink
 
@@ -82,7 +83,7 @@ def test_images_and_gif_name_what_they_lose(tmp_path: Path) -> None:
     info = replace(probe(make.video(tmp_path / "a.mkv", frames=2)), unkept=("Dolby Vision",))
     wide = replace(info, sample_aspect_ratio=Fraction(4, 3))
     hdr = replace(info, colour=replace(info.colour, transfer=16))
-    asked = {"codec": None, "crf": None, "preset": None, "pix_fmt": None, "span": (None, None)}
+    asked = {"asked": EncodingOptions(), "span": (None, None)}
     gif = make_sink(tmp_path / "o.gif", wide, (64, 48), **asked)  # type: ignore[arg-type]
     assert gif.warnings[0] == "no output holds Dolby Vision: left out"
     assert any("square pixels: the shape by 4/3 is lost" in line for line in gif.warnings)
