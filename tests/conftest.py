@@ -1,4 +1,4 @@
-"""Shared by all tests: where the reference data lies (outside the repository), and skipping when it is absent."""
+"""Shared by all tests: processes, where the reference data lies (outside the repository), a film and a small net."""
 
 import os
 from pathlib import Path
@@ -6,8 +6,34 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does: torch shares two cores with codecs
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # each core has a worker of its own; set before torch is imported
+
+MOST_WORKERS = 8
+"""Each takes 3 s to import PyTorch and half a GiB."""
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Spread the suite over the cores where all of its quick tests are asked for, and -n is not given.
+
+    A few tests are sooner run in one process. Slow ones, which measure speed and memory, and the soak run alone.
+    """
+    if hasattr(config, "workerinput") or not config.pluginmanager.hasplugin("xdist"):
+        return
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and "not slow" in config.option.markexpr
+    alone = config.option.usepdb or config.option.collectonly
+    if whole and not alone and config.option.numprocesses is None and config.option.dist == "no":
+        config.option.numprocesses = min(cores(), MOST_WORKERS)
+        config.option.dist = "worksteal"
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 @pytest.fixture(scope="session")
@@ -20,16 +46,16 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """BasicVSR with 8 channels and one block: fast, and not trained."""
+    """Save NanoVSR with 8 channels, untrained: the cheapest net that runs both ways, for what holds for any net."""
     import torch
     from safetensors.torch import save_file
 
-    from vsrcli.nets.basicvsr import BasicVSR
+    from vsrcli.nets.nanovsr import NanoVSR
 
     torch.manual_seed(0)
-    net = BasicVSR(8, 1)
-    for level in net.spynet.basic_module:
-        torch.nn.init.normal_(level.basic_module[-1].weight, std=1e-3)
+    net = NanoVSR(8, 1).requires_grad_(False)
+    for parameter in net.conv_last.parameters():
+        parameter.mul_(0.1)  # as little detail as a trained net adds, or the engine warns of it
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
     save_file(net.state_dict(), path)
     return str(path)

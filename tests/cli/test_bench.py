@@ -24,8 +24,8 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProc
     root = Path(__file__).resolve().parents[2]
     environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{root}", "VSR_HOME": str(folder)}
     environment["OMP_NUM_THREADS"] = "1"  # two that wait for each other on a busy machine take minutes
-    models = ["-m", "edvr", "-m", "basicvsr.vimeo90k-bi"]
-    options = ["--res", "64x64", "--precision", "FP32", "--device", "cpu", "--frames", "2", "--json"]
+    models = ["-m", "rlsp", "-m", "basicvsr.vimeo90k-bi"]
+    options = ["--res", "32x32", "--precision", "FP32", "--device", "cpu", "--frames", "2", "--json"]
     return subprocess.run(
         [sys.executable, "-m", "vsrcli", "bench", *models, *options],
         env=environment,
@@ -36,14 +36,14 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProc
 
 
 def test_json_has_the_documented_fields(answer: subprocess.CompletedProcess[str]) -> None:
-    edvr, basicvsr = json.loads(answer.stdout)
-    assert list(edvr) == list(basicvsr) == [field.name for field in fields(Measurement)]
-    assert (edvr["model"], edvr["weights"], edvr["window"], edvr["lookahead"]) == ("edvr", "random", None, 0)
+    rlsp, basicvsr = json.loads(answer.stdout)
+    assert list(rlsp) == list(basicvsr) == [field.name for field in fields(Measurement)]
+    assert (rlsp["model"], rlsp["weights"], rlsp["window"], rlsp["lookahead"]) == ("rlsp", "random", None, 0)
     assert (basicvsr["model"], basicvsr["window"], basicvsr["lookahead"]) == ("basicvsr.vimeo90k-bi", 2, 1)
     assert (basicvsr["weights"], basicvsr["parameters"]) == ("installed", 6291311)
-    assert edvr["speedup"] == 1 and basicvsr["speedup"] == pytest.approx(basicvsr["fps"] / edvr["fps"])
+    assert rlsp["speedup"] == 1 and basicvsr["speedup"] == pytest.approx(basicvsr["fps"] / rlsp["fps"])
     assert basicvsr["peak_memory_bytes"] > 4 * basicvsr["parameters"] or sys.platform != "linux"
-    for one in (edvr, basicvsr):
+    for one in (rlsp, basicvsr):
         assert one["fps"] == pytest.approx(1000 / one["ms_median"])
         assert list(one["stages"]) == ["flow", "encode", "warp", "propagate", "reconstruct", "other"]
         assert one["stages"]["propagate"] > 0 and one["stages"]["reconstruct"] > 0
@@ -57,8 +57,8 @@ def test_the_help_names_every_field() -> None:
 
 def test_missing_weights_and_progress_are_told_on_stderr(answer: subprocess.CompletedProcess[str]) -> None:
     assert answer.stderr.splitlines() == [
-        "edvr: its weights are not here, random ones are used",
-        "edvr fp32",
+        "rlsp: its weights are not here, random ones are used",
+        "rlsp fp32",
         "basicvsr.vimeo90k-bi fp32",
     ]
 
@@ -67,7 +67,7 @@ def test_several_models_make_a_table_with_ratios(answer: subprocess.CompletedPro
     first = Measurement(**json.loads(answer.stdout)[0])
     second = replace(first, precision="bf16", fps=2 * first.fps, speedup=2.0, peak_memory_bytes=None)
     lines = report([first, second]).splitlines()
-    assert "64x64" in lines[0]
+    assert "32x32" in lines[0]
     head = next(i for i, line in enumerate(lines) if line.startswith("model"))
     assert lines[head].endswith("speedup") and lines[head + 1].endswith("1x") and lines[head + 2].endswith("2x")
     assert len({len(line) for line in lines[head : head + 3]}) == 1

@@ -1,5 +1,6 @@
 """`vsr compare` writes files that another ffmpeg plays, and figures that are the quality functions'."""
 
+import subprocess
 import xml.etree.ElementTree as ElementTree
 from fractions import Fraction
 from pathlib import Path
@@ -34,9 +35,10 @@ def run(*arguments: str) -> tuple[str, str]:
 
 
 def play(path: Path) -> np.ndarray:
-    reader = imageio_ffmpeg.read_frames(str(path))
-    width, height = next(reader)["size"]
-    return np.stack([np.frombuffer(frame, np.uint8).reshape(height, width, 3) for frame in reader])
+    info = probe(path)
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(path), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    frames = subprocess.run(command, check=True, capture_output=True).stdout
+    return np.frombuffer(frames, np.uint8).reshape(-1, info.height, info.width, 3)
 
 
 @pytest.mark.parametrize(("mode", "size"), [("side", (258, 96)), ("stack", (128, 194)), ("wipe", (128, 96))])

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.toy import SmallMemory, Toy
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import Plan
 from vsrcli.engine.retry import is_out_of_memory
@@ -13,14 +14,21 @@ from vsrcli.engine.tensors import TensorEngine
 from vsrcli.engine.tiles import tile_grid
 from vsrcli.errors import OutOfMemoryError
 from vsrcli.nets.basicvsr import BasicVSR
+from vsrcli.nets.recurrent import RecurrentNet
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def net() -> BasicVSR:
+def net() -> RecurrentNet:
+    return Toy()
+
+
+@pytest.fixture(scope="module")
+def real() -> RecurrentNet:
+    """BasicVSR with random weights."""
     torch.manual_seed(0)
-    net = BasicVSR(16, 2).eval().requires_grad_(False)
+    net = BasicVSR(8, 2).eval().requires_grad_(False)
     for level in net.spynet.basic_module:
         level.basic_module[-1].weight.mul_(0.1)
     return net
@@ -38,38 +46,46 @@ def run(engine: Engine, frames: Tensor) -> Tensor:
     return torch.stack(list(TensorEngine(engine).upscale(frames)))
 
 
-def whole(net: BasicVSR, frames: Tensor) -> Tensor:
+def whole(net: RecurrentNet, frames: Tensor) -> Tensor:
     with torch.inference_mode():
         return net(frames[None])[0]
 
 
-def test_clip_mode_equals_the_net_on_the_whole_clip(net: BasicVSR) -> None:
+def test_clip_mode_equals_the_net_on_the_whole_clip(net: RecurrentNet) -> None:
     frames = moving_clip(7)
     torch.testing.assert_close(run(Engine(net, Plan(window=None), CPU), frames), whole(net, frames))
 
 
+def test_windows_of_a_real_net_with_full_lookahead_equal_the_whole_clip(real: RecurrentNet) -> None:
+    frames = moving_clip(5, 32, 36)
+    expected = whole(real, frames)
+    torch.testing.assert_close(run(Engine(real, Plan(window=None), CPU), frames), expected)
+    out = run(Engine(real, Plan(window=2, lookahead=5), CPU), frames)
+    torch.testing.assert_close(out, expected, atol=2e-6, rtol=1e-5)
+
+
 @pytest.mark.parametrize("window", [1, 3, 4, 7, 20])
-def test_windows_with_full_lookahead_equal_the_whole_clip(net: BasicVSR, window: int) -> None:
+def test_windows_with_full_lookahead_equal_the_whole_clip(net: RecurrentNet, window: int) -> None:
     frames = moving_clip(11)
     out = run(Engine(net, Plan(window=window, lookahead=11), CPU), frames)
     torch.testing.assert_close(out, whole(net, frames), atol=2e-6, rtol=1e-5)
 
 
-def test_short_lookahead_changes_only_a_little_and_no_frame_is_lost(net: BasicVSR) -> None:
+def test_short_lookahead_changes_only_a_little_and_no_frame_is_lost(net: RecurrentNet) -> None:
     frames = moving_clip(10)
     out = run(Engine(net, Plan(window=3, lookahead=2), CPU), frames)
     assert out.shape[0] == 10
-    assert (out - whole(net, frames)).abs().max() < 0.05
+    assert 1e-4 < (out - whole(net, frames)).abs().max() < 0.05
 
 
-def test_propagation_never_crosses_a_cut(net: BasicVSR) -> None:
+def test_propagation_never_crosses_a_cut(net: RecurrentNet) -> None:
     first, second = moving_clip(5, seed=1) * 0.3, 0.6 + 0.4 * moving_clip(6, seed=2)
     out = run(Engine(net, Plan(window=4, lookahead=8), CPU), torch.cat([first, second]))
     torch.testing.assert_close(out[:5], whole(net, first), atol=2e-6, rtol=1e-5)
     torch.testing.assert_close(out[5:], whole(net, second), atol=2e-6, rtol=1e-5)
 
 
-def test_frames_come_out_as_soon_as_their_lookahead_is_there(net: BasicVSR) -> None:
+def test_frames_come_out_as_soon_as_their_lookahead_is_there(net: RecurrentNet) -> None:
     engine = Engine(net, Plan(window=2, lookahead=3), CPU)
     ready = [len(list(TensorEngine(engine).push(frame))) for frame in moving_clip(8)]
     assert ready == [0, 0, 0, 0, 2, 0, 2, 0]
@@ -77,7 +93,7 @@ def test_frames_come_out_as_soon_as_their_lookahead_is_there(net: BasicVSR) -> N
 
 
 @pytest.mark.parametrize("stop_after", [1, 4, 6, 9])
-def test_a_restored_engine_goes_on_with_identical_frames(net: BasicVSR, stop_after: int) -> None:
+def test_a_restored_engine_goes_on_with_identical_frames(net: RecurrentNet, stop_after: int) -> None:
     frames = torch.cat([moving_clip(6, seed=3) * 0.3, 0.6 + 0.4 * moving_clip(8, seed=4)])
     plan = Plan(window=3, lookahead=2)
     expected = run(Engine(net, plan, CPU), frames)
@@ -94,11 +110,11 @@ def test_a_restored_engine_goes_on_with_identical_frames(net: BasicVSR, stop_aft
     torch.testing.assert_close(run(resumed, frames[start:]), expected[start:], atol=0, rtol=0)
 
 
-def test_tiles_agree_with_the_whole_frame_away_from_their_approximation(net: BasicVSR) -> None:
-    frames = moving_clip(6, 72, 96)
-    tiled = run(Engine(net, Plan(window=3, lookahead=3, tile=(48, 40), halo=24), CPU), frames)
-    untiled = run(Engine(net, Plan(window=3, lookahead=3), CPU), frames)
-    assert (tiled - untiled).abs().max() < 2e-3
+def test_tiles_agree_with_the_whole_frame_away_from_their_approximation(real: RecurrentNet) -> None:
+    frames = moving_clip(2, 32, 64)
+    tiled = run(Engine(real, Plan(window=1, lookahead=1, tile=(32, 40), halo=24), CPU), frames)
+    untiled = run(Engine(real, Plan(window=1, lookahead=1), CPU), frames)
+    assert 0 < (tiled - untiled).abs().max() < 2e-3
 
 
 def test_blending_weights_add_up_to_one() -> None:
@@ -108,18 +124,8 @@ def test_blending_weights_add_up_to_one() -> None:
     torch.testing.assert_close(total, torch.ones_like(total))
 
 
-class FailsOnLargeFrames(BasicVSR):
-    """A real net on a machine whose memory holds 90 columns only."""
-
-    def propagate(self, branch, features, flow, state):  # type: ignore[no-untyped-def]
-        if features["lr"].shape[-1] > 90:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return super().propagate(branch, features, flow, state)
-
-
 def test_out_of_memory_is_answered_with_smaller_tiles() -> None:
-    torch.manual_seed(0)
-    net = FailsOnLargeFrames(8, 1).eval().requires_grad_(False)
+    net = SmallMemory()
     lines: list[str] = []
     engine = Engine(net, Plan(window=3, lookahead=1, halo=8), CPU, say=lines.append)
     frames = moving_clip(4, 32, 160)
@@ -132,13 +138,13 @@ def test_out_of_memory_is_answered_with_smaller_tiles() -> None:
 def test_what_had_filled_memory_is_gone_before_smaller_tiles_are_tried(exact: bool) -> None:
     held: list[weakref.ref[Tensor]] = []
 
-    class FillsMemory(FailsOnLargeFrames):
+    class FillsMemory(SmallMemory):
         def propagate(self, branch, features, flow, state):  # type: ignore[no-untyped-def]
             large = torch.zeros(3)
             held.append(weakref.ref(large))
             return super().propagate(branch, features, flow, state)
 
-    net = FillsMemory(8, 1).eval().requires_grad_(False)
+    net = FillsMemory()
     alive: list[bool] = []
     engine = Engine(
         net,
@@ -151,7 +157,7 @@ def test_what_had_filled_memory_is_gone_before_smaller_tiles_are_tried(exact: bo
 
 
 def test_when_no_tile_is_small_enough_one_clear_error_says_so() -> None:
-    net = FailsOnLargeFrames(8, 1).eval().requires_grad_(False)
+    net = SmallMemory()
     engine = Engine(net, Plan(window=3, lookahead=1, halo=64), CPU)
     with pytest.raises(OutOfMemoryError, match="64x64"):
         run(engine, moving_clip(2, 32, 300))

@@ -6,10 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
 
 from tests.engine.test_engine import CPU, moving_clip
+from tests.toy import Toy, ToyStream
 from vsrcli.engine.chunk import pad_picture
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import Plan
@@ -18,40 +17,14 @@ from vsrcli.engine.tensors import TensorEngine
 from vsrcli.errors import OutOfMemoryError
 from vsrcli.frame import Frame
 from vsrcli.levels import picture_to_unit, unit_to_picture
-from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State, pad_frame
-from vsrcli.nets.repvsr import RepVSR
+from vsrcli.nets.recurrent import RecurrentNet, pad_frame
 
 DEPTHS = (16, 8, 16, 16, 8, 8, 16)
 
 
-class Echo(RecurrentNet):
-    """A net that sees both ways at next to no cost: each branch averages the frame with those before it."""
-
-    branches = (Branch("backward", reverse=True), Branch("forward", reverse=False))
-    multiple, min_size, state_channels = 4, 8, 3
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.tensor(0.4))
-
-    def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
-        return torch.zeros_like(frame[:, :2])
-
-    def propagate(
-        self, branch: str, features: Features, flow: Tensor | None, state: State | None
-    ) -> tuple[Tensor, State]:
-        mixed = features["lr"] if state is None else features["lr"].lerp(state[0], self.weight)
-        return mixed, (mixed,)
-
-    def reconstruct(self, features: Features) -> Tensor:
-        return F.interpolate(0.6 * (features["backward"] + features["forward"]), scale_factor=4, mode="bilinear") - 0.1
-
-
 @pytest.fixture(scope="module", params=["stream", "window"])
 def net(request: pytest.FixtureRequest) -> RecurrentNet:
-    torch.manual_seed(0)
-    net = RepVSR(8, 1) if request.param == "stream" else Echo()
-    return net.eval().requires_grad_(False)
+    return ToyStream() if request.param == "stream" else Toy()
 
 
 def mixed(first: int = 0) -> list[Frame]:

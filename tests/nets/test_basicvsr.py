@@ -32,7 +32,9 @@ def test_spynet_matches_the_reference(case: str, dtype: torch.dtype) -> None:
         golden.check("out", torch.cat([net(first, second), net(second, first)]))
 
 
-@both_types
+@pytest.mark.parametrize(
+    "dtype", [torch.float32, pytest.param(torch.float64, marks=pytest.mark.slow)], ids=["fp32", "fp64"]
+)
 def test_basicvsr_matches_the_reference(dtype: torch.dtype) -> None:
     golden = Golden("basicvsr_fill")
     net = load_filled(BasicVSR(64, 3), golden, dtype)

@@ -34,7 +34,7 @@ def recorded(module: nn.Module, calls: list[Tensor], *, inputs: bool = False) ->
     [
         pytest.param("basicvsrpp", torch.float32, id="fp32"),
         pytest.param("basicvsrpp_mirror", torch.float32, id="mirror-fp32"),
-        pytest.param("basicvsrpp", torch.float64, id="fp64"),
+        pytest.param("basicvsrpp", torch.float64, id="fp64", marks=pytest.mark.slow),
         pytest.param("basicvsrpp_mirror", torch.float64, id="mirror-fp64", marks=pytest.mark.slow),
     ],
 )
@@ -79,7 +79,8 @@ def test_short_clips_and_small_frames_work(count: int) -> None:
 
 
 def test_half_precision_keeps_flow_and_output_in_float32() -> None:
-    net, clip = small_net(), torch.rand(1, 3, 3, 16, 16)
+    net, clip = small_net(), torch.rand(1, 2, 3, 16, 16)
+    net.min_size = 16  # convolutions in bf16 take minutes on CPUs that have none
     with torch.inference_mode():
         exact = net(clip)
         net.set_precision(torch.bfloat16)

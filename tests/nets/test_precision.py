@@ -6,11 +6,11 @@ from vsrcli.nets.basicvsr import BasicVSR
 
 
 def test_flow_and_output_stay_float32_and_only_marked_convolutions_do() -> None:
-    net = BasicVSR(16, 2)
+    net = BasicVSR(8, 1)
     net.set_precision(torch.bfloat16)
     kept = {name for name, p in net.named_parameters() if p.dtype == torch.float32}
     assert kept == {f"{side}_trunk.main.0.{kind}" for side in ("backward", "forward") for kind in ("weight", "bias")}
-    clip = torch.rand(1, 2, 3, 32, 32)
+    clip = torch.rand(1, 2, 3, 8, 8)
     with torch.inference_mode():
         assert net.flow(clip[:, 0], clip[:, 1]).dtype == torch.float32
         assert net(clip).dtype == torch.float32

@@ -9,14 +9,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from tests.command import vsr
 from tests.media import make
 from vsrcli.cli import upscale
 from vsrcli.errors import InputError, SomeFailedError, UsageError
 from vsrcli.pipeline import batch
-
-
-def vsr(*arguments: object) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, "-m", "vsrcli", *map(str, arguments)], capture_output=True, text=True)
 
 
 @pytest.fixture

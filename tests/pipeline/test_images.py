@@ -1,6 +1,5 @@
 """Images as input and output: they keep their names and numbers, and what they cannot hold is said."""
 
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -8,8 +7,9 @@ import av
 import numpy as np
 import pytest
 
+from tests.command import vsr
 from tests.media import make
-from tests.pipeline.test_run import command, pictures, upscale
+from tests.pipeline.test_run import pictures, upscale
 from tests.told import told
 from vsrcli.errors import UsageError
 from vsrcli.media.images import write_png
@@ -44,7 +44,7 @@ def test_one_image_gives_one_image(frames: Path, tiny_model: str, tmp_path: Path
     result = upscale(frames / "0007.png", tmp_path / "large.png", tiny_model)
     assert result.size == (256, 192)
     assert pictures(tmp_path / "large.png").shape == (1, 192, 256, 3)
-    subprocess.run(command(frames / "0008.png", "-m", tiny_model, "-q"), check=True)
+    assert vsr("upscale", frames / "0008.png", "-m", tiny_model, "-q").returncode == 0
     assert pictures(frames / "0008_x4.png").shape == (1, 192, 256, 3)
     assert not [name for name in names(frames) + names(tmp_path) if name.endswith(".vsr")]
 
@@ -77,9 +77,7 @@ def test_a_part_beyond_the_end_is_refused_and_leaves_nothing(film: Path, tiny_mo
 
 @pytest.mark.parametrize("rate", ["0", "-25", "fast", "1/0"])
 def test_a_rate_that_is_none_is_refused(frames: Path, tiny_model: str, tmp_path: Path, rate: str) -> None:
-    done = subprocess.run(
-        command(frames, "-o", tmp_path / "o.mp4", "-m", tiny_model, "--fps", rate), capture_output=True, text=True
-    )
+    done = vsr("upscale", frames, "-o", tmp_path / "o.mp4", "-m", tiny_model, "--fps", rate)
     assert done.returncode == 2
     assert f"{rate} is not a frame rate" in done.stderr
 

@@ -32,7 +32,7 @@ def test_what_h264_crops_stays_hidden(tmp_path: Path, crop: tuple[int, int, int,
     make.ffmpeg("-i", whole, "-c", "copy", "-bsf:v", f"h264_metadata={sides}", cropped)
     info = probe(cropped)
     assert (info.width, info.height) == (80 - left - right, 64 - top - bottom)
-    inner = next(decode(probe(whole))).rgb[top : 64 - bottom, left : 80 - right].astype(int)
-    found = next(decode(info)).rgb.astype(int)
+    inner = next(decode(probe(whole))).data[top : 64 - bottom, left : 80 - right].astype(int)
+    found = next(decode(info)).data.astype(int)
     assert found.shape == inner.shape
     assert abs(found - inner)[4:-4, 4:-4].max() <= 1

@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save_file
+
+from vsrcli.nets.basicvsr import BasicVSR
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,6 +65,15 @@ class Runner:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Save BasicVSR with 8 channels: slow enough to be killed at work."""
+    path = tmp_path_factory.mktemp("model") / "basicvsr.safetensors"
+    torch.manual_seed(0)
+    save_file(BasicVSR(8, 1).state_dict(), path)
+    return str(path)
 
 
 @pytest.fixture(scope="session")

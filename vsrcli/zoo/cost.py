@@ -1,6 +1,7 @@
 """What a net costs: parameters, and floating-point operations per frame, counted on the net itself."""
 
 import copy
+from collections.abc import Callable, Sequence
 from types import MethodType
 from typing import Any
 
@@ -39,6 +40,13 @@ def plain(self: DeformConv, x: Tensor, offset: Tensor, mask: Tensor) -> Tensor:
     return F.conv2d(x, self.weight, self.bias, padding=1)
 
 
+SHAPES: dict[object, Callable[..., Sequence[int]]] = {
+    torch.ops.aten.grid_sampler_2d.default: lambda x, grid, *rest: (*x.shape[:2], *grid.shape[1:3]),
+    torch.ops.aten.upsample_bilinear2d.default: lambda x, size, *rest: (*x.shape[:2], *size),
+}
+"""The result's shape of operators that are not counted and that the meta device would take apart."""
+
+
 class Counter(TorchDispatchMode):
     """Adds up the operations of convolutions and matrix products.
 
@@ -53,6 +61,8 @@ class Counter(TorchDispatchMode):
         self, func: torch._ops.OpOverload, types: object, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Run one operator and count it."""
+        if (shape := SHAPES.get(func)) and args[0].is_meta:
+            return args[0].new_empty(shape(*args))
         out = func(*args, **(kwargs or {}))
         if count := flop_registry.get(func.overloadpacket):
             self.flops += count(*args, **(kwargs or {}), out_val=out)
