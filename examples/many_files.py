@@ -1,6 +1,6 @@
 """Upscale many files with one model that is loaded once; what fails is named, and the rest goes on.
 
-    python examples/many_files.py large/ tape1.avi tape2.mov ...
+python examples/many_files.py large/ tape1.avi tape2.mov ...
 """
 
 import sys

@@ -99,7 +99,7 @@ def test_quality_against_a_reference_is_printed_and_plotted(tmp_path: Path) -> N
 
 def test_quality_of_cropped_results_is_of_what_they_show(tmp_path: Path) -> None:
     truth = make.pattern(0, 130, 98)
-    from vsrcli.evaluate.comparison import Quality
+    from vsrcli.compare.quality import Quality
 
     quality = Quality(["cropped"])
     quality.add([truth[:96, :128]], truth)

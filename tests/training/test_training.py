@@ -15,13 +15,13 @@ from torch import Tensor
 from tests.media import make
 from tests.told import told
 from vsrcli.cli.train import command
+from vsrcli.compare.plot import PALETTE
 from vsrcli.errors import InputError, UsageError
 from vsrcli.nets.basicvsr import BasicVSR
 from vsrcli.nets.iconvsr import IconVSR
 from vsrcli.nets.layers import Conv
 from vsrcli.nets.reparam import merged_state
 from vsrcli.nets.repvsr import RepVSR
-from vsrcli.plot import PALETTE
 from vsrcli.quality import degrade, metrics
 from vsrcli.training import curve, pictures, recipe, stills
 from vsrcli.training.answers import add_answers

@@ -16,7 +16,7 @@ from vsrcli.names import WRITABLE_IMAGES
 from vsrcli.words import counted
 
 if TYPE_CHECKING:
-    from vsrcli.evaluate.comparison import Quality
+    from vsrcli.compare.quality import Quality
     from vsrcli.media.info import VideoInfo
 
 
@@ -74,7 +74,8 @@ def command(
     are the first video's. A wipe's border moves slowly to and fro in a video. PSNR and SSIM are of the luma.
     """
     from vsrcli.cli.progress import Display
-    from vsrcli.evaluate.comparison import Look, Quality, film, measure, still
+    from vsrcli.compare.quality import Quality, measure_quality
+    from vsrcli.compare.video import Look, film, still
     from vsrcli.media.probe import probe
 
     _check(inputs, output, at=at, reference=reference, plot=plot, overwrite=overwrite)
@@ -92,7 +93,7 @@ def command(
             warn = lambda line: display.line(f"warning: {full(line)}", style="yellow")  # noqa: E731
             frames = film(infos, output, look, warn=warn, on_frame=tell, reference=truth, quality=quality)
         if truth and quality and frames is None:
-            measure(infos, truth, quality, tell)
+            measure_quality(infos, truth, quality, tell)
     if output:
         display.line(f"{output}" + (f": {counted(frames, 'frame')}" if frames else ""), style="green")
     if quality:
@@ -145,7 +146,7 @@ def _labels(text: str | None, inputs: tuple[Path, ...]) -> list[str]:
 
 
 def _counter(display: Any, infos: "list[VideoInfo]") -> Callable[[int], None]:
-    from vsrcli.evaluate.alignment import master
+    from vsrcli.compare.align import master
     from vsrcli.pipeline.events import Event
 
     total = infos[master(infos)].frames

@@ -3,8 +3,8 @@
 import csv
 from pathlib import Path
 
+from vsrcli.compare.plot import Panel, Series, plot_svg
 from vsrcli.files import write_whole
-from vsrcli.plot import Panel, Series, plot_svg
 
 WIDTH, PANEL_HEIGHT = 720, 170
 

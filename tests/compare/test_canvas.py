@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from vsrcli.drawing.canvas import blend, draw_lines, draw_text, rounded_box_coverage, stroke_coverage
-from vsrcli.drawing.font import GLYPHS, text_segments, text_width
+from vsrcli.compare.canvas import blend, draw_lines, draw_text, rounded_box_coverage, stroke_coverage
+from vsrcli.compare.font import GLYPHS, text_segments, text_width
 
 
 def test_a_stroke_covers_its_area() -> None:

@@ -11,8 +11,8 @@ from typing import Literal
 
 import numpy as np
 
-from vsrcli.drawing.canvas import draw_lines, draw_text, fill
-from vsrcli.drawing.font import text_width
+from vsrcli.compare.canvas import draw_lines, draw_text, fill
+from vsrcli.compare.font import text_width
 from vsrcli.errors import UsageError
 
 # Okabe and Ito's colours, told apart by the colour-blind too; yellow left out, too faint on white

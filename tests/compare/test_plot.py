@@ -6,8 +6,8 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
+from vsrcli.compare.plot import PALETTE, Panel, Series, plot_picture, plot_svg
 from vsrcli.errors import UsageError
-from vsrcli.plot import PALETTE, Panel, Series, plot_picture, plot_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -6,8 +6,8 @@ from typing import Literal
 import numpy as np
 import torch
 
-from vsrcli.drawing.canvas import Colour, blend, draw_text, fill, rounded_box_coverage
-from vsrcli.drawing.font import text_width
+from vsrcli.compare.canvas import Colour, blend, draw_text, fill, rounded_box_coverage
+from vsrcli.compare.font import text_width
 from vsrcli.errors import UsageError
 from vsrcli.quality.degrade import imresize
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.evaluate.make import clip
 from tests.media import make
-from vsrcli.evaluate.alignment import aligned, upright
+from vsrcli.compare.align import aligned, upright
 from vsrcli.media.decode import decode
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.probe import probe

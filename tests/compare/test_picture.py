@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vsrcli.compare import ACCENT, side_by_side
+from vsrcli.compare.picture import ACCENT, side_by_side
 from vsrcli.errors import UsageError
 
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from vsrcli.drawing.font import ASCENT, CAP_HEIGHT, DESCENT, STROKE, text_segments, text_width
+from vsrcli.compare.font import ASCENT, CAP_HEIGHT, DESCENT, STROKE, text_segments, text_width
 
 Colour = tuple[int, int, int]
 

@@ -1,0 +1,78 @@
+"""Measure videos against a reference, frame by frame, and plot the figures."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from vsrcli.compare.align import aligned
+from vsrcli.compare.picture import same_size
+from vsrcli.compare.plot import Panel, Series, plot_picture, plot_svg
+from vsrcli.errors import OutputError, UsageError
+from vsrcli.files import write_whole
+from vsrcli.levels import picture_to_unit
+from vsrcli.media.images import write_image
+from vsrcli.media.info import VideoInfo
+from vsrcli.quality.metrics import planes, psnr, ssim
+
+CROPPED = 16
+"""A result that lacks at most so many rows or columns of the reference was made from a cropped one."""
+
+
+@dataclass
+class Quality:
+    """PSNR (dB) and SSIM of the luma of each video in each frame, against a reference."""
+
+    labels: Sequence[str]
+    psnr: list[list[float]] = field(default_factory=list)
+    ssim: list[list[float]] = field(default_factory=list)
+
+    def add(self, frames: Sequence[np.ndarray], reference: np.ndarray) -> None:
+        """One moment's figures; smaller frames are enlarged to the reference. Raises UsageError for larger ones."""
+        pairs = [_matched(frame, reference) for frame in frames]
+        both = [(_luma(frame), _luma(truth)) for frame, truth in pairs]
+        self.psnr.append([float(psnr(a, b)) for a, b in both])
+        self.ssim.append([float(ssim(a, b)) for a, b in both])
+
+    def panels(self) -> list[Panel]:
+        """What to plot."""
+        return [
+            Panel(title, [Series(n, [row[i] for row in rows]) for i, n in enumerate(self.labels)], digits=digits)
+            for title, rows, digits in (("PSNR-Y (dB)", self.psnr, 2), ("SSIM-Y", self.ssim, 4))
+        ]
+
+    def save(self, path: Path) -> None:
+        """Write the plot as .svg or .png."""
+        if path.suffix.lower() != ".svg":
+            write_image(path, plot_picture(self.panels()))
+            return
+        try:
+            write_whole(path, plot_svg(self.panels()).encode())
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error.strerror}") from None
+
+
+def measure_quality(
+    infos: Sequence[VideoInfo], reference: VideoInfo, quality: Quality, on_frame: Callable[[int], None]
+) -> None:
+    """Add every moment's figures to `quality`."""
+    for count, moment in enumerate(aligned([*infos, reference]), 1):
+        quality.add(moment.frames[:-1], moment.frames[-1])
+        on_frame(count)
+
+
+def _matched(frame: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The frame in the reference's size, and the part of the reference that it shows."""
+    (height, width), (h, w) = reference.shape[:2], frame.shape[:2]
+    if h > height or w > width:
+        raise UsageError(f"the reference of {width}x{height} is smaller than a video of {w}x{h}")
+    if height - h < CROPPED and width - w < CROPPED:
+        return frame, reference[:h, :w]
+    enlarged, _ = same_size([frame, reference])
+    return enlarged, reference
+
+
+def _luma(frame: np.ndarray) -> torch.Tensor:
+    return planes(picture_to_unit(frame))
