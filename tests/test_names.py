@@ -3,10 +3,10 @@
 import random
 from pathlib import Path
 
+from vsrcli.evaluate.datasets import find_clips
 from vsrcli.media.containers import CONTAINERS
 from vsrcli.names import IMAGES, VIDEOS, WRITABLE_IMAGES, is_image, is_video, natural_key
 from vsrcli.pipeline.batch import target
-from vsrcli.quality.datasets import find_clips
 
 
 def ordered(*names: str) -> list[str]:

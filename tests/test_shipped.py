@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vsrcli.evaluate.material import choose_clips, pairs
+from vsrcli.evaluate.clips import choose_clips, pairs
 from vsrcli.levels import picture_to_unit
 from vsrcli.media.decode import decode
 from vsrcli.media.probe import probe

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from vsrcli.bench.case import Blueprint, blueprint, resolve
+from vsrcli.bench.cost import parameters
 from vsrcli.errors import UsageError, WeightsError
 from vsrcli.zoo.architectures import ARCHITECTURES
 from vsrcli.zoo.catalogue import catalogue
-from vsrcli.zoo.cost import parameters
 
 
 def test_models_are_names_architectures_or_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

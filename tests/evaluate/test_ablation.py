@@ -13,8 +13,8 @@ from vsrcli.engine.plan import Plan
 from vsrcli.engine.tensors import TensorEngine
 from vsrcli.errors import UsageError
 from vsrcli.evaluate.ablation import AXES, Choice, ablate, choices, table
+from vsrcli.evaluate.clips import choose_clips, pairs
 from vsrcli.evaluate.evaluation import Setting
-from vsrcli.evaluate.material import choose_clips, pairs
 from vsrcli.levels import to_levels
 from vsrcli.nets.iconvsr import IconVSR
 from vsrcli.nets.recurrent import RecurrentNet

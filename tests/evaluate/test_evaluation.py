@@ -11,11 +11,11 @@ from tests.evaluate.make import clip
 from tests.told import told
 from vsrcli.engine.plan import Plan
 from vsrcli.errors import UsageError
+from vsrcli.evaluate.clips import choose_clips, pairs
 from vsrcli.evaluate.evaluation import Setting, beside, evaluate, table
-from vsrcli.evaluate.material import choose_clips, pairs
-from vsrcli.evaluate.measure import Measures
 from vsrcli.evaluate.methods import Bicubic, Model, Planner
 from vsrcli.evaluate.published import published, recognise
+from vsrcli.evaluate.scoring import Measures
 from vsrcli.levels import to_levels
 from vsrcli.media.images import load_picture
 from vsrcli.nets.recurrent import RecurrentNet

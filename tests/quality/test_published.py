@@ -7,7 +7,7 @@ import av
 import pytest
 import torch
 
-from vsrcli.quality.datasets import find_clips
+from vsrcli.evaluate.datasets import find_clips
 from vsrcli.quality.degrade import bd, bi, imresize
 from vsrcli.quality.metrics import planes, psnr, ssim
 

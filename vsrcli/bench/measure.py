@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from vsrcli import zoo
 from vsrcli.bench.case import Case, Measurement
+from vsrcli.bench.cost import flops, parameters
 from vsrcli.bench.machine import describe, gemm_gflops, resident_memory, synchronize
 from vsrcli.bench.stages import StageTimer
 from vsrcli.engine.device import PRECISIONS, pick_device, pick_precision, place
@@ -21,7 +22,6 @@ from vsrcli.levels import unit_to_picture
 from vsrcli.nets.horizon import Horizon
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.zoo.architectures import ARCHITECTURES
-from vsrcli.zoo.cost import flops, parameters
 
 Progress = Callable[[str], None]
 """Receives what is being done, in a few words."""

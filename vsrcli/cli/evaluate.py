@@ -16,7 +16,7 @@ from vsrcli.errors import UsageError
 from vsrcli.records import option
 
 if TYPE_CHECKING:
-    from vsrcli.quality.datasets import Clip
+    from vsrcli.evaluate.datasets import Clip
     from vsrcli.quality.report import Table, Value
     from vsrcli.zoo import LoadedModel
 
@@ -159,14 +159,14 @@ def _load(asked: dict[str, Any], display: Any) -> "dict[str, LoadedModel]":
 
 
 def _clips(asked: dict[str, Any]) -> "list[Clip]":
-    from vsrcli.evaluate.material import choose_clips
+    from vsrcli.evaluate.clips import choose_clips
 
     return choose_clips(asked["data"], names(asked["clips"]))
 
 
 def _frames(clips: "Sequence[Clip]", limit: int | None) -> int | None:
     """Frames of all clips together, if known."""
-    from vsrcli.evaluate.material import length
+    from vsrcli.evaluate.clips import length
 
     counts = [length(c, limit) for c in clips]
     return None if None in counts else sum(c for c in counts if c is not None)
@@ -190,8 +190,8 @@ def _evaluate(asked: dict[str, Any], output: Output, display: Any) -> None:
     from vsrcli.engine.device import pick_device, pick_precision, place
     from vsrcli.engine.planning import make_plan
     from vsrcli.evaluate.evaluation import Setting, beside, evaluate, table
-    from vsrcli.evaluate.measure import Measures, load_lpips
     from vsrcli.evaluate.methods import Bicubic, Method, Model
+    from vsrcli.evaluate.scoring import Measures, load_lpips
 
     clips = _clips(asked)
     device = pick_device(asked["device"])

@@ -13,13 +13,13 @@ from vsrcli.engine.device import place
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import LOOKAHEAD, WINDOW, Plan
 from vsrcli.errors import UsageError
+from vsrcli.evaluate.clips import Pair, pairs
+from vsrcli.evaluate.datasets import Clip
 from vsrcli.evaluate.evaluation import OnFrame, Setting
-from vsrcli.evaluate.material import Pair, pairs
 from vsrcli.evaluate.methods import EngineRunner
 from vsrcli.levels import to_unit
 from vsrcli.nets.horizon import Horizon
 from vsrcli.nets.recurrent import RecurrentNet
-from vsrcli.quality.datasets import Clip
 from vsrcli.quality.metrics import Channels, mse, planes, psnr
 from vsrcli.quality.report import Column, Table, Value
 

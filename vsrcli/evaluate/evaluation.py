@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from vsrcli.evaluate.material import Degradation, pairs
-from vsrcli.evaluate.measure import Measures, measure
+from vsrcli.evaluate.clips import Degradation, pairs
+from vsrcli.evaluate.datasets import Clip
 from vsrcli.evaluate.methods import Method
-from vsrcli.quality.datasets import Clip
+from vsrcli.evaluate.scoring import Measures, score_clip
 from vsrcli.quality.metrics import Channels
 from vsrcli.quality.report import Column, Table, Value, mean_row
 from vsrcli.zoo.catalogue import Figures
@@ -52,7 +52,7 @@ def evaluate(
     for clip in clips:
         frames = pairs(clip, setting.degradation, setting.scale, limit=setting.limit, crf=setting.crf)
         tell = partial(on_frame, clip.name)
-        scores = measure(clip.name, frames, methods, measures, scored=clip.scored, on_frame=tell)
+        scores = score_clip(clip.name, frames, methods, measures, scored=clip.scored, on_frame=tell)
         for name, score in scores.items():
             rows.append({"clip": clip.name, "method": name, "frames": len(score.values["psnr"]), **score.means()})
             on_row(rows[-1])

@@ -10,12 +10,12 @@ from typing import Literal
 from torch import Tensor
 
 from vsrcli.errors import InputError, Reason, UsageError
+from vsrcli.evaluate.datasets import Clip, find_clips
 from vsrcli.levels import picture_to_unit, to_levels, unit_to_picture
 from vsrcli.media.compress import compressed
 from vsrcli.media.decode import decode
 from vsrcli.media.images import read_image
 from vsrcli.media.probe import probe
-from vsrcli.quality.datasets import Clip, find_clips
 from vsrcli.quality.degrade import bd, bi, crop_to_multiple
 
 Degradation = Literal["bi", "bd", "none"]

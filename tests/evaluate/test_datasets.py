@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vsrcli.errors import InputError
-from vsrcli.quality.datasets import find_clips
+from vsrcli.evaluate.datasets import find_clips
 
 
 def make(root: Path, *names: str) -> Path:

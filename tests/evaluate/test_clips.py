@@ -9,10 +9,10 @@ from tests.evaluate.make import clip
 from tests.media import make
 from tests.told import told
 from vsrcli.errors import InputError, UsageError
-from vsrcli.evaluate.material import choose_clips, length, pairs
+from vsrcli.evaluate.clips import choose_clips, length, pairs
+from vsrcli.evaluate.datasets import Clip, find_clips
 from vsrcli.levels import planes_to_picture
 from vsrcli.media.images import write_png
-from vsrcli.quality.datasets import Clip, find_clips
 from vsrcli.quality.degrade import bd, bi
 from vsrcli.quality.metrics import planes, psnr
 

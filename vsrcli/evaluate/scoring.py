@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from vsrcli.errors import InputError, OutputError, Reason, UsageError, VsrError
-from vsrcli.evaluate.material import Pair
+from vsrcli.evaluate.clips import Pair
 from vsrcli.evaluate.methods import Method, Runner
 from vsrcli.levels import planes_to_picture, to_unit
 from vsrcli.media.images import write_png
@@ -83,7 +83,7 @@ class Scores:
         return means | {"seconds_per_frame": self.seconds / self.frames}
 
 
-def measure(
+def score_clip(
     clip: str,
     frames: Iterable[Pair],
     methods: Sequence[Method],
