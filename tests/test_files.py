@@ -12,7 +12,7 @@ from vsrcli.errors import OutputError
 from vsrcli.files import replacing, write_durably, write_whole
 from vsrcli.media.images import write_image
 from vsrcli.pipeline.job import save_tensors
-from vsrcli.training.data import write_pack
+from vsrcli.training.data.pack import write_pack
 
 PICTURE = np.zeros((16, 16, 3), np.uint8)
 WRITERS: dict[str, Callable[[Path], object]] = {

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from tests.nets.small import small
-from vsrcli.training.data import write_pack
-from vsrcli.training.distill import feature_channels, tapped
+from vsrcli.training.data.pack import write_pack
+from vsrcli.training.distill.teacher import feature_channels, tapped
 from vsrcli.zoo.architectures import ARCHITECTURES
 
 

@@ -12,7 +12,7 @@ from tests.training.test_training import textured
 from vsrcli.cli.train import command
 from vsrcli.errors import UsageError
 from vsrcli.nets.repvsr import RepVSR
-from vsrcli.training.soup import cook
+from vsrcli.training.loop.soup import cook
 from vsrcli.zoo import formats, loading
 
 CONFIG = {"channels": 8, "blocks": 1, "scale": 4}

@@ -23,19 +23,22 @@ from vsrcli.nets.layers import Conv
 from vsrcli.nets.reparam import merged_state
 from vsrcli.nets.repvsr import RepVSR
 from vsrcli.quality import degrade, metrics
-from vsrcli.training import curve, pictures, recipe, stills
-from vsrcli.training.answers import add_answers
-from vsrcli.training.data import Pack, Sampler
-from vsrcli.training.distill import ConvLSTM, SpaceTime, attention
+from vsrcli.training import recipe
+from vsrcli.training.data import pictures, stills
+from vsrcli.training.data.pack import Pack
+from vsrcli.training.data.packing import compact, pack
+from vsrcli.training.data.real import CODECS, Codec, lower_real, transcode
+from vsrcli.training.data.sampler import Sampler
+from vsrcli.training.distill.answers import add_answers
+from vsrcli.training.distill.refit import feature_loss
+from vsrcli.training.distill.teacher import ConvLSTM, SpaceTime, attention
+from vsrcli.training.loop import curve
+from vsrcli.training.loop.muon import Muon, orthogonalised
+from vsrcli.training.loop.trainer import Trainer
+from vsrcli.training.loop.validation import validation_pairs
+from vsrcli.training.loop.warm import take_over
 from vsrcli.training.losses import charbonnier, endpoint_error, flow_warping, unrest
-from vsrcli.training.muon import Muon, orthogonalised
-from vsrcli.training.pack import compact, pack
-from vsrcli.training.real import CODECS, Codec, lower_real, transcode
 from vsrcli.training.recipe import DataRecipe
-from vsrcli.training.refit import feature_loss
-from vsrcli.training.trainer import Trainer
-from vsrcli.training.validation import validation_pairs
-from vsrcli.training.warm import take_over
 from vsrcli.zoo import formats, loading
 
 TINY = """

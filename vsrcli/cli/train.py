@@ -95,12 +95,12 @@ def command(
     elif packing:
         _pack(what, output, clips=clips, frames=frames, hold_out=hold_out, real_scale=real_scale, seed=seed or 0)
     elif mib:
-        from vsrcli.training.pack import compact
+        from vsrcli.training.data.packing import compact
 
         target = _target(output)
         _tell(target, compact([Path(w) for w in what], target, mib * 2**20))
     elif teacher:
-        from vsrcli.training.answers import add_answers
+        from vsrcli.training.distill.answers import add_answers
 
         target = _target(output)
         count = add_answers(
@@ -132,7 +132,7 @@ def _pack(
     real_scale: int | None,
     seed: int,
 ) -> None:
-    from vsrcli.training.pack import pack
+    from vsrcli.training.data.packing import pack
 
     output = _target(output)
     count = pack(
@@ -149,7 +149,7 @@ def _pack(
 
 
 def _soup(what: tuple[str, ...], data: tuple[Path, ...], output: Path, device: str) -> None:
-    from vsrcli.training.soup import cook
+    from vsrcli.training.loop.soup import cook
 
     if not what:
         raise UsageError("--soup: name the models to mix, or one to see how it does")
@@ -177,8 +177,8 @@ def _train(
     recipe: "Recipe", data: tuple[Path, ...], out: Path, *, minutes: float | None, resume: bool, device: str
 ) -> None:
     from vsrcli.engine.device import pick_device
-    from vsrcli.training.data import Pack
-    from vsrcli.training.trainer import Trainer
+    from vsrcli.training.data.pack import Pack
+    from vsrcli.training.loop.trainer import Trainer
 
     if (out / "last.pt").exists() and not resume:
         raise UsageError(f"{out} holds a run already: --resume goes on with it, another --out starts afresh")

@@ -17,7 +17,8 @@ from vsrcli.engine.device import pick_device, pick_precision, place
 from vsrcli.errors import UsageError
 from vsrcli.levels import to_levels, to_unit
 from vsrcli.nets.recurrent import RecurrentNet
-from vsrcli.training.data import Pack, in_turns, lower, write_pack
+from vsrcli.training.data.pack import Pack, in_turns, write_pack
+from vsrcli.training.data.sampler import lower
 
 Say = Callable[[str], None]
 

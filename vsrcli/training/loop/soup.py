@@ -15,8 +15,8 @@ import torch
 from vsrcli.engine.device import pick_device, pick_precision, place
 from vsrcli.errors import Reason, UsageError
 from vsrcli.nets.recurrent import RecurrentNet
-from vsrcli.training.data import Pack
-from vsrcli.training.validation import score, validation_pairs
+from vsrcli.training.data.pack import Pack
+from vsrcli.training.loop.validation import score, validation_pairs
 
 Say = Callable[[str], None]
 

@@ -12,10 +12,9 @@ from torch import Tensor
 from vsrcli.errors import InputError, UsageError
 from vsrcli.names import is_image, is_video
 from vsrcli.quality.degrade import imresize
-from vsrcli.training import pictures, stills
-from vsrcli.training.data import Pack, in_turns, write_pack
-from vsrcli.training.real import lower_real
-from vsrcli.training.validation import spread
+from vsrcli.training.data import pictures, stills
+from vsrcli.training.data.pack import Pack, in_turns, spread, write_pack
+from vsrcli.training.data.real import lower_real
 
 HALVE_FROM = 720  # lines: below the coding scale of such videos lies no detail, above it lie artefacts
 CANDIDATES = 4  # crops of which the sharpest is taken

@@ -16,16 +16,17 @@ from vsrcli.errors import InputError, Note, Reason, UsageError
 from vsrcli.files import replacing, write_whole
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.nets.reparam import merged_once, merged_state, reparameterize
-from vsrcli.training import card
-from vsrcli.training.data import Pack, Pair, Sampler
-from vsrcli.training.distill import SpaceTime, Teacher, feature_channels, tapped
+from vsrcli.training.data.pack import Pack
+from vsrcli.training.data.sampler import Pair, Sampler
+from vsrcli.training.distill.refit import feature_loss
+from vsrcli.training.distill.teacher import SpaceTime, Teacher, feature_channels, tapped
+from vsrcli.training.loop import card
+from vsrcli.training.loop.muon import Muon
+from vsrcli.training.loop.validation import score, validation_pairs
+from vsrcli.training.loop.warm import take_over
 from vsrcli.training.losses import DISTANCES, endpoint_error, flow_warping, unrest
-from vsrcli.training.muon import Muon
 from vsrcli.training.recipe import OptimiserRecipe, Recipe
-from vsrcli.training.refit import feature_loss
 from vsrcli.training.unroll import clip_flows, unroll
-from vsrcli.training.validation import score, validation_pairs
-from vsrcli.training.warm import take_over
 
 Say = Callable[[str], None]
 
@@ -267,7 +268,7 @@ class Trainer:
         self.minutes += min(seconds, LONGEST_STEP * self._usual_step) / 60
 
     def _log(self, row: dict[str, float]) -> None:
-        from vsrcli.training import curve
+        from vsrcli.training.loop import curve
 
         self.out.mkdir(parents=True, exist_ok=True)
         path = self.out / "log.csv"

@@ -5,10 +5,9 @@ import torch
 from vsrcli.levels import to_unit
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.quality import degrade, metrics
-from vsrcli.training.data import Pack, Pair, lower
-from vsrcli.training.real import UNIT, lower_real
-
-VALIDATION_CLIPS = 9
+from vsrcli.training.data.pack import Pack, spread
+from vsrcli.training.data.real import UNIT, lower_real
+from vsrcli.training.data.sampler import Pair, lower
 
 
 def validation_pairs(pack: Pack, degradation: str, scale: int) -> list[Pair]:
@@ -24,11 +23,6 @@ def validation_pairs(pack: Pack, degradation: str, scale: int) -> list[Pair]:
         given = to_unit(lr)[None] if degradation == "real" and lr is not None else None
         pairs.append((lower(target, degradation, scale) if given is None else given, target))
     return pairs
-
-
-def spread(names: list[str]) -> list[str]:
-    """At most VALIDATION_CLIPS of the names, evenly spread."""
-    return names[:: -(-len(names) // VALIDATION_CLIPS) or 1]
 
 
 @torch.no_grad()

@@ -1,0 +1,87 @@
+"""Packs of short sharp clips, each one file that is read whole.
+
+A pack is one safetensors file of uint8 clips (t, 3, h, w): `train/NAME` and `validation/NAME`, and where the
+low-resolution side was made at packing time (degradation "real") also `train-lr/NAME` and `validation-lr/NAME`, where
+a teacher was asked (distill/answers.py) `train-answer/NAME`; or compressed (pictures.py). It needs no video library to
+read, so training runs where there is none. Where there is one, degradation "real" is drawn anew for every batch unless
+the pack holds low-resolution frames.
+"""
+
+import json
+from collections import Counter
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from vsrcli.errors import InputError, Reason
+from vsrcli.files import replacing
+from vsrcli.training.data.pictures import decompress
+
+VALIDATION_CLIPS = 9
+
+
+class Pack:
+    """The clips of one or more pack files, all in memory."""
+
+    def __init__(self, paths: list[Path]) -> None:
+        """Raises InputError where a file is missing or no pack, or all together hold no clip to train on."""
+        self.parts: dict[str, dict[str, Tensor]] = {}
+        self.sources: list[str] = []
+        stems = Counter(path.stem for path in paths)
+        for path in paths:
+            label = path.stem if stems[path.stem] == 1 else str(path)
+            try:
+                with safe_open(path, "pt") as file:
+                    tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+                    about = file.metadata() or {}
+                known = json.loads(about.get("vsr", "{}"))
+                for key, length in known.get("lengths", {}).items():
+                    tensors[key] = decompress(tensors[key], length)
+                self.sources += known.get("sources", [])
+            except (OSError, ValueError, SafetensorError) as error:
+                raise InputError(f"{path}: not a pack of training clips ({error})", Reason.NOT_A_PACK) from None
+            for key, clip in tensors.items():
+                part, _, name = key.partition("/")
+                self.parts.setdefault(part, {})[f"{label}/{name}"] = clip
+        if not self.parts.get("train"):
+            raise InputError("the pack holds no clip to train on")
+
+    def names(self, part: str) -> list[str]:
+        """The clips of "train" or "validation", sorted."""
+        return sorted(self.parts.get(part, {}))
+
+    def pair(self, part: str, name: str) -> tuple[Tensor, Tensor | None]:
+        """A clip's uint8 HR frames (t, 3, h, w), and its LR frames where the pack has them."""
+        return self.parts[part][name], self.parts.get(f"{part}-lr", {}).get(name)
+
+    def answer(self, part: str, name: str) -> Tensor | None:
+        """A teacher's uint8 HR frames for a clip, where the pack has them."""
+        return self.parts.get(f"{part}-answer", {}).get(name)
+
+
+def write_pack(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> int:
+    """Write a pack of tensors by key, with what is to be known of it; returns the number of its clips.
+
+    The file appears whole or not at all, and what it replaces stays until then.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata={"vsr": json.dumps(about)})
+    return sum("-" not in key.partition("/")[0] for key in tensors)
+
+
+def in_turns(names: list[str], each: int | None = None) -> list[str]:
+    """The first clip of every source, then the second of every source, and so on, `each` of them at most."""
+    sources: dict[str, list[str]] = {}
+    for name in names:
+        sources.setdefault(name.rpartition(".")[0], []).append(name)
+    return [name for turn in list(zip_longest(*sources.values()))[:each] for name in turn if name is not None]
+
+
+def spread(names: list[str]) -> list[str]:
+    """At most VALIDATION_CLIPS of the names, evenly spread."""
+    return names[:: -(-len(names) // VALIDATION_CLIPS) or 1]
