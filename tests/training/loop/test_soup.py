@@ -8,7 +8,7 @@ import torch
 from click.testing import CliRunner
 from safetensors.torch import save_file
 
-from tests.training.test_training import textured
+from tests.training.make import textured
 from vsrcli.cli.train import command
 from vsrcli.errors import UsageError
 from vsrcli.nets.repvsr import RepVSR

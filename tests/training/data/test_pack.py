@@ -1,0 +1,36 @@
+"""Packs are read or named, and written whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests.training.make import TINY, textured
+from vsrcli.errors import InputError, UsageError
+from vsrcli.training import recipe
+from vsrcli.training.data.pack import Pack, write_pack
+from vsrcli.training.data.sampler import Sampler
+
+
+def test_a_pack_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "not.safetensors").write_bytes(b"no pack")
+    for path in (tmp_path / "not.safetensors", tmp_path / "missing.safetensors"):
+        with pytest.raises(InputError, match=path.name):
+            Pack([path])
+    save_file({"train/short": textured(2, 64, 64)}, tmp_path / "short.safetensors")
+    with pytest.raises(UsageError, match="3 frames of 48x48"):
+        Sampler(Pack([tmp_path / "short.safetensors"]), recipe.parse(TINY, "tiny").data, 4, 0)
+
+
+def test_a_pack_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "pack.safetensors"
+    assert write_pack(path, {"train/a": torch.zeros(1)}, {}) == 1
+    before = path.read_bytes()
+    with pytest.raises(TypeError):
+        write_pack(path, {"train/a": torch.zeros(1)}, {"not": {1, 2}})
+    shared = torch.zeros(4)
+    with pytest.raises(RuntimeError):  # after the file was begun or before: it must not matter
+        write_pack(path, {"train/a": shared, "train/b": shared[1:]}, {})
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["pack.safetensors"]

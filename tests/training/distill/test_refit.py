@@ -1,0 +1,26 @@
+"""IconVSR's one trunk learns what BasicVSR puts out."""
+
+import torch
+
+from vsrcli.nets.basicvsr import BasicVSR
+from vsrcli.nets.iconvsr import IconVSR
+from vsrcli.training.distill.refit import feature_loss
+from vsrcli.training.loop.warm import take_over
+
+
+def test_refitting_aims_at_what_basicvsr_puts_out() -> None:
+    torch.manual_seed(0)
+    teacher, student = BasicVSR(channels=4, blocks=1), IconVSR(channels=4, blocks=1, keyframe_interval=0)
+    take_over(student, teacher.state_dict())
+    clip = torch.rand(1, 3, 3, 32, 32)
+    loss = feature_loss(student, teacher, clip, "l2")
+    loss.backward()
+    assert loss > 0 and student.forward_trunk.main[0].weight.grad.abs().max() > 0
+    with torch.no_grad():  # a fusion that only rectifies the forward feature, and a forward feature that needs none
+        for trunk in (teacher.forward_trunk, student.forward_trunk):
+            trunk.main[0].bias += 100
+        teacher.fusion.weight.copy_(torch.cat([torch.zeros(4, 4), torch.eye(4)], 1)[..., None, None])
+        teacher.fusion.bias.zero_()
+        student.upconv1.load_state_dict(teacher.upconv1.state_dict())
+        assert feature_loss(student, teacher, clip, "l2") < 1e-6
+        torch.testing.assert_close(student(clip), teacher(clip), atol=1e-3, rtol=1e-3)
