@@ -1,7 +1,7 @@
 """Draws pictures of words, numbers, tables and signs, so that a net in training sees lettering.
 
     python scripts/draw_words.py words/ --count 40 --fonts /usr/share/fonts
-    vsr train --pack words/ -o words.safetensors --clips 2
+    vsr train pack words/ -o words.safetensors --clips 2
 
 Lettering is where a net that has seen too little of it errs most visibly: it draws lines through rows of words. Each
 picture is a patchwork of panels as on posters, pages, shop fronts and wall calendars, in nonsense of random letters.

@@ -79,7 +79,7 @@ COMMANDS = [
     (upscale.command, Options, {one.name for one in options_of(Options)}),
     (evaluate.command, evaluate.PaperOptions, {one.name for one in options_of(EngineOptions)}),
     (bench.command, EngineOptions, {"device", "window"}),
-    (train.command, EngineOptions, {"device"}),
+    (train.run, EngineOptions, {"device"}),
 ]
 
 

@@ -27,9 +27,9 @@ ADVICE = {
     Reason.NO_LR_FRAMES: ": give --degradation bi or bd to make them",
     Reason.WRONG_SCALE: ": give the right --scale",
     Reason.TOO_FEW_FRAMES: ": raise --frames",
-    Reason.NOT_A_PACK: ": make one by vsr train --pack",
+    Reason.NOT_A_PACK: ": make one by `vsr train pack`",
     Reason.NO_COMPRESSED_CLIP: " (or pack with --real)",
-    Reason.NO_ANSWERS: " (vsr train --teacher adds them)",
+    Reason.NO_ANSWERS: " (`vsr train teach` adds them)",
     Reason.NO_VALIDATION_CLIP: " (pack with --hold-out)",
     Reason.PROCESS_DIED: "; try a smaller --res",
 }

@@ -1,7 +1,8 @@
-"""`vsr train`: run a recipe, or pack videos and photographs for it."""
+"""`vsr train`: run a recipe, pack clips for it, ask a teacher, mix what several runs have learnt."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, TypeVar
 
 import click
 
@@ -11,156 +12,250 @@ from vsrcli.engine.options import EngineOptions
 from vsrcli.errors import UsageError
 from vsrcli.words import clean
 
-if TYPE_CHECKING:
-    from vsrcli.training.recipe import Recipe
-
 PATH = click.Path(path_type=Path)
+FORMER = {"--pack", "--compact", "--teacher", "--soup", "--list"}
+"""What said, before there were commands, what to do; see `former_train`."""
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-@click.command("train", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("what", metavar="[RECIPE | SOURCE...]", nargs=-1)
-@click.option(
-    "--data", multiple=True, type=PATH, help="A pack to train or validate on, made by --pack. Repeat for several."
-)
-@click.option("--out", type=PATH, help="Folder of checkpoints, log and curve.  [default: runs/RECIPE]")
-@click.option("--minutes", type=float, help="Stop after so many minutes; --resume goes on later.")
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint in --out.")
-@click.option("--iterations", type=int, help="Instead of the recipe's.")
-@click.option("--seed", type=int, help="Instead of the recipe's; of packing too.")
-@click.option("--start", help="Begin with the weights of this model, or checkpoint, instead of the recipe's.")
-@record_options(EngineOptions, "device")
-@click.option("--threads", type=int, help="CPU threads.  [default: all]")
-@click.option("--pack", "packing", is_flag=True, help="Pack the SOURCEs (videos, photographs, folders) into -o.")
-@click.option(
-    "--compact",
-    "mib",
-    type=click.IntRange(1),
-    help="Write so many MiB of the packs named as SOURCEs to -o, compressed.",
-)
-@click.option(
-    "--teacher",
+class TrainGroup(click.Group):
+    """The commands of `vsr train`, and where none is named the options that there were before them."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Parse as a command, or in the former way: `vsr train RECIPE`, `vsr train --pack SOURCE...`."""
+        if self._former(args):
+            from vsrcli.cli.former_train import former
+
+            return former.make_context(info_name, args, parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Do what was parsed."""
+        return super().invoke(ctx) if ctx.command is self else ctx.command.invoke(ctx)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which a person needs them."""
+        return list(self.commands)
+
+    def _former(self, args: Sequence[str]) -> bool:
+        if not args or args[0] in ("-h", "--help"):
+            return False
+        asked = any(arg.partition("=")[0] in FORMER for arg in args)
+        return args[0] not in self.commands or (asked and Path(args[0]).exists())
+
+
+@click.group("train", cls=TrainGroup, context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """Train a model from a recipe, on packed clips.
+
+    \b
+    vsr train pack videos/ photos/ -o pack.safetensors --hold-out lake
+    vsr train run repvsr-bi --data pack.safetensors --minutes 60
+    vsr train run repvsr-bi --data pack.safetensors --minutes 60 --resume
+    vsr train teach pack.safetensors -m basicvsr.vimeo90k-bi -o taught.safetensors
+    vsr train compact pack.safetensors --mib 50 -o small.safetensors
+    vsr train soup repvsr.bi runs/a/best.safetensors --data pack.safetensors -o mixed.safetensors
+
+    \b
+    The former spelling works as well:
+    vsr train RECIPE --data PACK
+    vsr train --pack | --compact MIB | --teacher MODEL | --soup SOURCE... -o FILE
+    vsr train --list
+    """
+
+
+def _set_threads(ctx: click.Context, param: click.Parameter, value: int | None) -> None:
+    """Let torch use so many threads; with none or 0, as many as it likes."""
+    if value:
+        import torch
+
+        torch.set_num_threads(value)
+
+
+data_option = click.option(
+    "--data",
     multiple=True,
-    help="Write the packs named as SOURCEs to -o with this model's answers. Repeat for a mean.",
+    type=PATH,
+    help="A pack to train or validate on, made by `vsr train pack`. Repeat for several.",
 )
-@click.option("--soup", is_flag=True, help="Mix the models named as SOURCEs, validating on --data, into -o.")
-@click.option("-o", "--output", type=PATH, help="The pack, or the mixed weights, to write.")
-@click.option("--clips", default=12, show_default=True, help="Clips per source when packing or asking a teacher.")
-@click.option("--frames", type=click.IntRange(2), default=15, show_default=True, help="Frames a clip when packing.")
-@click.option("--hold-out", multiple=True, help="Validate on sources whose name contains this, when packing.")
-@click.option("--real", "real_scale", type=int, help="Add compressed low-resolution frames, reduced by this scale.")
-@click.option("--list", "listing", is_flag=True, help="List the recipes.")
-def command(
-    what: tuple[str, ...],
+threads_option = click.option(
+    "--threads", type=click.IntRange(0), expose_value=False, callback=_set_threads, help="CPU threads.  [default: all]"
+)
+run_options = (
+    click.option("--out", type=PATH, help="Folder of checkpoints, log and curve.  [default: runs/RECIPE]"),
+    click.option("--minutes", type=float, help="Stop after so many minutes; --resume goes on later."),
+    click.option("--resume", is_flag=True, help="Go on from the checkpoint in --out."),
+    click.option("--iterations", type=int, help="Instead of the recipe's."),
+    click.option("--start", help="Begin with the weights of this model, or checkpoint, instead of the recipe's."),
+)
+pack_options = (
+    click.option("--frames", type=click.IntRange(2), default=15, show_default=True, help="Frames a clip when packing."),
+    click.option("--hold-out", multiple=True, help="Validate on sources whose name contains this, when packing."),
+    click.option("--real", "real_scale", type=int, help="Add compressed low-resolution frames, reduced by this scale."),
+)
+
+
+def output_option(what: str) -> Callable[[Command], Command]:
+    """Return the option that names the file to write."""
+    return click.option("-o", "--output", type=PATH, help=f"{what} to write.")
+
+
+def clips_option(when: str) -> Callable[[Command], Command]:
+    """Return the option that bounds the clips of one source."""
+    return click.option("--clips", default=12, show_default=True, help=f"Clips per source{when}.")
+
+
+def seed_option(of: str) -> Callable[[Command], Command]:
+    """Return the option of the random numbers' seed."""
+    return click.option("--seed", type=int, help=of)
+
+
+def together(options: Sequence[Callable[[Command], Command]]) -> Callable[[Command], Command]:
+    """Return a decorator that gives a command several options, in their order."""
+
+    def decorate(function: Command) -> Command:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+@command.command("run")
+@click.argument("words", metavar="RECIPE", nargs=-1)
+@data_option
+@together(run_options)
+@seed_option("Instead of the recipe's.")
+@record_options(EngineOptions, "device")
+@threads_option
+def run(
+    words: tuple[str, ...],
     data: tuple[Path, ...],
     out: Path | None,
     minutes: float | None,
     resume: bool,
     iterations: int | None,
-    seed: int | None,
     start: str | None,
+    seed: int | None,
     device: str,
-    threads: int | None,
-    packing: bool,
-    mib: int | None,
-    teacher: tuple[str, ...],
-    soup: bool,
-    output: Path | None,
-    clips: int,
-    frames: int,
-    hold_out: tuple[str, ...],
-    real_scale: int | None,
-    listing: bool,
 ) -> None:
-    """Train a model from a recipe, on packed clips.
-
-    \b
-    vsr train --pack videos/ photos/ -o pack.safetensors --hold-out lake
-    vsr train repvsr-bi --data pack.safetensors --minutes 60
-    vsr train repvsr-bi --data pack.safetensors --minutes 60 --resume
-    vsr train --teacher basicvsr.vimeo90k-bi pack.safetensors -o taught.safetensors
-    vsr train --compact 50 pack.safetensors -o small.safetensors
-    vsr train --soup repvsr.bi runs/a/best.safetensors --data pack.safetensors -o mixed.safetensors
-    """
-    import torch
-
+    """Train the model of RECIPE, the name of one that comes with vsr or a TOML file."""
+    from vsrcli.engine.device import pick_device
     from vsrcli.training import recipe as recipes
+    from vsrcli.training.data.pack import Pack
+    from vsrcli.training.loop.trainer import Trainer
 
-    tasks = {"--pack": packing, "--compact": mib, "--teacher": teacher, "--soup": soup, "--list": listing}
-    if sum(map(bool, tasks.values())) > 1:
-        raise UsageError(f"{' and '.join(name for name, asked in tasks.items() if asked)} exclude each other: give one")
-    if threads:
-        torch.set_num_threads(threads)
-    if listing:
-        click.echo("\n".join(recipes.known()))
-    elif packing:
-        _pack(what, output, clips=clips, frames=frames, hold_out=hold_out, real_scale=real_scale, seed=seed or 0)
-    elif mib:
-        from vsrcli.training.data.packing import compact
-
-        target = _target(output)
-        _tell(target, compact([Path(w) for w in what], target, mib * 2**20))
-    elif teacher:
-        from vsrcli.training.distill.answers import add_answers
-
-        target = _target(output)
-        count = add_answers(
-            [Path(w) for w in what],
-            target,
-            list(teacher),
-            clips_per_source=clips,
-            device=device,
-            say=say,
-        )
-        _tell(target, count)
-    elif soup:
-        _soup(what, _packs(data), _target(output), device)
-    else:
-        if len(what) != 1:
-            raise UsageError(f"name one recipe: {', '.join(recipes.known())}, or a .toml file")
-        data = _packs(data)
-        recipe = recipes.load(what[0]).changed(iterations=iterations, seed=seed, start=start)
-        _train(recipe, data, out or Path("runs") / recipe.name, minutes=minutes, resume=resume, device=device)
+    if len(words) != 1:
+        raise UsageError(f"name one recipe: {', '.join(recipes.known())}, or a .toml file")
+    recipe = recipes.load(words[0]).changed(iterations=iterations, seed=seed, start=start)
+    out = out or Path("runs") / recipe.name
+    packs = _packs(data)
+    if (out / "last.pt").exists() and not resume:
+        raise UsageError(f"{out} holds a run already: --resume goes on with it, another --out starts afresh")
+    trainer = Trainer(recipe, Pack(packs), out, device=pick_device(device), say=say)
+    if resume:
+        trainer.resume()
+    trainer.run(minutes=minutes)
+    done = f"{trainer.iteration} of {recipe.optimiser.iterations} iterations, {trainer.minutes:.1f} minutes"
+    click.echo(f"{clean(str(out))}: {done}")
 
 
-def _pack(
-    what: tuple[str, ...],
+@command.command("pack")
+@click.argument("sources", nargs=-1, type=PATH, metavar="SOURCE...")
+@output_option("The pack")
+@clips_option("")
+@together(pack_options)
+@seed_option("Of the choice of clips.  [default: 0]")
+@threads_option
+def pack(
+    sources: tuple[Path, ...],
     output: Path | None,
-    *,
     clips: int,
     frames: int,
     hold_out: tuple[str, ...],
     real_scale: int | None,
-    seed: int,
+    seed: int | None,
 ) -> None:
-    from vsrcli.training.data.packing import pack
+    """Pack short sharp clips of SOURCEs: videos, photographs, folders of them."""
+    from vsrcli.training.data import packing
 
-    output = _target(output)
-    count = pack(
-        [Path(w) for w in what],
-        output,
+    target = _target(output)
+    count = packing.pack(
+        list(sources),
+        target,
         frames=frames,
         clips_per_source=clips,
         hold_out=hold_out,
         real=real_scale,
-        seed=seed,
+        seed=seed or 0,
         say=say,
     )
-    _tell(output, count)
+    _tell(target, count)
 
 
-def _soup(what: tuple[str, ...], data: tuple[Path, ...], output: Path, device: str) -> None:
+@command.command("teach")
+@click.argument("packs", nargs=-1, type=PATH, metavar="PACK...")
+@click.option("-m", "--model", "models", multiple=True, help="The model to ask. Repeat for the mean of several.")
+@output_option("The pack")
+@clips_option("")
+@record_options(EngineOptions, "device")
+@threads_option
+def teach(packs: tuple[Path, ...], models: tuple[str, ...], output: Path | None, clips: int, device: str) -> None:
+    """Write the clips of PACKs with the answers of a large model, to train towards."""
+    from vsrcli.training.distill.answers import add_answers
+
+    if not models:
+        raise UsageError("-m: name the model to learn from, or several")
+    target = _target(output)
+    count = add_answers(list(packs), target, list(models), clips_per_source=clips, device=device, say=say)
+    _tell(target, count)
+
+
+@command.command("compact")
+@click.argument("packs", nargs=-1, type=PATH, metavar="PACK...")
+@click.option("--mib", type=click.IntRange(1), required=True, help="The most that the file may take, in MiB.")
+@output_option("The pack")
+@threads_option
+def compact(packs: tuple[Path, ...], mib: int, output: Path | None) -> None:
+    """Write the clips of PACKs compressed, as many as there is room for."""
+    from vsrcli.training.data import packing
+
+    target = _target(output)
+    _tell(target, packing.compact(list(packs), target, mib * 2**20))
+
+
+@command.command("soup")
+@click.argument("models", nargs=-1, metavar="MODEL...")
+@data_option
+@output_option("The mixed weights")
+@record_options(EngineOptions, "device")
+@threads_option
+def soup(models: tuple[str, ...], data: tuple[Path, ...], output: Path | None, device: str) -> None:
+    """Mix the weights of MODELs, so that they do best on the pack's validation clips."""
     from vsrcli.training.loop.soup import cook
 
-    if not what:
-        raise UsageError("--soup: name the models to mix, or one to see how it does")
-    psnr, bicubic = cook(list(what), list(data), output, device=device, say=say)
-    click.echo(f"{clean(str(output))}: {psnr:.3f} dB, {psnr - bicubic:+.3f} over bicubic")
+    packs, target = _packs(data), _target(output)
+    if not models:
+        raise UsageError("name the models to mix, or one to see how it does")
+    psnr, bicubic = cook(list(models), packs, target, device=device, say=say)
+    click.echo(f"{clean(str(target))}: {psnr:.3f} dB, {psnr - bicubic:+.3f} over bicubic")
 
 
-def _packs(data: tuple[Path, ...]) -> tuple[Path, ...]:
+@command.command("recipes")
+def list_recipes() -> None:
+    """List the recipes that come with vsr."""
+    from vsrcli.training import recipe
+
+    click.echo("\n".join(recipe.known()))
+
+
+def _packs(data: tuple[Path, ...]) -> list[Path]:
     if not data:
-        raise UsageError("--data: name a pack (vsr train --pack makes one)")
-    return data
+        raise UsageError("--data: name a pack (`vsr train pack` makes one)")
+    return list(data)
 
 
 def _target(output: Path | None) -> Path:
@@ -171,22 +266,3 @@ def _target(output: Path | None) -> Path:
 
 def _tell(output: Path, count: int) -> None:
     click.echo(f"{clean(str(output))}: {count} clips, {output.stat().st_size / 2**20:.1f} MiB")
-
-
-def _train(
-    recipe: "Recipe", data: tuple[Path, ...], out: Path, *, minutes: float | None, resume: bool, device: str
-) -> None:
-    from vsrcli.engine.device import pick_device
-    from vsrcli.training.data.pack import Pack
-    from vsrcli.training.loop.trainer import Trainer
-
-    if (out / "last.pt").exists() and not resume:
-        raise UsageError(f"{out} holds a run already: --resume goes on with it, another --out starts afresh")
-    trainer = Trainer(recipe, Pack(list(data)), out, device=pick_device(device), say=say)
-    if resume:
-        trainer.resume()
-    trainer.run(minutes=minutes)
-    click.echo(
-        f"{clean(str(out))}: {trainer.iteration} of {recipe.optimiser.iterations} iterations, "
-        f"{trainer.minutes:.1f} minutes"
-    )

@@ -52,7 +52,7 @@ def test_a_teachers_answers_are_packed_and_aimed_at(packed: Path, tmp_path: Path
 
 def test_answers_need_a_pack_that_has_them_and_teachers_that_agree(packed: Path, tmp_path: Path) -> None:
     data = replace(recipe.parse(TINY, "tiny").data, answers=0.5)
-    with told(UsageError, "vsr train --teacher adds them"):
+    with told(UsageError, "vsr train teach"):
         Sampler(Pack([packed]), data, 4, seed=0)
     with pytest.raises(UsageError, match="one degradation"):
         add_answers([packed], tmp_path / "no", ["repvsr.bi", "repvsr.bd"], clips_per_source=1)

@@ -1,0 +1,155 @@
+"""`vsr train` by its commands and in its former spelling: both do the same, and what is wrong is said in a line."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from safetensors.torch import load_file, save_file
+
+from tests.training.make import TINY, textured, write_video
+from vsrcli.cli import cli
+from vsrcli.errors import UsageError
+from vsrcli.nets.repvsr import RepVSR
+from vsrcli.training import recipe
+from vsrcli.training.data.pack import Pack
+from vsrcli.zoo import formats, loading
+
+COMMANDS = ["run", "pack", "teach", "compact", "soup", "recipes"]
+
+
+def train(*words: object) -> Result:
+    return CliRunner().invoke(cli, ["train", *map(str, words)])
+
+
+def done(*words: object) -> str:
+    result = train(*words)
+    assert result.exit_code == 0 and result.exception is None, result.output
+    return result.output
+
+
+@pytest.fixture
+def packed(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.safetensors"
+    save_file({"train/a.1": textured(3, 48, 48), "validation/b.1": textured(3, 48, 48, 2)}, path)
+    return path
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path / "model.safetensors"
+    config = {"channels": 8, "blocks": 1}
+    formats.save(path, RepVSR(**config), arch="repvsr", config=config, extra={"scale": 4, "degradation": "bi"})
+    return path
+
+
+def test_both_spellings_list_the_recipes() -> None:
+    assert done("recipes").split() == done("--list").split() == recipe.known()
+
+
+def test_both_spellings_pack_alike(tmp_path: Path) -> None:
+    write_video(tmp_path / "walk.mp4", textured(6, 272, 272))
+    how = ("--frames", 3, "--clips", 1, "--seed", 5)
+    done("pack", tmp_path / "walk.mp4", "-o", tmp_path / "new", *how)
+    done("--pack", tmp_path / "walk.mp4", "-o", tmp_path / "old", *how)
+    done(*how, tmp_path / "walk.mp4", "--pack", "-o", tmp_path / "late")
+    made = [load_file(tmp_path / name) for name in ("new", "old", "late")]
+    assert len(made[0]) == 1
+    for other in made[1:]:
+        assert made[0].keys() == other.keys()
+        assert all(torch.equal(made[0][key], other[key]) for key in other)
+
+
+def test_both_spellings_ask_a_teacher(packed: Path, model: Path, tmp_path: Path) -> None:
+    done("teach", packed, "-m", model, "-o", tmp_path / "new", "--device", "cpu")
+    done("--teacher", model, packed, "-o", tmp_path / "old", "--device", "cpu")
+    new, old = Pack([tmp_path / "new"]), Pack([tmp_path / "old"])
+    answers = [pack.answer("train", name) for pack in (new, old) for name in pack.names("train")]
+    assert len(answers) == 2 and answers[0] is not None and answers[1] is not None
+    assert torch.equal(answers[0], answers[1]) and str(model) in new.sources
+
+
+def test_both_spellings_compress_a_pack(packed: Path, tmp_path: Path) -> None:
+    assert "2 clips" in done("compact", packed, "--mib", 1, "-o", tmp_path / "new")
+    assert "2 clips" in done("--compact", 1, packed, "-o", tmp_path / "old")
+    assert (tmp_path / "new").read_bytes() == (tmp_path / "old").read_bytes()
+
+
+def test_both_spellings_mix_models(packed: Path, model: Path, tmp_path: Path) -> None:
+    how = ("--data", packed, "--device", "cpu")
+    new = done("soup", model, *how, "-o", tmp_path / "new.safetensors")
+    old = done("--soup", model, *how, "-o", tmp_path / "old.safetensors")
+    assert "over bicubic" in new and new.replace("new.s", "old.s") == old
+    assert loading.load(tmp_path / "new.safetensors").sha256 == loading.load(tmp_path / "old.safetensors").sha256
+
+
+def test_both_spellings_train_and_go_on(packed: Path, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(TINY)
+    how = ("--data", packed, "--out", tmp_path / "out", "--device", "cpu")
+    assert "1 of 1 iterations" in done("run", plan, *how, "--iterations", 1)
+    assert "2 of 2 iterations" in done(plan, *how, "--iterations", 2, "--resume")
+    assert "3 of 3 iterations" in done(*how, "--iterations", 3, "--resume", plan)
+    for words in (("run", plan), (plan,)):
+        assert "holds a run already" in str(train(*words, *how).exception)
+
+
+def test_a_source_may_be_called_as_a_command_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pack").mkdir()
+    write_video(tmp_path / "pack" / "walk.mp4", textured(3, 272, 272))
+    assert "1 clips" in done("pack", "--pack", "-o", "old.safetensors", "--frames", 3)
+    assert "1 clips" in done("pack", "pack", "-o", "new.safetensors", "--frames", 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("bogus",), "no command or recipe called bogus"),
+        (("pak", "videos", "-o", "x"), "no command or recipe called pak"),
+        (("run", "bogus", "--data", "x"), "no recipe called bogus"),
+        (("run",), "name one recipe"),
+        (("run", "repvsr-bi", "repvsr-bd", "--data", "x"), "name one recipe"),
+        (("repvsr-bi", "repvsr-bd", "--data", "x"), "name one recipe"),
+        (("run", "repvsr-bi"), "--data: name a pack"),
+        (("repvsr-bi",), "--data: name a pack"),
+        (("soup", "repvsr.bi", "-o", "x"), "--data: name a pack"),
+        (("soup", "--data", "x", "-o", "x"), "name the models"),
+        (("teach", "x", "-o", "y"), "-m: name the model"),
+        (("teach", "x", "-m", "repvsr.bi"), "-o: name the file"),
+        (("pack", "videos"), "-o: name the file"),
+        (("--pack", "videos"), "-o: name the file"),
+        (("compact", "x", "--mib", "1"), "-o: name the file"),
+        (("--pack", "--teacher", "basicvsr", "videos", "-o", "out"), "--pack and --teacher exclude each other"),
+    ],
+)
+def test_what_is_wrong_is_said(words: tuple[str, ...], said: str) -> None:
+    result = train(*words)
+    assert isinstance(result.exception, UsageError) and said in str(result.exception)
+    assert "\n" not in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--bogus",), "--bogus"),
+        (("run", "repvsr-bi", "--bogus"), "--bogus"),
+        (("pack", "nowhere", "--soup"), "--soup"),
+        (("compact", "x", "-o", "y"), "--mib"),
+        (("recipes", "more"), "more"),
+        (("run", "repvsr-bi", "--threads", "-1"), "-1"),
+    ],
+)
+def test_options_that_there_are_not_are_refused(words: tuple[str, ...], said: str) -> None:
+    result = train(*words)
+    assert result.exit_code == 2 and said in result.output and not result.output.count("Traceback")
+
+
+def test_help_shows_the_commands_and_the_former_spelling() -> None:
+    for words in (("--help",), ("-h",)):
+        shown = done(*words)
+        assert all(f"\n  {name} " in shown for name in COMMANDS)
+        assert "vsr train RECIPE --data PACK" in shown
+    assert "--teacher" in done("repvsr-bi", "--help")
+    assert "--minutes" in done("run", "-h") and "--mib" not in done("run", "-h")
