@@ -11,7 +11,7 @@ import torch
 from vsrcli.bench.case import Blueprint, Case, Measurement
 from vsrcli.bench.measure import choose, measure, moving_frames, run, speed
 from vsrcli.bench.run import related
-from vsrcli.bench.stages import StageTimer
+from vsrcli.bench.timer import StageTimer
 from vsrcli.engine.plan import Plan
 from vsrcli.errors import UsageError
 from vsrcli.nets.basicvsr import BasicVSR

@@ -9,7 +9,7 @@ import psutil
 import torch
 
 
-def describe(device: torch.device) -> str:
+def device_name(device: torch.device) -> str:
     """The device's name as its maker writes it."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)

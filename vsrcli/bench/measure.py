@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from vsrcli import zoo
 from vsrcli.bench.case import Case, Measurement
 from vsrcli.bench.cost import flops, parameters
-from vsrcli.bench.machine import describe, gemm_gflops, resident_memory, synchronize
-from vsrcli.bench.stages import StageTimer
+from vsrcli.bench.machine import device_name, gemm_gflops, resident_memory, synchronize
+from vsrcli.bench.timer import StageTimer
 from vsrcli.engine.device import PRECISIONS, pick_device, pick_precision, place
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import LOOKAHEAD, WINDOW, Plan, choose_plan, default_budget
@@ -82,7 +82,7 @@ def measure(case: Case, progress: Progress) -> Measurement:
         parameters=size,
         weights=weights,
         precision=next(short for short, kind in PRECISIONS.items() if kind == dtype),
-        device=describe(device),
+        device=device_name(device),
         threads=torch.get_num_threads() if device.type == "cpu" else None,
         torch=torch.__version__,
         input_width=width,

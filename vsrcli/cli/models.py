@@ -19,7 +19,7 @@ MEANING = {
 """What the degradations are called in the table."""
 
 
-def describe(entry: Entry, *, default: bool) -> dict[str, Any]:
+def as_record(entry: Entry, *, default: bool) -> dict[str, Any]:
     """All that `--json` says of a model; the field names are stable."""
     located = store.locate(entry)
     return {
@@ -86,7 +86,7 @@ def command(as_json: bool) -> None:
     models = list(catalogue().models.values())
     default = catalogue().resolve().name
     if as_json:
-        click.echo(json.dumps([describe(entry, default=entry.name == default) for entry in models], indent=2))
+        click.echo(json.dumps([as_record(entry, default=entry.name == default) for entry in models], indent=2))
         return
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     open_, _ = picking.choices(catalogue(), None)

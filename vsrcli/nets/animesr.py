@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from vsrcli.nets.layers import Conv, ResidualBlock, leaky, wide
 from vsrcli.nets.marks import Architecture, Config, Shapes, count
+from vsrcli.nets.observe import stage
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
-from vsrcli.nets.stages import stage
 
 SCALE = 4
 PICTURE = 3 * SCALE**2
@@ -66,17 +66,17 @@ class MultiScaleCell(nn.Module):
         half_from, quarter_from = steps - len(self.body_s2_first), steps - len(self.body_s4_first)
         for i, block in enumerate(self.body_s1_first):
             if i > half_from:
-                full = full + enlarge(half, 2)
+                full = full + bilinear(half, 2)
             if i > quarter_from:
-                full = full + enlarge(quarter, 4)
+                full = full + bilinear(quarter, 4)
             full = block(full)
             if i >= half_from:
                 if i > quarter_from:
-                    half = half + enlarge(quarter, 2)
+                    half = half + bilinear(quarter, 2)
                 half = self.body_s2_first[i - half_from](half)
             if i >= quarter_from:
                 quarter = self.body_s4_first[i - quarter_from](quarter)
-        out: Tensor = self.fusion(torch.cat([full, enlarge(half, 2), enlarge(quarter, 4)], 1))
+        out: Tensor = self.fusion(torch.cat([full, bilinear(half, 2), bilinear(quarter, 4)], 1))
         return out
 
 
@@ -137,10 +137,10 @@ class AnimeSR(RecurrentNet):
 @stage("reconstruct")
 def unfold(lr: Tensor, detail: Tensor) -> Tensor:
     """The HR frame (n, 3, 4*h, 4*w): the bilinear enlargement of a frame, with its detail (n, PICTURE, h, w) added."""
-    return enlarge(lr, SCALE) + F.pixel_shuffle(detail, SCALE)
+    return bilinear(lr, SCALE) + F.pixel_shuffle(detail, SCALE)
 
 
-def enlarge(x: Tensor, factor: int) -> Tensor:
+def bilinear(x: Tensor, factor: int) -> Tensor:
     """Bilinear enlargement: (n, c, h, w) -> (n, c, factor*h, factor*w)."""
     return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from vsrcli.nets.layers import Conv, enlarge, flow_warp, leaky, wide
 from vsrcli.nets.marks import Architecture, Config, Shapes, count, in_blocks
+from vsrcli.nets.observe import stage
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
-from vsrcli.nets.stages import stage
 
 TAPS = (48, 32, 16)
 """Channels that a trunk keeps of its first features, and of those after its first and second stage."""

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vsrcli.nets.stages import stage
+from vsrcli.nets.observe import stage
 
 
 @stage("reconstruct")

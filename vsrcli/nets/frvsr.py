@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from vsrcli.nets.layers import Conv, flow_warp, wide
 from vsrcli.nets.marks import Architecture, Config, Shapes, StateDict, count
+from vsrcli.nets.observe import stage
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
-from vsrcli.nets.stages import stage
 
 SCALE = 4
 MAX_FLOW = 24.0

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsrcli import warp
-from vsrcli.nets.stages import stage
+from vsrcli.nets.observe import stage
 
 _LUMA = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
 

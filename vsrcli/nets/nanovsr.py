@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from vsrcli.nets.layers import Conv, leaky, wide
 from vsrcli.nets.marks import Architecture, Config, Shapes, StateDict
+from vsrcli.nets.observe import stage
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
-from vsrcli.nets.stages import stage
 
 LAST = 32
 """Channels at the output's size."""

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from vsrcli.nets.basicvsr import BasicVSR
 from vsrcli.nets.layers import Conv, ResidualTrunk
 from vsrcli.nets.marks import Architecture, Config, Shapes, trunk_config
-from vsrcli.nets.stages import stage
+from vsrcli.nets.observe import stage
 
 MAX_PASSES = 3
 

@@ -30,10 +30,10 @@ from torch import Tensor, nn
 from vsrcli.nets.folded import enlarge_folded, warp_folded
 from vsrcli.nets.layers import leaky
 from vsrcli.nets.marks import Architecture, Config, Shapes, count
+from vsrcli.nets.observe import stage
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
 from vsrcli.nets.reparam import block, merged_once, reparameterize
 from vsrcli.nets.repflow import RepFlowNet
-from vsrcli.nets.stages import stage
 
 DETAIL_GAIN = 3.0
 """Detail is some thirty times smaller than frames are; enlarged, its kernels need not be."""

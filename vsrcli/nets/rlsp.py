@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from vsrcli.nets.layers import Conv, wide
 from vsrcli.nets.marks import Architecture, Config, Shapes, count
+from vsrcli.nets.observe import stage
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
-from vsrcli.nets.stages import stage
 
 
 class Layer(Conv):

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from vsrcli.nets.layers import Conv, leaky, wide
 from vsrcli.nets.marks import Architecture, Config, Shapes, count, in_blocks
+from vsrcli.nets.observe import stage
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
-from vsrcli.nets.stages import stage
 
 SCALE = 4
 PICTURE = 3 * SCALE**2

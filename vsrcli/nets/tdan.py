@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from vsrcli.nets.deform import DeformConv
 from vsrcli.nets.layers import Conv, ResidualBlock, wide
 from vsrcli.nets.marks import Architecture, Config, Shapes, count, renamed
+from vsrcli.nets.observe import stage
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
-from vsrcli.nets.stages import stage
 
 GROUPS = 8
 """Deformable groups; an offset convolution makes 8 * 9 taps * (dy, dx) = 144 channels, and no masks."""

@@ -35,7 +35,7 @@ def home() -> Path:
     return platformdirs.user_cache_path("vsr", appauthor=False)
 
 
-def place(source: Source) -> tuple[Path | None, str]:
+def expected_path(source: Source) -> tuple[Path | None, str]:
     """Where a source's file should be, and its kind; None for a file of a package that is not installed."""
     if source.bundled:
         return weights_folder() / source.bundled, "bundled"
@@ -65,7 +65,7 @@ def locate(entry: Entry) -> Located | None:
 
 def present(entry: Entry) -> list[Located]:
     """All of the model's sources that are on this machine, in the catalogue's order; not verified."""
-    places = [(source, *place(source)) for source in entry.sources]
+    places = [(source, *expected_path(source)) for source in entry.sources]
     return [Located(path, kind, source) for source, path, kind in places if path and path.is_file()]
 
 
@@ -90,7 +90,7 @@ def obtain(entry: Entry, *, progress: Progress | None = None, say: Say | None = 
         tell(f"{located.path}: is damaged (SHA-256 {digest[:8]}, expected {located.source.sha256[:8]}); passed over")
     reasons = []
     for source in entry.sources:
-        path, kind = place(source)
+        path, kind = expected_path(source)
         if not source.url or path is None:
             continue
         url = download.mirrored(source.url)
@@ -113,7 +113,7 @@ def remedy(entry: Entry, reasons: list[str]) -> str:
     """Why the weights are not here and each way to get them, in one line."""
     ways = []
     for source in entry.sources:
-        path, _ = place(source)
+        path, _ = expected_path(source)
         if source.package:
             ways.append(f"run `pip install --force-reinstall --no-deps {source.package}`")
         elif source.bundled:

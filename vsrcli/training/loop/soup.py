@@ -42,19 +42,19 @@ def cook(models: list[str], packs: list[Path], output: Path, *, device: str = "a
         raise UsageError("the packs hold no validation clip", Reason.NO_VALIDATION_CLIP)
     where = pick_device(device)
 
-    def measure(net: RecurrentNet) -> tuple[float, float]:
+    def scored(net: RecurrentNet) -> tuple[float, float]:
         return score(place(copy.deepcopy(net), where, pick_precision("auto", where)), pairs, where)
 
     scores = {}
     for name, model in zip(models, loaded, strict=True):
-        scores[name], bicubic = measure(model.net)
+        scores[name], bicubic = scored(model.net)
         say(f"{name}: {scores[name]:.3f} dB, {scores[name] - bicubic:+.3f} over bicubic")
     named = dict(zip(models, loaded, strict=True))
     best, *others = sorted(scores, key=lambda name: -scores[name])
     taken, soup, psnr = [best], named[best].net, scores[best]
     for name in others:
         tried = mean([named[n].net for n in (*taken, name)])
-        reached, _ = measure(tried)
+        reached, _ = scored(tried)
         say(f"with {name}: {reached:.3f} dB, {'taken in' if reached >= psnr else 'left out'}")
         if reached >= psnr:
             taken, soup, psnr = [*taken, name], tried, reached

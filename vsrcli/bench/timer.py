@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from vsrcli.bench.machine import synchronize
+from vsrcli.nets.observe import observed
 from vsrcli.nets.recurrent import RecurrentNet
-from vsrcli.nets.stages import observed
 
 STEPS = ("flow", "encode", "propagate", "reconstruct")
 STAGES = ("flow", "encode", "warp", "propagate", "reconstruct")
