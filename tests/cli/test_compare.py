@@ -36,7 +36,18 @@ def run(*arguments: str) -> tuple[str, str]:
 
 def play(path: Path) -> np.ndarray:
     info = probe(path)
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(path), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    command = [
+        imageio_ffmpeg.get_ffmpeg_exe(),
+        "-v",
+        "error",
+        "-i",
+        str(path),
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "rgb24",
+        "-",
+    ]
     frames = subprocess.run(command, check=True, capture_output=True).stdout
     return np.frombuffer(frames, np.uint8).reshape(-1, info.height, info.width, 3)
 

@@ -350,9 +350,7 @@ def test_a_full_disk_is_one_line_and_the_job_can_go_on(tiny_model: str, tmp_path
         pytest.skip("mounting a tmpfs is not allowed here")
     try:
         film = long_film(tmp_path / "in.mp4")
-        done = vsr(
-            "upscale", film, "-o", small / "out.mp4", "-m", tiny_model, "--crf", "0", "-q", "--window", "10"
-        )
+        done = vsr("upscale", film, "-o", small / "out.mp4", "-m", tiny_model, "--crf", "0", "-q", "--window", "10")
         assert done.returncode == 1
         assert len(done.stderr.splitlines()) == 1 and "No space left" in done.stderr
         assert not (small / "out.mp4").exists()
