@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.media import make
-from vsrcli.evaluate.alignment import upright
+from vsrcli.compare.align import upright
 from vsrcli.media import exif
 from vsrcli.media.images import write_image
 from vsrcli.media.picture_tags import PictureTags, read_tags
