@@ -24,9 +24,12 @@ _OWN_COLOURS = 5  # the profile whose picture is right through Dolby Vision alon
 
 
 def carried(picture: av.VideoFrame) -> tuple[str, ...]:
-    """Return the names of what a decoded picture carries and no output gets."""
-    container: Any = picture.side_data  # PyAV's stub has it as a dictionary
-    found = {data.type.name: bytes(data) for data in container}
+    """Return the names of what a decoded picture carries and no output gets; none where PyAV cannot say."""
+    try:
+        container: Any = picture.side_data  # PyAV's stub has it as a dictionary
+        found = {data.type.name: bytes(data) for data in container}
+    except ValueError:  # it has no name for one kind, as for the EXIF that FFmpeg 8 tells of
+        return ()
     if "DOVI_RPU_BUFFER" in found:
         found["DOVI_METADATA"] = b""
     if "STEREO3D" in found and not struct.unpack_from("=i", found["STEREO3D"])[0]:  # AV_STEREO3D_2D

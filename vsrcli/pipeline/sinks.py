@@ -307,14 +307,11 @@ def _numbers(info: VideoInfo) -> list[int]:
 
 
 _ROUND = Fraction(1, 100)  # by which a size in whole pixels may differ from the shape asked for
-_HDR = {16: "HDR's transfer (PQ)", 18: "HDR's transfer (HLG)"}
 
 
 def _image_warnings(info: VideoInfo, suffix: str) -> list[str]:
     """What of the source images cannot hold."""
     lines = [left_out(name) for name in info.unkept]
-    if info.colour.transfer in _HDR:
-        lines.append(f"images hold no mark of {_HDR[info.colour.transfer]}: they show pale, as SDR")
     if info.streams:
         lines.append(f"images hold no sound or subtitles: {counted(len(info.streams), 'stream')} left out")
     if info.sample_aspect_ratio not in (0, 1):
