@@ -84,6 +84,7 @@ def test_both_spellings_mix_models(packed: Path, model: Path, tmp_path: Path) ->
     assert loading.load(tmp_path / "new.safetensors").sha256 == loading.load(tmp_path / "old.safetensors").sha256
 
 
+@pytest.mark.slow
 def test_both_spellings_train_and_go_on(packed: Path, tmp_path: Path) -> None:
     plan = tmp_path / "plan.toml"
     plan.write_text(TINY)

@@ -47,7 +47,7 @@ class TrainGroup(click.Group):
         return args[0] not in self.commands or (asked and Path(args[0]).exists())
 
 
-@click.group("train", cls=TrainGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("train", cls=TrainGroup, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
     """Train a model from a recipe, on packed clips.
 
