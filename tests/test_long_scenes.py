@@ -181,6 +181,7 @@ def test_no_model_destroys_a_long_scene(model: str, kind: str, crf: int | None) 
 
 
 @needs_photo
+@pytest.mark.slow
 def test_a_still_settles_within_frames_where_the_papers_recurrence_runs_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.test_long_scenes.HEIGHT", 96)
     monkeypatch.setattr("tests.test_long_scenes.WIDTH", 96)

@@ -22,7 +22,15 @@ DEMO = Path(__file__).parents[1] / "examples" / "demo.mp4"
 LONG = 500
 
 OURS = pytest.mark.parametrize("entry", SHIPPED, ids=lambda entry: entry.name)
-STREAMING = pytest.mark.parametrize("entry", [e for e in SHIPPED if e.arch == "repvsr"], ids=lambda entry: entry.name)
+STREAMING = pytest.mark.parametrize(
+    "entry",
+    [
+        pytest.param(e, id=e.name, marks=[] if e.name == "repvsr.real" else [pytest.mark.slow])
+        for e in SHIPPED
+        if e.arch == "repvsr"
+    ],
+)
+"""Half a thousand frames take ten seconds: the default model's are run each time."""
 
 
 def net_of(entry: Entry) -> RecurrentNet:

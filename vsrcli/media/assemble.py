@@ -4,6 +4,7 @@ import math
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -194,6 +195,8 @@ def _run(
             process.kill()
             raise
         finally:
+            with suppress(OSError):  # what it had not taken yet is lost
+                process.stdin.close()
             code = process.wait()
         if code or failure:
             complaints.seek(0)
