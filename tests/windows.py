@@ -4,6 +4,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import shutil
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -73,6 +74,7 @@ def windows_rules(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
             raise OSError(errno.EINVAL, "a name that Windows refuses", name)
         return opened(path, flags, *rest, **named)
 
+    monkeypatch.setattr(shutil, "_use_fd_functions", False, raising=False)  # rmtree opens no folder there
     monkeypatch.setattr(os, "fsync", strict_fsync)
     monkeypatch.setattr(os, "open", strict_open)
     for name, paths in (("rename", 2), ("replace", 2), ("unlink", 1), ("remove", 1)):

@@ -25,6 +25,10 @@ FLAG = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*")
 def flags() -> set[str]:
     """Every flag of every command."""
     commands = [cli.get_command(click.Context(cli), name) for name in COMMANDS]
+    for group in [command for command in commands if isinstance(command, click.Group)]:
+        commands += [
+            group.get_command(click.Context(group), name) for name in group.list_commands(click.Context(group))
+        ]
     return {flag for command in commands if command for p in command.params for flag in p.opts if flag.startswith("-")}
 
 

@@ -66,6 +66,7 @@ def test_images_go_by_number(tmp_path: Path) -> None:
     assert shown([images, film], start=0.2) == [[n, n] for n in range(2, 5)]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # imageio's reader leaves pipes open
 @pytest.mark.parametrize("degrees", [90, 180, 270])
 def test_rotated_films_are_shown_upright(tmp_path: Path, degrees: int) -> None:
     angle = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}[degrees]

@@ -18,7 +18,7 @@ from av.stream import Disposition
 
 from tests.media import make
 from tests.media.test_probe import without_decoder
-from vsrcli.errors import InterruptedJobError, OutputError, UsageError
+from vsrcli.errors import InterruptedJobError, OutputError, Reason, UsageError
 from vsrcli.frame import Frame
 from vsrcli.media.assemble import assemble
 from vsrcli.media.codecs import EncodeSettings, choose_settings
@@ -552,8 +552,9 @@ def test_sound_is_tried_before_the_work(mkv: Path) -> None:
 
 
 def test_sound_that_does_not_fit_is_refused_early(mp4: Path, mkv: Path) -> None:
-    with pytest.raises(UsageError, match=r"\.webm cannot hold stream 1 \(audio, aac, eng\).*\.mkv"):
+    with pytest.raises(UsageError, match=r"\.webm cannot hold stream 1 \(audio, aac, eng\)") as refused:
         check_container(probe(mp4), Path("x.webm"))
+    assert refused.value.reason is Reason.NEEDS_CONTAINER and str(refused.value.data["output"]).endswith(".mkv")
     with pytest.raises(UsageError, match="flac"):
         check_container(probe(mkv), Path("x.avi"))
     assert check_container(probe(mkv), Path("x.mkv")) == []

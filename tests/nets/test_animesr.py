@@ -125,10 +125,10 @@ def whole(net: AnimeSR, frames: Tensor) -> Tensor:
 
 def test_a_stream_is_one_frame_late_and_equals_the_clip_across_cuts(filled: AnimeSR) -> None:
     first, second = torch.rand(5, 3, 24, 30) * 0.3, 0.6 + 0.4 * torch.rand(4, 3, 24, 30)
-    engine = Engine(filled, Plan(window=1, lookahead=0), torch.device("cpu"))
-    ready = [list(TensorEngine(engine).push(frame)) for frame in torch.cat([first, second])]
-    assert [len(frames) for frames in ready] == [0] + [1] * 8
-    out = torch.stack([hr for frames in ready for hr in frames] + list(TensorEngine(engine).flush()))
+    plan, cpu = Plan(window=1, lookahead=0), torch.device("cpu")
+    engine = Engine(filled, plan, cpu, detector=None)
+    assert [len(list(TensorEngine(engine).push(frame))) for frame in first] == [0] + [1] * 4
+    out = through(Engine(filled, plan, cpu), torch.cat([first, second]))
     torch.testing.assert_close(out[:5], whole(filled, first), atol=1e-6, rtol=0)
     torch.testing.assert_close(out[5:], whole(filled, second), atol=1e-6, rtol=0)
 

@@ -76,7 +76,7 @@ class SceneDetector:
             return float((around[a] - around[b]).abs().mean()) / contrast
 
         changes = sorted((unlike(n - 1, n) for n in range(1, len(around)) if n != at), reverse=True)
-        usual = changes[_USUAL - 1] if len(changes) >= _USUAL else 0.0
+        usual = changes[min(_USUAL, len(changes)) - 1] if changes else 0.0
         least = self.threshold + usual
         if unlike(at - 1, at) < least:
             return False

@@ -20,12 +20,17 @@ from vsrcli.training.unroll import clip_flows
 LSTM_WIDTH = 16
 
 
+def first(output: Tensor | tuple[Tensor, ...]) -> Tensor:
+    """Return a module's output, or the first of several (RSDN's detail branch)."""
+    return output if isinstance(output, Tensor) else output[0]
+
+
 @contextmanager
 def tapped(net: RecurrentNet) -> Iterator[list[Tensor]]:
     """Collect, within, what the net's feature module puts out, frame by frame, as float32 (n, c, h, w)."""
     seen: list[Tensor] = []
     module = net.get_submodule(net.feature_module)
-    handle = module.register_forward_hook(lambda _module, _input, output: seen.append(output.float()))
+    handle = module.register_forward_hook(lambda _module, _input, output: seen.append(first(output).float()))
     try:
         yield seen
     finally:
