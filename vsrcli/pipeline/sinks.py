@@ -93,7 +93,7 @@ class VideoSink:
     ) -> None:
         self.output, self.info, self.encode, self.span = output, info, encode, span
         self.size = (encode.width, encode.height)
-        self.warnings = [*encode.notes, *([] if info.images else check_container(info, output))]
+        self.warnings = [*encode.notes, *check_container(info, output)]
         self.warnings += [*map(left_out, info.unkept), *lost_in_video(info, output.suffix.lower())]
         aspect = output_aspect(info, encode)
         if encode.codec == "gif" and aspect and abs(aspect - 1) > _ROUND:
