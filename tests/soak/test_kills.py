@@ -34,7 +34,7 @@ def digest(path: Path) -> str:
 def source(kind: str, folder: Path) -> Path:
     """Make the input of a kind of job."""
     if kind != "images":
-        return make.rich(folder / "in.mkv", width=32, height=32, frames=140)
+        return make.rich(folder / "in.mkv", width=32, height=32, frames=70)
     (folder / "in").mkdir()
     make.ffmpeg("-i", make.rich(folder / "in.mkv", width=32, height=32, frames=20), folder / "in" / "%04d.png")
     (folder / "in.mkv").unlink()

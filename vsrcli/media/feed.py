@@ -214,7 +214,8 @@ def last_duration(info: VideoInfo, pts: Sequence[int]) -> int:
     fallback = max(1, round(1 / (info.rate * info.time_base))) if info.rate else 1
     if info.images:
         return fallback
-    with open_container(info.path) as container:
+    # damaged data is read as far as it goes; a damaged FLV may tell of a further stream midway, at which PyAV stumbles
+    with contextlib.suppress(FFmpegError, IndexError), open_container(info.path) as container:
         stream = container.streams[info.stream_index]
         with contextlib.suppress(FFmpegError):  # no index to seek by: all is read
             container.seek(pts[-1], stream=stream)
