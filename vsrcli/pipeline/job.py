@@ -187,7 +187,8 @@ class Job:
     def finish(self, output: Path) -> None:
         """Record that the output is in place: all that is left to do is to clean up."""
         frames = self.frames
-        self.mark = Mark(output.name, self._record["source"], self._record["settings"], frames, done=True)
+        placed = output if output.parent == self.folder.parent else output.parent  # of out/%08d.png it is the folder
+        self.mark = Mark(placed.name, self._record["source"], self._record["settings"], frames, done=True)
         self.mark.write(self.folder)
 
     def remove(self) -> list[Path]:
