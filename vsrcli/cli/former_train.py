@@ -1,6 +1,7 @@
 """`vsr train` as it was spelled before it had commands: options say what to do, and each calls its command."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -8,6 +9,9 @@ from vsrcli.cli import train
 from vsrcli.cli.params import record_options
 from vsrcli.engine.options import EngineOptions
 from vsrcli.errors import UsageError
+
+ASKED = {"pack": "packing", "compact": "mib", "teacher": "teacher", "soup": "soup", "list": "listing"}
+"""Which option's value says that a flag was given."""
 
 
 @click.command("train", context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,66 +39,31 @@ from vsrcli.errors import UsageError
 @train.together(train.pack_options)
 @click.option("--list", "listing", is_flag=True, help="List the recipes.")
 @click.pass_context
-def former(
-    ctx: click.Context,
-    words: tuple[str, ...],
-    data: tuple[Path, ...],
-    out: Path | None,
-    minutes: float | None,
-    resume: bool,
-    iterations: int | None,
-    start: str | None,
-    seed: int | None,
-    device: str,
-    packing: bool,
-    mib: int | None,
-    teacher: tuple[str, ...],
-    soup: bool,
-    output: Path | None,
-    clips: int,
-    frames: int,
-    hold_out: tuple[str, ...],
-    real_scale: int | None,
-    listing: bool,
-) -> None:
+def former(ctx: click.Context, words: tuple[str, ...], **options: Any) -> None:
     """Train a model from a recipe, or do what an option says. `vsr train --help` shows the commands for it."""
-    asked = {"--pack": packing, "--compact": mib, "--teacher": teacher, "--soup": soup, "--list": listing}
+    asked = {"--" + name: options[given] for name, given in ASKED.items()}
     if sum(map(bool, asked.values())) > 1:
         raise UsageError(f"{' and '.join(name for name, on in asked.items() if on)} exclude each other: give one")
     paths = tuple(map(Path, words))
-    if listing:
+    if options["listing"]:
         ctx.invoke(train.list_recipes)
-    elif packing:
-        ctx.invoke(
-            train.pack,
-            sources=paths,
-            output=output,
-            clips=clips,
-            frames=frames,
-            hold_out=hold_out,
-            real_scale=real_scale,
-            seed=seed,
-        )
-    elif mib:
-        ctx.invoke(train.compact, packs=paths, mib=mib, output=output)
-    elif teacher:
-        ctx.invoke(train.teach, packs=paths, models=teacher, output=output, clips=clips, device=device)
-    elif soup:
-        ctx.invoke(train.soup, models=words, data=data, output=output, device=device)
+    elif options["packing"]:
+        _hand_over(ctx, train.pack, sources=paths)
+    elif options["mib"]:
+        _hand_over(ctx, train.compact, packs=paths)
+    elif options["teacher"]:
+        _hand_over(ctx, train.teach, packs=paths, models=options["teacher"])
+    elif options["soup"]:
+        _hand_over(ctx, train.soup, models=words)
     else:
         _known(words)
-        ctx.invoke(
-            train.run,
-            words=words,
-            data=data,
-            out=out,
-            minutes=minutes,
-            resume=resume,
-            iterations=iterations,
-            start=start,
-            seed=seed,
-            device=device,
-        )
+        _hand_over(ctx, train.run)
+
+
+def _hand_over(ctx: click.Context, command: click.Command, **own: Any) -> None:
+    """Call a command with its `own` arguments and those that it shares with the former spelling."""
+    shared = {p.name: ctx.params[p.name] for p in command.params if p.name in ctx.params}
+    ctx.invoke(command, **shared | own)
 
 
 def _known(words: tuple[str, ...]) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+JPEG_SIGNATURE = b"\xff\xd8\xff"
 _WEBP_ANIMATED = 2  # a flag of its VP8X chunk
 
 

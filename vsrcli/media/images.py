@@ -11,7 +11,7 @@ from av.error import FFmpegError
 
 from vsrcli.errors import InputError, OutputError
 from vsrcli.files import write_whole
-from vsrcli.media.animation import PNG_SIGNATURE, animation_of
+from vsrcli.media.animation import JPEG_SIGNATURE, PNG_SIGNATURE, animation_of
 from vsrcli.media.colour import from_rgb, to_rgb
 from vsrcli.media.info import Colour, VideoInfo
 from vsrcli.media.picture_tags import PictureTags
@@ -20,7 +20,6 @@ from vsrcli.names import is_image, natural_key
 
 _RGB = {1: "rgb24", 2: "rgb48le"}
 _PRINTF = re.compile(r"%(0?)(\d*)d")
-_JPEG_SIGNATURE = b"\xff\xd8\xff"
 
 
 def expand_images(path: Path) -> tuple[Path, ...] | None:
@@ -56,7 +55,7 @@ def _is_one_image(path: Path) -> bool:
         return b"avis" not in head[: int.from_bytes(head[:4], "big")]
     if is_image(path) or head.startswith(PNG_SIGNATURE):
         return True
-    return head.startswith(_JPEG_SIGNATURE) and not path.suffix.lower().startswith(".mj")  # which is Motion JPEG
+    return head.startswith(JPEG_SIGNATURE) and not path.suffix.lower().startswith(".mj")  # which is Motion JPEG
 
 
 def image_size(path: Path) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from vsrcli.errors import InputError
 from vsrcli.media import exif
+from vsrcli.media.animation import JPEG_SIGNATURE, PNG_SIGNATURE
 
 LARGEST_PROFILE = 16 << 20
 _LARGEST_EXIF = 1 << 20
@@ -23,7 +24,6 @@ _LARGEST_TEXTS = 4 << 20
 _MOST_PACKED = 8  # compressed chunks of one file: each may unpack to its bound
 _MOST_SEGMENTS = 4096  # of a JPEG, before its picture
 _MOST_CHUNKS = 1 << 18  # of a PNG: one for each 8 KiB of a large one's picture
-_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 EXIF_HEAD, XMP_HEAD, ICC_HEAD = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0"
 PHOTOSHOP_HEAD = b"Photoshop 3.0\0"
 XMP_KEYWORD = b"XML:com.adobe.xmp"
@@ -75,9 +75,9 @@ def read_tags(path: Path) -> PictureTags:
         with path.open("rb") as file:
             head = file.read(12)
             file.seek(0)
-            if head.startswith(_JPEG):
+            if head.startswith(JPEG_SIGNATURE):
                 _read_jpeg(file, found)
-            elif head.startswith(_PNG):
+            elif head.startswith(PNG_SIGNATURE):
                 _read_png(file, found)
             elif head[:4] == b"RIFF" and head[8:] == b"WEBP":
                 _read_webp(file, found)
@@ -205,7 +205,7 @@ def _iptc(data: bytes) -> Iterator[bytes]:
 
 def _read_png(file: BinaryIO, found: _Found) -> None:
     texts = 0
-    for kind, size in _chunks(file, len(_PNG), "big"):
+    for kind, size in _chunks(file, len(PNG_SIGNATURE), "big"):
         if kind == b"eXIf":
             found.exif = _body(file, size, _LARGEST_EXIF, found, "EXIF") or found.exif
         elif kind == b"iCCP":

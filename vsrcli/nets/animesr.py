@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from vsrcli.nets.layers import Conv, ResidualBlock, leaky, wide
 from vsrcli.nets.marks import Architecture, Config, Shapes, count
 from vsrcli.nets.observe import stage
-from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
+from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State, frames_around
 
 SCALE = 4
 PICTURE = 3 * SCALE**2
@@ -102,14 +102,9 @@ class AnimeSR(RecurrentNet):
         self.state_channels = PICTURE + hidden
         self.recurrent_cell = MultiScaleCell(channels, blocks, hidden)
 
-    def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
-        """None is needed: zeros, which take up no memory."""
-        return frame.new_zeros(()).expand(frame.shape[0], 2, *frame.shape[-2:])
-
     def encode(self, lr: Sequence[Tensor], index: int, *, number: int, length: int | None) -> Features:
         """The frames around; the scene's first and last frame stand in for those that are not there."""
-        last = length is not None and number + 1 == length
-        return {"previous": lr[index - 1 if number else index], "next": lr[index if last else index + 1]}
+        return frames_around(lr, index, number=number, length=length)
 
     def propagate(
         self, branch: str, features: Features, flow: Tensor | None, state: State | None

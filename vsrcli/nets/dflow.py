@@ -179,10 +179,6 @@ class DFlow(RecurrentNet):
         self.conv_hr = Conv(64, 64, 3, padding=1)
         self.conv_last = Conv(64, 3, 3, padding=1)
 
-    def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
-        """Return zeros, which take up no memory: the branches find their flows themselves."""
-        return frame.new_zeros(()).expand(frame.shape[0], 2, *frame.shape[-2:])
-
     @stage("flow")
     def next_flow(self, branch: str, lr: Tensor, neighbour: Tensor, last: Tensor | None) -> Tensor:
         """Return the flow (n, 2, h, w) from a frame to the one that the branch comes from; `last` is the flow before.

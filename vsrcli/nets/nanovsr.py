@@ -64,10 +64,6 @@ class NanoVSR(RecurrentNet):
         self.upsample2 = Shuffle(channels, LAST)
         self.conv_last = Conv(LAST, 3, 3, padding=1)
 
-    def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
-        """Return zeros, which take up no memory: the net uses no flow."""
-        return frame.new_zeros(()).expand(frame.shape[0], 2, *frame.shape[-2:])
-
     @stage("encode")
     def encode(self, lr: Sequence[Tensor], index: int, *, number: int, length: int | None) -> Features:
         """Extract the frame's own feature."""

@@ -58,6 +58,15 @@ class Window:
     beyond: int = 0
 
 
+def frames_around(lr: Sequence[Tensor], index: int, *, number: int, length: int | None) -> Features:
+    """Return the frames before and after `lr[index]`; a scene's first and last frame stand in for those not there.
+
+    `number` and `length` are as for `RecurrentNet.encode`.
+    """
+    last = length is not None and number + 1 == length
+    return {"previous": lr[index - 1 if number else index], "next": lr[index if last else index + 1]}
+
+
 class RecurrentNet(nn.Module):
     """Base of all nets. Subclasses set the class attributes and implement the four steps.
 
@@ -135,8 +144,11 @@ class RecurrentNet(nn.Module):
         return lr
 
     def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
-        """Optical flow (n, 2, h, w), x then y in pixels: where in `neighbour` each pixel of `frame` lies."""
-        raise NotImplementedError
+        """Return the optical flow (n, 2, h, w), x then y in pixels: where in `neighbour` each pixel of `frame` lies.
+
+        Zeros, which take up no memory, of a net that uses none.
+        """
+        return frame.new_zeros(()).expand(frame.shape[0], 2, *frame.shape[-2:])
 
     def encode(self, lr: Sequence[Tensor], index: int, *, number: int, length: int | None) -> Features:
         """What can be said of a frame before propagation.

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from vsrcli.nets.layers import Conv, wide
 from vsrcli.nets.marks import Architecture, Config, Shapes, count
 from vsrcli.nets.observe import stage
-from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
+from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State, frames_around
 
 
 class Layer(Conv):
@@ -51,14 +51,9 @@ class RLSP(RecurrentNet):
         self.conv_list = nn.Sequential(*(Layer(channels, channels) for _ in range(layers - 2)))
         self.conv_out = Conv(channels, self.picture + hidden, 3, padding=1)
 
-    def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
-        """Return zeros, which take up no memory: the net uses no flow."""
-        return frame.new_zeros(()).expand(frame.shape[0], 2, *frame.shape[-2:])
-
     def encode(self, lr: Sequence[Tensor], index: int, *, number: int, length: int | None) -> Features:
         """Return the frames around; a scene's first and last frame stand in for those that are not there."""
-        last = length is not None and number + 1 == length
-        return {"previous": lr[index - 1 if number else index], "next": lr[index if last else index + 1]}
+        return frames_around(lr, index, number=number, length=length)
 
     def propagate(
         self, branch: str, features: Features, flow: Tensor | None, state: State | None

@@ -53,10 +53,6 @@ class RRN(RecurrentNet):
         self.working_channels = 6 * channels + 4 * self.picture
         self.neuro = ResidualCell(channels, blocks, self.picture)
 
-    def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
-        """Return zeros, which take up no memory: the net uses no flow."""
-        return frame.new_zeros(()).expand(frame.shape[0], 2, *frame.shape[-2:])
-
     def encode(self, lr: Sequence[Tensor], index: int, *, number: int, length: int | None) -> Features:
         """Return the frame before; before a scene's first frame stands its second, as in the authors' code."""
         if number:

@@ -101,10 +101,6 @@ class RSDN(RecurrentNet):
         self.neuro = StructureDetailCell(channels, blocks)
         self.conv = Conv(2 * PICTURE, PICTURE, 3, padding=1)
 
-    def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
-        """Return zeros, which take up no memory: the net uses no flow."""
-        return frame.new_zeros(()).expand(frame.shape[0], 2, *frame.shape[-2:])
-
     def encode(self, lr: Sequence[Tensor], index: int, *, number: int, length: int | None) -> Features:
         """Split the frame and the one before; before a scene's first frame stands its second, as in the authors' code.
 

@@ -85,10 +85,6 @@ class TDAN(RecurrentNet):
         self.up1, self.up2 = Upsample(channels), Upsample(channels)
         self.to_hr = Conv(channels, 3, 3, padding=1, bias=False)
 
-    def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
-        """Return zeros, which take up no memory: the net uses no flow."""
-        return frame.new_zeros(()).expand(frame.shape[0], 2, *frame.shape[-2:])
-
     @stage("encode")
     def encode(self, lr: Sequence[Tensor], index: int, *, number: int, length: int | None) -> Features:
         """Align the window around the frame: five pictures less 0.5 (n, 15, h, w), the middle one the frame itself."""

@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -184,11 +184,10 @@ class Job:
         )
         self.mark.write(self.folder)
 
-    def finish(self, output: Path) -> None:
-        """Record that the output is in place: all that is left to do is to clean up."""
-        frames = self.frames
-        placed = output if output.parent == self.folder.parent else output.parent  # of out/%08d.png it is the folder
-        self.mark = Mark(placed.name, self._record["source"], self._record["settings"], frames, done=True)
+    def finish(self) -> None:
+        """Record that the output is in place under the name announced last: all that is left to do is to clean up."""
+        assert self.mark is not None
+        self.mark = replace(self.mark, size=0, time=0, done=True)
         self.mark.write(self.folder)
 
     def remove(self) -> list[Path]:

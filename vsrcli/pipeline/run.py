@@ -87,7 +87,7 @@ def run(task: Task, on_event: OnEvent = lambda event: None, *, cancel: threading
             job.verify()
             placing = Placing(task.options.overwrite, job.announce, None if job.mark is None else job.mark.output)
             output = task.sink.finish(job.segments, output_tags(task), warn, placing, task.findings.joins)
-            job.finish(output)
+            job.finish()
             if output != task.sink.output:
                 warn(f"{task.sink.output} appeared meanwhile and was left alone: the result is {output}")
     except (KeyboardInterrupt, CancelledError):
