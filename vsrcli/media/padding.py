@@ -14,6 +14,8 @@ FULL = 2  # H.273's full range
 LEAST = 16
 """Chroma samples a side from which on swscale's filters are right; 8 are too few."""
 
+_V_FIRST = frozenset({"nv21", "nv42"})
+
 
 def subsampling(fmt: VideoFormat) -> tuple[int, int]:
     """Return how many luma samples a chroma sample spans, across and down; (1, 1) for formats without chroma."""
@@ -50,7 +52,25 @@ def planar(frame: av.VideoFrame) -> av.VideoFrame:
     name = _planar(frame.format)
     if frame.format.name.replace("yuva", "yuv").replace("yuvj", "yuv") == name:
         return frame
+    if len(frame.planes) == 2:  # chroma shares one
+        return _deinterleaved(frame, name)
     return frame.reformat(format=name, src_color_range=FULL, dst_color_range=FULL)  # the same: codes stay as they are
+
+
+def _deinterleaved(frame: av.VideoFrame, name: str) -> av.VideoFrame:
+    """Return a picture whose chroma shares a plane (NV12, P010 and their kin) in the planar format `name`.
+
+    swscale's own conversion of P010 differs from run to run where the width is no multiple of its step.
+    """
+    fmt, made = frame.format, av.VideoFrame(frame.width, frame.height, name)
+    kind = np.dtype(np.uint8 if fmt.components[0].bits == 8 else ">u2" if fmt.is_big_endian else "<u2")
+    shift = 16 - fmt.components[0].bits if fmt.name.startswith("p") else 0  # whose codes stand in the upper bits
+    luma, chroma = (np.frombuffer(memoryview(plane), kind).reshape(plane.height, -1) for plane in frame.planes)
+    first, second = (1, 0) if fmt.name in _V_FIRST else (0, 1)
+    for part, plane in zip((luma, chroma[:, first::2], chroma[:, second::2]), made.planes, strict=True):
+        target = rows(plane, made.format)
+        target[:] = part[: target.shape[0], : target.shape[1]] >> shift
+    return made
 
 
 def grow_array(rgb: np.ndarray, fmt: VideoFormat) -> np.ndarray:
