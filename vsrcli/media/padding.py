@@ -67,7 +67,8 @@ def _deinterleaved(frame: av.VideoFrame, name: str) -> av.VideoFrame:
     shift = 16 - fmt.components[0].bits if fmt.name.startswith("p") else 0  # whose codes stand in the upper bits
     luma, chroma = (np.frombuffer(memoryview(plane), kind).reshape(plane.height, -1) for plane in frame.planes)
     first, second = (1, 0) if fmt.name in _V_FIRST else (0, 1)
-    for part, plane in zip((luma, chroma[:, first::2], chroma[:, second::2]), made.planes, strict=True):
+    parts: list[np.ndarray] = [luma, chroma[:, first::2], chroma[:, second::2]]
+    for part, plane in zip(parts, made.planes, strict=True):
         target = rows(plane, made.format)
         target[:] = part[: target.shape[0], : target.shape[1]] >> shift
     return made
