@@ -12,9 +12,9 @@ from vsrcli.media.decode import decode
 from vsrcli.media.options import SpanOptions
 from vsrcli.media.probe import probe
 from vsrcli.pipeline.events import OnEvent
+from vsrcli.pipeline.job import prepare
 from vsrcli.pipeline.options import Content, Options
 from vsrcli.pipeline.run import Result, run
-from vsrcli.pipeline.task import prepare
 from vsrcli.upscaler import Upscaler, as_record, unheard
 from vsrcli.zoo.catalogue import Entry, catalogue
 

@@ -21,9 +21,9 @@ from vsrcli.engine.tensors import TensorEngine
 from vsrcli.errors import UsageError
 from vsrcli.frame import Frame
 from vsrcli.pipeline.events import Event, OnEvent
+from vsrcli.pipeline.job import prepare
 from vsrcli.pipeline.options import Content, Options
 from vsrcli.pipeline.run import Result, run
-from vsrcli.pipeline.task import prepare
 from vsrcli.records import Record, options_of
 from vsrcli.zoo.loading import LoadedModel, Loader
 from vsrcli.zoo.options import set_option

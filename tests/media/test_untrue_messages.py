@@ -15,10 +15,10 @@ from vsrcli.media.containers import check_container
 from vsrcli.media.decode import decode
 from vsrcli.media.mux import complaint
 from vsrcli.media.probe import probe
+from vsrcli.pipeline.job import prepare
 from vsrcli.pipeline.options import Options
 from vsrcli.pipeline.places import job_folder
 from vsrcli.pipeline.run import run
-from vsrcli.pipeline.task import prepare
 
 
 def test_an_encrypted_film_is_called_encrypted(tmp_path: Path) -> None:
@@ -116,11 +116,11 @@ def test_any_record_of_a_job_gives_one_line(tmp_path: Path, tiny_model: str) -> 
 
     def begin() -> dict[str, dict[str, object]]:
         from vsrcli.pipeline.fingerprint import fingerprint
-        from vsrcli.pipeline.job import Job
+        from vsrcli.pipeline.work_folder import WorkFolder
 
-        task = prepare(film, output, Options(model=tiny_model), lambda event: None)
-        Job.open(folder, source=fingerprint(task.info), settings=task.settings(), plan=task.plan,
-                 segment_frames=task.segment_frames, restart=True).close()  # fmt: skip
+        job = prepare(film, output, Options(model=tiny_model), lambda event: None)
+        WorkFolder.open(folder, source=fingerprint(job.info), settings=job.settings(), plan=job.plan,
+                 segment_frames=job.segment_frames, restart=True).close()  # fmt: skip
         whole: dict[str, dict[str, object]] = json.loads((folder / "job.json").read_text())
         return whole
 

@@ -9,9 +9,9 @@ import pytest
 
 from tests.media import make
 from vsrcli.nets.horizon import Horizon
+from vsrcli.pipeline.job import Job, prepare
 from vsrcli.pipeline.options import Options
 from vsrcli.pipeline.report import plan_report
-from vsrcli.pipeline.task import Task, prepare
 from vsrcli.records import options_of
 
 CHANGED = {
@@ -33,19 +33,19 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make.video(tmp_path_factory.mktemp("in") / "a.mkv", frames=4, width=64, height=48)
 
 
-def task(source: Path, folder: Path, **options: Any) -> Task:
+def job(source: Path, folder: Path, **options: Any) -> Job:
     asked = Options(**{"model": "iconvsr.bi", "precision": "fp32", "device": "cpu"} | options)
     return prepare(source, folder / "out.mkv", asked, lambda event: None)
 
 
 def test_a_job_s_record_has_a_place_for_every_option_that_shapes_frames(source: Path, tmp_path: Path) -> None:
     kept = {one.name for one in options_of(Options) if one.kept != "no"}
-    assert set(task(source, tmp_path).settings()) == kept | {"version", "weights"}
+    assert set(job(source, tmp_path).settings()) == kept | {"version", "weights"}
 
 
 def test_each_option_that_was_asked_for_changes_the_record_in_its_place(source: Path, tmp_path: Path) -> None:
     assert set(CHANGED) == {one.name for one in options_of(Options) if one.kept == "asked"}
-    prepared = task(source, tmp_path)
+    prepared = job(source, tmp_path)
     before = prepared.settings()
     for name, value in CHANGED.items():
         prepared.options = Options(**{name: value})
@@ -54,14 +54,14 @@ def test_each_option_that_was_asked_for_changes_the_record_in_its_place(source: 
 
 
 def test_what_was_resolved_is_kept_as_it_came_out(source: Path, tmp_path: Path) -> None:
-    made = task(source, tmp_path, crf=20, codec="hevc", pix_fmt="yuv444p", preset="fast", scale=2).settings()
+    made = job(source, tmp_path, crf=20, codec="hevc", pix_fmt="yuv444p", preset="fast", scale=2).settings()
     wanted = {"model": "iconvsr.bi", "device": "cpu", "precision": "float32", "size": [128, 96], "crf": 20.0}
     wanted |= {"codec": "hevc", "pix_fmt": "yuv444p", "preset": "fast", "rate": "25"}
     assert wanted.items() <= made.items()
 
 
 def test_the_plan_s_report_holds_all_options_as_they_were_asked_for(source: Path, tmp_path: Path) -> None:
-    report = plan_report(task(source, tmp_path, tile=(32, 32), rate=Fraction(30000, 1001), horizon=30))
+    report = plan_report(job(source, tmp_path, tile=(32, 32), rate=Fraction(30000, 1001), horizon=30))
     assert list(report["options"]) == [one.name for one in options_of(Options)]
     assert report["options"]["tile"] == [32, 32] and report["options"]["rate"] == "30000/1001"
     assert (report["tile"], report["horizon"]) == ([32, 32], 30)

@@ -17,10 +17,10 @@ from vsrcli.media.info import VideoInfo
 from vsrcli.media.probe import probe
 from vsrcli.pipeline import batch
 from vsrcli.pipeline.events import Event
+from vsrcli.pipeline.job import prepare
 from vsrcli.pipeline.options import Options
 from vsrcli.pipeline.places import choose_output, default_output
 from vsrcli.pipeline.run import run
-from vsrcli.pipeline.task import prepare
 
 
 def chosen(info: VideoInfo, output: Path | None, *, named: bool = True) -> tuple[str, str]:
@@ -67,8 +67,8 @@ def with_mkv(suffix: str) -> str:
 def test_a_job_under_the_sources_own_ending_is_done_and_says_where(tmp_path: Path, tiny_model: str) -> None:
     make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=0.12", "-c:v", "flv1", tmp_path / "in.flv")
     heard: list[Event] = []
-    task = prepare(tmp_path / "in.flv", tmp_path / "out.flv", Options(model=tiny_model), heard.append)
-    assert run(task).output == tmp_path / "out.mkv"
+    job = prepare(tmp_path / "in.flv", tmp_path / "out.flv", Options(model=tiny_model), heard.append)
+    assert run(job).output == tmp_path / "out.mkv"
     assert any("out.mkv" in event.text for event in heard if event.kind == "note")
     with av.open(str(tmp_path / "out.mkv")) as container:
         assert container.format.name == "matroska,webm"
@@ -124,8 +124,8 @@ def test_a_film_that_starts_hours_late_becomes_an_avi_in_step(tmp_path: Path, ti
     make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=0.12", "-f", "lavfi", "-i", "sine=d=0.12", "-c:v",
                 "libx264", "-c:a", "libmp3lame", tmp_path / "on_time.mkv")  # fmt: skip
     make.ffmpeg("-itsoffset", "36000", "-i", tmp_path / "on_time.mkv", "-c", "copy", "-copyts", tmp_path / "late.mkv")
-    task = prepare(tmp_path / "late.mkv", tmp_path / "o.avi", Options(model=tiny_model), lambda event: None)
-    assert run(task).frames == 3
+    job = prepare(tmp_path / "late.mkv", tmp_path / "o.avi", Options(model=tiny_model), lambda event: None)
+    assert run(job).frames == 3
     with av.open(str(tmp_path / "o.avi")) as container:
         starts = [float((s.start_time or 0) * s.time_base) for s in container.streams if s.time_base]
     assert max(starts) < 0.1

@@ -87,10 +87,6 @@ def serve() -> None:
     """Answer requests until stdin ends."""
     import torch
 
-    import vsrcli.cli.upscale
-    import vsrcli.pipeline.run
-    import vsrcli.pipeline.task  # noqa: F401  (all that a job imports is here before the fork)
-
     torch.set_num_threads(1)
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: encoders of killed jobs are ours to bury
     print("ready", flush=True)

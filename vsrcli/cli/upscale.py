@@ -92,18 +92,18 @@ def _one(
     named: bool = False,
     load: Any = None,
 ) -> dict[str, Any]:
+    from vsrcli.pipeline.job import prepare
     from vsrcli.pipeline.report import plan_report, result_report
     from vsrcli.pipeline.run import run
-    from vsrcli.pipeline.task import prepare
 
-    task = prepare(source, output, options, display.event, named=named, load=load)
+    job = prepare(source, output, options, display.event, named=named, load=load)
     if dry_run:
-        report = _advised(plan_report(task))
+        report = _advised(plan_report(job))
         display.plan(report, force=True)
         return report
-    display.plan(plan_report(task))
+    display.plan(plan_report(job))
     with display.job(source.name):
-        result = run(task, display.event)
+        result = run(job, display.event)
     report = _advised(result_report(result))
     display.result(report)
     return report

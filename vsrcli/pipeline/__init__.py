@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vsrcli.pipeline.events import Event
+    from vsrcli.pipeline.job import prepare
     from vsrcli.pipeline.options import Options
     from vsrcli.pipeline.run import Result
-    from vsrcli.pipeline.task import prepare
 
 __all__ = ["Event", "Options", "Result", "prepare"]
 
-_MODULES = {"Event": "events", "Options": "options", "Result": "run", "prepare": "task"}
+_MODULES = {"Event": "events", "Options": "options", "Result": "run", "prepare": "job"}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,328 +1,225 @@
-"""The job folder beside the output: what survives a crash, and how a second run finds its place again.
+"""One job: source, model, plan and output, understood and checked before work begins."""
 
-`<output>.vsr/` holds `job.json` (the source's fingerprint and all settings), finished segments, and the engine's
-state at the border after the last one. Segments cover fixed ranges of frames, so an interrupted and an uninterrupted
-job encode the same frames in the same way. A segment counts once its record `NNNNNN.json` is renamed into place. A lock
-keeps a second process out. The record holds checksums, which are verified before a segment or a state is used again.
-"""
-
-import json
+import contextlib
 import os
-import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
-from vsrcli.engine.plan import Plan
-from vsrcli.errors import OutputError, OutputExistsError, Reason, UsageError
-from vsrcli.files import digests, replacing, sync, write_durably
-from vsrcli.locks import Hold
+from vsrcli import __version__
+from vsrcli.engine.device import pick_device, pick_precision, place
+from vsrcli.engine.plan import WINDOW, Plan, estimate, estimate_disk
+from vsrcli.engine.planning import make_plan
+from vsrcli.errors import Note, OutputError, OutputExistsError, Reason, UsageError
+from vsrcli.media.images import expand_images, png_size
+from vsrcli.media.info import VideoInfo
+from vsrcli.media.probe import probe
+from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.findings import Findings
-from vsrcli.pipeline.lock import lock
-from vsrcli.pipeline.workfolder import JOB_NAME, LOCK_NAME, MARK_NAME, Mark, clear, read_mark, read_small
+from vsrcli.pipeline.options import LARGEST_SIDE, Options, output_size
+from vsrcli.pipeline.picking import pick_model
+from vsrcli.pipeline.places import choose_output, job_folder
+from vsrcli.pipeline.shortage import shortages
+from vsrcli.pipeline.sinks import Sink, is_image_output, is_pattern, make_sink
+from vsrcli.pipeline.work_files import JOB_NAME, read_mark
+from vsrcli.zoo import LoadedModel
+from vsrcli.zoo.catalogue import catalogue
+from vsrcli.zoo.loading import Loader
+from vsrcli.zoo.options import set_option
+
+SEGMENT_FRAMES = 60
+"""Least frames in a segment: work that a crash may cost, against a keyframe more for each border."""
 
 
-@dataclass(frozen=True)
-class Segment:
-    """A finished segment: its file (or folder of images), and the pts of its frames."""
-
-    path: Path
-    pts: tuple[int, ...]
-    last: bool
-
-
+@dataclass
 class Job:
-    """The folder of one job, held by this process until `close` or `remove`. Use `Job.open`."""
+    """A job that is understood and checked, but not begun."""
 
-    def __init__(self, folder: Path, record: dict[str, Any], held: Hold, mark: Mark | None = None) -> None:
-        self.folder = folder
-        self.mark = mark
-        self._held = held
-        self._record = record
-        try:
-            self.plan = Plan.from_record(record["plan"])
-            self.segment_frames = record["segment_frames"]
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-            raise damaged(folder) from None
-        if not _is_sound(self.plan, self.segment_frames):
-            raise damaged(folder)
-        self.placed = None if mark is None else mark.placed(folder)
-        self._digests: list[dict[str, Any]] = []
-        self.segments = [] if self.placed else self._finished()
-        self._verified = len(self.segments)
-
-    @classmethod
-    def open(
-        cls,
-        folder: Path,
-        *,
-        source: Mapping[str, Any],
-        settings: Mapping[str, Any],
-        plan: Plan,
-        segment_frames: int,
-        restart: bool,
-        overwrite: bool = False,
-    ) -> "Job":
-        """Continue the job in `folder` or start one there.
-
-        A job whose output is in place, and that was stopped while it cleaned up, comes back with its output as
-        `placed`; where it is another job than the one asked for, it is cleaned up, and the output `overwrite`s it or
-        OutputExistsError is raised.
-
-        `plan` is what vsr chose by itself: a job that goes on keeps the plan it began with. Raises UsageError if an
-        unfinished job of another source or with other settings lies there (`restart` throws it away), or if another
-        process works there.
-        """
-        record: dict[str, Any] = {"source": source, "settings": settings}
-        record |= {"plan": asdict(plan), "segment_frames": segment_frames}
-        record = json.loads(json.dumps(record))
-        try:
-            held = lock(folder)
-        except OSError as error:
-            raise OutputError(f"cannot write {folder}: {error.strerror}") from None
-        try:
-            mark = None if restart else read_mark(folder)
-            placed = None if mark is None else mark.placed(folder)
-            if mark is not None and placed is not None:
-                if (mark.source, mark.settings) == (record["source"], record["settings"]):
-                    return cls(folder, record, held, mark)
-                clear(folder)
-                if not overwrite:
-                    raise OutputExistsError(placed)
-                mark = None
-            if restart:
-                clear(folder)
-            return cls(folder, _record(folder, record), held, mark)
-        except BaseException as error:
-            held.release()
-            if isinstance(error, OSError):
-                raise OutputError(f"cannot write {folder}: {error.strerror}") from None
-            raise
-
-    def close(self) -> None:
-        """Let others work here."""
-        self._held.release()
+    info: VideoInfo
+    options: Options
+    model: LoadedModel
+    device: torch.device
+    dtype: torch.dtype
+    plan: Plan
+    sink: Sink
+    warnings: list[str] = field(default_factory=list)
+    picked: str | None = None
+    """Why this model was picked; None where the caller named it."""
+    findings: Findings = field(default_factory=Findings)
+    """What turned out about the source while it was decoded."""
 
     @property
-    def frames(self) -> int:
-        """Frames in finished segments."""
-        if self.placed and self.mark is not None:
-            return self.mark.frames
-        return sum(len(segment.pts) for segment in self.segments)
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the output as coded; some pixel formats need even ones."""
+        return self.sink.size
 
     @property
-    def complete(self) -> bool:
-        """Whether the last segment of the video is finished."""
-        return bool(self.segments) and self.segments[-1].last
-
-    @property
-    def findings(self) -> Findings:
-        """What a run before found out about the source; nothing unless it decoded all of it."""
-        return Findings.from_plain(self._digests[-1].get("findings")) if self._digests else Findings()
-
-    def segment_path(self, index: int) -> Path:
-        """Where a segment is written."""
-        return self.folder / f"{index:06d}.segment"
-
-    def commit(
-        self,
-        index: int,
-        pts: list[int],
-        *,
-        last: bool,
-        state: dict[str, torch.Tensor] | None,
-        findings: Findings | None = None,
-    ) -> None:
-        """Make a written segment count, with the engine's state at its end (None if it is the last).
-
-        `findings` are what is known of the source once all of it is decoded.
-        """
-        path = self.segment_path(index)
-        for part in sorted(path.iterdir()) if path.is_dir() else [path]:
-            sync(part)
-        record: dict[str, Any] = {"pts": pts, "last": last, "segment": digests(path), "state": None}
-        if findings is not None:
-            record["findings"] = findings.plain()
-        if state is not None:
-            save_tensors(state, self._state_path(index))
-            record["state"] = digests(self._state_path(index))
-        write_durably(self._record_path(index), json.dumps(record).encode())
-        self._state_path(index - 2).unlink(missing_ok=True)  # the one before serves if this segment is damaged
-        self._digests.append(record)
-        self.segments.append(Segment(path, tuple(pts), last))
-
-    def state(self) -> dict[str, torch.Tensor] | None:
-        """The engine's state after the last finished segment; None at the start."""
-        if not self.segments:
-            return None
-        try:
-            return load_file(self._state_path(len(self.segments) - 1))
-        except (OSError, SafetensorError):
-            raise damaged(self.folder) from None
-
-    def verify(self) -> None:
-        """Read again what this run has written. Raises OutputError if it is not what was written."""
-        for index in range(self._verified, len(self.segments)):
-            if not self._intact(index):
-                raise OutputError(f"{self.segment_path(index)} was damaged on the disk: run the same command again")
-
-    def announce(self, output: Path, *, file: Path | None = None) -> None:
-        """Record that the output is being put under this name next; `file` is the finished file that will be."""
-        status = None if file is None else file.stat()
-        self.mark = Mark(
-            output.name,
-            self._record["source"],
-            self._record["settings"],
-            self.frames,
-            0 if status is None else status.st_size,
-            0 if status is None else status.st_mtime_ns,
+    def memory(self) -> int:
+        """The estimated peak of memory, in bytes."""
+        info, net = self.info, self.model.net
+        return estimate(
+            net,
+            info.height,
+            info.width,
+            self.plan,
+            self.dtype,
+            self.device,
+            frames=self.frames,
+            bit_depth=info.bit_depth,
         )
-        self.mark.write(self.folder)
 
-    def finish(self) -> None:
-        """Record that the output is in place under the name announced last: all that is left to do is to clean up."""
-        assert self.mark is not None
-        self.mark = replace(self.mark, size=0, time=0, done=True)
-        self.mark.write(self.folder)
+    def shortages(self, plan: Plan | None = None) -> list[str]:
+        """Return a line for each kind of memory of which there is too little for a plan, unless given the job's."""
+        plan = plan or self.plan
+        return shortages(self.model.net, self.info, plan, self.dtype, self.device, frames=self.frames)
 
-    def remove(self) -> list[Path]:
-        """Delete all that vsr made here, the mark last, and return what is not vsr's and stays."""
-        try:
-            foreign = clear(self.folder, keep=(LOCK_NAME, MARK_NAME))
-            self.close()  # before the folder goes, since Windows deletes no file that is open
-            (self.folder / MARK_NAME).unlink(missing_ok=True)
-            if not foreign:
-                self.folder.rmdir()
-        except OSError:  # what cannot be deleted is finished by the next run
-            foreign = []
-        self.close()
-        return foreign
+    @property
+    def disk(self) -> int:
+        """Bytes that lie on disk, beside the output, for each frame of a scene until it is upscaled."""
+        info = self.info
+        return estimate_disk(self.model.net, info.height, info.width, self.plan, bit_depth=info.bit_depth)
 
-    def _finished(self) -> list[Segment]:
-        """Return the segments that are there and intact; the last one may be damaged, and is made anew then."""
-        records: list[dict[str, Any] | None] = []
-        while (path := self._record_path(len(records))).exists():
-            records.append(_segment_record(path))
-        for wanted in (len(records), len(records) - 1):
-            if wanted < 0 or None in records[:wanted]:
-                continue
-            self._digests = [record for record in records[:wanted] if record is not None]
-            if not all(self._intact(index) for index in range(wanted)) or not self._can_go_on(wanted):
-                continue
-            for index in range(wanted, len(records)):
-                self._record_path(index).unlink()
-            return [
-                Segment(self.segment_path(index), tuple(record["pts"]), record["last"])
-                for index, record in enumerate(self._digests)
-            ]
-        raise damaged(self.folder)
+    @property
+    def segment_frames(self) -> int:
+        """Frames in a segment: a multiple of the window, so that segments end where windows do."""
+        window = self.plan.window or WINDOW
+        return window * -(-SEGMENT_FRAMES // window)
 
-    def _intact(self, index: int) -> bool:
-        """Return whether a segment is as it was written. Images that were put in place already need not be here."""
-        wanted = self._digests[index]["segment"]
-        try:
-            found = digests(self.segment_path(index))
-        except FileNotFoundError:
-            found = {}
-        except OSError as error:
-            raise OutputError(f"cannot read {error.filename}: {error.strerror}") from None
-        if self.mark is not None and "" not in wanted:
-            return found.items() <= wanted.items()
-        return bool(found == wanted)
+    @property
+    def frames(self) -> int | None:
+        """Frames that will be made, as far as is known beforehand."""
+        return frames_wanted(self.info, self.options)
 
-    def _can_go_on(self, count: int) -> bool:
-        """Return whether the state after `count` segments is there and as it was written, or none is needed."""
-        if count == 0 or self._digests[count - 1]["last"]:
-            return True
-        try:
-            return bool(digests(self._state_path(count - 1)) == self._digests[count - 1]["state"])
-        except OSError:
-            return False
-
-    def _record_path(self, index: int) -> Path:
-        return self.folder / f"{index:06d}.json"
-
-    def _state_path(self, index: int) -> Path:
-        return self.folder / f"{index:06d}.state"
+    def settings(self) -> dict[str, Any]:
+        """All that shapes the frames: a job goes on only with the same."""
+        resolved = {
+            "model": self.model.name,
+            "precision": str(self.dtype).removeprefix("torch."),
+            "device": self.device.type,
+            "rate": str(self.info.rate),
+        }
+        asked = self.options.plain(keep=lambda option: option.kept == "asked")
+        return {"version": __version__, **resolved, "weights": self.model.sha256, **asked, **self.sink.settings()}
 
 
-def _is_sound(plan: Plan, segment_frames: int) -> bool:
-    """Return whether a plan that was read can be one that was written."""
+def prepare(
+    source: Path,
+    output: Path | None,
+    options: Options,
+    on_event: OnEvent,
+    *,
+    named: bool = True,
+    load: Loader | None = None,
+) -> Job:
+    """Probe, load the model, choose the plan, and check all that can be checked before work begins.
 
-    def whole(value: object, least: int, most: int = 1 << 40) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-
-    window, tile, horizon = plan.window, plan.tile, plan.horizon
-    return (
-        whole(segment_frames, 1)
-        and (window is None or (whole(window, 1) and segment_frames % window == 0))
-        and whole(plan.lookahead, 0)
-        and whole(plan.halo, 0)
-        and (tile is None or (len(tile) == 2 and all(whole(side, 1) for side in tile)))
-        and (horizon is None or all(whole(n, 0) or isinstance(n, float | bool | None) for n in vars(horizon).values()))
-        and isinstance(plan.exact, bool)
-        and isinstance(plan.keep_colours, bool)
+    `named` says that the caller gave the output's name; else its ending follows from the source's and may change.
+    `load` keeps the models that were loaded for jobs before, with the same options of the engine.
+    Raises a VsrError with one line that says what to do.
+    """
+    options.check()
+    refuse_huge(source, options)
+    info = probe(source, rate=options.rate)
+    device = pick_device(options.device)
+    dtype = pick_precision(options.precision, device)
+    picked = pick_model(info, output, options, named=named)
+    if picked.reason is not None:
+        on_event(Event("note", f"using {picked.name}: {picked.reason}"))
+    model = (load or Loader())(
+        picked.name,
+        say=lambda line: on_event(Event("note", line)),
+        progress=lambda done, total: on_event(Event("download", done=done, total=total)),
     )
+    if options.keyframe_interval is not None:
+        set_option([model], "keyframe_interval", options.keyframe_interval)
+    size = output_size(options, info, model.scale)
+    output, renamed = choose_output(output, info, options, model.scale, named=named)
+    if renamed is not None:
+        on_event(Event("note", renamed))
+    check_output(output, info, options)
+    sink = make_sink(output, info, size, asked=options, span=(options.start, options.end))
+    place(model.net, device, dtype)
+    plan = make_plan(
+        options,
+        model.net,
+        info.height,
+        info.width,
+        device,
+        dtype,
+        frames=frames_wanted(info, options),
+        bit_depth=info.bit_depth,
+    )
+    warnings = [*([picked.warning] if picked.warning else []), *sink.warnings]
+    if info.interlaced and options.deinterlace == "auto":
+        made = "the source is interlaced: made progressive, one frame of two fields"
+        warnings.append(Note(made, Reason.INTERLACED))
+    elif info.interlaced and options.deinterlace == "off":
+        warnings.append("the source is interlaced: its fields are enlarged woven together, combing and all")
+    job = Job(info, options, model, device, dtype, plan, sink, warnings, picked.reason)
+    warnings += job.shortages()
+    if options.memory is not None and job.memory > options.memory:
+        budget, needed = size_text(options.memory), size_text(job.memory)
+        warnings.append(f"{budget} of memory are too little: this takes about {needed}")
+    return job
 
 
-def damaged(folder: Path) -> UsageError:
-    """Return what to raise where a job's records or states are not as vsr writes them."""
-    return UsageError(f"{folder} holds a damaged job", Reason.JOB_DAMAGED)
+def refuse_huge(source: Path, options: Options) -> None:
+    """Raise UsageError for a PNG whose enlargement is out of range, before it is decoded, which can take minutes."""
+    images = expand_images(source)
+    size = png_size(images[0]) if images else None
+    if size is None or options.height is not None or options.size is not None:
+        return
+    known = catalogue().models
+    named = options.model is not None and options.model not in known and Path(options.model).exists()
+    factor = options.scale or (1 if named else min(entry.scale for entry in known.values()))
+    if max(size) * factor > LARGEST_SIDE:
+        width, height = (round(side * factor) for side in size)
+        raise UsageError(f"an output of {width}x{height} is out of range (16 to {LARGEST_SIDE} pixels a side)")
 
 
-def _segment_record(path: Path) -> dict[str, Any] | None:
-    """Return what was recorded of a finished segment; None if it is damaged."""
+def size_text(size: int) -> str:
+    """Return a number of bytes as a person reads it, e.g. "1.50 GiB"."""
+    return f"{size / 2**30:.2f} GiB" if size >= 1 << 30 else f"{size / 2**20:.0f} MiB"
+
+
+def frames_wanted(info: VideoInfo, options: Options) -> int | None:
+    """How many frames of the source lie in the span that was asked for, about; None if that is not known."""
+    if info.frames is None or (options.start is None and options.end is None):
+        return info.frames
+    duration = info.duration if info.duration is not None else info.frames / info.rate
+    end = min(float(duration), float(duration) if options.end is None else options.end)
+    return max(0, round((end - (options.start or 0.0)) * float(info.rate)))
+
+
+def check_output(output: Path, info: VideoInfo, options: Options) -> None:
+    """Raise before any work if the output exists, is the input, or cannot be written."""
+    images = is_image_output(output, info)
+    place = output.parent if images and is_pattern(output) else output
+    real = os.path.realpath(place)  # unlike Path.resolve, it takes links that go in circles
+    if real == os.path.realpath(info.path) or (
+        images and info.images and real == os.path.realpath(info.images[0].parent)
+    ):
+        raise UsageError(f"{output} is the input itself", Reason.OUTPUT_IS_INPUT)
+    occupied = any(place.iterdir()) if images and place.is_dir() else place.exists()
+    work = job_folder(output)
+    begun = images and (work / JOB_NAME).exists()  # stopped, maybe while it put images there
+    mark = read_mark(work)
+    begun = begun or (mark is not None and mark.placed(work) is not None)  # stopped while it cleaned up
+    if occupied and not begun:
+        with contextlib.suppress(OSError):
+            work.rmdir()  # stopped when it had only this left to remove
+    if occupied and not options.overwrite and not begun:
+        raise OutputExistsError(place)
+    folder = place
+    while not folder.is_dir():
+        if folder.exists() and folder != output:
+            raise OutputError(f"cannot write {output}: {folder} is not a folder")
+        folder = folder.parent
     try:
-        record: dict[str, Any] = json.loads(read_small(path))
-        sound = all(isinstance(pts, int) for pts in record["pts"]) and isinstance(record["last"], bool)
-        sound &= isinstance(record["segment"], dict) and isinstance(record["state"], dict | None)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return record if sound else None
-
-
-def _record(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
-    """The record of the job in `folder`; else `wanted`, written there. Raises UsageError if they differ."""
-    path = folder / JOB_NAME
-    if not path.exists():
-        write_durably(path, json.dumps(wanted, indent=1).encode())
-        return wanted
-    try:
-        found: dict[str, Any] = json.loads(read_small(path))
-        changed = [k for part in ("source", "settings") for k in wanted[part] if found[part].get(k) != wanted[part][k]]
-    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
-        raise damaged(folder) from None
-    if changed:
-        named = ", ".join(name.replace("_", " ") for name in changed)
-        raise UsageError(f"{folder} holds an unfinished job that differs in {named}", Reason.JOB_DIFFERS)
-    return found
-
-
-def begun_with(folder: Path) -> str | None:
-    """The model's name in the record of the job in `folder`; None if there is none that can be read."""
-    try:
-        return str(json.loads(read_small(folder / JOB_NAME))["settings"]["model"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-
-
-def save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
-    """Write a safetensors file durably. Raises OutputError where it cannot be written."""
-    try:
-        with replacing(path) as temporary:
-            save_file(tensors, temporary)
-    except (OSError, SafetensorError) as error:
-        raise OutputError(f"cannot write {path}: {_system_reason(error)}") from None
-
-
-def _system_reason(error: Exception) -> str:
-    """Return what the system says; safetensors hides its number in a text of Rust's."""
-    number = re.search(r"\bcode: (\d+)", str(error))
-    if isinstance(error, OSError) or number is None:
-        return getattr(error, "strerror", None) or str(error)
-    return os.strerror(int(number[1]))
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(f"cannot write {output}: {error.strerror}") from None

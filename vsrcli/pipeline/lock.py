@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vsrcli.errors import Reason, UsageError
 from vsrcli.locks import Hold, LockedError, hold
-from vsrcli.pipeline.workfolder import LOCK_NAME, refuse_foreign
+from vsrcli.pipeline.work_files import LOCK_NAME, refuse_foreign
 
 
 def lock(folder: Path) -> Hold:

@@ -6,7 +6,7 @@ from pathlib import Path
 from vsrcli import zoo
 from vsrcli.media.compression import measure_compression
 from vsrcli.media.info import VideoInfo
-from vsrcli.pipeline.job import begun_with
+from vsrcli.pipeline.job_records import begun_with
 from vsrcli.pipeline.options import Options
 from vsrcli.pipeline.places import choose_output, job_folder
 from vsrcli.zoo.catalogue import catalogue

@@ -2,42 +2,42 @@
 
 from typing import Any
 
+from vsrcli.pipeline.job import Job
 from vsrcli.pipeline.run import Result
-from vsrcli.pipeline.task import Task
 
 
-def plan_report(task: Task) -> dict[str, Any]:
+def plan_report(job: Job) -> dict[str, Any]:
     """What a job will do, before it begins."""
-    info, plan = task.info, task.plan
+    info, plan = job.info, job.plan
     return {
         "status": "planned",
         "input": str(info.path),
-        "output": str(task.sink.output),
+        "output": str(job.sink.output),
         "source": {
             "width": info.width,
             "height": info.height,
-            "frames": task.frames,
+            "frames": job.frames,
             "rate": float(info.rate),
             "codec": info.codec,
             "pix_fmt": info.pix_fmt,
             "interlaced": info.interlaced,
         },
-        "size": list(task.size),
-        "model": task.model.name,
-        "picked": task.picked,
-        "weights": {"source": task.model.source, "sha256": task.model.sha256},
-        "device": str(task.device),
-        "precision": str(task.dtype).removeprefix("torch."),
+        "size": list(job.size),
+        "model": job.model.name,
+        "picked": job.picked,
+        "weights": {"source": job.model.source, "sha256": job.model.sha256},
+        "device": str(job.device),
+        "precision": str(job.dtype).removeprefix("torch."),
         "window": plan.window,
         "exact": plan.exact,
         "lookahead": plan.lookahead,
         "horizon": None if plan.horizon is None else plan.horizon.frames,
         "tile": None if plan.tile is None else list(plan.tile),
-        "memory_bytes": task.memory,
-        "disk_bytes_per_frame": task.disk,
-        "encode": task.sink.settings(),
-        "options": task.options.plain(),
-        "warnings": task.warnings,
+        "memory_bytes": job.memory,
+        "disk_bytes_per_frame": job.disk,
+        "encode": job.sink.settings(),
+        "options": job.options.plain(),
+        "warnings": job.warnings,
     }
 
 

@@ -15,13 +15,14 @@ from vsrcli.media.mux import MADE_TAG
 from vsrcli.pipeline.batch import MADE_BY_VSR
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.fingerprint import fingerprint
-from vsrcli.pipeline.job import Job, damaged
+from vsrcli.pipeline.job import Job
+from vsrcli.pipeline.job_records import damaged
 from vsrcli.pipeline.places import job_folder
 from vsrcli.pipeline.sinks import Placing
 from vsrcli.pipeline.stages import CancelledError, Encoder, Pipe, decode_stage, upscale_stage
-from vsrcli.pipeline.task import Task
 from vsrcli.pipeline.tensor_folder import FrameFolder, TensorFolder
-from vsrcli.pipeline.workfolder import FRAMES_NAME, STATES_NAME
+from vsrcli.pipeline.work_files import FRAMES_NAME, STATES_NAME
+from vsrcli.pipeline.work_folder import WorkFolder
 from vsrcli.words import counted
 
 
@@ -46,7 +47,7 @@ class Result:
     damage: Damage | None = None
 
 
-def run(task: Task, on_event: OnEvent = lambda event: None, *, cancel: threading.Event | None = None) -> Result:
+def run(job: Job, on_event: OnEvent = lambda event: None, *, cancel: threading.Event | None = None) -> Result:
     """Do the job, or the rest of it.
 
     Raises InterruptedJobError on KeyboardInterrupt, and at the next frame when `cancel` is set; other VsrErrors on
@@ -55,84 +56,84 @@ def run(task: Task, on_event: OnEvent = lambda event: None, *, cancel: threading
     started = time.monotonic()
 
     def warn(line: str) -> None:
-        task.warnings.append(line)
+        job.warnings.append(line)
         on_event(Event("warning", line))
 
-    for line in list(task.warnings):
+    for line in list(job.warnings):
         on_event(Event("warning", line))
-    job = Job.open(
-        job_folder(task.sink.output),
-        source=fingerprint(task.info),
-        settings=task.settings(),
-        plan=task.plan,
-        segment_frames=task.segment_frames,
-        restart=task.options.restart,
-        overwrite=task.options.overwrite,
+    work = WorkFolder.open(
+        job_folder(job.sink.output),
+        source=fingerprint(job.info),
+        settings=job.settings(),
+        plan=job.plan,
+        segment_frames=job.segment_frames,
+        restart=job.options.restart,
+        overwrite=job.options.overwrite,
     )
-    before = job.frames
-    if job.plan != task.plan and not job.complete and job.placed is None:  # it began where there was more memory
-        for line in task.shortages(job.plan):
+    before = work.frames
+    if work.plan != job.plan and not work.complete and work.placed is None:  # it began where there was more memory
+        for line in job.shortages(work.plan):
             warn(line)
     try:
-        if job.placed is not None:
-            output = job.placed  # a run before was stopped while it cleaned up
+        if work.placed is not None:
+            output = work.placed  # a run before was stopped while it cleaned up
         else:
-            if not job.complete:
-                _make_segments(task, job, on_event, warn, cancel or threading.Event())
+            if not work.complete:
+                _make_segments(job, work, on_event, warn, cancel or threading.Event())
             else:
-                task.findings = job.findings
-                if task.findings.damage is not None:
-                    warn(f"{task.info.path} {task.findings.damage.line()}")
-            on_event(Event("assemble", total=job.frames))
-            job.verify()
-            placing = Placing(task.options.overwrite, job.announce, None if job.mark is None else job.mark.output)
-            output = task.sink.finish(job.segments, output_tags(task), warn, placing, task.findings.joins)
-            job.finish()
-            if output != task.sink.output:
-                warn(f"{task.sink.output} appeared meanwhile and was left alone: the result is {output}")
+                job.findings = work.findings
+                if job.findings.damage is not None:
+                    warn(f"{job.info.path} {job.findings.damage.line()}")
+            on_event(Event("assemble", total=work.frames))
+            work.verify()
+            placing = Placing(job.options.overwrite, work.announce, None if work.mark is None else work.mark.output)
+            output = job.sink.finish(work.segments, output_tags(job), warn, placing, job.findings.joins)
+            work.finish()
+            if output != job.sink.output:
+                warn(f"{job.sink.output} appeared meanwhile and was left alone: the result is {output}")
     except (KeyboardInterrupt, CancelledError):
-        swept = " and what was swept" if swept_states(job) else ""
-        verb = "is" if job.frames == 1 and not swept else "are"
+        swept = " and what was swept" if swept_states(work) else ""
+        verb = "is" if work.frames == 1 and not swept else "are"
         raise InterruptedJobError(
-            f"stopped; {counted(job.frames, 'frame')}{swept} {verb} safe in {job.folder}: "
+            f"stopped; {counted(work.frames, 'frame')}{swept} {verb} safe in {work.folder}: "
             "run the same command again to go on"
         ) from None
     except BaseException:
-        if not (job.segments or swept_states(job)):
-            job.remove()
+        if not (work.segments or swept_states(work)):
+            work.remove()
         raise
     else:
-        done = job.frames
-        if foreign := job.remove():
-            warn(f"{job.folder} holds files that are not vsr's: {', '.join(path.name for path in foreign)} left there")
+        done = work.frames
+        if foreign := work.remove():
+            warn(f"{work.folder} holds files that are not vsr's: {', '.join(path.name for path in foreign)} left there")
     finally:
-        job.close()
+        work.close()
     on_event(Event("done", done=done, total=done))
     return Result(
-        input=task.info.path,
+        input=job.info.path,
         output=output,
         frames=done,
         made=done - before,
         seconds=time.monotonic() - started,
-        model=task.model.name,
-        weights=task.model.sha256,
-        size=task.size,
-        warnings=tuple(task.warnings),
-        picked=task.picked,
-        damage=task.findings.damage,
+        model=job.model.name,
+        weights=job.model.sha256,
+        size=job.size,
+        warnings=tuple(job.warnings),
+        picked=job.picked,
+        damage=job.findings.damage,
     )
 
 
-def output_tags(task: Task) -> dict[str, str]:
+def output_tags(job: Job) -> dict[str, str]:
     """What the output says about its making."""
-    return {MADE_TAG: f"{MADE_BY_VSR} {__version__}, {task.model.name}, weights {task.model.sha256[:16]}"}
+    return {MADE_TAG: f"{MADE_BY_VSR} {__version__}, {job.model.name}, weights {job.model.sha256[:16]}"}
 
 
 def _make_segments(
-    task: Task, job: Job, on_event: OnEvent, warn: Callable[[str], None], cancel: threading.Event
+    job: Job, work: WorkFolder, on_event: OnEvent, warn: Callable[[str], None], cancel: threading.Event
 ) -> None:
     """Decode, upscale and encode what is not yet in finished segments."""
-    frame_store = FrameFolder(job.folder / FRAMES_NAME)
+    frame_store = FrameFolder(work.folder / FRAMES_NAME)
 
     def swept(done: int, total: int, scene_end: int) -> None:
         if encoder.error is not None:
@@ -142,40 +143,40 @@ def _make_segments(
         on_event(Event("sweep", done=done, total=total, until=scene_end))
 
     engine = Engine(
-        task.model.net,
-        job.plan,
-        task.device,
+        job.model.net,
+        work.plan,
+        job.device,
         say=warn,
         frame_store=frame_store,
-        state_store=swept_states(job),
+        state_store=swept_states(work),
         swept=swept,
     )
-    state = job.state()
+    state = work.state()
     if state is not None:
         try:
             engine.restore(state)
         except (KeyError, ValueError, TypeError, IndexError, RuntimeError, AttributeError, OverflowError):
-            raise damaged(job.folder) from None
-    done, first = job.frames, engine.next_frame
-    on_event(Event("start", done=done, total=task.frames))
+            raise damaged(work.folder) from None
+    done, first = work.frames, engine.next_frame
+    on_event(Event("start", done=done, total=job.frames))
 
     stop = threading.Event()
     decoded, made = Pipe(QUEUED_FRAMES, stop), Pipe(QUEUED_FRAMES // 2, stop)
-    encoder = Encoder(task, job, made, stop, on_event)
-    threads = [threading.Thread(target=decode_stage, args=(task, first, decoded, warn), daemon=True), encoder]
+    encoder = Encoder(job, work, made, stop, on_event)
+    threads = [threading.Thread(target=decode_stage, args=(job, first, decoded, warn), daemon=True), encoder]
     for thread in threads:
         thread.start()
     try:
-        count = upscale_stage(engine, decoded, made, done, job.segment_frames, cancel)
-        if not count and not stop.is_set() and (task.options.start, task.options.end) != (None, None):
-            raise UsageError(f"no frame of {task.info.path} is shown between the start and the end")
+        count = upscale_stage(engine, decoded, made, done, work.segment_frames, cancel)
+        if not count and not stop.is_set() and (job.options.start, job.options.end) != (None, None):
+            raise UsageError(f"no frame of {job.info.path} is shown between the start and the end")
         made.put(None)
         while encoder.is_alive():
             encoder.join(0.2)
         if encoder.error is not None:
             raise encoder.error
-        if job.frames != count:
-            raise OutputError(f"{counted(count, 'frame')} came in but {job.frames} went out: please report this")
+        if work.frames != count:
+            raise OutputError(f"{counted(count, 'frame')} came in but {work.frames} went out: please report this")
     finally:
         stop.set()
         for thread in threads:
@@ -183,6 +184,6 @@ def _make_segments(
         frame_store.remove()
 
 
-def swept_states(job: Job) -> TensorFolder:
+def swept_states(work: WorkFolder) -> TensorFolder:
     """The states that the exact way has swept for and still needs; there are none in other jobs."""
-    return TensorFolder(job.folder / STATES_NAME, durable=True)
+    return TensorFolder(work.folder / STATES_NAME, durable=True)

@@ -24,9 +24,9 @@ from vsrcli.media.options import EncodingOptions
 from vsrcli.media.tint import tinted
 from vsrcli.media.unkept import left_out
 from vsrcli.names import WRITABLE_IMAGES
-from vsrcli.pipeline.job import Segment
 from vsrcli.pipeline.photographs import Tags, lost_in_images, lost_in_video, tags_for_images
-from vsrcli.pipeline.workfolder import clear_inner
+from vsrcli.pipeline.work_files import clear_inner
+from vsrcli.pipeline.work_folder import Segment
 from vsrcli.words import counted
 
 

@@ -17,7 +17,7 @@ from vsrcli.media.joins import Join
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.job import Job
 from vsrcli.pipeline.sinks import Writer
-from vsrcli.pipeline.task import Task
+from vsrcli.pipeline.work_folder import WorkFolder
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Border:
 
 
 class CancelledError(Exception):
-    """The caller has set the event that stops the job."""
+    """The caller has set the event that stops the work."""
 
 
 class Pipe:
@@ -70,19 +70,19 @@ class Pipe:
             yield item
 
 
-def decode_stage(task: Task, first: int, out: Pipe, warn: Callable[[str], None]) -> None:
+def decode_stage(job: Job, first: int, out: Pipe, warn: Callable[[str], None]) -> None:
     """Thread: put the source's frames from number `first` on."""
-    o = task.options
+    o = job.options
 
     def tell(damage: Damage) -> None:
-        task.findings.damage = damage
+        job.findings.damage = damage
 
     def joined(joins: Sequence[Join]) -> None:
-        task.findings.joins = tuple(joins)
+        job.findings.joins = tuple(joins)
 
     try:
         frames = decode(
-            task.info,
+            job.info,
             start=o.start,
             end=o.end,
             deinterlace=o.deinterlace,
@@ -135,10 +135,10 @@ def upscale_stage(
 class Encoder(threading.Thread):
     """Writes frames to segments and makes each count when the next one begins."""
 
-    def __init__(self, task: Task, job: Job, made: Pipe, stop: threading.Event, on_event: OnEvent) -> None:
+    def __init__(self, job: Job, work: WorkFolder, made: Pipe, stop: threading.Event, on_event: OnEvent) -> None:
         super().__init__(daemon=True)
         self.error: BaseException | None = None
-        self._task, self._job, self._made, self._stop_all = task, job, made, stop
+        self._job, self._work, self._made, self._stop_all = job, work, made, stop
         self._on_event = on_event
         self._writer: Writer | None = None
         self._pts: list[int] = []
@@ -151,10 +151,10 @@ class Encoder(threading.Thread):
                     self._finish(frame.state, last=False)
                     continue
                 if self._writer is None:
-                    self._writer = self._task.sink.writer(self._job.segment_path(len(self._job.segments)))
+                    self._writer = self._job.sink.writer(self._work.segment_path(len(self._work.segments)))
                 self._writer.write(frame)
                 self._pts.append(frame.pts)
-                self._on_event(Event("frame", done=frame.number + 1, total=self._task.frames))
+                self._on_event(Event("frame", done=frame.number + 1, total=self._job.frames))
             if not self._stop_all.is_set():
                 self._finish(None, last=True)
         except BaseException as error:
@@ -168,6 +168,6 @@ class Encoder(threading.Thread):
     def _finish(self, state: dict[str, Tensor] | None, *, last: bool) -> None:
         if self._writer is not None:
             self._writer.close()
-            found = self._task.findings if last else None
-            self._job.commit(len(self._job.segments), self._pts, last=last, state=state, findings=found)
+            found = self._job.findings if last else None
+            self._work.commit(len(self._work.segments), self._pts, last=last, state=state, findings=found)
         self._writer, self._pts = None, []

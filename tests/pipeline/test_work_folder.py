@@ -15,8 +15,8 @@ from vsrcli.engine.plan import Plan
 from vsrcli.errors import OutputError, OutputExistsError, UsageError
 from vsrcli.files import settle, sync
 from vsrcli.frame import Frame
-from vsrcli.pipeline.job import Job
 from vsrcli.pipeline.tensor_folder import FrameFolder, TensorFolder
+from vsrcli.pipeline.work_folder import WorkFolder
 
 _opened: list[int] | None = None
 
@@ -50,8 +50,8 @@ def test_folders_are_flushed_or_left_alone(tmp_path: Path) -> None:
 PLAN = Plan(window=4, lookahead=2, tile=None)
 
 
-def begin(folder: Path, *, restart: bool = False, overwrite: bool = False, **settings: str) -> Job:
-    return Job.open(
+def begin(folder: Path, *, restart: bool = False, overwrite: bool = False, **settings: str) -> WorkFolder:
+    return WorkFolder.open(
         folder,
         source={"input": "a.mkv"},
         settings={"model": "tiny"} | settings,
@@ -63,13 +63,13 @@ def begin(folder: Path, *, restart: bool = False, overwrite: bool = False, **set
 
 
 def three_segments(folder: Path, *, last: bool = False) -> None:
-    job = begin(folder)
+    work = begin(folder)
     for index in range(3):
-        job.segment_path(index).write_bytes(bytes([index]) * 1000)
+        work.segment_path(index).write_bytes(bytes([index]) * 1000)
         ended = last and index == 2
         state = None if ended else {"backward": torch.full((6,), float(index))}
-        job.commit(index, [4 * index + i for i in range(4)], last=ended, state=state)
-    job.close()
+        work.commit(index, [4 * index + i for i in range(4)], last=ended, state=state)
+    work.close()
 
 
 def flip(path: Path) -> None:
@@ -87,14 +87,14 @@ def test_a_damaged_last_segment_or_state_is_made_anew(tmp_path: Path, damage: st
     how(path)
     if damage.endswith("json") and how is flip and path.read_bytes()[:1] == b"{":
         path.write_bytes(b"{")  # a flipped digit of a pts is another number, which no check of its own guards
-    job = begin(tmp_path / "o.mkv.vsr")
-    assert job.frames == 8
-    state = job.state()
+    work = begin(tmp_path / "o.mkv.vsr")
+    assert work.frames == 8
+    state = work.state()
     assert state is not None and torch.equal(state["backward"], torch.ones(6))
-    job.segment_path(2).write_bytes(b"anew")
-    job.commit(2, [8, 9, 10, 11], last=True, state=None)
-    assert job.complete
-    job.close()
+    work.segment_path(2).write_bytes(b"anew")
+    work.commit(2, [8, 9, 10, 11], last=True, state=None)
+    assert work.complete
+    work.close()
 
 
 @pytest.mark.parametrize("damage", ["000000.segment", "000001.segment", "000001.json"])
@@ -107,14 +107,14 @@ def test_damage_farther_back_is_told(tmp_path: Path, damage: str) -> None:
 
 
 def test_a_segment_that_is_damaged_before_it_is_joined_is_told(tmp_path: Path) -> None:
-    job = begin(tmp_path / "o.mkv.vsr")
-    job.segment_path(0).write_bytes(b"0" * 100)
-    job.commit(0, [0, 1], last=True, state=None)
-    job.verify()
-    flip(job.segment_path(0))
+    work = begin(tmp_path / "o.mkv.vsr")
+    work.segment_path(0).write_bytes(b"0" * 100)
+    work.commit(0, [0, 1], last=True, state=None)
+    work.verify()
+    flip(work.segment_path(0))
     with pytest.raises(OutputError, match="run the same command again"):
-        job.verify()
-    job.close()
+        work.verify()
+    work.close()
     assert begin(tmp_path / "o.mkv.vsr").frames == 0
 
 
@@ -163,12 +163,12 @@ def test_a_file_of_the_user_s_own_survives(tmp_path: Path, restart: bool) -> Non
     for path in own:
         path.parent.mkdir(exist_ok=True)
         path.write_text("mine")
-    job = begin(folder, restart=restart)
+    work = begin(folder, restart=restart)
     if restart:
-        assert job.frames == 0
-        job.close()
+        assert work.frames == 0
+        work.close()
     else:
-        foreign = {path.name for path in job.remove()}
+        foreign = {path.name for path in work.remove()}
         assert foreign == {"notes.txt", "000000.segment.bak", "my folder", "list.txt"}
         assert {path.name for path in folder.iterdir()} == {"notes.txt", "000000.segment.bak", "my folder", "states"}
     assert all(path.read_text() == "mine" for path in own)
@@ -180,9 +180,9 @@ def test_a_clean_up_that_was_killed_anywhere_is_finished(tmp_path: Path, deleted
     three_segments(folder, last=True)
     finished = tmp_path / "finished"
     finished.write_bytes(b"video")
-    job = begin(folder)
-    settle(finished, output, overwrite=False, announce=lambda name: job.announce(name, file=finished))
-    job.close()
+    work = begin(folder)
+    settle(finished, output, overwrite=False, announce=lambda name: work.announce(name, file=finished))
+    work.close()
     for path in sorted(path for path in folder.iterdir() if path.name not in ("lock", "placed.json"))[:deleted]:
         path.unlink()
     again = begin(folder)
@@ -195,10 +195,10 @@ def test_a_job_that_is_not_the_one_in_place_does_not_take_its_output(tmp_path: P
     folder, output = tmp_path / "o.mkv.vsr", tmp_path / "o.mkv"
     three_segments(folder, last=True)
     output.write_bytes(b"video")
-    job = begin(folder)
-    job.announce(output)
-    job.finish()
-    job.close()
+    work = begin(folder)
+    work.announce(output)
+    work.finish()
+    work.close()
     with pytest.raises(OutputExistsError):
         begin(folder, model="other")
     assert output.read_bytes() == b"video"
