@@ -37,6 +37,7 @@ MODELS = (
     "basicvsr.vimeo90k-bi",
     "basicvsr.vimeo90k-bd",
     "iconvsr.bi",
+    "iconvsr.real",
     "repvsr.bi",
     "repvsr.bd",
     "repvsr.real",
