@@ -15,12 +15,15 @@ from vsrcli.words import clean
 
 COMMANDS = {
     "upscale": "Upscale videos, image sequences or folders of them.",
+    "info": "Show what vsr sees in a file and which weights it would pick.",
     "models": "List the models: what they are for, what they cost, where their weights are.",
     "weights": "Download, verify and locate weights.",
     "bench": "Measure the speed of models on this machine.",
     "evaluate": "Measure quality on clips with ground truth: the papers' tables.",
     "compare": "Show videos side by side, with labels, zoom and per-frame quality.",
     "train": "Train a model from a recipe.",
+    "devices": "List what a net can run on here.",
+    "doctor": "Check this installation, with a small job.",
 }
 """Each command lives in the module vsrcli.cli.NAME as the click command `command`; here is its line of help."""
 

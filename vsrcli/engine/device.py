@@ -8,7 +8,9 @@ import torch
 
 from vsrcli.errors import Reason, UsageError
 from vsrcli.nets.recurrent import RecurrentNet
+from vsrcli.words import counted
 
+CPU_BUILD = "this PyTorch is the CPU build: see README, GPU"
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -26,12 +28,19 @@ def pick_device(name: str = "auto") -> torch.device:
     if not known:
         raise UsageError(f"no such device: {name} (use auto, cpu, cuda, cuda:1 or mps)")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        found = torch.cuda.device_count()
-        message = f"there is no device {name}: PyTorch sees {found} CUDA device(s) here"
+        message = f"there is no device {name}: {_cuda_seen()}"
         raise UsageError(message, Reason.NO_SUCH_DEVICE)
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise UsageError("there is no device mps: PyTorch sees no Apple GPU here", Reason.NO_SUCH_DEVICE)
     return device
+
+
+def _cuda_seen() -> str:
+    """Return what PyTorch sees of NVIDIA's (or AMD's) GPUs, fit to follow "there is no such device"."""
+    if torch.version.cuda is None and torch.version.hip is None:
+        return CPU_BUILD
+    found = torch.cuda.device_count()
+    return f"PyTorch sees {counted(found, 'GPU')} here" if found else "PyTorch sees no GPU here (see vsr doctor)"
 
 
 def pick_precision(name: str, device: torch.device) -> torch.dtype:

@@ -1,0 +1,91 @@
+"""`vsr doctor` and `vsr devices` tell what is there, what works, and why a GPU is not used."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.command import vsr
+from vsrcli.cli import doctor
+from vsrcli.engine import device, devices
+from vsrcli.media import trial
+from vsrcli.pipeline import health
+
+
+def test_a_sound_installation_passes_each_check_by_really_doing_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = vsr("doctor")
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("vsr", "torch", "GPU", "ffmpeg", "encoders", "memory", "disk", "weights"):
+        assert any(line.split()[1] == name for line in lines), name
+    assert re.search(r"6 frames of 64x48 to 256x192 on \w+ in \d+\.\d s", lines[-1])
+    assert not list(tmp_path.iterdir())
+
+
+def test_json_holds_the_same_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_self_test", lambda: health.Check("self-test", "ok", "left out here"))
+    found = json.loads(vsr("doctor", "--json").stdout)
+    assert {check["state"] for check in found} <= {"ok", "note"}
+    assert all(set(check) == {"name", "state", "text"} for check in found)
+
+
+def test_what_does_not_work_is_named_and_ends_with_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "/nowhere/ffmpeg")
+    monkeypatch.setattr(trial, "ENCODERS", trial.ENCODERS | {"av1": "no_such_encoder"})
+    monkeypatch.setattr(health, "_self_test", lambda: health.Check("self-test", "ok", "left out here"))
+    done = vsr("doctor")
+    assert done.returncode == 1
+    bad = [line for line in done.stdout.splitlines() if line.startswith("BAD")]
+    assert len(bad) == 2 and "ffmpeg" in bad[0] and "av1" in bad[1]
+    assert done.stderr.count("\n") == 1 and "ffmpeg, encoders" in done.stderr
+
+
+def test_a_library_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "NEEDED", ("numpy", "no_such_library"))
+    done = vsr("doctor")
+    assert done.returncode == 1
+    assert (
+        done.stderr == "vsr: no_such_library cannot be imported (No module named 'no_such_library'): install it again\n"
+    )
+
+
+def test_devices_are_listed_and_one_is_used() -> None:
+    done = vsr("devices")
+    assert done.returncode == 0
+    assert sum("*" in line.split()[0] for line in done.stdout.splitlines()) == 1
+    listed = json.loads(vsr("devices", "--json").stdout)
+    assert listed[-1]["name"] == "cpu" and listed[-1]["memory"] >= listed[-1]["free"] > 0
+    assert [one["used"] for one in listed].count(True) == 1
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_why_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what torch says of its build, and the machine of its driver."""
+    monkeypatch.setattr(torch.version, "cuda", None)
+    monkeypatch.setattr(devices, "has_nvidia_driver", lambda: True)
+    assert devices.why_no_gpu() == "this PyTorch is the CPU build: see README, GPU"
+    assert (
+        "this PyTorch is the CPU build: see README, GPU; use --device cpu"
+        in vsr("upscale", *film(), "--device", "cuda").stderr
+    )
+    monkeypatch.setattr(torch.version, "cuda", "12.6")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert "CUDA_VISIBLE_DEVICES" in str(devices.why_no_gpu())
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    monkeypatch.setattr(devices, "has_nvidia_driver", lambda: False)
+    assert "no NVIDIA driver is installed" in str(devices.why_no_gpu())
+    assert "PyTorch sees no GPU here" in device._cuda_seen()
+
+
+def film() -> list[str]:
+    return [str(Path(__file__).resolve().parents[2] / "examples" / "demo.mp4"), "--dry-run"]
+
+
+@pytest.mark.parametrize("codec", health._SHIPPED_CODECS)
+def test_encoders_open(codec: str) -> None:
+    assert trial.try_encoder(codec) is None

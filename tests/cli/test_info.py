@@ -1,0 +1,57 @@
+"""`vsr info` says what a source is and which weights it would get, without doing anything."""
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from tests.command import vsr
+from tests.media import make
+from vsrcli.media.info import Colour
+
+
+def test_a_film_with_all_that_stands_beside_it(film: Path) -> None:
+    shown = vsr("info", film).stdout
+    assert "64x48, h264 yuv420p, 8 bits, progressive" in shown and "20 frames, 0:01, 25 fps" in shown
+    assert "2 audio" in shown and "1 cover" in shown and "chapter" in shown
+    assert "without -m: repvsr." in shown and "-m iconvsr: iconvsr." in shown
+
+
+def test_what_is_declared_is_told(tmp_path: Path) -> None:
+    colour = Colour(matrix=5, range=1, primaries=5, transfer=6)
+    source = make.video(tmp_path / "a.mkv", frames=3, colour=colour, sar=Fraction(16, 11), rotation=_quarter())
+    shown = vsr("info", source).stdout
+    assert "matrix BT.601, range limited, primaries BT.601 (625)" in shown
+    assert "pixels 16/11 (shown as 93x48)" in shown and "turned by 90 degrees" in shown
+    assert "interlaced" in vsr("info", make.interlaced(tmp_path / "i.mkv")).stdout
+
+
+def _quarter() -> list[int]:
+    return [0, -65536, 0, 65536, 0, 0, 0, 0, 1 << 30]
+
+
+def test_json_has_stable_fields_and_the_pick_s_reason(tmp_path: Path) -> None:
+    source = make.video(tmp_path / "a.mp4", frames=3, options={"crf": "34"})
+    seen = json.loads(vsr("info", source, "-m", "iconvsr", "--json").stdout)
+    assert (seen["width"], seen["height"], seen["frames"], seen["rate"]) == (64, 48, 3, "25")
+    assert seen["compression"]["like_x264_crf"] > 25 and not seen["compression"]["lossless"]
+    [pick] = seen["picks"]
+    assert pick["model"] == "iconvsr.real" and pick["asked"] == "iconvsr" and pick["here"]
+    assert "compressed" in pick["reason"]
+    drawn = json.loads(vsr("info", source, "--content", "anime", "--json").stdout)
+    assert drawn["picks"][0]["model"].startswith("animesr")
+
+
+def test_several_files_and_one_that_is_none(tmp_path: Path) -> None:
+    source, text = make.video(tmp_path / "a.mp4", frames=2), tmp_path / "b.mp4"
+    text.write_text("no video")
+    done = vsr("info", source, text, "--json")
+    assert done.returncode == 3 and len(json.loads(done.stdout)) == 1
+    assert "b.mp4 is not a video" in done.stderr
+    assert vsr("info", text).returncode == 1
+
+
+@pytest.mark.parametrize("name", ["repvsr.real", "nosuch"])
+def test_models_that_leave_nothing_to_pick_are_refused(film: Path, name: str) -> None:
+    assert vsr("info", film, "-m", name).returncode == 2

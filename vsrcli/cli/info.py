@@ -1,0 +1,97 @@
+"""`vsr info`: what vsr sees in a file, and which weights it would pick."""
+
+import json
+from collections import Counter
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vsrcli.cli import echo
+from vsrcli.cli.params import record_options
+from vsrcli.errors import InputError, SomeFailedError, VsrError
+from vsrcli.pipeline.options import Options
+from vsrcli.words import counted
+
+if TYPE_CHECKING:
+    from vsrcli.pipeline.sight import Sight
+
+
+@click.command("info", context_settings={"show_default": True})
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.option("-m", "--model", "models", multiple=True, help="Architecture to pick weights of. Repeatable.")
+@record_options(Options, "content", "rate")
+@click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def command(
+    inputs: tuple[Path, ...], models: tuple[str, ...], content: str, fps: Fraction, as_json: bool, debug: bool
+) -> None:
+    """Show what vsr sees in a video, a photograph or an image sequence, and which weights it would pick.
+
+    \b
+    vsr info in.mp4
+    vsr info in.mp4 -m iconvsr --json
+
+    --json gives an object, or of several files a list: input, container, images, codec, width, height, pix_fmt,
+    bit_depth, rate, frames, duration, start_time, interlaced, sample_aspect_ratio, rotation, colour, hdr, compression,
+    streams, chapters, not_kept, picks (each with asked, model, reason, here).
+    """
+    from vsrcli.media.probe import probe
+    from vsrcli.pipeline.sight import see
+
+    found, failed = [], 0
+    for path in inputs:
+        try:
+            sight = see(probe(path, rate=fps), models, drawn=content == "anime")
+        except InputError as error:
+            if len(inputs) == 1:
+                raise
+            failed += 1
+            echo(f"vsr: {error}")
+            continue
+        found.append(sight)
+        if not as_json:
+            echo("\n".join(lines(sight)), err=False)
+    if as_json:
+        plain = [sight.plain() for sight in found]
+        click.echo(json.dumps(plain[0] if len(inputs) == 1 else plain, indent=1))
+    if failed:
+        message = f"{failed} of {counted(len(inputs), 'file')} cannot be read"
+        raise SomeFailedError(message) if failed < len(inputs) else VsrError(message)
+
+
+def lines(sight: "Sight") -> list[str]:
+    """Return what is seen, in lines for people."""
+    from vsrcli.cli.progress import clock
+
+    info = sight.info
+    length = counted(info.frames, "frame") if info.frames else "of unknown length"
+    rate = f"{float(info.rate):.3f}".rstrip("0").rstrip(".")
+    time = f", {clock(info.duration)}" if info.duration and len(info.images) != 1 else ""
+    what = "photograph" if len(info.images) == 1 else "images" if info.images else info.container.split(",")[0]
+    picture = [f"{info.width}x{info.height}", f"{info.codec} {info.pix_fmt}", f"{info.bit_depth} bits"]
+    picture += [] if info.images else ["interlaced" if info.interlaced else "progressive"]
+    data = sight.plain()
+    if data["sample_aspect_ratio"] not in (None, "1"):
+        shown = round(info.width * info.sample_aspect_ratio)
+        picture.append(f"pixels {info.sample_aspect_ratio} (shown as {shown}x{info.height})")
+    picture += [f"turned by {data['rotation']} degrees"] if data["rotation"] else []
+    colours = [f"{name} {value}" for name, value in data["colour"].items() if value is not None]
+    colours += ["HDR metadata"] if data["hdr"] else []
+    kinds = Counter("cover" if s.attached_picture else s.kind for s in info.streams if not s.empty)
+    beside = [counted(number, kind) if kind != "audio" else f"{number} audio" for kind, number in kinds.items()]
+    beside += [counted(info.chapters, "chapter")] if info.chapters else []
+    rows = [
+        ("file", f"{info.path}: {what}" + ("" if len(info.images) == 1 else f", {length}{time}, {rate} fps")),
+        ("picture", ", ".join(picture)),
+        ("colours", ", ".join(colours) or "undeclared"),
+        ("strength", f"{sight.compression}" + (" (lossless)" if sight.compression.lossless else "")),
+        *([("beside", ", ".join(beside))] if beside else []),
+        *([("not kept", ", ".join(info.unkept))] if info.unkept else []),
+    ]
+    for choice in sight.choices:
+        asked = "without -m" if choice.asked is None else f"-m {choice.asked}"
+        place = "" if choice.here else " (to download)"
+        rows.append(("weights", f"{asked}: {choice.model}{place}: {choice.reason}"))
+    return [f"{name:>8}  {text}" for name, text in rows]

@@ -1,0 +1,115 @@
+"""What vsr sees in a source, and which weights it would pick for it: the record behind `vsr info`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vsrcli import zoo
+from vsrcli.errors import UsageError
+from vsrcli.media.compression import Compression, measure_compression
+from vsrcli.media.info import VideoInfo
+from vsrcli.zoo import store
+from vsrcli.zoo.catalogue import catalogue
+
+_MATRICES = {0: "RGB", 1: "BT.709", 4: "FCC", 5: "BT.601", 6: "BT.601", 7: "SMPTE 240M", 9: "BT.2020", 10: "BT.2020"}
+_RANGES = {1: "limited", 2: "full"}
+_PRIMARIES = {1: "BT.709", 5: "BT.601 (625)", 6: "BT.601 (525)", 9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
+_TRANSFERS = {1: "BT.709", 6: "BT.601", 8: "linear", 13: "sRGB", 14: "BT.2020", 15: "BT.2020", 16: "PQ", 18: "HLG"}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a name leaves open and gets for this source: the model, why, and whether its weights are here."""
+
+    asked: str | None
+    model: str
+    reason: str
+    here: bool
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A source as vsr sees it: `info`, how strongly it is compressed, and what is picked unless a model is named."""
+
+    info: VideoInfo
+    compression: Compression
+    choices: tuple[Choice, ...]
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain data for JSON; the names are stable."""
+        info, compression = self.info, self.compression
+        return {
+            "input": str(info.path),
+            "container": info.container,
+            "images": len(info.images) or None,
+            "codec": info.codec,
+            "width": info.width,
+            "height": info.height,
+            "pix_fmt": info.pix_fmt,
+            "bit_depth": info.bit_depth,
+            "rate": str(info.rate),
+            "frames": info.frames,
+            "duration": info.duration,
+            "start_time": info.start_time,
+            "interlaced": info.interlaced,
+            "sample_aspect_ratio": str(info.sample_aspect_ratio) if info.sample_aspect_ratio else None,
+            "rotation": quarter_turns(info),
+            "colour": colour_names(info),
+            "hdr": info.mastering_display is not None or info.content_light is not None,
+            "compression": {
+                "codec": compression.title,
+                "lossless": compression.lossless,
+                "like_x264_crf": None if compression.crf is None else round(compression.crf, 1),
+                "found_by": compression.found,
+            },
+            "streams": [
+                {"index": s.index, "kind": s.kind, "codec": s.codec, "language": s.language, "empty": s.empty}
+                for s in info.streams
+            ],
+            "chapters": info.chapters,
+            "not_kept": list(info.unkept),
+            "picks": [vars(choice) for choice in self.choices],
+        }
+
+
+def see(info: VideoInfo, models: Sequence[str] = (), *, drawn: bool = False) -> Sight:
+    """Look at a source, and pick weights for it by each of the `models`' names, or else for vsr's default and by each
+    architecture that has several here. Raises UsageError for an unknown name."""
+    compression = measure_compression(info)
+    names: list[str | None] = [*models] if models else [None, *_open_architectures()]
+    found = []
+    for name in names:
+        if name is not None and not zoo.is_open(name):
+            raise UsageError(f"{name} names its weights: nothing is picked there (give an architecture)")
+        picked = zoo.find_for(compression, name, drawn=drawn)
+        reason = picked.reason + (f"; {picked.lacking}" if picked.lacking else "")
+        found.append(Choice(name, picked.entry.name, reason, store.locate(picked.entry) is not None))
+    return Sight(info, compression, tuple(found))
+
+
+def _open_architectures() -> list[str]:
+    """Return the architectures among whose models there is something to choose, with weights here."""
+    entries = list(catalogue().models.values())
+    archs = dict.fromkeys(entry.arch for entry in entries if store.locate(entry) is not None)
+    return [arch for arch in archs if sum(entry.arch == arch for entry in entries) > 1]
+
+
+def colour_names(info: VideoInfo) -> dict[str, str | None]:
+    """Return what the source declares of its colours, None where it does not; other numbers as H.273 has them."""
+    c = info.colour
+    return {
+        "matrix": None if c.matrix == 2 else _MATRICES.get(c.matrix, str(c.matrix)),
+        "range": _RANGES.get(c.range),
+        "primaries": None if c.primaries == 2 else _PRIMARIES.get(c.primaries, str(c.primaries)),
+        "transfer": None if c.transfer == 2 else _TRANSFERS.get(c.transfer, str(c.transfer)),
+    }
+
+
+def quarter_turns(info: VideoInfo) -> int:
+    """Return by how many degrees, counter-clockwise, players turn the picture, to the nearest quarter."""
+    if info.rotation is None:
+        return 0
+    a, b = info.rotation[:2]
+    if abs(a) >= abs(b):
+        return 0 if a >= 0 else 180
+    return 270 if b > 0 else 90
