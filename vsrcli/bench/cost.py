@@ -54,8 +54,8 @@ class Counter(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
-        self.flops = 0
+        TorchDispatchMode.__init__(self)
+        self.flops: int = 0
 
     def __torch_dispatch__(
         self, func: torch._ops.OpOverload, types: object, args: Any = (), kwargs: dict[str, Any] | None = None
@@ -72,6 +72,7 @@ class Counter(TorchDispatchMode):
 def clip_flops(net: RecurrentNet, frames: int, h: int, w: int) -> int:
     """Operations for a whole clip; `net` is on the meta device."""
     dtype = next(net.parameters()).dtype
-    with torch.no_grad(), Counter() as counter:  # inference_mode would hide convolutions inside composite operators
+    counter = Counter()
+    with torch.no_grad(), counter:  # inference_mode would hide convolutions inside composite operators
         net(torch.empty(1, frames, 3, h, w, device="meta", dtype=dtype))
     return counter.flops

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
+from typing import cast
 
 from vsrcli.bench.case import Case, Measurement
 from vsrcli.errors import Reason, VsrError
@@ -37,7 +38,7 @@ def in_fresh_process(case: Case, progress: Callable[[str], None]) -> Measurement
         while True:
             kind, value = ours.recv()
             if kind == "result":
-                return value
+                return cast(Measurement, value)
             if kind == "error":
                 raise value
             progress(value)

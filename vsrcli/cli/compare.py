@@ -9,7 +9,7 @@ import click
 
 from vsrcli.cli import echo
 from vsrcli.cli.messages import full
-from vsrcli.cli.params import Time, choice, record_options
+from vsrcli.cli.params import Kind, Time, choice, record_options
 from vsrcli.errors import OutputError, UsageError
 from vsrcli.media.options import SpanOptions
 from vsrcli.names import WRITABLE_IMAGES
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vsrcli.media.info import VideoInfo
 
 
-class Crop(click.ParamType):
+class Crop(Kind[tuple[int, ...]]):
     """X,Y,W,H in pixels."""
 
     name = "X,Y,W,H"

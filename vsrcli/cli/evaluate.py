@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from vsrcli.cli import echo
-from vsrcli.cli.params import choice, read_record, record_options
+from vsrcli.cli.params import Kind, choice, read_record, record_options
 from vsrcli.engine.options import LEAST_TILE, EngineOptions, Precision, Propagation
 from vsrcli.errors import UsageError
 from vsrcli.records import option
@@ -47,7 +47,7 @@ class Output:
             echo(table.csv() if self.kind == "csv" else table.markdown(), err=False)
 
 
-class Crfs(click.ParamType):
+class Crfs(Kind[tuple[int, ...]]):
     """CRFs of x264, e.g. 18,23,28."""
 
     name = "CRF,..."

@@ -39,7 +39,7 @@ ASKED = {"pack": "packing", "compact": "mib", "teacher": "teacher", "soup": "sou
 @train.together(train.pack_options)
 @click.option("--list", "listing", is_flag=True, help="List the recipes.")
 @click.pass_context
-def former(ctx: click.Context, words: tuple[str, ...], **options: Any) -> None:
+def former(ctx: click.Context, /, words: tuple[str, ...], **options: Any) -> None:
     """Train a model from a recipe, or do what an option says. `vsr train --help` shows the commands for it."""
     asked = {"--" + name: options[given] for name, given in ASKED.items()}
     if sum(map(bool, asked.values())) > 1:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
-from typing import Any, Literal, TypeVar, get_origin
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_origin
 
 import click
 
@@ -13,12 +13,24 @@ from vsrcli.nets.horizon import LEAST_HORIZON, Horizon
 from vsrcli.records import Option, Record, options_of
 
 R = TypeVar("R", bound=Record)
+Value_co = TypeVar("Value_co", covariant=True)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
-class Size(click.ParamType):
+if TYPE_CHECKING:
+
+    class Kind(click.ParamType[Value_co]):
+        """A type of parameters; each says in `convert` what it makes of a text."""
+
+else:  # click's own class takes type arguments only since 8.4
+
+    class Kind(click.ParamType, Generic[Value_co]):
+        """A type of parameters; each says in `convert` what it makes of a text."""
+
+
+class Size(Kind[tuple[int, int]]):
     """WxH in pixels."""
 
     name = "WxH"
@@ -33,7 +45,7 @@ class Size(click.ParamType):
         return int(width), int(height)
 
 
-class Resolution(click.ParamType):
+class Resolution(Kind[tuple[int, int]]):
     """A named size of output, or WxH."""
 
     name = "RES"
@@ -53,7 +65,7 @@ class Resolution(click.ParamType):
         self.fail(f"not a resolution: {value} (use {', '.join(self.names)}, or WxH from 16x16)", param, ctx)
 
 
-class Time(click.ParamType):
+class Time(Kind[float]):
     """A time: seconds, or [HH:]MM:SS[.mmm] as ffmpeg writes it."""
 
     name = "TIME"
@@ -71,7 +83,7 @@ class Time(click.ParamType):
         return seconds
 
 
-class Rate(click.ParamType):
+class Rate(Kind[Fraction]):
     """Frames per second."""
 
     name = "RATE"
@@ -87,7 +99,7 @@ class Rate(click.ParamType):
         return rate
 
 
-class Memory(click.ParamType):
+class Memory(Kind[int]):
     """A number of bytes."""
 
     name = "SIZE"
@@ -107,7 +119,7 @@ class Memory(click.ParamType):
         return size
 
 
-class Tile(click.ParamType):
+class Tile(Kind[tuple[int, int] | Literal["auto"] | None]):
     """A tile's size in source pixels, auto, or none."""
 
     name = "TILE"
@@ -130,7 +142,7 @@ class Tile(click.ParamType):
         self.fail(f"not a tile: {value} ({advice})", param, ctx)
 
 
-class HorizonFrames(click.ParamType):
+class HorizonFrames(Kind[Horizon | None]):
     """How many frames a net remembers, auto, or none."""
 
     name = "FRAMES"
@@ -148,7 +160,7 @@ class HorizonFrames(click.ParamType):
         self.fail(f"not a horizon: {value} ({advice})", param, ctx)
 
 
-class Words(click.ParamType):
+class Words(Kind[tuple[str, ...]]):
     """One or several of a few words."""
 
     name = "WORD,..."
@@ -256,7 +268,7 @@ def click_option(option: Option, help_text: str | None = None) -> Callable[[Comm
     )
 
 
-def click_type(option: Option) -> click.ParamType:
+def click_type(option: Option) -> "click.ParamType[Any]":
     """Return the type that turns text into the values of an option."""
     kinds = {get_origin(kind) or kind for kind in option.kinds}
     if kinds <= {Literal, type(None)}:

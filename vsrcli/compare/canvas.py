@@ -35,7 +35,8 @@ def rounded_box_coverage(height: int, width: int, radius: float) -> np.ndarray:
     ys = np.abs(np.arange(height) + 0.5 - height / 2)[:, None] - (height / 2 - radius)
     xs = np.abs(np.arange(width) + 0.5 - width / 2) - (width / 2 - radius)
     outside = np.hypot(np.maximum(xs, 0), np.maximum(ys, 0)) + np.minimum(np.maximum(xs, ys), 0)
-    return np.clip(radius - outside + 0.5, 0, 1).astype(np.float32)
+    coverage: np.ndarray = np.clip(radius - outside + 0.5, 0, 1).astype(np.float32)
+    return coverage
 
 
 def blend(image: np.ndarray, x: int, y: int, coverage: np.ndarray, colour: Colour, opacity: float = 1.0) -> None:

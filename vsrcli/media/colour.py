@@ -184,7 +184,7 @@ def _scaled(rgb: np.ndarray, gain: float) -> np.ndarray:
     """`rgb` (uint16) times `gain`, rounded and clipped."""
     if gain == 1:
         return rgb
-    product = np.multiply(rgb, np.float32(gain), dtype=np.float32)
+    product: np.ndarray = np.multiply(rgb, np.float32(gain), dtype=np.float32)
     product += np.float32(0.5)
     np.minimum(product, np.float32(65535), out=product)
     return product.astype(np.uint16)

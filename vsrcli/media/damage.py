@@ -143,7 +143,7 @@ class Tally:
         """Forget all: the stream is read again from elsewhere."""
         self.__dict__.update(vars(Tally()))
 
-    def hit(self, packet: av.Packet) -> None:
+    def hit(self, packet: "av.Packet[av.VideoStream]") -> None:
         """Note a packet that cannot be decoded."""
         self.damaged += 1
         self._at(packet.pts if packet.pts is not None else packet.dts, packet.time_base)
@@ -178,7 +178,7 @@ class Tally:
         if self.first is None and pts is not None and time_base:
             self.first = float(pts * time_base)
 
-    def check(self, packet: av.Packet, codec: str) -> None:
+    def check(self, packet: "av.Packet[av.VideoStream]", codec: str) -> None:
         """Look for what the decoder mends without a mark: FFV1's slices whose checksum is wrong.
 
         Whether a stream has checksums is known by one that is right.

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, cast
 
 import av
 import numpy as np
@@ -270,12 +270,12 @@ def _decoded(
             yield picture
 
 
-def _packets(container: InputContainer, stream: av.VideoStream, tally: Tally) -> Iterator[av.Packet]:
+def _packets(container: InputContainer, stream: av.VideoStream, tally: Tally) -> "Iterator[av.Packet[av.VideoStream]]":
     """The stream's packets; a file that cannot be read to its end ends there, flushing the decoder."""
     try:
         yield from container.demux(stream)
     except FFmpegError as error:
         tally.stopped = error.strerror
-        flush = av.Packet()
+        flush = cast("av.Packet[av.VideoStream]", av.Packet())
         flush.stream = stream
         yield flush

@@ -169,7 +169,7 @@ class Feed:
         length = (self.end - min(self.times.values())) * self.time_base
         return (len(self.times) / length).limit_denominator(1001)
 
-    def _packets(self) -> Iterator[tuple[av.Packet, av.VideoStream]]:
+    def _packets(self) -> "Iterator[tuple[av.Packet[av.VideoStream], av.VideoStream]]":
         headers = None
         for path in self.segments:
             with open_container(path) as container:
@@ -182,7 +182,7 @@ class Feed:
                     if packet.size:
                         yield packet, stream
 
-    def _time_of(self, packet: av.Packet) -> int:
+    def _time_of(self, packet: "av.Packet[av.VideoStream]") -> int:
         if packet.pts is None or packet.time_base is None:
             raise OutputError("a segment has a frame without a timestamp", Reason.JOB_DAMAGED)
         pts = packet.pts * Fraction(packet.time_base) / self.source_time_base

@@ -145,7 +145,7 @@ def write_png(path: Path, rgb: np.ndarray, *, tags: PictureTags | None = None) -
     _write(path, [*encoder.encode(frame), *encoder.encode(None)], tags)
 
 
-def _write(path: Path, packets: list[av.Packet], tags: PictureTags | None) -> None:
+def _write(path: Path, packets: "list[av.Packet[av.VideoStream]]", tags: PictureTags | None) -> None:
     data = b"".join(map(bytes, packets))
     try:
         write_whole(path, data if tags is None else with_tags(data, tags, path.suffix))

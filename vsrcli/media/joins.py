@@ -75,14 +75,16 @@ def follow(source: Path, index: int, joins: Sequence[Join]) -> dict[int, str]:
     }
 
 
-def _whole(container: av.container.InputContainer) -> Iterator[av.Packet]:
+def _whole(container: av.container.InputContainer) -> "Iterator[av.Packet[av.stream.Stream]]":
     """The packets of all streams, as ffmpeg counts them."""
     for packet in container.demux():
         if packet.size:
             yield packet
 
 
-def _place(packet: av.Packet, tracks: dict[int, _Track], index: int, moves: Sequence[float]) -> None:
+def _place(
+    packet: "av.Packet[av.stream.Stream]", tracks: dict[int, _Track], index: int, moves: Sequence[float]
+) -> None:
     """Note a packet as of its track's piece, or of the next one if it fits better there.
 
     That is measured by the track's own last time, unless it has paused: then by the picture's, beside which it lies in

@@ -115,7 +115,7 @@ def open_video(path: Path) -> InputContainer:
     return container
 
 
-def decode_packet(packet: av.Packet) -> list[av.VideoFrame]:
+def decode_packet(packet: "av.Packet[av.VideoStream]") -> list[av.VideoFrame]:
     """The frames that become ready with this packet. Raises FFmpegError if it is damaged."""
     return [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)]
 
@@ -219,7 +219,7 @@ def _best_stream(path: Path, container: InputContainer) -> av.VideoStream:
     )
 
 
-def _first_frame(path: Path, packets: Iterator[av.Packet]) -> av.VideoFrame:
+def _first_frame(path: Path, packets: "Iterator[av.Packet[av.VideoStream]]") -> av.VideoFrame:
     for packet in islice(packets, _PACKETS_TO_FIRST_FRAME):
         if packet.has_sidedata("encryption_info") or packet.has_sidedata("encryption_init_info"):
             raise InputError(f"{path} is encrypted (copy protection), and vsr has no key for it")
@@ -240,7 +240,10 @@ def _aspect(declared: Fraction | None) -> Fraction:
 
 
 def _rate(
-    container: InputContainer, stream: av.VideoStream, frame: av.VideoFrame, packets: Iterator[av.Packet]
+    container: InputContainer,
+    stream: av.VideoStream,
+    frame: av.VideoFrame,
+    packets: "Iterator[av.Packet[av.VideoStream]]",
 ) -> Fraction:
     """Frames per second: the nominal rate where frames come at it on average, else the average, else as measured."""
     time_base, guessed, average = stream.time_base, stream.guessed_rate, stream.average_rate

@@ -160,7 +160,7 @@ def _mean_of_blocks(picture: av.VideoFrame) -> float | None:
     if not blocks:
         return None
     numbers = np.frombuffer(raw, np.int32, blocks * size // 4, offset).reshape(blocks, -1)
-    return base + float(numbers[:, 4].mean())
+    return float(base + numbers[:, 4].mean())
 
 
 def _from_headers(lines: list[str]) -> tuple[list[float], bool]:

@@ -187,7 +187,8 @@ class DFlow(RecurrentNet):
         """
         backward = branch == "backward"
         if last is None:
-            return (self.createflowb if backward else self.createflowf)(lr, neighbour)
+            first_flow: Tensor = (self.createflowb if backward else self.createflowf)(lr, neighbour)
+            return first_flow
         first, second = (self.flowconv31, self.flowconv1) if backward else (self.flowconv32, self.flowconv2)
         return wide(second(first(torch.cat([lr - neighbour, last], 1))))
 

@@ -197,7 +197,7 @@ class EDVRFeatureExtractor(nn.Module):
         self.conv_l2_1, self.conv_l2_2 = conv(2), conv(1)
         self.conv_l3_1, self.conv_l3_2 = conv(2), conv(1)
         self.pcd_align = PCDAlign(channels)
-        self.fusion = TSAFusion(channels, frames) if attention else PlainFusion(channels, frames)
+        self.fusion: nn.Module = TSAFusion(channels, frames) if attention else PlainFusion(channels, frames)
 
     def fuse(self, window: Sequence[Tensor]) -> Tensor:
         """A window of frames (n, 3, h, w), h and w multiples of 4 -> (n, channels, h, w)."""

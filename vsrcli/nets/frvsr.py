@@ -102,7 +102,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, c, h, w) -> the same shape and type."""
-        return x + self.conv(x)
+        residue: Tensor = self.conv(x)
+        return x + residue
 
 
 class SRNet(nn.Module):

@@ -1,5 +1,7 @@
 """Layers that several nets share: warping, convolutions that choose their own type, residual trunks, upsampling."""
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -20,11 +22,17 @@ class Conv(nn.Conv2d):
 
     compute_dtype: torch.dtype | None = None
 
+    if TYPE_CHECKING:  # torch leaves what a module returns open
+
+        def __call__(self, input: Tensor) -> Tensor:
+            """Return what `forward` returns."""
+
     def forward(self, input: Tensor) -> Tensor:
         """(n, c_in, h, w) of any floating type -> (n, c_out, h', w') in the type of the weights or `compute_dtype`."""
         dtype = self.compute_dtype or self.weight.dtype
         bias = None if self.bias is None else self.bias.to(dtype)
-        return self._conv_forward(input.to(dtype), self.weight.to(dtype), bias)
+        out: Tensor = self._conv_forward(input.to(dtype), self.weight.to(dtype), bias)
+        return out
 
 
 flow_warp = stage("warp")(warp.flow_warp)

@@ -12,7 +12,7 @@ bias (the sum of all the branches' biases, eqs. 6-7) can express; with it, a mer
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +33,11 @@ class RepConv(nn.Module):
     """
 
     laplacian: Tensor
+
+    if TYPE_CHECKING:  # torch leaves what a module returns open
+
+        def __call__(self, input: Tensor) -> Tensor:
+            """Return what `forward` returns."""
 
     def __init__(self, c_in: int, c_out: int, *, laplacian: bool, gain: float = 1.0) -> None:
         super().__init__()
@@ -83,7 +88,7 @@ class RepConv(nn.Module):
         return F.conv2d(x.to(kernel.dtype), kernel, bias, padding=1)
 
 
-def block(c_in: int, c_out: int, *, multibranch: bool, laplacian: bool, gain: float = 1.0) -> nn.Module:
+def block(c_in: int, c_out: int, *, multibranch: bool, laplacian: bool, gain: float = 1.0) -> Conv | RepConv:
     """A RepConv to train, or else the plain convolution that one merges into; both start alike."""
     if multibranch:
         return RepConv(c_in, c_out, laplacian=laplacian, gain=gain)

@@ -233,7 +233,7 @@ class WorkFolder:
         except OSError as error:
             raise OutputError(f"cannot read {error.filename}: {error.strerror}") from None
         if self.mark is not None and "" not in wanted:
-            return found.items() <= wanted.items()
+            return bool(found.items() <= wanted.items())
         return bool(found == wanted)
 
     def _can_go_on(self, count: int) -> bool:

@@ -25,7 +25,7 @@ def rgb_to_y(frames: Tensor) -> Tensor:
 
     MATLAB's rgb2ycbcr on doubles, as all VSR papers evaluate: 65.481 R + 128.553 G + 24.966 B + 16.
     """
-    r, g, b = _double(frames).split(1, -3)
+    r, g, b = torch.split(_double(frames), 1, -3)
     return 65.481 * r + 128.553 * g + 24.966 * b + 16
 
 

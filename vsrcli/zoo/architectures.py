@@ -20,7 +20,7 @@ from vsrcli.nets.marks import Architecture, Config, Shapes
 
 __all__ = ["ARCHITECTURES", "UNSUPPORTED", "Architecture", "Config", "Shapes"]
 
-ARCHITECTURES = {
+ARCHITECTURES: dict[str, Architecture] = {
     net.ARCHITECTURE.name: net.ARCHITECTURE
     for net in (
         basicvsrpp,

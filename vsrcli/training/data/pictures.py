@@ -39,4 +39,4 @@ def decompress(data: Tensor, frames: int) -> Tensor:
     else:
         with av.open(io.BytesIO(data.numpy().tobytes()), "r") as container:
             tall = torch.from_numpy(next(container.decode(video=0)).to_ndarray(format="rgb24")).permute(2, 0, 1)
-    return tall.unflatten(1, (frames, -1)).transpose(0, 1).contiguous()
+    return torch.unflatten(tall, 1, (frames, -1)).transpose(0, 1).contiguous()

@@ -74,7 +74,7 @@ def orthogonalised(matrices: Tensor) -> Tensor:
     """The nearest (semi-)orthogonal matrices to (n, rows, columns), roughly: singular values 0.7 to 1.2."""
     a, b, c = NEWTON_SCHULZ
     wide = matrices.shape[-2] <= matrices.shape[-1]
-    x = matrices if wide else matrices.mT
+    x: Tensor = matrices if wide else matrices.mT
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-12)
     for _ in range(5):
         gram = x @ x.mT
