@@ -97,7 +97,8 @@ class Panel:
     def _height(self, share: float) -> int:
         """A height of letters, small ones as likely as large ones; the largest is `share` of what there is."""
         low, high = LETTERING
-        return round(low * (high * share / low) ** self.dice.random())
+        height: float = low * (high * share / low) ** self.dice.random()
+        return round(height)
 
     def _font(self, height: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
         return ImageFont.load_default(height) if self.file is None else ImageFont.truetype(str(self.file), height)

@@ -59,7 +59,8 @@ class Street:
             self._lay(picture, "flash", near @ _shift(left + scene.LAMP[0] - 60, top + scene.LAMP[1] - 60))
         self._lay(picture, "wires", _camera(t, 1.5))
         self._lay(picture, "leaves", _camera(t, 2.0) @ _shift(30, -6) @ _turn(0.022 * np.sin(5 * t)))
-        return np.clip(picture + 0.5, 0, 255).astype(np.uint8)
+        levels: np.ndarray = np.clip(picture + 0.5, 0, 255).astype(np.uint8)
+        return levels
 
     def _lay(self, picture: np.ndarray, name: str, to_view: np.ndarray) -> None:
         """Lay a layer over the picture; `to_view` (3, 3) maps its units to those of the view."""
@@ -89,14 +90,17 @@ def _camera(t: float, nearness: float) -> np.ndarray:
     pan = _shift(nearness * (18 - 38 * ease), nearness * (5 - 11 * ease))
     size = np.diag((zoom, zoom, 1.0))
     roll = _turn(np.deg2rad(0.9 * (t - 0.5)))
-    return _shift(VIEW[0] / 2, VIEW[1] / 2) @ roll @ size @ pan @ _shift(-scene.WORLD[0] / 2, -scene.WORLD[1] / 2)
+    centre = _shift(-scene.WORLD[0] / 2, -scene.WORLD[1] / 2)
+    view: np.ndarray = _shift(VIEW[0] / 2, VIEW[1] / 2) @ roll @ size @ pan @ centre
+    return view
 
 
 def reduce_area(picture: np.ndarray, factor: int) -> np.ndarray:
     """Mean over factor x factor pixels: (h, w, 3) uint8 -> (h/factor, w/factor, 3) uint8."""
     h, w, _ = picture.shape
     blocks = picture.reshape(h // factor, factor, w // factor, factor, 3)
-    return (blocks.mean((1, 3), dtype=np.float64) + 0.5).astype(np.uint8)
+    means: np.ndarray = (blocks.mean((1, 3), dtype=np.float64) + 0.5).astype(np.uint8)
+    return means
 
 
 def reduce_bicubic(picture: np.ndarray) -> np.ndarray:

@@ -43,7 +43,8 @@ def net_of(entry: Entry) -> RecurrentNet:
 def shift(net: RecurrentNet, clip: Tensor) -> Tensor:
     """The mean over frames of the colour shift of a clip (t, 3, h, w) by a job with default options: (3,)."""
     device = torch.device("cpu")
-    plan = make_plan(EngineOptions(), net, *clip.shape[-2:], device, torch.float32)
+    height, width = clip.shape[-2:]
+    plan = make_plan(EngineOptions(), net, height, width, device, torch.float32)
     return colour_shift(run(Engine(net, plan, device), clip), clip).mean(0)
 
 

@@ -25,7 +25,8 @@ from vsrcli.records import options_of
 
 
 def pictures(count: int, dtype: type = np.uint8) -> list[np.ndarray]:
-    scale = {np.uint8: 1, np.uint16: 257, np.float32: 1 / 255}[dtype]
+    scales: dict[type, float] = {np.uint8: 1, np.uint16: 257, np.float32: 1 / 255}
+    scale = scales[dtype]
     return [(make.pattern(n, 32, 32).astype(np.float64) * scale).astype(dtype) for n in range(count)]
 
 

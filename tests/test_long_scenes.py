@@ -80,7 +80,7 @@ def view(picture: Tensor, centre: Tensor, zoom: float) -> Tensor:
     return F.grid_sample(picture[None], grid, mode="bicubic", align_corners=False)[0].clamp(0, 1)
 
 
-def lowered(hr: Tensor, degradation: str, crf: int | None) -> list[Tensor]:
+def lowered(hr: Tensor, degradation: str | None, crf: int | None) -> list[Tensor]:
     """Return the LR frames (3, h, w) of HR frames (t, 3, sh, sw), compressed by x264 where a CRF is given."""
     make = degrade.bd if degradation == "bd" else degrade.bi
     lr = [make(frame[None, None], 4)[0, 0] for frame in hr]
@@ -95,7 +95,8 @@ def lowered(hr: Tensor, degradation: str, crf: int | None) -> list[Tensor]:
 def upscaled(net: RecurrentNet, lr: list[Tensor], horizon: Horizon | None = DEFAULT) -> Iterator[Tensor]:
     """Yield the HR frames that a job with default options makes."""
     device = pick_device("cpu")
-    plan = make_plan(EngineOptions(horizon=horizon), net, *lr[0].shape[-2:], device, torch.float32)
+    height, width = lr[0].shape[-2:]
+    plan = make_plan(EngineOptions(horizon=horizon), net, height, width, device, torch.float32)
     engine = Engine(place(net, device, torch.float32), plan, device)
     yield from TensorEngine(engine).upscale(lr)
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def test_a_job_is_stopped_and_goes_on(
 ) -> None:
     source = make.rich(tmp_path / "in.mkv", width=32, height=32, frames=64)
     output = tmp_path / "out.mkv"
-    wanted = {"model": tiny_model, "propagation": propagation, "window": 8, "preset": "ultrafast"}
+    wanted: dict[str, Any] = {"model": tiny_model, "propagation": propagation, "window": 8, "preset": "ultrafast"}
     with pytest.raises(InterruptedJobError):
         vsrcli.upscale(source, output, **wanted, on_event=Stop(61))
     assert not output.exists(), windows_rules

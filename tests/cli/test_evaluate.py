@@ -51,9 +51,9 @@ def test_json_holds_settings_and_rows(model: str, vid4: str) -> None:
 
 def test_csv_and_markdown_hold_the_same_figures(model: str, vid4: str) -> None:
     options = ("-m", model, "--data", vid4, "--clips", "city", "--frames", "2", "-q", "--channels", "rgb")
-    options += ("--propagation", "window", "--window", "2", "--lookahead", "1", "--degradation", "bd")
-    rows = list(csv.DictReader(io.StringIO(run(*options, "--csv")[0])))
-    markdown, err = run(*options)
+    how = ("--propagation", "window", "--window", "2", "--lookahead", "1", "--degradation", "bd")
+    rows = list(csv.DictReader(io.StringIO(run(*options, *how, "--csv")[0])))
+    markdown, err = run(*options, *how)
     assert err == ""
     cells = [[c.strip() for c in line.split("|")[1:-1]] for line in markdown.splitlines()]
     assert cells[0][:5] == ["clip", "method", "frames", "PSNR-RGB (dB)", "SSIM-RGB"]

@@ -10,6 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from vsrcli.bench.case import RESOLUTIONS
 from vsrcli.cli import bench, cli, evaluate, params, train, upscale
 from vsrcli.engine.device import PRECISIONS
 from vsrcli.engine.options import EngineOptions, Precision
@@ -40,15 +41,15 @@ from vsrcli.records import options_of
         (params.Rate(), "23.976", Fraction(2997, 125)),
         (params.Time(), "1:02.5", 62.5),
         (params.Time(), "1:00:00", 3600.0),
-        (params.Resolution(bench.RESOLUTIONS), "720p", (1280, 720)),
-        (params.Resolution(bench.RESOLUTIONS), "1080P", (1920, 1080)),
-        (params.Resolution(bench.RESOLUTIONS), "1440p", (2560, 1440)),
-        (params.Resolution(bench.RESOLUTIONS), "4k", (3840, 2160)),
-        (params.Resolution(bench.RESOLUTIONS), "96x64", (96, 64)),
+        (params.Resolution(RESOLUTIONS), "720p", (1280, 720)),
+        (params.Resolution(RESOLUTIONS), "1080P", (1920, 1080)),
+        (params.Resolution(RESOLUTIONS), "1440p", (2560, 1440)),
+        (params.Resolution(RESOLUTIONS), "4k", (3840, 2160)),
+        (params.Resolution(RESOLUTIONS), "96x64", (96, 64)),
         (params.Words("word", ("a", "b")), "A, b", ("a", "b")),
     ],
 )
-def test_text_becomes_a_value(kind: click.ParamType, text: str, value: Any) -> None:
+def test_text_becomes_a_value(kind: "click.ParamType[object]", text: str, value: Any) -> None:
     assert kind.convert(text, None, None) == value
 
 
@@ -61,11 +62,13 @@ def test_text_becomes_a_value(kind: click.ParamType, text: str, value: Any) -> N
         (params.Size(), ["1920", "x", "axb", "", "-64x64", "²x²"], "is not a size"),
         (params.Rate(), ["fast", "0", "-1", "1/0", "", "nan"], "is not a frame rate"),
         (params.Time(), ["", "x", "-1", "nan", "inf", "1:x"], "is not a time"),
-        (params.Resolution(bench.RESOLUTIONS), ["", "8k", "1080", "8x100", "axb", "-64x64"], "720p"),
+        (params.Resolution(RESOLUTIONS), ["", "8k", "1080", "8x100", "axb", "-64x64"], "720p"),
         (params.Words("word", ("a", "b")), ["", "c", "a,c"], "no such word"),
     ],
 )
-def test_other_text_is_refused_with_how_to_write_it(kind: click.ParamType, texts: list[str], message: str) -> None:
+def test_other_text_is_refused_with_how_to_write_it(
+    kind: "click.ParamType[object]", texts: list[str], message: str
+) -> None:
     for text in texts:
         with pytest.raises(click.BadParameter, match=message):
             kind.convert(text, None, None)
@@ -107,7 +110,7 @@ def test_words_are_those_that_the_floors_below_know() -> None:
     assert set(get_args(Codec)) == set(ENCODERS) - {"gif"}
 
 
-TYPED = {
+TYPED: dict[str, tuple[str, Any]] = {
     "model": ("edvr", "edvr"),
     "content": ("Film", "film"),
     "scale": ("2.5", 2.5),

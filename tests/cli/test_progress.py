@@ -1,8 +1,9 @@
 """The time that is left is told by what was measured: frames, and sweeps apart."""
 
+import time
+
 import pytest
 
-from vsrcli.cli import progress
 from vsrcli.cli.progress import Speed
 
 
@@ -10,7 +11,7 @@ from vsrcli.cli.progress import Speed
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time, which the test sets."""
     now = [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     return now
 
 

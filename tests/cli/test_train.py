@@ -40,7 +40,7 @@ def model(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     path = tmp_path / "model.safetensors"
     config = {"channels": 8, "blocks": 1}
-    formats.save(path, RepVSR(**config), arch="repvsr", config=config, extra={"scale": 4, "degradation": "bi"})
+    formats.save(path, RepVSR(8, 1), arch="repvsr", config=config, extra={"scale": 4, "degradation": "bi"})
     return path
 
 

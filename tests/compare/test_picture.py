@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vsrcli.compare.picture import ACCENT, side_by_side
+from vsrcli.compare.picture import ACCENT, Mode, side_by_side
 from vsrcli.errors import UsageError
 
 
@@ -32,7 +32,7 @@ def test_wipe_shows_a_strip_of_each_frame_in_its_place() -> None:
 
 
 @pytest.mark.parametrize("mode", ["side", "wipe", "stack"])
-def test_labels_are_bright_text_on_a_dark_chip_near_the_top(mode) -> None:
+def test_labels_are_bright_text_on_a_dark_chip_near_the_top(mode: Mode) -> None:
     plain = side_by_side([frame(128), frame(128)], ["", ""], mode=mode)
     labelled = side_by_side([frame(128), frame(128)], ["before", "after"], mode=mode)
     changed = np.nonzero((plain != labelled).any(-1))
@@ -60,7 +60,7 @@ def test_the_zoomed_crop_is_marked_and_enlarged_below() -> None:
 
 
 @pytest.mark.parametrize("mode", ["side", "wipe", "stack"])
-def test_sizes_are_even_and_inputs_untouched(mode) -> None:
+def test_sizes_are_even_and_inputs_untouched(mode: Mode) -> None:
     frames = [frame(30, 121, 161), frame(60, 121, 161), frame(90, 121, 161)]
     out = side_by_side(frames, ["a", "b", "c"], mode=mode, zoom=(3, 5, 33, 17))
     assert out.shape[0] % 2 == 0 and out.shape[1] % 2 == 0 and out.dtype == np.uint8

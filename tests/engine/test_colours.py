@@ -42,7 +42,7 @@ def test_flat_patches_keep_their_level_near_black_and_white_too(level: float) ->
 @pytest.mark.parametrize("tile", [None, (32, 32)])
 def test_engines_keep_colours_where_the_plan_says_so(tile: tuple[int, int] | None) -> None:
     net = RepVSR(8, 1).eval().requires_grad_(False)
-    net.srnet.tail.bias.add_(0.02)
+    net.get_parameter("srnet.tail.bias").add_(0.02)
     frames = moving_clip(3, 40, 72) * 0.8 + 0.1
     plan = Plan(window=1, lookahead=0, tile=tile)
     for keep, bound in ((False, 1.0), (True, 0.1)):

@@ -29,8 +29,8 @@ def real() -> RecurrentNet:
     """BasicVSR with random weights."""
     torch.manual_seed(0)
     net = BasicVSR(8, 2).eval().requires_grad_(False)
-    for level in net.spynet.basic_module:
-        level.basic_module[-1].weight.mul_(0.1)
+    for level in range(len(net.spynet.basic_module)):
+        net.get_parameter(f"spynet.basic_module.{level}.basic_module.8.weight").mul_(0.1)
     return net
 
 
@@ -48,7 +48,8 @@ def run(engine: Engine, frames: Tensor) -> Tensor:
 
 def whole(net: RecurrentNet, frames: Tensor) -> Tensor:
     with torch.inference_mode():
-        return net(frames[None])[0]
+        hr: Tensor = net(frames[None])[0]
+        return hr
 
 
 def test_clip_mode_equals_the_net_on_the_whole_clip(net: RecurrentNet) -> None:

@@ -41,7 +41,8 @@ def plus_plus() -> RecurrentNet:
 
 def whole_scene(net: RecurrentNet, frames: Tensor) -> Tensor:
     with torch.inference_mode():
-        return net(frames[None])[0]
+        hr: Tensor = net(frames[None])[0]
+        return hr
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,9 @@ def overflowing(scale: float) -> RepVSR:
     """A net whose features are above what float16 holds, and whose frames are the bicubic enlargement."""
     torch.manual_seed(0)
     net = RepVSR(8, 1).eval().requires_grad_(False)
-    net.srnet.head.weight.zero_()
-    net.srnet.head.bias.fill_(scale)
-    net.srnet.tail.weight.zero_()
+    net.get_parameter("srnet.head.weight").zero_()
+    net.get_parameter("srnet.head.bias").fill_(scale)
+    net.get_parameter("srnet.tail.weight").zero_()
     return net
 
 
@@ -33,7 +33,7 @@ def test_half_precision_that_overflows_goes_on_in_float32_and_says_so_once() -> 
     expected = run(Engine(overflowing(3e5), Plan(window=2, lookahead=0), CPU, detector=None), frames)
     net = overflowing(1.0)
     net.set_precision(torch.float16)
-    net.srnet.head.bias.fill_(float("inf"))  # what 3e5 is in float16
+    net.get_parameter("srnet.head.bias").fill_(float("inf"))  # what 3e5 is in float16
     with pytest.raises(WeightsError, match="frame 0"):  # and in float32 it still is
         run(Engine(net, Plan(window=2, lookahead=0), CPU, detector=None, say=lines.append), frames)
     assert len(lines) == 1 and "float16 overflows at frame 0" in lines[0]
@@ -46,8 +46,8 @@ def test_products_that_overflow_are_made_again_in_float32() -> None:
 
     def net() -> RepVSR:
         made = overflowing(1e4)
-        made.srnet.body[0].conv1.weight.fill_(1.0)  # 1e4 * 8 * 9 is above 65504
-        made.srnet.body[0].conv2.weight.zero_()
+        made.get_parameter("srnet.body.0.conv1.weight").fill_(1.0)  # 1e4 * 8 * 9 is above 65504
+        made.get_parameter("srnet.body.0.conv2.weight").zero_()
         return made
 
     exact = run(Engine(net(), Plan(window=2, lookahead=0), CPU, detector=None), frames)
@@ -112,17 +112,16 @@ def test_an_engine_s_own_warning_names_the_frame() -> None:
     engine = Engine(net, Plan(window=1, lookahead=0), CPU, detector=None, say=lines.append)
     for _ in range(60):
         for _ in TensorEngine(engine).push(moving_clip(1, 32, 32)[0]):
-            net.srnet.tail.weight.mul_(1.05)  # the result's detail grows as a bad recurrence's does
+            net.get_parameter("srnet.tail.weight").mul_(1.05)  # the result's detail grows as a bad recurrence's does
     assert len(lines) == 1 and "ever more detail" in lines[0]
 
 
 def bursting(net: BasicVSR, trunk: nn.Module) -> BasicVSR:
     """The net, its weights as float16 has them, with a trunk whose sums are above what float16 holds."""
     net.eval().requires_grad_(False)
-    first, block = trunk.main[0], trunk.main[2][0]
-    first.bias.fill_(1e4)
-    block.conv1.weight.fill_(1.0)  # 1e4 * 4 * 9 is above 65504
-    block.conv2.weight.zero_()
+    trunk.get_parameter("main.0.bias").fill_(1e4)
+    trunk.get_parameter("main.2.0.conv1.weight").fill_(1.0)  # 1e4 * 4 * 9 is above 65504
+    trunk.get_parameter("main.2.0.conv2.weight").zero_()
     for parameter in net.parameters():
         parameter.copy_(parameter.half())
     return net
@@ -136,7 +135,7 @@ def test_what_overflowed_before_the_last_branch_is_made_again_too(kind: str, exa
             net = BasicVSR(4, 1)
             return bursting(net, net.backward_trunk)
         cleaning = RealBasicVSR(4, 1, cleaning_blocks=1)
-        cleaning.image_cleaning[1].weight.data.zero_()
+        cleaning.get_parameter("image_cleaning.1.weight").data.zero_()
         return bursting(cleaning, cleaning.image_cleaning[0])
 
     frames, plan = moving_clip(2, 8, 8), Plan(window=1, lookahead=1, exact=exact)

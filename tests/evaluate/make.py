@@ -1,5 +1,6 @@
 """Tiny evaluation sets of real images, and tiny real nets as checkpoints."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -8,14 +9,15 @@ from safetensors.torch import save_file
 from tests.media import make
 from vsrcli.media.images import write_png
 from vsrcli.nets.basicvsr import BasicVSR
+from vsrcli.quality.report import Value
 
 
 def tiny_model(path: Path, seed: int = 0) -> Path:
     """BasicVSR with 8 channels and one block, not trained, whose frames do depend on their neighbours."""
     torch.manual_seed(seed)
     net = BasicVSR(8, 1)
-    for level in net.spynet.basic_module:
-        torch.nn.init.normal_(level.basic_module[-1].weight, std=1e-3)
+    for level in range(len(net.spynet.basic_module)):
+        torch.nn.init.normal_(net.get_parameter(f"spynet.basic_module.{level}.basic_module.8.weight"), std=1e-3)
     save_file(net.state_dict(), path)
     return path
 
@@ -26,3 +28,10 @@ def clip(folder: Path, *, frames: int = 4, width: int = 128, height: int = 96, s
     for n in range(frames):
         write_png(folder / f"{n:03d}.png", make.pattern(n, width, height, seed=seed))
     return folder
+
+
+def figure(row: Mapping[str, Value], key: str) -> float:
+    """A figure of a table's row; fails where there is none."""
+    value = row[key]
+    assert isinstance(value, int | float), f"{key} is {value!r}"
+    return value

@@ -1,15 +1,17 @@
 """Frames of evaluation clips come as pairs by the published protocol."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from tests.evaluate.make import clip
 from tests.media import make
 from tests.told import told
 from vsrcli.errors import InputError, UsageError
-from vsrcli.evaluate.clips import choose_clips, length, pairs
+from vsrcli.evaluate.clips import Degradation, choose_clips, length, pairs
 from vsrcli.evaluate.datasets import Clip, find_clips
 from vsrcli.levels import planes_to_picture
 from vsrcli.media.images import write_png
@@ -18,7 +20,9 @@ from vsrcli.quality.metrics import planes, psnr
 
 
 @pytest.mark.parametrize(("degradation", "degrade"), [("bi", bi), ("bd", bd)])
-def test_lr_is_made_of_the_cropped_truth_in_8_bits(two_clips: Path, degradation, degrade) -> None:
+def test_lr_is_made_of_the_cropped_truth_in_8_bits(
+    two_clips: Path, degradation: Degradation, degrade: Callable[[Tensor, int], Tensor]
+) -> None:
     [first, _] = choose_clips(two_clips)
     made = list(pairs(first, degradation, 4))
     assert [p.name for p in made] == ["000", "001", "002", "003"]

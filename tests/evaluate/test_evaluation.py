@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from tests.evaluate.make import clip
+from tests.evaluate.make import clip, figure
 from tests.told import told
 from vsrcli.engine.plan import Plan
 from vsrcli.errors import UsageError
 from vsrcli.evaluate.clips import choose_clips, pairs
-from vsrcli.evaluate.evaluation import Setting, beside, evaluate, table
-from vsrcli.evaluate.methods import Bicubic, Model, Planner
+from vsrcli.evaluate.evaluation import Row, Setting, beside, evaluate, table
+from vsrcli.evaluate.methods import Bicubic, Method, Model, Planner
 from vsrcli.evaluate.published import published, recognise
 from vsrcli.evaluate.scoring import Measures
 from vsrcli.levels import to_levels
@@ -22,7 +22,7 @@ from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.quality.colour import colour_shift
 from vsrcli.quality.degrade import imresize
 from vsrcli.quality.lines import invented_lines, line_energy, lines
-from vsrcli.quality.metrics import mse, planes, psnr, ssim
+from vsrcli.quality.metrics import Channels, mse, planes, psnr, ssim
 from vsrcli.quality.temporal import motion, tof, unexplained_change, warping_error
 from vsrcli.quality.vmaf import vmaf
 from vsrcli.zoo.catalogue import Figures
@@ -44,8 +44,8 @@ def frames_of(net: RecurrentNet, root: Path, index: int) -> tuple[torch.Tensor, 
 
 
 @pytest.mark.parametrize("channels", ["y", "rgb"])
-def test_figures_are_those_of_the_quality_functions(net: RecurrentNet, two_clips: Path, channels) -> None:
-    methods = [Bicubic(4), model(net)]
+def test_figures_are_those_of_the_quality_functions(net: RecurrentNet, two_clips: Path, channels: Channels) -> None:
+    methods: list[Method] = [Bicubic(4), model(net)]
     rows = evaluate(choose_clips(two_clips), methods, Setting("bi", 4), Measures(channels))
     assert [(r["clip"], r["method"]) for r in rows] == [
         (c, m) for c in ("first", "second", "mean") for m in ("bicubic", "tiny")
@@ -55,8 +55,8 @@ def test_figures_are_those_of_the_quality_functions(net: RecurrentNet, two_clips
         for key, metric in (("psnr", psnr), ("ssim", ssim), ("mse", mse)):
             assert row[key] == pytest.approx(metric(out, truth).mean().item(), rel=1e-4), key
     for mean, parts in ((rows[4], rows[0:4:2]), (rows[5], rows[1:4:2])):
-        assert mean["psnr"] == pytest.approx(sum(r["psnr"] for r in parts) / 2)
-        assert mean["frames"] == 8 and mean["seconds_per_frame"] > 0
+        assert mean["psnr"] == pytest.approx(sum(figure(r, "psnr") for r in parts) / 2)
+        assert mean["frames"] == 8 and figure(mean, "seconds_per_frame") > 0
 
 
 def test_bicubic_is_imresize_on_the_same_8_bit_frames(two_clips: Path) -> None:
@@ -107,7 +107,7 @@ def test_colours_are_compared_with_lr_frames_and_lines_with_the_truth(net: Recur
         assert row["lines"] == pytest.approx(line_energy(found).mean().item(), rel=1e-2)
         assert row["truth_lines"] == pytest.approx(line_energy(truth).mean().item(), rel=1e-4)
         assert row["invented_lines"] == pytest.approx(invented_lines(found, truth).mean().item(), rel=1e-2)
-    assert rows[0]["lines"] > rows[0]["invented_lines"] > 0
+    assert figure(rows[0], "lines") > figure(rows[0], "invented_lines") > 0
     titles = [column.title for column in table(rows, "y").columns]
     assert titles[5:11] == [
         "red (levels)",
@@ -133,7 +133,7 @@ def test_vmaf_and_saved_frames(two_clips: Path, tmp_path: Path) -> None:
 
 
 def test_published_figures_stand_beside_means_and_what_was_not_run_is_blank() -> None:
-    rows = [{"clip": "a", "method": "m1", "psnr": 30.0}, {"clip": "mean", "method": "m1", "psnr": 30.0}]
+    rows: list[Row] = [{"clip": "a", "method": "m1", "psnr": 30.0}, {"clip": "mean", "method": "m1", "psnr": 30.0}]
     found = beside(rows, {"m1": Figures(27.24, 0.8251), "m2": Figures(27.5)})
     assert found[0] == rows[0]
     assert found[1] == {**rows[1], "published_psnr": 27.24, "published_ssim": 0.8251}

@@ -53,7 +53,7 @@ def read(path: Path) -> Film:
     with av.open(str(path)) as container:
         film.tags = dict(container.metadata)
         for chapter in container.chapters():
-            tick = chapter["time_base"]
+            tick = chapter["time_base"] or Fraction(0)
             span = chapter["start"] * tick, chapter["end"] * tick
             film.chapters.append((Fraction(span[0]), Fraction(span[1]), chapter["metadata"].get("title", "")))
         for stream in container.streams:
@@ -86,7 +86,9 @@ def segments_of(
     folder.mkdir(exist_ok=True)
     with av.open(str(info.path)) as container:
         stream = container.streams[info.stream_index]
-        frames = [(f.to_ndarray(format="rgb24"), f.pts, f.duration) for f in container.decode(stream)]
+        assert isinstance(stream, av.VideoStream)
+        decoded = container.decode(stream)
+        frames = [(f.to_ndarray(format="rgb24"), f.pts, f.duration) for f in decoded if f.pts is not None]
     cuts = [0, *(border for border in borders if border < len(frames)), len(frames)]
     paths = []
     for number, (first, last) in enumerate(pairwise(cuts)):

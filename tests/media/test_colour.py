@@ -73,7 +73,7 @@ def to_frame(codes: np.ndarray, pix_fmt: str) -> av.VideoFrame:
 
 def planes(frame: av.VideoFrame) -> list[np.ndarray]:
     dtype = np.uint8 if frame.format.components[0].bits == 8 else np.uint16
-    return [np.frombuffer(p, dtype).reshape(p.height, -1)[:, : p.width].astype(int) for p in frame.planes]
+    return [np.frombuffer(bytes(p), dtype).reshape(p.height, -1)[:, : p.width].astype(int) for p in frame.planes]
 
 
 def patches() -> np.ndarray:

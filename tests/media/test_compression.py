@@ -27,7 +27,8 @@ def texture(width: int, height: int) -> np.ndarray:
     fy, fx = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None]
     grey = np.fft.irfft2(spectrum / np.maximum(np.hypot(fy, fx), 0.01), (height, width))
     grey = 128 + 45 * grey / grey.std()
-    return np.rint(np.clip(np.stack([grey, grey * 0.9 + 8, grey * 0.8 + 20], axis=-1), 0, 255)).astype(np.uint8)
+    levels: np.ndarray = np.rint(np.clip(np.stack([grey, grey * 0.9 + 8, grey * 0.8 + 20], axis=-1), 0, 255))
+    return levels.astype(np.uint8)
 
 
 def running(number: int, width: int, height: int) -> np.ndarray:
@@ -206,6 +207,7 @@ def test_other_codecs_are_judged_by_their_bits(tmp_path: Path) -> None:
         make.ffmpeg("-i", source, "-c:v", "libtheora", "-q:v", str(quality), tmp_path / "out.ogv")
         found = measure_compression(probe(tmp_path / "out.ogv"))
         assert (found.title, found.lossless, found.found) == ("Theora", False, "bit rate")
+        assert found.crf is not None
         crfs.append(found.crf)
     assert crfs == sorted(crfs)
     make.ffmpeg("-i", source, tmp_path / "out.gif")

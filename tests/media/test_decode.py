@@ -9,7 +9,8 @@ import pytest
 
 from tests.media import make
 from vsrcli.errors import InputError
-from vsrcli.media.decode import Frame, decode
+from vsrcli.frame import Frame
+from vsrcli.media.decode import decode
 from vsrcli.media.probe import probe
 
 BFRAMES = {"bf": "3", "g": "12"}

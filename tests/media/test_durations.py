@@ -63,7 +63,7 @@ def test_the_frame_before_a_gap_fills_it(tmp_path: Path, suffix: str) -> None:
     )
     enlarge(source, output, preset="medium")
     with av.open(str(output)) as container:
-        found = [(round((f.time or 0) * 1000), f.duration * f.time_base) for f in container.decode(video=0)]
+        found = [(round((f.time or 0) * 1000), f.duration * (f.time_base or 0)) for f in container.decode(video=0)]
     assert [time for time, _ in found] == times
     if suffix == ".mkv":  # MP4's are those between frames as they are coded
         assert found[9] == (360, Fraction(9, 25))

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -204,7 +205,7 @@ def test_what_cannot_be_kept_is_said() -> None:
         ("o.mp4", {"crf": 70.0}, "crf"),
     ],
 )
-def test_what_does_not_fit_is_refused_with_the_fix(output: str, asked: dict[str, str], message: str) -> None:
+def test_what_does_not_fit_is_refused_with_the_fix(output: str, asked: dict[str, Any], message: str) -> None:
     with told(UsageError, message):
         chosen(INFO, output, **asked)
 
@@ -212,7 +213,8 @@ def test_what_does_not_fit_is_refused_with_the_fix(output: str, asked: dict[str,
 def test_options_are_taken_by_the_encoders() -> None:
     for codec in CODECS:
         settings = chosen(INFO, OUTPUT.get(codec, "o.mkv"), codec=codec)
-        context = av.VideoCodecContext.create(settings.encoder, "w")
+        context = av.CodecContext.create(settings.encoder, "w")
+        assert isinstance(context, av.VideoCodecContext)
         context.width, context.height, context.pix_fmt = 256, 192, settings.pix_fmt
         context.time_base = Fraction(1, 25)
         context.options = encoder_options(INFO, settings)

@@ -107,7 +107,7 @@ def test_rate_and_count_without_an_index(tmp_path: Path, suffix: str, codec: str
 
 def test_a_raw_stream_has_the_rate_of_its_headers(tmp_path: Path) -> None:
     info = probe(make.video(tmp_path / "a.264", rate=Fraction(50)))
-    assert (info.rate, info.frames, info.duration) == (50, None, None)
+    assert (info.rate, info.frames, info.duration) == (Fraction(50), None, None)
 
 
 def _write_bytes(path: Path, data: bytes) -> Path:
@@ -154,7 +154,7 @@ def _sequence(folder: Path, count: int = 12) -> VideoInfo:
 def test_a_folder_of_images_is_a_video_in_natural_order(tmp_path: Path) -> None:
     info = _sequence(tmp_path / "in")
     assert [path.name for path in info.images] == [f"{number}.png" for number in range(12)]
-    assert (info.frames, info.rate, info.time_base, info.duration) == (12, 24, Fraction(1, 24), 0.5)
+    assert (info.frames, info.rate, info.time_base, info.duration) == (12, Fraction(24), Fraction(1, 24), 0.5)
     assert (info.width, info.height, info.pix_fmt, info.codec) == (64, 48, "rgb24", "png")
 
 

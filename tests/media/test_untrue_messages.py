@@ -5,6 +5,7 @@ import os
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -114,18 +115,19 @@ def test_any_record_of_a_job_gives_one_line(tmp_path: Path, tiny_model: str) -> 
             run(prepare(film, output, Options(model=tiny_model), lambda event: None))
         return str(caught.value)
 
-    def begin() -> dict[str, dict[str, object]]:
+    def begin() -> dict[str, Any]:
         from vsrcli.pipeline.fingerprint import fingerprint
         from vsrcli.pipeline.work_folder import WorkFolder
 
         job = prepare(film, output, Options(model=tiny_model), lambda event: None)
         WorkFolder.open(folder, source=fingerprint(job.info), settings=job.settings(), plan=job.plan,
                  segment_frames=job.segment_frames, restart=True).close()  # fmt: skip
-        whole: dict[str, dict[str, object]] = json.loads((folder / "job.json").read_text())
+        whole: dict[str, Any] = json.loads((folder / "job.json").read_text())
         return whole
 
     whole = begin()
     texts = ["", "[", "[]", "3", "null", '"x"', "{}", "[" * 100_000, "\0", '{"source": 1, "settings": 2}']
+    plans: list[dict[str, Any]]
     plans = [{"window": 0}, {"window": -1}, {"window": "x"}, {"window": 1e99}, {"tile": [1]}, {"tile": 7},
              {"lookahead": None}, {"horizon": {"frames": "x"}}, {"horizon": 3}, {"unknown": 1}]  # fmt: skip
     texts += [json.dumps({**whole, "plan": {**whole["plan"], **change}}) for change in plans]

@@ -104,7 +104,8 @@ def through(engine: Engine, frames: Tensor) -> Tensor:
 
 def whole(net: AnimeSR, frames: Tensor) -> Tensor:
     with torch.inference_mode():
-        return net(frames[None])[0]
+        hr: Tensor = net(frames[None])[0]
+        return hr
 
 
 def test_a_stream_is_one_frame_late_and_equals_the_clip_across_cuts(filled: AnimeSR) -> None:

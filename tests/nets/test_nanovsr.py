@@ -71,7 +71,8 @@ def upscaled(parts: nn.ModuleDict, clip: Tensor) -> Tensor:
         up = parts[name]
         assert isinstance(up, nn.ModuleDict)
         x = up["prelu"](F.pixel_shuffle(up["conv"](x), 2))
-    return parts["conv_last"](x) + F.interpolate(clip, scale_factor=4, mode="bilinear", align_corners=False)
+    detail: Tensor = parts["conv_last"](x)
+    return detail + F.interpolate(clip, scale_factor=4, mode="bilinear", align_corners=False)
 
 
 @torch.inference_mode()

@@ -62,7 +62,7 @@ def test_the_official_layout_loads_its_averaged_weights_and_cleans_once(tmp_path
     loaded = load(tmp_path / "net.pth")
     assert isinstance(loaded.net, RealBasicVSR) and loaded.arch == "realbasicvsr" and loaded.net.passes == 1
     assert torch.equal(loaded.net.conv_last.weight, ema["generator_ema.basicvsr.conv_last.weight"])
-    assert torch.equal(loaded.net.image_cleaning[1].bias, ema["generator_ema.image_cleaning.1.bias"])
+    assert torch.equal(loaded.net.get_parameter("image_cleaning.1.bias"), ema["generator_ema.image_cleaning.1.bias"])
 
 
 def test_own_files_keep_the_number_of_passes_and_refuse_others(tmp_path: Path) -> None:
@@ -80,8 +80,8 @@ def test_own_files_keep_the_number_of_passes_and_refuse_others(tmp_path: Path) -
 def net() -> RealBasicVSR:
     torch.manual_seed(0)
     net = RealBasicVSR(16, 1, cleaning_blocks=1, passes=2).eval().requires_grad_(False)
-    for level in net.spynet.basic_module:
-        level.basic_module[-1].weight.mul_(0.1)  # type: ignore[index,operator,union-attr]
+    for level in range(len(net.spynet.basic_module)):
+        net.get_parameter(f"spynet.basic_module.{level}.basic_module.8.weight").mul_(0.1)
     return net
 
 

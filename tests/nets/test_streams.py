@@ -35,7 +35,8 @@ def through(engine: Engine, frames: Tensor) -> Tensor:
 def whole(net: RecurrentNet, frames: Tensor) -> Tensor:
     """The frames upscaled as one clip."""
     with torch.inference_mode():
-        return net(frames[None])[0]
+        hr: Tensor = net(frames[None])[0]
+        return hr
 
 
 @needs_golden

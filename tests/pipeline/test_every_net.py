@@ -9,6 +9,7 @@ import vsrcli
 from tests.media import make
 from tests.nets.small import small
 from tests.told import told
+from vsrcli.engine.options import Propagation
 from vsrcli.errors import UsageError
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.zoo.architectures import ARCHITECTURES
@@ -30,7 +31,7 @@ def save_small(arch: str, path: Path) -> RecurrentNet:
 
 
 @pytest.mark.parametrize(("arch", "mode"), CASES)
-def test_every_net_runs_in_every_mode(arch: str, mode: str, tmp_path: Path) -> None:
+def test_every_net_runs_in_every_mode(arch: str, mode: Propagation, tmp_path: Path) -> None:
     film = make.video(tmp_path / "in.mp4", width=32, height=24, frames=3)
     scale = save_small(arch, tmp_path / "net.safetensors").scale
     result = vsrcli.upscale(
@@ -48,7 +49,7 @@ def test_every_net_runs_in_tiles(arch: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("arch", "mode"), [("iconvsr", "stream"), ("repvsr", "window")])
-def test_a_mode_that_does_not_fit_is_refused(arch: str, mode: str, tmp_path: Path) -> None:
+def test_a_mode_that_does_not_fit_is_refused(arch: str, mode: Propagation, tmp_path: Path) -> None:
     film = make.video(tmp_path / "in.mp4", width=32, height=24, frames=2)
     save_small(arch, tmp_path / "net.safetensors")
     with told(UsageError, "--propagation"):

@@ -58,5 +58,6 @@ def test_findings_survive_json() -> None:
     damage = Damage(9, None, 1, 0, 0, ((0.4, 0.44), (1.0, 1.2)), 0, 7, 0.4, "broken")
     for findings in (Findings(damage, (Join(5, -3), Join(9, 4))), Findings()):
         assert Findings.from_plain(json.loads(json.dumps(findings.plain()))) == findings
-    for other in (None, {}, [], {"damage": {"gaps": 3}, "joins": []}, {"damage": None, "joins": [[1]]}):
+    others: list[object] = [None, {}, [], {"damage": {"gaps": 3}, "joins": []}, {"damage": None, "joins": [[1]]}]
+    for other in others:
         assert Findings.from_plain(other) == Findings()

@@ -14,7 +14,7 @@ from vsrcli.pipeline.options import Options
 from vsrcli.pipeline.report import plan_report
 from vsrcli.records import options_of
 
-CHANGED = {
+CHANGED: dict[str, Any] = {
     "propagation": "clip",
     "window": 5,
     "lookahead": 1,

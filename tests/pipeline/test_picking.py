@@ -14,7 +14,7 @@ from tests.told import told
 from vsrcli.errors import InterruptedJobError, UsageError
 from vsrcli.pipeline import Event, Result
 
-FAST = {"precision": "fp32", "memory": 1 << 30}
+FAST: dict[str, Any] = {"precision": "fp32", "memory": 1 << 30}
 
 
 def lossy(folder: Path, *, frames: int = 12) -> Path:

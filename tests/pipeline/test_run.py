@@ -21,7 +21,7 @@ from tests.told import told
 from vsrcli.errors import InputError, InterruptedJobError, OutputError, UsageError, WeightsError
 from vsrcli.pipeline import Event, Result, batch
 
-FAST = {"window": 4, "lookahead": 2, "precision": "fp32"}
+FAST: dict[str, Any] = {"window": 4, "lookahead": 2, "precision": "fp32"}
 
 
 def upscale(source: Path, output: Path, model: str, **options: Any) -> Result:

@@ -1,11 +1,12 @@
 """The bicubic rows of the Vid4 reference table: LR by BI and BD, enlarged by imresize, scored on luma."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
 import pytest
 import torch
+from torch import Tensor
 
 from vsrcli.evaluate.datasets import find_clips
 from vsrcli.quality.degrade import bd, bi, imresize
@@ -36,7 +37,9 @@ def one_thread() -> Iterator[None]:
         pytest.param("calendar", bd, 20.138, 0.5570, marks=pytest.mark.slow),
     ],
 )
-def test_bicubic_reaches_the_reference_figures(shared: Path, name: str, degrade, psnr_y: float, ssim_y: float) -> None:
+def test_bicubic_reaches_the_reference_figures(
+    shared: Path, name: str, degrade: Callable[[Tensor, int], Tensor], psnr_y: float, ssim_y: float
+) -> None:
     clip = next(c for c in find_clips(shared / "data" / "vid4") if c.name == name)
     scores = []
     for path in clip.hr:

@@ -5,10 +5,10 @@ import io
 import json
 import math
 
-from vsrcli.quality.report import Column, Table, mean_row
+from vsrcli.quality.report import Column, Table, Value, mean_row
 
 COLUMNS = [Column("clip", "clip"), Column("psnr", "PSNR-Y"), Column("ssim", "SSIM-Y", 4), Column("frames", "frames")]
-ROWS = [
+ROWS: list[dict[str, Value]] = [
     {"clip": "a|b", "psnr": 27.2374, "ssim": 0.82491, "frames": 41},
     {"clip": "city", "psnr": math.inf, "ssim": float("nan"), "frames": 34},
 ]

@@ -22,6 +22,7 @@ def moving(frames: int = 4) -> np.ndarray:
 def write(path: Path, rgb: np.ndarray, codec: str, pix_fmt: str, **options: str) -> Path:
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, options=options)
+        assert isinstance(stream, av.VideoStream)
         stream.height, stream.width, stream.pix_fmt = rgb.shape[1], rgb.shape[2], pix_fmt
         for frame in rgb:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))

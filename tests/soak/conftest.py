@@ -55,10 +55,10 @@ class Runner:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
-        answer = json.loads(self._answer_line())
+        answer: dict[str, Any] = json.loads(self._answer_line())
         count = int(files["count"].read_text()) if files["count"].exists() else None
         said = {name: files[name].read_text(errors="replace") for name in ("stdout", "stderr")}
-        return Outcome(count=count, **answer, **said)
+        return Outcome(count=count, stdout=said["stdout"], stderr=said["stderr"], **answer)
 
     def close(self) -> None:
         """End the process."""

@@ -17,7 +17,7 @@ from vsrcli.nets.basicvsr import BasicVSR
 from vsrcli.nets.repvsr import RepVSR
 from vsrcli.zoo import bounds, load
 
-CONFIG = {"channels": 16, "blocks": 2, "scale": 4}
+CONFIG: dict[str, Any] = {"channels": 16, "blocks": 2, "scale": 4}
 
 
 def refusal(path: Path) -> str:

@@ -15,12 +15,13 @@ def test_refitting_aims_at_what_basicvsr_puts_out() -> None:
     clip = torch.rand(1, 3, 3, 32, 32)
     loss = feature_loss(student, teacher, clip, "l2")
     loss.backward()
-    assert loss > 0 and student.forward_trunk.main[0].weight.grad.abs().max() > 0
+    gradient = student.get_parameter("forward_trunk.main.0.weight").grad
+    assert loss > 0 and gradient is not None and gradient.abs().max() > 0
     with torch.no_grad():  # a fusion that only rectifies the forward feature, and a forward feature that needs none
         for trunk in (teacher.forward_trunk, student.forward_trunk):
-            trunk.main[0].bias += 100
+            trunk.get_parameter("main.0.bias").add_(100)
         teacher.fusion.weight.copy_(torch.cat([torch.zeros(4, 4), torch.eye(4)], 1)[..., None, None])
-        teacher.fusion.bias.zero_()
+        teacher.get_parameter("fusion.bias").zero_()
         student.upconv1.load_state_dict(teacher.upconv1.state_dict())
         assert feature_loss(student, teacher, clip, "l2") < 1e-6
         torch.testing.assert_close(student(clip), teacher(clip), atol=1e-3, rtol=1e-3)

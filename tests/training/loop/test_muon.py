@@ -18,7 +18,7 @@ def test_muon_makes_updates_orthogonal_and_descends() -> None:
         for group in optimiser.param_groups:
             group["lr"] = 0.05 * (1 - step / 600)
         optimiser.zero_grad()
-        sum((p - 0.5).square().sum() for p in (*kernels, vector)).backward()
+        torch.stack([(p - 0.5).square().sum() for p in (*kernels, vector)]).sum().backward()
         optimiser.step()
     for p in (*kernels, vector):
         assert (p - 0.5).abs().mean() < 0.05

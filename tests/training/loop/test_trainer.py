@@ -117,7 +117,7 @@ def test_weights_stay_in_float32_where_the_arithmetic_is_bf16(packed: Path, tmp_
     trainer = Trainer(recipe.parse(text, "tiny"), Pack([packed]), tmp_path)
     assert {p.dtype for p in trainer.net.parameters()} == {torch.float32}
     seen: list[torch.dtype] = []
-    trainer.net.srnet.tail.register_forward_hook(lambda _m, _i, output: seen.append(output.dtype))
+    trainer.net.get_submodule("srnet.tail").register_forward_hook(lambda _m, _i, output: seen.append(output.dtype))
     trainer.iteration = 2
     trainer.step()
     assert set(seen) == {torch.bfloat16}
