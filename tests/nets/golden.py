@@ -1,4 +1,4 @@
-"""Golden vectors: what the reference implementations compute, read from ../shared/golden."""
+"""Reference vectors: results of the reference implementations, read from ../shared/golden."""
 
 import functools
 import importlib.util
@@ -32,7 +32,7 @@ def fill_module() -> ModuleType:
 
 
 class Golden:
-    """One npz of reference vectors: its input, its parameters, and how to compare with it."""
+    """One npz file of reference vectors: its input, its parameters, and how to compare with it."""
 
     def __init__(self, case: str) -> None:
         with np.load(GOLDEN / f"{case}.npz") as z:
@@ -40,7 +40,7 @@ class Golden:
             self.stored = {k: torch.from_numpy(z[k]) for k in z.files if k != "meta"}
 
     def clip(self) -> Tensor:
-        """The input frames (1, n, 3, h, w), float32."""
+        """Return the input frames (1, n, 3, h, w), float32."""
         spec = self.meta["clip"]
         frames = torch.from_numpy(fill_module().clip(spec["n"], spec["h"], spec["w"], spec["seed"]))
         if spec.get("mirror"):
@@ -48,7 +48,7 @@ class Golden:
         return frames[None]
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The reference's parameters under the reference's key names (without buffers that it defines itself)."""
+        """Return the reference's parameters under its own key names (without buffers that it defines itself)."""
         state = {}
         for key, shape, kind in (line.split("\t") for line in key_list(self.meta["keys"])):
             value = self.value(key, [int(s) for s in shape.split("x") if s], kind)
@@ -57,7 +57,7 @@ class Golden:
         return state
 
     def value(self, key: str, shape: list[int], kind: str) -> Tensor | None:
-        """The values of one parameter, by the first of the file's special rules that matches; None: left as made."""
+        """Return the values of one parameter by the first special rule of the file that matches; None: keep them."""
         module, gain = fill_module(), self.meta["gain"]
         for pattern, rule in self.meta.get("special", {}).items():
             if re.search(pattern, key) is None:
@@ -85,7 +85,7 @@ class Golden:
 
 
 def key_list(name: str) -> list[str]:
-    """The lines of keys/NAME.tsv: key, shape, type."""
+    """Return the lines of keys/NAME.tsv: key, shape, type."""
     return (GOLDEN / "keys" / Path(name).with_suffix(".tsv").name).read_text().splitlines()
 
 

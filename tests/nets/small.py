@@ -1,4 +1,4 @@
-"""A small net of each architecture, with random weights: what runs every net through the whole program."""
+"""A small net of each architecture with random weights, to run every net through the whole program."""
 
 from typing import Any
 
@@ -27,6 +27,6 @@ SMALL: dict[str, dict[str, Any]] = {
 
 
 def small(arch: str) -> RecurrentNet:
-    """Return a small net of an architecture, in eval mode, the same each time."""
+    """Return a small net of an architecture in eval mode, always the same."""
     torch.manual_seed(0)
     return ARCHITECTURES[arch].build(SMALL[arch]).eval()

@@ -1,4 +1,4 @@
-"""What a net hands from frame to frame, watched from outside."""
+"""The states that a net carries from frame to frame, observed from outside."""
 
 import torch
 from torch import Tensor, nn

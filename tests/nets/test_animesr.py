@@ -1,4 +1,4 @@
-"""AnimeSR against reference vectors, as a stream, and where it is given odd sizes and short scenes."""
+"""AnimeSR against reference vectors, as a stream, with odd sizes and with short scenes."""
 
 import pytest
 import torch
@@ -54,7 +54,7 @@ def test_official_weights_compute_the_reference(tag: str, dtype: torch.dtype) ->
 @needs_golden
 @needs_weights
 @both_types
-def test_sizes_that_are_no_multiple_of_4_match_where_the_edge_is_repeated(dtype: torch.dtype) -> None:
+def test_other_sizes_match_the_reference_with_replicated_borders(dtype: torch.dtype) -> None:
     golden = Golden("animesr_v2_pad")
     net = load("animesr.v2").net.to(dtype)
     assert isinstance(net, AnimeSR)
@@ -79,13 +79,13 @@ def test_short_scenes_and_odd_sizes_work(count: int) -> None:
     assert out.isfinite().all()
 
 
-def test_blocks_that_do_not_end_together_are_refused() -> None:
+def test_increasing_block_counts_are_rejected() -> None:
     for blocks in ((2, 3, 2), (5, 3), (5, 3, 0)):
         with pytest.raises(ValueError, match="blocks must be"):
             MultiScaleCell(8, blocks, 4)
 
 
-def test_no_memory_is_spent_on_flow() -> None:
+def test_flow_takes_no_memory() -> None:
     flow = AnimeSR(8, (1, 1, 1)).flow(torch.rand(2, 3, 480, 640), torch.rand(2, 3, 480, 640))
     assert flow.shape == (2, 2, 480, 640) and not flow.any()
     assert flow.untyped_storage().nbytes() < 64
@@ -93,7 +93,7 @@ def test_no_memory_is_spent_on_flow() -> None:
 
 @pytest.fixture(scope="module")
 def filled() -> AnimeSR:
-    """The net at its full reach, with lively weights whose states neither vanish nor grow."""
+    """Return the net at full receptive field, with random weights whose states neither vanish nor grow."""
     torch.manual_seed(0)
     return AnimeSR(16, hidden=8).eval().requires_grad_(False)
 
@@ -108,7 +108,7 @@ def whole(net: AnimeSR, frames: Tensor) -> Tensor:
         return hr
 
 
-def test_a_stream_is_one_frame_late_and_equals_the_clip_across_cuts(filled: AnimeSR) -> None:
+def test_stream_is_one_frame_late_and_equals_clip_across_cuts(filled: AnimeSR) -> None:
     first, second = torch.rand(5, 3, 24, 30) * 0.3, 0.6 + 0.4 * torch.rand(4, 3, 24, 30)
     plan, cpu = Plan(window=1, lookahead=0), torch.device("cpu")
     engine = Engine(filled, plan, cpu, detector=None)
@@ -119,7 +119,7 @@ def test_a_stream_is_one_frame_late_and_equals_the_clip_across_cuts(filled: Anim
 
 
 def test_a_stream_in_tiles_equals_whole_frames(filled: AnimeSR) -> None:
-    """A step reaches 27 pixels far, the halo 32; states are stitched into whole frames after each."""
+    """Check tiles: a step uses 27 pixels around, the halo is 32; states are stitched into whole frames after each."""
     frames = torch.rand(3, 3, 100, 136)
     expected = whole(filled, frames)
     tiled = through(Engine(filled, Plan(window=1, lookahead=0, tile=(64, 64)), torch.device("cpu")), frames)
@@ -129,7 +129,7 @@ def test_a_stream_in_tiles_equals_whole_frames(filled: AnimeSR) -> None:
 
 
 @pytest.mark.parametrize("stop_after", [1, 4])
-def test_a_stopped_stream_goes_on_with_identical_frames(filled: AnimeSR, stop_after: int) -> None:
+def test_restored_stream_gives_identical_frames(filled: AnimeSR, stop_after: int) -> None:
     frames = torch.rand(7, 3, 24, 32)
     plan, cpu = Plan(window=1, lookahead=0), torch.device("cpu")
     expected = through(Engine(filled, plan, cpu, detector=None), frames)

@@ -9,7 +9,7 @@ from vsrcli.nets.basicvsrpp import BasicVSRPP
 
 
 def plain_key(key: str) -> str:
-    """A key of mmagic's without its wrapper modules; SPyNet's counted as BasicSR counts them."""
+    """Return a key of mmagic's without its wrapper modules, with SPyNet's numbers as in BasicSR."""
     if not key.startswith("spynet.basic_module"):
         return key
     head, level, inner, number, _, kind = key.removeprefix("spynet.").split(".")

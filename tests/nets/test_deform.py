@@ -1,4 +1,4 @@
-"""Modulated deformable convolution against reference vectors and against convolutions it must equal."""
+"""Modulated deformable convolution against reference vectors and against plain convolutions."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ CASES = ["dcn_g2", "dcn_edges", "dcn_stride2_dil2"]
 
 
 def deform_conv2d(x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, bias: Tensor, **shape: int) -> Tensor:
-    """The operator with offsets and masks that exist already."""
+    """Call the operator with offsets and masks that exist already."""
     groups = mask.shape[1] // (weight.shape[2] * weight.shape[3])
     size = (offset.shape[-2], offset.shape[-1])
 
@@ -41,7 +41,7 @@ def case(groups: int, *, h: int = 11, w: int = 13) -> list[Tensor]:
 
 
 @pytest.mark.parametrize("groups", [1, 4, 16])
-def test_without_offsets_and_masks_it_is_a_plain_convolution(groups: int) -> None:
+def test_zero_offsets_and_unit_masks_equal_a_plain_convolution(groups: int) -> None:
     x, offset, mask, weight, bias = case(groups)
     out = deform_conv2d(x, torch.zeros_like(offset), torch.ones_like(mask), weight, bias)
     torch.testing.assert_close(out, F.conv2d(x, weight, bias, padding=1), rtol=0, atol=1e-12)
@@ -54,7 +54,7 @@ def test_strips_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> Non
     torch.testing.assert_close(deform_conv2d(*args), whole, rtol=0, atol=1e-13)
 
 
-def test_gradients_are_those_of_finite_differences() -> None:
+def test_gradients_match_finite_differences() -> None:
     args = [t[:1] if t.dim() == 4 and t.shape[0] == 2 else t for t in case(2, h=4, w=3)]
     leaves = [t.clone().requires_grad_() for t in args]
     assert torch.autograd.gradcheck(lambda *a: deform_conv2d(*a), leaves, atol=1e-5, fast_mode=True)

@@ -1,4 +1,4 @@
-"""EDVR-M against reference vectors, and as a net of its own at the ends of scenes."""
+"""EDVR-M against reference vectors, and EDVR as a net of its own at the ends of scenes."""
 
 from pathlib import Path
 

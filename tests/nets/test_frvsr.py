@@ -1,4 +1,4 @@
-"""FRVSR against reference vectors, with both enlargers."""
+"""FRVSR against reference vectors, with both kinds of upsampling."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def test_the_net_matches_the_reference(case: str, bicubic: bool, dtype: torch.dt
 
 
 @pytest.mark.parametrize(("keys", "bicubic"), [("frvsr_bi", False), ("frvsr_bd", True)])
-def test_the_checkpoint_tells_its_enlarger(keys: str, bicubic: bool, tmp_path: Path) -> None:
+def test_kind_of_upsampling_is_read_from_the_checkpoint(keys: str, bicubic: bool, tmp_path: Path) -> None:
     rows = [line.split("\t") for line in key_list(keys)]
     torch.save({key: torch.zeros([int(s) for s in shape.split("x")]) for key, shape, _ in rows}, tmp_path / "net.pth")
     loaded = load(tmp_path / "net.pth")

@@ -1,4 +1,4 @@
-"""The horizon: no branch remembers for longer, every way of running a net agrees on it, and still scenes stay still."""
+"""The horizon: no branch remembers longer, all ways of running a net agree, and still scenes stay still."""
 
 from collections.abc import Callable
 
@@ -45,7 +45,7 @@ def test_no_frame_depends_on_frames_beyond_the_horizon(make: Make) -> None:
 
 
 @every_net
-def test_windows_give_the_whole_scene_s_frames_exactly(make: Make) -> None:
+def test_windows_equal_the_whole_scene_exactly(make: Make) -> None:
     net, frames = lively(make), moving_clip(7, 16, 20)
     whole = upscaled(net, frames, Plan(window=None, horizon=SHORT))
     exact = upscaled(net, frames, Plan(window=2, exact=True, horizon=SHORT))
@@ -59,7 +59,7 @@ def test_tiles_agree_with_whole_frames_while_a_state_is_renewed() -> None:
     torch.testing.assert_close(upscaled(net, frames, tiled), upscaled(net, frames, plan), atol=2e-3, rtol=1e-3)
 
 
-def test_a_restored_engine_goes_on_while_a_state_is_renewed() -> None:
+def test_restored_engine_continues_while_a_state_is_renewed() -> None:
     net, frames, plan = Toy(memory=0.6), moving_clip(8), Plan(window=1, lookahead=2, horizon=SHORT)
     whole = upscaled(net, frames, plan)
     for stop in (2, 3, 4):
@@ -77,7 +77,7 @@ def test_a_restored_engine_goes_on_while_a_state_is_renewed() -> None:
         torch.testing.assert_close(torch.stack(rest), whole[stop:], atol=2e-6, rtol=1e-5)
 
 
-def test_the_young_state_takes_over_little_by_little() -> None:
+def test_young_state_is_faded_in_gradually() -> None:
     horizon = Horizon(frames=6, warmup=2)
     shares = [horizon.share(age) for age in range(8)]
     for period in (shares[:4], shares[4:]):
@@ -85,7 +85,7 @@ def test_the_young_state_takes_over_little_by_little() -> None:
         assert 0 < (period[2] or 0) < (period[3] or 0) < 1
 
 
-def test_states_are_damped_where_nothing_moves_and_only_there() -> None:
+def test_states_are_damped_only_where_nothing_moves() -> None:
     flow = torch.zeros(1, 2, 16, 16)
     flow[..., 12:] = 0.5
     factor = Horizon().damping(flow)
@@ -94,6 +94,6 @@ def test_states_are_damped_where_nothing_moves_and_only_there() -> None:
 
 
 @pytest.mark.parametrize("frames", [3, 45, 60])
-def test_a_horizon_of_any_length_has_a_warm_up_that_fits(frames: int) -> None:
+def test_warm_up_fits_a_horizon_of_any_length(frames: int) -> None:
     horizon = Horizon.of(frames)
     assert horizon.frames == frames and 0 < horizon.warmup < horizon.period

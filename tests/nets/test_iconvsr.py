@@ -65,7 +65,7 @@ def test_released_sizes_have_the_keys_of_the_reference(padding: int, parameters:
 
 @needs_golden
 @pytest.mark.parametrize("case", CASES)
-def test_refill_windows_are_the_references(case: str) -> None:
+def test_refill_windows_match_the_reference(case: str) -> None:
     meta = Golden(case).meta
     padding = meta["ctor"].get("padding") or meta["ctor"]["temporal_padding"]
     for number, window in zip(meta["keyframes"], meta["keyframe_windows"], strict=True):
@@ -103,7 +103,7 @@ def test_interval_can_be_changed_at_run_time() -> None:
     assert keyframes(net, 8) == []
 
 
-def test_choice_of_keyframes_knows_only_the_frames_number_and_the_scenes_length() -> None:
+def test_keyframes_depend_only_on_frame_number_and_scene_length() -> None:
     net, lr = small_net(), list(torch.rand(30, 1, 3, 8, 8))
     with torch.inference_mode():
         whole = {n: net.encode(lr, n, number=n, length=30) for n in range(30)}

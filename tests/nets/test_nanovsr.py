@@ -15,7 +15,7 @@ CHANNELS, BLOCKS = 6, 3
 
 
 class TrainingBlock(nn.Module):
-    """A block as it is trained: batch norms after a 3x3 and a 1x1 convolution, and one of the input itself."""
+    """A block in its training form: batch norms after a 3x3 and a 1x1 convolution, and one of the input itself."""
 
     def __init__(self, channels_in: int, channels: int) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class TrainingBlock(nn.Module):
 
 
 def training_parts() -> nn.ModuleDict:
-    """All parts of the net as they are trained, under the checkpoints' names, with lively norms."""
+    """Return all parts of the net in training form, under the checkpoints' names, with random batch norms."""
     torch.manual_seed(0)
     parts = nn.ModuleDict(
         {
@@ -55,7 +55,7 @@ def training_parts() -> nn.ModuleDict:
 
 
 def upscaled(parts: nn.ModuleDict, clip: Tensor) -> Tensor:
-    """The clip (t, 3, h, w) by the parts as they are trained."""
+    """Upscale a clip (t, 3, h, w) by the parts in training form."""
     features = parts["feat_extract"](clip)
 
     def propagated(name: str, order: list[int]) -> dict[int, Tensor]:
@@ -105,7 +105,7 @@ def test_a_checkpoint_that_is_folded_already_loads_to_the_same(tmp_path: Path) -
     }
 
 
-def test_a_branch_without_its_norm_is_refused(tmp_path: Path) -> None:
+def test_branch_without_batch_norm_is_rejected(tmp_path: Path) -> None:
     state = training_parts().state_dict()
     torch.save({k: v for k, v in state.items() if k != "forward_net.1.rbr_1x1.1.running_var"}, tmp_path / "net.pth")
     with pytest.raises(WeightsError, match=r"no complete nanovsr: missing: forward_net\.1\.rbr_1x1\.1\.running_var"):
@@ -121,6 +121,6 @@ def test_the_published_sizes_have_the_published_parameters(channels: int, blocks
     assert sum(p.numel() for p in net.parameters()) == pytest.approx(parameters, rel=0.04)
 
 
-def test_without_flow_no_state_fades_in_still_scenes() -> None:
+def test_state_is_not_damped_without_flow() -> None:
     state = (torch.rand(1, CHANNELS, 4, 4),)
     assert NanoVSR(CHANNELS, 1).fade(state, torch.zeros(1, 1, 4, 4)) is state

@@ -1,11 +1,11 @@
-"""Half precision costs next to nothing, because what must be exact stays exact."""
+"""Half precision costs almost no quality, because what must be exact stays in float32."""
 
 import torch
 
 from vsrcli.nets.basicvsr import BasicVSR
 
 
-def test_flow_and_output_stay_float32_and_only_marked_convolutions_do() -> None:
+def test_only_flow_output_and_marked_convolutions_are_float32() -> None:
     net = BasicVSR(8, 1)
     net.set_precision(torch.bfloat16)
     kept = {name for name, p in net.named_parameters() if p.dtype == torch.float32}
@@ -17,7 +17,7 @@ def test_flow_and_output_stay_float32_and_only_marked_convolutions_do() -> None:
 
 
 def test_the_frame_is_not_rounded_to_bf16() -> None:
-    """The first convolution sees 8-bit values: rounded to bf16's 8 bits they alone cost four times the whole price."""
+    """Check the first convolution: rounding its 8-bit input to bf16 alone costs four times the whole loss."""
     torch.manual_seed(0)
     net = BasicVSR(16, 1)
     frame = torch.full((1, 3, 8, 8), 0.501)

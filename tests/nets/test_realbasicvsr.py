@@ -1,4 +1,4 @@
-"""RealBasicVSR against reference vectors, from the official file's layout, and in the engine's ways."""
+"""RealBasicVSR against reference vectors, from the official file's layout, and in the engine."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 
 def built(golden: Golden, tmp_path: Path, passes: int) -> RealBasicVSR:
-    """The net that a file in mmagic's format gives, with so many passes."""
+    """Return the net of a file in mmagic's format with `passes` cleaning passes."""
     state = {f"generator_ema.{key}": value for key, value in golden.state_dict().items()}
     architecture, config, own = formats.identify(formats.unwrap({"state_dict": state}, tmp_path), {}, tmp_path)
     net = architecture.build({**config, "passes": passes})
@@ -33,7 +33,7 @@ def built(golden: Golden, tmp_path: Path, passes: int) -> RealBasicVSR:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["fp32", "fp64"])
 @pytest.mark.parametrize("case", ["realbasicvsr", "realbasicvsr_seq_p2", "realbasicvsr_p3", "realbasicvsr_b20_p1"])
 def test_the_net_matches_the_reference(case: str, dtype: torch.dtype, tmp_path: Path) -> None:
-    """The reference's rule stops after a pass that changes less than its threshold; the net is told the number."""
+    """Compare with the reference, whose rule stops after a pass that changes little; here the number is given."""
     golden = Golden(case)
     net = built(golden, tmp_path, golden.meta["cleaning_passes"]).to(dtype)
     clip = golden.clip().to(dtype)
@@ -65,7 +65,7 @@ def test_the_official_layout_loads_its_averaged_weights_and_cleans_once(tmp_path
     assert torch.equal(loaded.net.get_parameter("image_cleaning.1.bias"), ema["generator_ema.image_cleaning.1.bias"])
 
 
-def test_own_files_keep_the_number_of_passes_and_refuse_others(tmp_path: Path) -> None:
+def test_saved_files_keep_the_number_of_passes(tmp_path: Path) -> None:
     config = {"channels": 8, "blocks": 1, "cleaning_blocks": 1, "passes": 3}
     path = tmp_path / "net.safetensors"
     formats.save(path, RealBasicVSR(**config), arch="realbasicvsr", config=config)
@@ -86,7 +86,7 @@ def net() -> RealBasicVSR:
 
 
 @pytest.mark.parametrize("plan", [Plan(window=None), Plan(window=3, lookahead=9), Plan(window=2, exact=True)])
-def test_the_engine_gives_the_clip_and_cleans_each_frame_once(net: RealBasicVSR, plan: Plan) -> None:
+def test_engine_equals_clip_and_cleans_each_frame_once(net: RealBasicVSR, plan: Plan) -> None:
     frames = torch.rand(7, 3, 24, 30)
     with torch.inference_mode():
         expected = net(frames[None])[0]
@@ -101,7 +101,7 @@ def test_the_engine_gives_the_clip_and_cleans_each_frame_once(net: RealBasicVSR,
         assert len(cleaned) == 7 * net.passes
 
 
-def test_a_restored_engine_goes_on_with_identical_frames(net: RealBasicVSR) -> None:
+def test_restored_engine_gives_identical_frames(net: RealBasicVSR) -> None:
     frames, plan = torch.rand(8, 3, 24, 30), Plan(window=3, lookahead=2)
     whole = Engine(net, plan, CPU, detector=None)
     expected = torch.stack(list(TensorEngine(whole).upscale(frames)))
@@ -119,7 +119,7 @@ def test_a_restored_engine_goes_on_with_identical_frames(net: RealBasicVSR) -> N
     assert torch.equal(out, expected[start:])
 
 
-def test_training_sees_what_upscaling_does(net: RealBasicVSR) -> None:
+def test_training_equals_upscaling(net: RealBasicVSR) -> None:
     clip = torch.rand(2, 3, 3, 32, 32)
     torch.testing.assert_close(unroll(net, clip)[0], net(clip), atol=1e-5, rtol=1e-5)
     plain = BasicVSR(16, 1)

@@ -1,4 +1,4 @@
-"""REPVSR: merged equals multi-branch, streaming equals clip, and the paper's budget holds."""
+"""REPVSR: merged equals multi-branch, streaming equals clip, and the net keeps the paper's budget."""
 
 import pytest
 import torch
@@ -39,7 +39,7 @@ def test_merged_net_equals_multi_branch_net() -> None:
     RepVSR(channels=16, blocks=2).load_state_dict(merged.state_dict())
 
 
-def test_every_branch_learns() -> None:
+def test_every_branch_gets_gradients() -> None:
     torch.manual_seed(0)
     net = RepVSR(channels=8, blocks=1, multibranch=True)
     net(moving_clip(3, 16, 16)).square().mean().backward()
@@ -72,7 +72,7 @@ def test_streaming_equals_clip() -> None:
         torch.testing.assert_close(torch.stack(out, 1), net(clip), atol=1e-6, rtol=0)
 
 
-def test_a_past_without_detail_is_no_past() -> None:
+def test_previous_frame_without_detail_equals_no_previous_frame() -> None:
     torch.manual_seed(0)
     net = RepVSR(channels=16, blocks=1).eval()
     frame, still = torch.rand(1, 3, 12, 20), torch.zeros(1, 2, 12, 20)
@@ -86,7 +86,7 @@ def test_a_past_without_detail_is_no_past() -> None:
 
 
 def convolution_macs(net: RepVSR, h: int, w: int) -> int:
-    """Multiply-accumulates of all convolutions for one frame that has a previous one."""
+    """Count the multiply-accumulates of all convolutions for one frame that has a previous one."""
     total = 0
 
     def count(module: nn.Conv2d, _: tuple[Tensor], output: Tensor) -> None:
@@ -125,14 +125,14 @@ def test_any_size_at_either_scale_starts_from_bicubic(scale: int) -> None:
 
 @pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
 @pytest.mark.parametrize("scale", [2, 4])
-def test_enlargement_by_convolution_is_interpolation(mode: str, scale: int) -> None:
+def test_upsampling_by_convolution_equals_interpolation(mode: str, scale: int) -> None:
     x = torch.rand(2, 3, 6, 5)
     expected = F.pixel_unshuffle(F.interpolate(x, scale_factor=scale, mode=mode, align_corners=False), scale)
     torch.testing.assert_close(enlarge_folded(x, scale, mode=mode), expected, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("scale", [2, 4])
-def test_folded_warp_is_the_plain_warp_folded(scale: int) -> None:
+def test_folded_warp_equals_plain_warp_then_folding(scale: int) -> None:
     torch.manual_seed(1)
     hr = torch.rand(2, 3, 7 * scale, 9 * scale)
     flow = torch.randn(2, 2, 7, 9) * 2
@@ -141,7 +141,7 @@ def test_folded_warp_is_the_plain_warp_folded(scale: int) -> None:
     torch.testing.assert_close(warp_folded(hr, flow, scale), expected, atol=2e-5, rtol=0)
 
 
-def test_half_precision_touches_only_the_convolutions_of_the_sr_net() -> None:
+def test_half_precision_changes_only_the_convolutions_of_the_sr_net() -> None:
     torch.manual_seed(0)
     net = RepVSR(channels=16, blocks=1).eval()
     clip = moving_clip(3, 16, 16)

@@ -18,11 +18,11 @@ def test_the_net_matches_the_reference(dtype: torch.dtype) -> None:
         golden.check(name, full[info["of"]])
 
 
-def test_folded_channels_are_places_then_colours() -> None:
+def test_folded_channels_are_ordered_by_position_then_colour() -> None:
     folded = torch.arange(12.0).view(1, 12, 1, 1)
     assert depth_to_space(folded, 2)[0].tolist() == [[[c, 3 + c], [6 + c, 9 + c]] for c in range(3)]
 
 
-def test_too_few_layers_are_refused() -> None:
+def test_too_few_layers_are_rejected() -> None:
     with pytest.raises(ValueError, match="layers must be 3 or more"):
         RLSP(layers=2)

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from tests.nets.golden import Golden, load_filled, needs_golden
 from tests.nets.states import run
-from vsrcli.nets.rsdn import RSDN, smoothed
+from vsrcli.nets.rsdn import RSDN, extract_structure
 
 pytestmark = needs_golden
 
@@ -23,7 +23,7 @@ def test_the_net_matches_the_reference(case: str, dtype: torch.dtype) -> None:
     out, states = run(net, clip)
     full = {
         "out": out,
-        "structure": smoothed(clip[0]),
+        "structure": extract_structure(clip[0]),
         "out_d": torch.cat([F.pixel_shuffle(state[1], 4) for state in states]),
         "out_s": torch.cat([F.pixel_shuffle(state[2], 4) for state in states]),
         "hd_first": hidden["hd"][0],

@@ -1,4 +1,4 @@
-"""Nets that stream without looking ahead: a stream, with a cut and in tiles, equals the clip; a stopped one goes on."""
+"""Streaming nets without lookahead: a stream, across a cut and in tiles, equals the clip; it can be restored."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ ARCHS = ["rrn", "rlsp", "frvsr", "rsdn"]
 
 @pytest.fixture(params=ARCHS, scope="module")
 def net(request: pytest.FixtureRequest) -> RecurrentNet:
-    """A small net whose parameters come from their names; its flow, if it finds any, stays below two pixels."""
+    """Return a small net whose parameters follow from their names; its flow, if any, stays below two pixels."""
     net = key_filled(small(request.param))
     for name, parameter in net.named_parameters():
         if name.startswith("fnet.flow"):
@@ -28,19 +28,19 @@ def net(request: pytest.FixtureRequest) -> RecurrentNet:
 
 
 def through(engine: Engine, frames: Tensor) -> Tensor:
-    """All frames that come out of an engine."""
+    """Return all frames that an engine gives."""
     return torch.stack(list(TensorEngine(engine).upscale(frames)))
 
 
 def whole(net: RecurrentNet, frames: Tensor) -> Tensor:
-    """The frames upscaled as one clip."""
+    """Return the frames upscaled as one clip."""
     with torch.inference_mode():
         hr: Tensor = net(frames[None])[0]
         return hr
 
 
 @needs_golden
-def test_a_stream_equals_the_clip_across_a_cut(net: RecurrentNet) -> None:
+def test_stream_equals_clip_across_a_cut(net: RecurrentNet) -> None:
     first, second = torch.rand(3, 3, 18, 22) * 0.3, 0.6 + 0.4 * torch.rand(2, 3, 18, 22)
     out = through(Engine(net, STREAM, CPU), torch.cat([first, second]))
     torch.testing.assert_close(out[:3], whole(net, first), atol=2e-5, rtol=1e-4)
@@ -55,7 +55,7 @@ def test_a_stream_in_tiles_equals_whole_frames(net: RecurrentNet) -> None:
 
 
 @needs_golden
-def test_a_stopped_stream_goes_on_with_identical_frames(net: RecurrentNet) -> None:
+def test_restored_stream_gives_identical_frames(net: RecurrentNet) -> None:
     frames = torch.rand(5, 3, 18, 22)
     expected = through(Engine(net, STREAM, CPU, detector=None), frames)
     engine, seen = Engine(net, STREAM, CPU, detector=None), 0

@@ -30,7 +30,7 @@ def check(net: torch.nn.Module, golden: Golden, dtype: torch.dtype) -> None:
 @needs_golden
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["fp32", "fp64"])
 @pytest.mark.parametrize("names", ["authors", "mmagic"])
-def test_a_checkpoint_computes_the_reference(names: str, dtype: torch.dtype, tmp_path: Path) -> None:
+def test_checkpoint_matches_the_reference(names: str, dtype: torch.dtype, tmp_path: Path) -> None:
     golden = Golden(GOLDEN_CASE)
     state = golden.state_dict()
     if names == "mmagic":
@@ -43,7 +43,7 @@ def test_a_checkpoint_computes_the_reference(names: str, dtype: torch.dtype, tmp
 
 
 @needs_golden
-def test_windows_are_those_of_the_reference() -> None:
+def test_windows_match_the_reference() -> None:
     windows = Golden(GOLDEN_CASE).meta["windows"]
     assert [window_numbers(n, len(windows)) for n in range(len(windows))] == windows
 

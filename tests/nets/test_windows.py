@@ -1,4 +1,4 @@
-"""Every net gives the same in windows as on the whole clip when it can see as far."""
+"""Every net gives the same result in windows as on the whole clip if the lookahead reaches the scene's end."""
 
 import itertools
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ COUNT = 7
 
 
 def in_windows(net: RecurrentNet, whole: Window, borders: list[int]) -> Iterator[Tensor]:
-    """Upscale one scene window by window, each looking ahead to the scene's end; `borders` start the windows."""
+    """Upscale one scene window by window, with lookahead to the scene's end; `borders` start the windows."""
     frames = whole.lr
     states: dict[str, State] = {}
     for start, stop in zip(borders, [*borders[1:], COUNT], strict=True):
@@ -43,7 +43,7 @@ def in_windows(net: RecurrentNet, whole: Window, borders: list[int]) -> Iterator
 
 
 def lively(net: RecurrentNet) -> RecurrentNet:
-    """Random weights that do not leave offsets at zero, as initial ones do."""
+    """Return the net with random weights, so that offsets are not zero as at initialisation."""
     for parameter in net.parameters():
         if parameter.any():
             parameter.mul_(1.5)

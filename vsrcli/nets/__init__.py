@@ -1,1 +1,1 @@
-"""Torch modules, one architecture a file, and the layers they share."""
+"""Networks as torch modules, one architecture a file, and the layers that they share."""

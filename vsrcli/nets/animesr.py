@@ -1,8 +1,8 @@
-"""AnimeSR (Wu et al., NeurIPS 2022): a net for drawn animation that streams, with features at three scales, no flow.
+"""AnimeSR (Wu et al., NeurIPS 2022): a streaming net for drawn animation with features at three scales and no flow.
 
-Each step sees the previous, the current and the next LR frame, its own last HR frame and a hidden state. Nothing is
-aligned: what moved is left to the convolutions, whose reach the coarse scales widen. So a scene's picture comes one
-frame late, and needs no flow at all.
+Each step takes the previous, the current and the next LR frame, the net's own last HR frame and a hidden state. Nothing
+is aligned: the convolutions compensate motion, and the coarse scales widen their receptive field. The output is one
+frame late.
 """
 
 import re
@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vsrcli.nets.layers import Conv, ResidualBlock, leaky, wide
+from vsrcli.nets.layers import Conv, ResidualBlock, leaky, upcast
 from vsrcli.nets.marks import Architecture, Config, Shapes, count
 from vsrcli.nets.observe import stage
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State, frames_around
@@ -24,9 +24,9 @@ PICTURE = 3 * SCALE**2
 
 
 class MultiScaleCell(nn.Module):
-    """Residual blocks at full, half and quarter size side by side, `blocks` of them at each, all ending together.
+    """Parallel residual blocks at full, half and quarter size, `blocks` of them at each size; all paths end together.
 
-    What comes out is the detail of the HR frame, folded (`PICTURE` channels), and the hidden state (`hidden` channels)
+    The output is the detail of the HR frame, folded (`PICTURE` channels), and the hidden state (`hidden` channels)
     before its activation.
     """
 
@@ -55,13 +55,13 @@ class MultiScaleCell(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, 3*3 + PICTURE + hidden, h, w), h and w multiples of 4 -> (n, PICTURE + hidden, h, w).
+        """Map (n, 3*3 + PICTURE + hidden, h, w) to (n, PICTURE + hidden, h, w); h and w are multiples of 4.
 
-        A scale takes up the coarser ones, enlarged, from the step after their first block on.
+        After its first block, each scale adds the coarser scales, upsampled, before every further block.
         """
-        full = wide(self.conv_s1_first(x))
-        half = wide(self.conv_s2_first(full))
-        quarter = wide(self.conv_s4_first(half))
+        full = upcast(self.conv_s1_first(x))
+        half = upcast(self.conv_s2_first(full))
+        quarter = upcast(self.conv_s4_first(half))
         steps = len(self.body_s1_first)
         half_from, quarter_from = steps - len(self.body_s2_first), steps - len(self.body_s4_first)
         for i, block in enumerate(self.body_s1_first):
@@ -81,10 +81,10 @@ class MultiScaleCell(nn.Module):
 
 
 class AnimeSR(RecurrentNet):
-    """The net. `blocks` count the residual blocks at full, half and quarter size, `hidden` the hidden state's channels.
+    """AnimeSR with `blocks` residual blocks at full, half and quarter size and `hidden` channels of hidden state.
 
     Frames are padded to multiples of 4 by reflection, as for all nets here. The authors' scripts crop to such a size
-    instead, others repeat the edge: in each of these the right and bottom edges come out a little differently.
+    instead, and others replicate the border: each of these gives slightly different right and bottom borders.
     """
 
     branches: ClassVar[tuple[Branch, ...]] = (Branch("forward", reverse=False),)
@@ -103,15 +103,16 @@ class AnimeSR(RecurrentNet):
         self.recurrent_cell = MultiScaleCell(channels, blocks, hidden)
 
     def encode(self, lr: Sequence[Tensor], index: int, *, number: int, length: int | None) -> Features:
-        """The frames around; the scene's first and last frame stand in for those that are not there."""
+        """Return the neighbouring frames; at the ends of a scene its first or last frame replaces the missing one."""
         return frames_around(lr, index, number=number, length=length)
 
     def propagate(
         self, branch: str, features: Features, flow: Tensor | None, state: State | None
     ) -> tuple[Tensor, State]:
-        """One frame: the HR estimate; it is the state (n, 3, 4*h, 4*w), with the hidden one (n, hidden, h, w).
+        """Return the HR estimate and the next state: the estimate (n, 3, 4*h, 4*w) and the hidden state.
 
-        Where a scene starts both are zero. The estimate is fed back as it is, neither clamped nor rounded.
+        The hidden state is (n, hidden, h, w). Both are zero where a scene starts. The estimate is fed back as it is,
+        neither clamped nor rounded.
         """
         lr = features["lr"]
         n, _, h, w = lr.shape
@@ -122,26 +123,29 @@ class AnimeSR(RecurrentNet):
         out = self.recurrent_cell(torch.cat([features["previous"], lr, features["next"], folded, hidden], 1))
         detail, hidden = out.split((PICTURE, self.hidden), 1)
         hr = unfold(lr, detail)
-        return hr, (hr, wide(leaky(hidden)))
+        return hr, (hr, upcast(leaky(hidden)))
 
     def reconstruct(self, features: Features) -> Tensor:
-        """The HR frame is the propagated estimate itself."""
+        """Return the propagated HR estimate itself."""
         return features["forward"]
 
 
 @stage("reconstruct")
 def unfold(lr: Tensor, detail: Tensor) -> Tensor:
-    """The HR frame (n, 3, 4*h, 4*w): the bilinear enlargement of a frame, with its detail (n, PICTURE, h, w) added."""
+    """Return the HR frame (n, 3, 4*h, 4*w): the bilinear upsampling of `lr` plus the folded `detail`.
+
+    The detail is (n, PICTURE, h, w).
+    """
     return bilinear(lr, SCALE) + F.pixel_shuffle(detail, SCALE)
 
 
 def bilinear(x: Tensor, factor: int) -> Tensor:
-    """Bilinear enlargement: (n, c, h, w) -> (n, c, factor*h, factor*w)."""
+    """Upsample (n, c, h, w) bilinearly to (n, c, factor*h, factor*w)."""
     return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
 
 
 def read_config(shapes: Shapes) -> Config:
-    """Read width from the first convolution, depths by scale, the hidden state's channels from those that come out."""
+    """Read the width, the number of blocks at each scale and the hidden channels from the shapes of the weights."""
     cell = "recurrent_cell."
     return {
         "channels": shapes[cell + "conv_s1_first.0.weight"][0],

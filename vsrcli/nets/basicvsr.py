@@ -12,7 +12,7 @@ from vsrcli.nets.spynet import SpyNet
 
 
 class BasicVSR(RecurrentNet):
-    """Backward, then forward branch; their features are fused by a 1x1 convolution and upsampled by 4."""
+    """A backward and a forward branch, whose features are fused by a 1x1 convolution and upsampled by 4."""
 
     branches: ClassVar[tuple[Branch, ...]] = (Branch("backward", reverse=True), Branch("forward", reverse=False))
     # these see the frame itself, whose 8 bits bf16 would round
@@ -33,14 +33,14 @@ class BasicVSR(RecurrentNet):
         self.conv_last = Conv(64, 3, 3, padding=1)
 
     def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
-        """SPyNet's flow."""
+        """Estimate the flow with SPyNet."""
         out: Tensor = self.spynet(frame, neighbour)
         return out
 
     def propagate(
         self, branch: str, features: Features, flow: Tensor | None, state: State | None
     ) -> tuple[Tensor, State]:
-        """Eqs. 2-3: warp the neighbour's feature, join it with the frame, refine by the branch's trunk."""
+        """Warp the neighbour's feature, join it with the frame and refine it by the branch's trunk (eqs. 2-3)."""
         lr = features["lr"]
         if state is None or flow is None:
             warped = lr.new_zeros(lr.shape[0], self.channels, *lr.shape[-2:])
@@ -51,7 +51,7 @@ class BasicVSR(RecurrentNet):
         return feature.to(self.compute_dtype), (feature,)
 
     def reconstruct(self, features: Features) -> Tensor:
-        """Fuse both branches, upsample twice by pixel shuffle, add the bilinear enlargement of the frame."""
+        """Fuse both branches, upsample twice by pixel shuffle and add the bilinear upsampling of the frame."""
         x = leaky(self.fusion(torch.cat([features["backward"], features["forward"]], 1)))
         return enlarge(x, features["lr"], self.upconv1, self.upconv2, self.conv_hr, self.conv_last)
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from vsrcli.nets.deform import DeformConv
-from vsrcli.nets.layers import Conv, ResidualTrunk, enlarge, flow_warp, wide
+from vsrcli.nets.layers import Conv, ResidualTrunk, enlarge, flow_warp, upcast
 from vsrcli.nets.marks import Architecture, Config, Shapes, renamed, trunk_config
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
 from vsrcli.nets.spynet import SpyNet
@@ -16,11 +16,11 @@ GROUPS = 16
 """Deformable groups: 8 for the previous state and 8 for the one before; 16 * 9 taps * (dy, dx, mask) = 432 channels."""
 
 MAX_RESIDUE = 10.0
-"""How many pixels an offset may lie from the flow, at the most."""
+"""Largest distance in pixels between an offset and the flow."""
 
 
 class FlowGuidedAlign(DeformConv):
-    """Eqs. 3-5: one deformable convolution over the two previous states, its offsets residues to their flows."""
+    """Deformable alignment of the two previous states, with offsets predicted as residues to their flows (eqs. 3-5)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(2 * channels, channels)
@@ -33,13 +33,19 @@ class FlowGuidedAlign(DeformConv):
         self.conv_offset = nn.Sequential(*layers, last)
 
     def forward(self, states: Tensor, condition: Tensor, flow1: Tensor, flow2: Tensor) -> Tensor:
-        """Both states (n, 2c, h, w), [both warped states and the current feature] (n, 3c, h, w), the flows (n, 2, h, w)
-        from this frame to theirs -> (n, c, h, w)."""
+        """Align two states with the current frame and return one feature (n, c, h, w).
+
+        Args:
+            states: both states (n, 2*c, h, w).
+            condition: both warped states and the current feature (n, 3*c, h, w).
+            flow1: flow (n, 2, h, w) from the current frame to that of the first state.
+            flow2: the same for the second state.
+        """
         raw = self.conv_offset(torch.cat([condition, flow1, flow2], 1))
         flows = torch.stack([flow1, flow2], 1).flip(2)[:, :, None]  # (n, state, 1, (dy, dx), h, w)
 
         def taps(rows: slice) -> tuple[Tensor, Tensor]:
-            residue, mask = wide(raw[:, :, rows].contiguous()).split((18 * GROUPS, 9 * GROUPS), 1)
+            residue, mask = upcast(raw[:, :, rows].contiguous()).split((18 * GROUPS, 9 * GROUPS), 1)
             residue = residue.tanh().unflatten(1, (2, -1, 2))
             offset = torch.add(flows[..., rows, :], residue, alpha=MAX_RESIDUE)
             return offset.flatten(1, 3), mask.sigmoid()
@@ -48,7 +54,7 @@ class FlowGuidedAlign(DeformConv):
 
 
 class BasicVSRPP(RecurrentNet):
-    """Two rounds of backward and forward branches, each fed by all before it; all are joined and upsampled by 4."""
+    """Two rounds of backward and forward branches, each fed by all earlier ones, then fusion and upsampling by 4."""
 
     branches: ClassVar[tuple[Branch, ...]] = (
         Branch("backward_1", reverse=True),
@@ -81,21 +87,21 @@ class BasicVSRPP(RecurrentNet):
         self.conv_last = Conv(64, 3, 3, padding=1)
 
     def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
-        """SPyNet's flow."""
+        """Estimate the flow with SPyNet."""
         out: Tensor = self.spynet(frame, neighbour)
         return out
 
     def encode(self, lr: Sequence[Tensor], index: int, *, number: int, length: int | None) -> Features:
-        """The frame's own feature."""
+        """Extract the frame's own feature."""
         return {"spatial": self.feat_extract(lr[index]).to(self.compute_dtype)}
 
     def propagate(
         self, branch: str, features: Features, flow: Tensor | None, state: State | None
     ) -> tuple[Tensor, State]:
-        """Eqs. 1-2: align the two states before, refine them together with what all earlier branches say of the frame.
+        """Align the two previous states and refine them with the features of all earlier branches (eqs. 1-2).
 
-        The state is (feature) after the branch's first step, then (feature, feature of the frame before, flow from
-        the one to the other).
+        The state is (feature,) after the branch's first step, then (feature, feature of the frame before, flow from
+        this frame to that one).
         """
         known = [features["spatial"]]
         for earlier in self.branches:
@@ -106,13 +112,13 @@ class BasicVSRPP(RecurrentNet):
             lr = features["lr"]
             aligned = lr.new_zeros(lr.shape[0], self.channels, *lr.shape[-2:])
         else:
-            aligned = wide(self.align(branch, features["spatial"], flow, state))
+            aligned = upcast(self.align(branch, features["spatial"], flow, state))
         feature = aligned + self.backbone[branch](torch.cat([*known, aligned], 1))
         after = (feature,) if state is None or flow is None else (feature, state[0], flow)
         return feature.to(self.compute_dtype), after
 
     def align(self, branch: str, current: Tensor, flow: Tensor, state: State) -> Tensor:
-        """Bring the state or states before to this frame; a state that is not there yet counts as zeros."""
+        """Align the one or two previous states with this frame; a missing state counts as zeros."""
         previous = state[0]
         warped = flow_warp(previous, flow)
         if len(state) == 1:
@@ -128,14 +134,14 @@ class BasicVSRPP(RecurrentNet):
         return out
 
     def fade(self, state: State, factor: Tensor) -> State:
-        """Return a state whose features are multiplied by `factor` (n, 1, h, w); the flow in it stays."""
+        """Return the state with its features multiplied by `factor` (n, 1, h, w); its flow is unchanged."""
         feature, *before = state
         return (feature * factor, before[0] * factor, before[1]) if before else (feature * factor,)
 
     def reconstruct(self, features: Features) -> Tensor:
-        """Join the frame's feature with all branches', refine, upsample onto the bilinear enlargement."""
+        """Fuse the frame's own feature with those of all branches, refine and upsample onto the bilinear upsampling."""
         names = ["spatial", *(branch.name for branch in self.branches)]
-        x = self.reconstruction(wide(torch.cat([features[name] for name in names], 1)))
+        x = self.reconstruction(upcast(torch.cat([features[name] for name in names], 1)))
         upsample1, upsample2 = self.upsample1["upsample_conv"], self.upsample2["upsample_conv"]
         return enlarge(x, features["lr"], upsample1, upsample2, self.conv_hr, self.conv_last)
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vsrcli.nets.layers import wide
+from vsrcli.nets.layers import upcast
 
 # How many sampled values a strip of rows may hold. Measured on a CPU with 1 MiB of L2 cache per core: two or three rows
 # of 64 channels at width 320 are fastest, a whole frame takes twice the time. A GPU wants few, large kernels.
@@ -17,7 +17,8 @@ STRIP_GPU = 2**25
 
 
 Taps = Callable[[slice], tuple[Tensor, Tensor]]
-"""Gives the offsets and masks of some output rows; made row by row, they never exist for a whole frame at once."""
+"""Returns offsets and masks of the given output rows. Made strip by strip, they never exist for a whole frame at once.
+"""
 
 
 def deform_conv2d(
@@ -32,13 +33,19 @@ def deform_conv2d(
     padding: int = 1,
     dilation: int = 1,
 ) -> Tensor:
-    """Convolve `x` where each tap of each output pixel looks elsewhere by its own offset and counts by its own mask.
+    """Convolve `x` with an offset and a mask for each tap of each output pixel; return (n, c_out, *size).
 
-    `x` is (n, c, h, w), `weight` (c_out, c, k_h, k_w), the result (n, c_out, *size). The c channels fall into `groups`
-    with offsets of their own. For m rows `taps` gives offsets (n, 2 * groups * k_h * k_w, m, w'), group by group, tap
-    by tap in row-major order, (dy, dx) each in pixels; and masks (n, groups * k_h * k_w, m, w') in the same order.
-    Samples are bilinear, with zero outside. Sampling runs in the type of the offsets (float32 or better), the sums
-    over channels in that of `weight`, which is also the result's.
+    Sampling is bilinear, with zeros outside the frame, in the type of the offsets (float32 or better). Sums over
+    channels and the result have the type of `weight`.
+
+    Args:
+        x: input (n, c, h, w).
+        taps: for m output rows, returns offsets (n, 2 * groups * k_h * k_w, m, w') in pixels, group by group, tap by
+            tap in row-major order, each (dy, dx); and masks (n, groups * k_h * k_w, m, w') in the same order.
+        weight: kernel (c_out, c, k_h, k_w).
+        bias: (c_out,).
+        groups: number of groups of input channels, each with offsets of its own.
+        size: height and width of the output.
     """
     shape = {"stride": stride, "padding": padding, "dilation": dilation}
     library = torchvision_op()
@@ -61,15 +68,16 @@ def sampled_conv2d(
     padding: int,
     dilation: int,
 ) -> Tensor:
-    """`deform_conv2d` in plain PyTorch: `grid_sample` gathers every tap, one matrix product sums them.
+    """Compute `deform_conv2d` in plain PyTorch: `grid_sample` reads every tap, one matrix product sums them.
 
-    Rows are done in strips, so that the samples (k_h * k_w times the input) stay in the cache and memory stays small.
+    Rows are computed in strips, so that the samples (k_h * k_w times the input) stay in the cache and memory stays
+    small.
     """
     n, c, h, w = x.shape
     c_out, _, k_h, k_w = weight.shape
     out_h, out_w = size
     kernel = weight.reshape(c_out, -1)
-    planes = wide(x).contiguous().view(n * groups, c // groups, h, w)
+    planes = upcast(x).contiguous().view(n * groups, c // groups, h, w)
 
     # grid_sample's align_corners=False coordinates: pixel p of a row of size s lies at (2p + 1) / s - 1
     tap_y = torch.arange(k_h, device=x.device).repeat_interleave(k_w)[:, None, None] * dilation - padding
@@ -98,7 +106,7 @@ def sampled_conv2d(
 
 @cache
 def torchvision_op() -> Callable[..., Tensor] | None:
-    """torchvision's compiled operator, or None where torchvision is absent or built for another torch."""
+    """Return torchvision's compiled operator, or None where torchvision is absent or built for another torch."""
     try:
         op: Callable[..., Tensor] = import_module("torchvision.ops").deform_conv2d
     except (ImportError, OSError, RuntimeError):
@@ -107,7 +115,7 @@ def torchvision_op() -> Callable[..., Tensor] | None:
 
 
 class DeformConv(nn.Module):
-    """Weights of a 3x3 modulated deformable convolution; what calls it makes the offsets and masks."""
+    """Weights of a 3x3 modulated deformable convolution; the caller computes offsets and masks."""
 
     def __init__(self, channels_in: int, channels: int) -> None:
         super().__init__()
@@ -117,6 +125,6 @@ class DeformConv(nn.Module):
         self.bias = plain.bias
 
     def convolve(self, x: Tensor, taps: Taps, groups: int) -> Tensor:
-        """(n, channels_in, h, w), offsets and masks as in `deform_conv2d` -> (n, channels, h, w)."""
+        """Convolve (n, channels_in, h, w) to (n, channels, h, w); `taps` and `groups` are as in `deform_conv2d`."""
         size = (x.shape[-2], x.shape[-1])
         return deform_conv2d(x, taps, self.weight, self.bias, groups=groups, size=size)

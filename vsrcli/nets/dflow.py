@@ -1,8 +1,8 @@
-"""Difference-flow VSR (Gao et al., BMVC 2022): BasicVSR's loop with motion that is carried on instead of estimated.
+"""Difference-flow VSR (Gao et al., BMVC 2022): BasicVSR's loop with flow that is propagated instead of estimated.
 
-Where a branch has seen its first frame, an estimate of large-kernel attention (Guo et al., 2022) finds the flow between
-that frame and the next. From then on each flow is made of the last one and the difference of the two frames by two
-convolutions. The trunks distil features in steps (after RFDN, Liu et al., 2020).
+Between the first two frames of a branch, a net of large-kernel attention (Guo et al., 2022) estimates the flow. Each
+later flow is computed from the last flow and the difference of the two frames by two convolutions. The trunks distil
+features in steps (after RFDN, Liu et al., 2020).
 """
 
 from typing import ClassVar
@@ -11,17 +11,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vsrcli.nets.layers import Conv, enlarge, flow_warp, leaky, wide
+from vsrcli.nets.layers import Conv, enlarge, flow_warp, leaky, upcast
 from vsrcli.nets.marks import Architecture, Config, Shapes, count, in_blocks
 from vsrcli.nets.observe import stage
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
 
 TAPS = (48, 32, 16)
-"""Channels that a trunk keeps of its first features, and of those after its first and second stage."""
+"""Channels that the trunk's output keeps of its first features and of those after its first and second stage."""
 
 
 class SpatialGate(nn.Module):
-    """Weights of a large neighbourhood: depthwise 5x5, depthwise 7x7 with dilation 3, 1x1."""
+    """Attention over a large neighbourhood: depthwise 5x5, depthwise 7x7 with dilation 3, 1x1."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -30,13 +30,13 @@ class SpatialGate(nn.Module):
         self.conv1 = Conv(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, c, h, w) -> the same shape, weighted."""
+        """Multiply (n, c, h, w) by its attention weights; return the same shape."""
         weights: Tensor = self.conv1(self.conv_spatial(self.conv0(x)))
         return x * weights
 
 
 class LargeKernelAttention(nn.Module):
-    """1x1, GELU, weighting by a large neighbourhood, 1x1, added to the input."""
+    """1x1 convolution, GELU, `SpatialGate`, 1x1 convolution, with a residual connection."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -45,12 +45,12 @@ class LargeKernelAttention(nn.Module):
         self.proj_2 = Conv(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, c, h, w) -> the same shape."""
+        """Map (n, c, h, w) to the same shape."""
         return x + self.proj_2(self.spatial_gating_unit(F.gelu(self.proj_1(x))))
 
 
 class FirstFlow(nn.Module):
-    """Flow between two frames at full size, by three paths: their difference, that of their features, and both."""
+    """Flow between two frames at full size, from three paths: their difference, that of their features, and both."""
 
     def __init__(self, channels: int, blocks: int) -> None:
         super().__init__()
@@ -65,17 +65,17 @@ class FirstFlow(nn.Module):
         self.convout = Conv(3 * channels, 2, 1)
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """(n, 3, h, w) twice -> (n, 2, h, w)."""
+        """Estimate the flow (n, 2, h, w) from `a` to `b`, both (n, 3, h, w)."""
         paths = [
             self.lka1(self.conv1(a - b)),
             self.lka2(self.conv3(torch.cat([a, b], 1))),
             self.lka3(self.conv2(a) - self.conv2(b)),
         ]
-        return wide(self.convout(torch.cat(paths, 1)))
+        return upcast(self.convout(torch.cat(paths, 1)))
 
 
 class SpatialAttention(nn.Module):
-    """Weights made at a sixth of the size, where a pixel sees far (ESA, Liu et al., 2020), in half the channels."""
+    """Spatial attention computed at a sixth of the size with half the channels (ESA, Liu et al., 2020)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class SpatialAttention(nn.Module):
         self.conv4 = Conv(inner, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, c, h, w), sides of 15 or more -> the same shape, weighted."""
+        """Multiply (n, c, h, w) by its attention weights; return the same shape. Height and width are 15 or more."""
         first = self.conv1(x)
         small = F.max_pool2d(self.conv2(first), 7, stride=3)
         small = F.relu(self.conv3(F.relu(self.conv_max(small))))
@@ -98,7 +98,10 @@ class SpatialAttention(nn.Module):
 
 
 class DistillationBlock(nn.Module):
-    """RFDB: three times half the channels are kept and all refined; what was kept is joined, weighted and added."""
+    """RFDB: three steps each keep half the channels and refine all; what is kept is fused and weighted.
+
+    It is residual.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -110,7 +113,7 @@ class DistillationBlock(nn.Module):
         self.esa = SpatialAttention(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, c, h, w) -> the same shape."""
+        """Map (n, c, h, w) to the same shape."""
         kept, refined = [], x
         for keep, refine in ((self.c1_d, self.c1_r), (self.c2_d, self.c2_r), (self.c3_d, self.c3_r)):
             kept.append(leaky(keep(refined)))
@@ -121,7 +124,7 @@ class DistillationBlock(nn.Module):
 
 
 class DistillationTrunk(nn.Module):
-    """DFD: three stages of `blocks` blocks; parts of the features before the third join what it puts out."""
+    """DFD: three stages of `blocks` blocks; parts of the features before each stage are fused into the output."""
 
     def __init__(self, channels_in: int, channels: int, blocks: int) -> None:
         super().__init__()
@@ -135,7 +138,7 @@ class DistillationTrunk(nn.Module):
         self.fusion = Conv(channels + sum(TAPS), channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, channels_in, h, w) -> (n, channels, h, w), in the type of `x`."""
+        """Map (n, channels_in, h, w) to (n, channels, h, w) in the type of `x`."""
         first = leaky(self.inconv(x)).to(x.dtype)
         second = self.r1(first)
         third = self.r2(second)
@@ -145,9 +148,9 @@ class DistillationTrunk(nn.Module):
 
 
 class DFlow(RecurrentNet):
-    """Backward, then forward branch, which sees the backward features; both are fused and upsampled by 4.
+    """A backward and a forward branch, which takes the backward features; both are fused and upsampled by 4.
 
-    The flow is part of a branch's state: it is found anew where the branch starts.
+    The flow is part of a branch's state: it is estimated anew where the branch starts.
     """
 
     branches: ClassVar[tuple[Branch, ...]] = (Branch("backward", reverse=True), Branch("forward", reverse=False))
@@ -181,23 +184,24 @@ class DFlow(RecurrentNet):
 
     @stage("flow")
     def next_flow(self, branch: str, lr: Tensor, neighbour: Tensor, last: Tensor | None) -> Tensor:
-        """Return the flow (n, 2, h, w) from a frame to the one that the branch comes from; `last` is the flow before.
+        """Return the flow (n, 2, h, w) from a frame to the branch's previous one; `last` is the flow of the last step.
 
-        Section 3.1: estimated where there is none before, else made of that and the frames' difference.
+        It is estimated if `last` is None, else computed from `last` and the difference of the frames (section 3.1).
         """
         backward = branch == "backward"
         if last is None:
             first_flow: Tensor = (self.createflowb if backward else self.createflowf)(lr, neighbour)
             return first_flow
         first, second = (self.flowconv31, self.flowconv1) if backward else (self.flowconv32, self.flowconv2)
-        return wide(second(first(torch.cat([lr - neighbour, last], 1))))
+        return upcast(second(first(torch.cat([lr - neighbour, last], 1))))
 
     def propagate(
         self, branch: str, features: Features, flow: Tensor | None, state: State | None
     ) -> tuple[Tensor, State]:
-        """Warp the neighbour's feature, join it with the frame (forward: and with the backward feature), refine.
+        """Warp the neighbour's feature, concatenate it with the frame and refine it.
 
-        The state is the feature, the frame and, after the branch's second step, the flow.
+        The forward branch also takes the backward feature. The state is (feature, frame) and, after the branch's second
+        step, the flow.
         """
         lr = features["lr"]
         if state is None:
@@ -213,11 +217,11 @@ class DFlow(RecurrentNet):
         return feature.to(self.compute_dtype), (feature, lr, *moved)
 
     def fade(self, state: State, factor: Tensor) -> State:
-        """Return the state as it is: the flow that would tell what stands still is not known before the step."""
+        """Return the state as it is: the flow that shows what stands still is not known before the step."""
         return state
 
     def reconstruct(self, features: Features) -> Tensor:
-        """Fuse both branches, upsample twice by pixel shuffle, add the bilinear enlargement of the frame."""
+        """Fuse both branches, upsample twice by pixel shuffle and add the bilinear upsampling of the frame."""
         x = leaky(self.fusion(torch.cat([features["backward"], features["forward"]], 1)))
         return enlarge(x, features["lr"], self.upconv1, self.upconv2, self.conv_hr, self.conv_last)
 

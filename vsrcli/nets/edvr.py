@@ -1,4 +1,4 @@
-"""EDVR (Wang et al., CVPRW 2019): a window of frames aligned by deformable pyramids and fused by attention."""
+"""EDVR (Wang et al., CVPRW 2019): a window of frames, aligned by deformable pyramids and fused by attention."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsrcli.nets.deform import DeformConv
-from vsrcli.nets.layers import Conv, ResidualBlock, double, enlarge, leaky, shuffled, wide
+from vsrcli.nets.layers import Conv, ResidualBlock, enlarge, leaky, upcast, upsample_by_2, upsample_detail
 from vsrcli.nets.marks import Architecture, Config, Shapes, count
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
 
@@ -20,7 +20,7 @@ Pyramid = tuple[Tensor, Tensor, Tensor]
 
 
 class DeformPack(DeformConv):
-    """A deformable convolution that makes its offsets and masks from features by one convolution."""
+    """A deformable convolution whose offsets and masks are predicted by one convolution."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels, channels)
@@ -29,18 +29,18 @@ class DeformPack(DeformConv):
         nn.init.zeros_(self.conv_offset.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """Features to sample and features that say where: (n, c, h, w) both -> (n, c, h, w)."""
+        """Sample `x` at offsets predicted from `condition`; both and the result are (n, c, h, w)."""
         raw = self.conv_offset(condition)
 
         def taps(rows: slice) -> tuple[Tensor, Tensor]:
-            offset, mask = wide(raw[:, :, rows].contiguous()).split((18 * GROUPS, 9 * GROUPS), 1)
+            offset, mask = upcast(raw[:, :, rows].contiguous()).split((18 * GROUPS, 9 * GROUPS), 1)
             return offset, mask.sigmoid()
 
         return self.convolve(x, taps, GROUPS)
 
 
 class PCDAlign(nn.Module):
-    """Pyramid, cascading and deformable alignment (section 3.2): a neighbour's features moved onto the reference's."""
+    """Pyramid, cascading and deformable alignment (section 3.2) of a neighbour's features with the reference frame."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -58,17 +58,17 @@ class PCDAlign(nn.Module):
         self.cas_dcnpack = DeformPack(channels)
 
     def forward(self, neighbour: Pyramid, reference: Pyramid) -> Tensor:
-        """Two frames' pyramids -> the neighbour's features (n, c, h, w) aligned with the reference frame."""
+        """Return the neighbour's features (n, c, h, w) aligned with the reference frame."""
         offset = leaky(self.offset_conv1["l3"](torch.cat([neighbour[2], reference[2]], 1)))
         offset = leaky(self.offset_conv2["l3"](offset))
         feature = leaky(self.dcn_pack["l3"](neighbour[2], offset))
         for level, near, ref in (("l2", neighbour[1], reference[1]), ("l1", neighbour[0], reference[0])):
-            lower = double(offset) * 2.0  # a pixel of the lower level is two of this one
+            lower = upsample_by_2(offset) * 2.0  # a pixel of the lower level is two of this one
             offset = leaky(self.offset_conv1[level](torch.cat([near, ref], 1)))
             offset = leaky(self.offset_conv2[level](torch.cat([offset, lower], 1)))
             offset = leaky(self.offset_conv3[level](offset))
             sampled = self.dcn_pack[level](near, offset)
-            feature = self.feat_conv[level](torch.cat([sampled, double(feature)], 1))
+            feature = self.feat_conv[level](torch.cat([sampled, upsample_by_2(feature)], 1))
             if level == "l2":
                 feature = leaky(feature)
         offset = leaky(self.cas_offset_conv1(torch.cat([feature, reference[0]], 1)))
@@ -77,7 +77,7 @@ class PCDAlign(nn.Module):
 
 
 class TSAFusion(nn.Module):
-    """Temporal and spatial attention (section 3.3): `frames` aligned features become one."""
+    """Fusion of `frames` aligned features by temporal and spatial attention (section 3.3)."""
 
     def __init__(self, channels: int, frames: int) -> None:
         super().__init__()
@@ -97,44 +97,44 @@ class TSAFusion(nn.Module):
         self.spatial_attn_add2 = Conv(channels, channels, 1)
 
     def forward(self, aligned: list[Tensor]) -> Tensor:
-        """`frames` tensors (n, c, h, w), the reference frame in the middle -> (n, c, h, w)."""
-        reference = wide(self.temporal_attn1(aligned[self.center]))
-        likeness = [(self.temporal_attn2(x) * reference).sum(1, keepdim=True).sigmoid() for x in aligned]
-        weighted = torch.cat([x * a for x, a in zip(aligned, likeness, strict=True)], 1)
-        feature = wide(leaky(self.feat_fusion(weighted)))
+        """Fuse `frames` tensors (n, c, h, w), the reference frame in the middle, into one (n, c, h, w)."""
+        reference = upcast(self.temporal_attn1(aligned[self.center]))
+        similarity = [(self.temporal_attn2(x) * reference).sum(1, keepdim=True).sigmoid() for x in aligned]
+        weighted = torch.cat([x * a for x, a in zip(aligned, similarity, strict=True)], 1)
+        feature = upcast(leaky(self.feat_fusion(weighted)))
 
         attention = leaky(self.spatial_attn1(weighted))
         attention = leaky(self.spatial_attn2(pool(attention)))
         lower = leaky(self.spatial_attn_l1(attention))
         lower = leaky(self.spatial_attn_l2(pool(lower)))
-        lower = double(leaky(self.spatial_attn_l3(lower)))
+        lower = upsample_by_2(leaky(self.spatial_attn_l3(lower)))
         attention = leaky(self.spatial_attn3(attention)) + lower
-        attention = double(leaky(self.spatial_attn4(attention)))
+        attention = upsample_by_2(leaky(self.spatial_attn4(attention)))
         attention = self.spatial_attn5(attention)
         shift = self.spatial_attn_add2(leaky(self.spatial_attn_add1(attention)))
-        return feature * wide(attention).sigmoid() * 2.0 + shift
+        return feature * upcast(attention).sigmoid() * 2.0 + shift
 
 
 def pool(x: Tensor) -> Tensor:
-    """Maxima and means (padding counted) over 3x3 pixels at half the size: (n, c, h, w) -> (n, 2*c, h/2, w/2)."""
+    """Return maxima and means (padding counted) over 3x3 pixels with stride 2: (n, c, h, w) to (n, 2*c, h/2, w/2)."""
     return torch.cat([F.max_pool2d(x, 3, 2, 1), F.avg_pool2d(x, 3, 2, 1)], 1)
 
 
 class PlainFusion(Conv):
-    """EDVR without attention: `frames` aligned features become one by a 1x1 convolution."""
+    """Fusion of `frames` aligned features by a 1x1 convolution, for EDVR without attention."""
 
     def __init__(self, channels: int, frames: int) -> None:
         super().__init__(frames * channels, channels, 1)
 
     def forward(self, aligned: list[Tensor]) -> Tensor:  # type: ignore[override]
-        """`frames` tensors (n, c, h, w) -> (n, c, h, w)."""
+        """Fuse `frames` tensors (n, c, h, w) into one (n, c, h, w)."""
         return super().forward(torch.cat(aligned, 1))
 
 
 class Deblur(nn.Module):
     """Residual blocks at three sizes before alignment (section 3.1), for frames with motion blur.
 
-    With `fine`, frames come at the output's size and are brought to a quarter of it first.
+    With `fine`, frames have the output's size and are first reduced to a quarter of it.
     """
 
     def __init__(self, channels: int, fine: bool) -> None:
@@ -151,26 +151,26 @@ class Deblur(nn.Module):
         self.resblock_l1 = nn.ModuleList(ResidualBlock(channels) for _ in range(5))
 
     def forward(self, frame: Tensor) -> Tensor:
-        """(n, 3, h, w) -> features (n, channels, h, w), with `fine` of a quarter of the size."""
+        """Map a frame (n, 3, h, w) to features (n, channels, h, w), or with `fine` to (n, channels, h/4, w/4)."""
         l1 = leaky(self.conv_first(frame))
         if self.fine:
             l1 = leaky(self.stride_conv_hr2(leaky(self.stride_conv_hr1(l1))))
-        l1 = wide(l1)
-        l2 = wide(leaky(self.stride_conv_l2(l1)))
-        l3 = wide(leaky(self.stride_conv_l3(l2)))
-        l2 = self.resblock_l2_2(self.resblock_l2_1(l2) + double(self.resblock_l3(l3)))
+        l1 = upcast(l1)
+        l2 = upcast(leaky(self.stride_conv_l2(l1)))
+        l3 = upcast(leaky(self.stride_conv_l3(l2)))
+        l2 = self.resblock_l2_2(self.resblock_l2_1(l2) + upsample_by_2(self.resblock_l3(l3)))
         for i, block in enumerate(self.resblock_l1):
             l1 = block(l1)
             if i == 1:
-                l1 = l1 + double(l2)
+                l1 = l1 + upsample_by_2(l2)
         return l1
 
 
 class EDVRFeatureExtractor(nn.Module):
-    """EDVR without its reconstruction: the fused feature of the window's middle frame.
+    """EDVR without its reconstruction: it returns the fused feature of the window's middle frame.
 
-    `attention` fuses by attention, else by a plain convolution. `deblur` puts residual blocks at three sizes first;
-    with `fine` the frames come at the output's size.
+    `attention` selects `TSAFusion`, else `PlainFusion`. `deblur` adds `Deblur` before the feature extraction; with
+    `fine` the frames have the output's size.
     """
 
     def __init__(
@@ -200,30 +200,30 @@ class EDVRFeatureExtractor(nn.Module):
         self.fusion: nn.Module = TSAFusion(channels, frames) if attention else PlainFusion(channels, frames)
 
     def fuse(self, window: Sequence[Tensor]) -> Tensor:
-        """A window of frames (n, 3, h, w), h and w multiples of 4 -> (n, channels, h, w)."""
+        """Align and fuse a window of frames (n, 3, h, w), h and w multiples of 4; return (n, channels, h, w)."""
         out: Tensor = self.fusion(self.align(window))
         return out
 
     def align(self, window: Sequence[Tensor]) -> list[Tensor]:
-        """The features (n, channels, h, w) of all the window's frames, moved onto its middle frame."""
+        """Return the features (n, channels, h, w) of all frames of a window, aligned with its middle frame."""
         pyramids = [self.pyramid(frame) for frame in window]
         reference = pyramids[len(window) // 2]
         return [self.pcd_align(neighbour, reference) for neighbour in pyramids]
 
     def pyramid(self, frame: Tensor) -> Pyramid:
-        """(n, 3, h, w) -> features at full, half and quarter size."""
+        """Extract features of a frame (n, 3, h, w) at full, half and quarter size."""
         first = self.conv_1x1(self.predeblur(frame)) if self.deblur else leaky(self.conv_first(frame))
-        l1 = self.feature_extraction(wide(first))
+        l1 = self.feature_extraction(upcast(first))
         l2 = leaky(self.conv_l2_2(leaky(self.conv_l2_1(l1))))
         l3 = leaky(self.conv_l3_2(leaky(self.conv_l3_1(l2))))
         return l1, l2, l3
 
 
 class EDVR(RecurrentNet, EDVRFeatureExtractor):
-    """EDVR as a net of its own: it looks at a sliding window and carries nothing from frame to frame.
+    """EDVR as a net of its own: it uses a sliding window and has no recurrent state.
 
     Published: M (64 channels, 10 blocks, 5 frames), L (128 channels, 40 blocks, 5 or 7 frames), and L with `deblur`.
-    With `fine` it deblurs alone: frames come out at their own size.
+    With `fine` it only deblurs: the output has the size of the input.
     """
 
     branches: ClassVar[tuple[Branch, ...]] = (Branch("window", reverse=False),)
@@ -258,7 +258,7 @@ class EDVR(RecurrentNet, EDVRFeatureExtractor):
         self.conv_last = Conv(64, 3, 3, padding=1)
 
     def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
-        """None is needed: zeros."""
+        """Return zeros: EDVR uses no flow."""
         return torch.zeros_like(frame[:, :2])
 
     def encode(self, lr: Sequence[Tensor], index: int, *, number: int, length: int | None) -> Features:
@@ -270,22 +270,27 @@ class EDVR(RecurrentNet, EDVRFeatureExtractor):
         self, branch: str, features: Features, flow: Tensor | None, state: State | None
     ) -> tuple[Tensor, State]:
         """Refine the fused feature. The state is empty."""
-        return self.reconstruction(wide(features["fused"])).to(self.compute_dtype), ()
+        return self.reconstruction(upcast(features["fused"])).to(self.compute_dtype), ()
 
     def reconstruct(self, features: Features) -> Tensor:
-        """Upsample the refined feature onto the bilinear enlargement of the frame, with `fine` onto the frame."""
+        """Upsample the refined feature onto the bilinear upsampling of the frame, with `fine` onto the frame itself."""
         convs = (self.upconv1, self.upconv2, self.conv_hr, self.conv_last)
         if self.scale == 1:
-            return features["lr"] + shuffled(features["window"], *convs)
+            return features["lr"] + upsample_detail(features["window"], *convs)
         return enlarge(features["window"], features["lr"], *convs)
 
 
 def window_numbers(number: int, padding: int, length: int | None, *, repeat: bool = False) -> list[int]:
-    """The frames that a window around frame `number` of a scene holds; `length` None: the scene's end is far.
+    """Return the frame numbers of the window around frame `number` of a scene.
 
-    What is missing on one side is taken from beyond the other side of the window, so that all are distinct (the rule
-    of EDVR's published tests): frame 0 sees 4, 3, 0, 1, 2. Scenes shorter than a window repeat frames. With `repeat`,
-    the rule for the models that deblur, frame 0 sees 0, 0, 0, 1, 2.
+    Frames missing on one side are taken from beyond the other side of the window, so that all are distinct (the rule of
+    EDVR's published tests): frame 0 uses 4, 3, 0, 1, 2. Scenes shorter than a window repeat frames.
+
+    Args:
+        number: the frame's number in its scene.
+        padding: frames on each side of it.
+        length: the scene's length, or None if its end is far away.
+        repeat: use the rule of the models that deblur: frame 0 uses 0, 0, 0, 1, 2.
     """
     numbers = []
     for n in range(number - padding, number + padding + 1):
@@ -298,7 +303,7 @@ def window_numbers(number: int, padding: int, length: int | None, *, repeat: boo
 
 
 def read_config(shapes: Shapes) -> Config:
-    """Read width, window and kind from the fusion, depth from the reconstruction, and what stands before them."""
+    """Read width, window and kind of fusion, the depth of the reconstruction, and whether the net deblurs."""
     attention = "fusion.weight" not in shapes
     fused, joined, *_ = shapes["fusion.feat_fusion.weight" if attention else "fusion.weight"]
     config = {

@@ -1,7 +1,7 @@
-"""Enlarging and warping whose results stay folded to LR resolution (space-to-depth), for nets and losses.
+"""Upsampling and warping with results folded to LR resolution (space-to-depth), for nets and losses.
 
-Each enlargement is a convolution from LR pixels to the s*s HR positions that they cover, and an HR frame is sampled at
-those positions directly in the folded order; `repvsr.py` says what that saves.
+Each upsampling is a convolution from LR pixels to the s*s HR positions that they cover. An HR frame is sampled at those
+positions directly in the folded order. `repvsr.py` gives the time that this saves.
 """
 
 from functools import lru_cache
@@ -15,9 +15,10 @@ from vsrcli.nets.observe import stage
 
 @stage("reconstruct")
 def enlarge_folded(x: Tensor, scale: int, *, mode: str) -> Tensor:
-    """`F.interpolate(x, scale, mode)` ("bilinear" or "bicubic", align_corners=False), folded by pixel_unshuffle.
+    """Upsample (n, c, h, w) to (n, c*s*s, h, w): `F.interpolate(x, scale, mode)` folded by pixel_unshuffle.
 
-    (n, c, h, w) -> (n, c*s*s, h, w), as one convolution over the replicated border: five times as fast on a CPU.
+    `mode` is "bilinear" or "bicubic" with align_corners=False. One convolution over the replicated border is five times
+    as fast as these two steps on a CPU.
     """
     kernel = _phase_kernel(x.shape[1], scale, mode, x.dtype, x.device)
     reach = kernel.shape[-1] // 2
@@ -27,11 +28,11 @@ def enlarge_folded(x: Tensor, scale: int, *, mode: str) -> Tensor:
 
 @stage("warp")
 def warp_folded(hr: Tensor, flow: Tensor, scale: int) -> Tensor:
-    """Warp `hr` (n, c, s*h, s*w) by the LR `flow` (n, 2, h, w) enlarged bilinearly by s; return it folded.
+    """Warp `hr` (n, c, s*h, s*w) by the LR `flow` (n, 2, h, w), upsampled bilinearly by s; return it folded.
 
-    Equals `pixel_unshuffle(flow_warp(hr, s * interpolate(flow), padding="border"), s)`, (n, c*s*s, h, w), without an
-    HR-sized flow or a second pass over the warped frame: grid_sample visits the pixels in the folded order. Where each
-    LR pixel points is enlarged instead of the flow, which comes to the same since pixel positions are linear.
+    The result equals `pixel_unshuffle(flow_warp(hr, s * interpolate(flow), padding="border"), s)`, (n, c*s*s, h, w),
+    without an HR-sized flow or a second pass over the warped frame: grid_sample visits the pixels in the folded order.
+    The sampling positions are upsampled instead of the flow, which is the same because positions are linear.
     """
     n, _, h, w = flow.shape
     # grid_sample's align_corners=True coordinates: -1 and 1 are the centres of the outermost HR pixels
@@ -49,7 +50,7 @@ def warp_folded(hr: Tensor, flow: Tensor, scale: int) -> Tensor:
 @lru_cache(maxsize=32)
 @torch.inference_mode(False)
 def _phase_kernel(channels: int, scale: int, mode: str, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """The convolution kernel (c*s*s, c, k, k) of `enlarge_folded`: the response of F.interpolate to single pixels."""
+    """Return the kernel (c*s*s, c, k, k) of `enlarge_folded`: the response of F.interpolate to single pixels."""
     reach = 1 if mode == "bilinear" else 2
     k = 2 * reach + 1
     pixels = torch.eye(k * k, dtype=torch.float64).view(k * k, 1, k, k)
@@ -65,7 +66,7 @@ def _phase_kernel(channels: int, scale: int, mode: str, dtype: torch.dtype, devi
 @lru_cache(maxsize=4)
 @torch.inference_mode(False)
 def _positions(h: int, w: int, scale: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """grid_sample's coordinates of the centres of LR pixels and of one ring around them: (1, 2, h + 2, w + 2)."""
+    """Return grid_sample's coordinates (1, 2, h + 2, w + 2) of the centres of LR pixels and of one ring around them."""
 
     def along(length: int) -> Tensor:
         centres = scale * (torch.arange(-1, length + 1, dtype=torch.float64) + 0.5) - 0.5

@@ -1,7 +1,7 @@
-"""FRVSR (Sajjadi et al., CVPR 2018): the last HR frame, warped by flow, joins the next LR frame; it streams.
+"""FRVSR (Sajjadi et al., CVPR 2018): a streaming net that feeds the last HR frame back, warped by flow.
 
-Names and details are those of the public re-implementation in TecoGAN-PyTorch, for the authors published no code. Its
-weights for the degradation bd enlarge by a bicubic of their own, see `Bicubic`.
+The authors published no code. Names and details are those of the public re-implementation in TecoGAN-PyTorch. Its
+weights for the degradation bd upsample by a bicubic of their own, see `Bicubic`.
 """
 
 from typing import ClassVar
@@ -10,29 +10,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vsrcli.nets.layers import Conv, flow_warp, wide
+from vsrcli.nets.layers import Conv, flow_warp, upcast
 from vsrcli.nets.marks import Architecture, Config, Shapes, StateDict, count
 from vsrcli.nets.observe import stage
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
 
 SCALE = 4
 MAX_FLOW = 24.0
-"""Pixels of flow that the flow net can find, at the most."""
+"""Largest flow in pixels that the flow net can return."""
 
 
 class UpConv(nn.ConvTranspose2d):
-    """A 3x3 transposed convolution to twice the size, in the type of its weights."""
+    """A 3x3 transposed convolution to twice the size, computed in the type of its weights."""
 
     def __init__(self, channels_in: int, channels: int) -> None:
         super().__init__(channels_in, channels, 3, stride=2, padding=1, output_padding=1)
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """(n, channels_in, h, w) -> (n, channels, 2*h, 2*w)."""
+        """Map (n, channels_in, h, w) to (n, channels, 2*h, 2*w)."""
         return super().forward(input.to(self.weight.dtype), output_size)
 
 
 class FlowNet(nn.Module):
-    """An encoder-decoder: three times two convolutions and a maximum over 2x2, then as much back, bilinearly."""
+    """An encoder-decoder: three stages of two convolutions and 2x2 max pooling, then three with bilinear upsampling."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,17 +50,17 @@ class FlowNet(nn.Module):
         self.flow = nn.Sequential(Conv(64, 32, 3, padding=1), nn.LeakyReLU(0.2, True), Conv(32, 2, 3, padding=1))
 
     def forward(self, frame: Tensor, neighbour: Tensor) -> Tensor:
-        """Flow (n, 2, 8*(h//8), 8*(w//8)), x then y in pixels, from `frame` to `neighbour` (n, 3, h, w)."""
+        """Estimate the flow (n, 2, 8*(h//8), 8*(w//8)), x then y in pixels, between two frames (n, 3, h, w)."""
         x = torch.cat([frame, neighbour], 1)
         for encoder in (self.encoder1, self.encoder2, self.encoder3):
             x = F.max_pool2d(encoder(x), 2)
         for decoder in (self.decoder1, self.decoder2, self.decoder3):
             x = F.interpolate(decoder(x), scale_factor=2, mode="bilinear", align_corners=False)
-        return torch.tanh(wide(self.flow(x))) * MAX_FLOW
+        return torch.tanh(upcast(self.flow(x))) * MAX_FLOW
 
 
 class Bicubic(nn.Module):
-    """Bicubic enlargement by 4 with a = -0.75 in which LR pixel k lies at HR pixel 4*k, not at 4*k + 1.5."""
+    """Bicubic upsampling by 4 with a = -0.75 that places LR pixel k at HR pixel 4*k, not at 4*k + 1.5."""
 
     kernels: Tensor
 
@@ -73,7 +73,7 @@ class Bicubic(nn.Module):
         self.register_buffer("kernels", powers @ cubic.T)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, c, h, w) -> (n, c, 4*h, 4*w), the border repeated."""
+        """Upsample (n, c, h, w) to (n, c, 4*h, 4*w); the border is replicated."""
         n, c, h, w = x.shape
         kernels = self.kernels.to(x.dtype)
         x = F.pad(x.reshape(n * c, 1, h, w), (1, 2, 1, 2), mode="replicate")
@@ -84,15 +84,15 @@ class Bicubic(nn.Module):
 
 
 class Bilinear(nn.Module):
-    """Bilinear enlargement by 4."""
+    """Bilinear upsampling by 4."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, c, h, w) -> (n, c, 4*h, 4*w)."""
+        """Upsample (n, c, h, w) to (n, c, 4*h, 4*w)."""
         return F.interpolate(x, scale_factor=SCALE, mode="bilinear", align_corners=False)
 
 
 class Block(nn.Module):
-    """conv - ReLU - conv, added to its input."""
+    """A residual block: conv - ReLU - conv."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -101,13 +101,13 @@ class Block(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, c, h, w) -> the same shape and type."""
+        """Map (n, c, h, w) to the same shape and type."""
         residue: Tensor = self.conv(x)
         return x + residue
 
 
 class SRNet(nn.Module):
-    """From the frame and the folded, warped estimate to the detail of the HR frame."""
+    """Net that turns the frame and the folded, warped estimate into the detail of the HR frame."""
 
     def __init__(self, channels: int, blocks: int) -> None:
         super().__init__()
@@ -119,13 +119,16 @@ class SRNet(nn.Module):
         self.conv_out = Conv(channels, 3, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, 51, h, w) -> (n, 3, 4*h, 4*w)."""
-        out: Tensor = self.conv_out(self.conv_up(self.resblocks(wide(self.conv_in(x)))))
+        """Map (n, 51, h, w) to (n, 3, 4*h, 4*w)."""
+        out: Tensor = self.conv_out(self.conv_up(self.resblocks(upcast(self.conv_in(x)))))
         return out
 
 
 class FRVSR(RecurrentNet):
-    """The net; `bicubic` as its weights for bd want it, else bilinear. Published: 10 blocks of 64, 2.6 M parameters."""
+    """FRVSR. `bicubic` selects the upsampling of its weights for bd, else bilinear is used.
+
+    Published: 10 blocks of 64 channels, 2.6 M parameters.
+    """
 
     branches: ClassVar[tuple[Branch, ...]] = (Branch("forward", reverse=False),)
     float32_parts = ("fnet", "srnet.conv_in")  # flow; the convolution that sees the frame, which bf16 would round
@@ -144,7 +147,7 @@ class FRVSR(RecurrentNet):
 
     @stage("flow")
     def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
-        """Return the flow net's flow, the rows and columns that it leaves over filled by reflection."""
+        """Estimate the flow with the flow net; rows and columns that it leaves out are filled by reflection."""
         flow = self.fnet(frame, neighbour)
         rest = (frame.shape[-1] - flow.shape[-1], frame.shape[-2] - flow.shape[-2])
         return F.pad(flow, (0, rest[0], 0, rest[1]), mode="reflect")
@@ -152,7 +155,7 @@ class FRVSR(RecurrentNet):
     def propagate(
         self, branch: str, features: Features, flow: Tensor | None, state: State | None
     ) -> tuple[Tensor, State]:
-        """Make the HR frame (n, 3, 4*h, 4*w), which is the state. Where a scene starts the last one is black."""
+        """Return the HR frame (n, 3, 4*h, 4*w), which is also the state. The state is black where a scene starts."""
         lr = features["lr"]
         n, _, h, w = lr.shape
         if state is None or flow is None:
@@ -175,7 +178,7 @@ def space_to_depth(x: Tensor, scale: int) -> Tensor:
 
 
 def read_config(shapes: Shapes) -> Config:
-    """Read width and depth, and whether the enlarger is bicubic."""
+    """Read width, depth and the kind of upsampling."""
     return {
         "channels": shapes["srnet.conv_in.0.weight"][0],
         "blocks": count(shapes, r"srnet\.resblocks\.\d+\.conv\.0\.weight"),
@@ -183,9 +186,9 @@ def read_config(shapes: Shapes) -> Config:
     }
 
 
-def without_copy(state: StateDict) -> StateDict:
-    """Leave out the second copy of the bicubic's kernels."""
+def remove_duplicate_kernels(state: StateDict) -> StateDict:
+    """Remove the second copy of the bicubic kernels."""
     return {key: value for key, value in state.items() if key != "srnet.upsample_func.kernels"}
 
 
-ARCHITECTURE = Architecture("frvsr", FRVSR, marker="fnet.", configure=read_config, adapt=without_copy)
+ARCHITECTURE = Architecture("frvsr", FRVSR, marker="fnet.", configure=read_config, adapt=remove_duplicate_kernels)

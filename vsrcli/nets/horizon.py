@@ -1,19 +1,19 @@
-"""Bound what a recurrent net remembers, so that no scene is destroyed, however long.
+"""Bound the memory of a recurrent net, so that it stays stable in scenes of any length.
 
-The official BasicVSR weights learnt on clips of 14 or 15 frames. Where little moves, their recurrence has a gain
-slightly above one: the detail of a still scene grows by 2 % a frame, past all truth from about frame 20 on, and by
-frame 130 the picture is noise. Reducing the result and comparing it with the source does not show this. Two measures
-bound the memory of a branch:
+The official BasicVSR weights were trained on clips of 14 or 15 frames. Where little moves, their recurrence has a gain
+slightly above one: the detail of a still scene grows by 2 % a frame, is wrong from about frame 20 on, and by frame 130
+the picture is noise. Downscaling the result and comparing it with the source does not show this. Two measures bound the
+memory of a branch:
 
-- Renewal. Every `period` frames a second state is started from nothing. Both run side by side for `warmup` frames,
-  during which the features fade from the old state's to the young one's; then the young state takes over. No state
-  holds anything of a frame more than `frames` away in its own branch, whatever the weights do; where two branches run
-  in one direction, as in BasicVSR++, their reaches add up. The states are renewed at fixed frame numbers of the scene,
-  so tiles, resumed jobs, whole clips and exact windows agree (other windows begin their reverse branches themselves).
-- Damping. Where the flow is far below a pixel, the state is multiplied by `still` before each step. Nothing is to be
-  learnt there from earlier frames, and the recurrence settles within ten: on a still `basicvsr.vimeo90k-bi` agrees with
-  its own frame 15 to 68 dB and more, but for the scene's last two frames, which hardly any future reaches (42 dB).
-  Without damping `basicvsr.reds4` falls to 25 dB after 45 frames.
+- Renewal. Every `period` frames a second state is started from zero. Both run side by side for `warmup` frames, during
+  which the features fade from the old state's to the young one's; then the young state takes over. No state depends on
+  a frame more than `frames` away in its own branch, whatever the weights do. Where two branches run in one direction,
+  as in BasicVSR++, their reaches add up. States are renewed at fixed frame numbers of the scene, so tiles, resumed
+  jobs, whole clips and exact windows agree (other windows start their reverse branches themselves).
+- Damping. Where the flow is far below a pixel, the state is multiplied by `still` before each step. Earlier frames add
+  no information there, and the recurrence settles within ten frames: on a still, `basicvsr.vimeo90k-bi` agrees with its
+  own frame 15 to 68 dB and more, but for the scene's last two frames, which have hardly any future (42 dB). Without
+  damping `basicvsr.reds4` falls to 25 dB after 45 frames.
 """
 
 from collections.abc import MutableMapping
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
 
 LEAST_HORIZON = 3
-"""Frames: two to warm up a renewed state, of which the first knows nothing, and one to use it."""
+"""Frames: two to warm up a renewed state, which is empty in the first of them, and one to use it."""
 
 STILL_FLOW = 0.15
-"""Flow in LR pixels a frame below which a pixel counts as still: SPyNet finds up to 0.06 where nothing moves at all,
-and in Vid4, where 0.4 is usual, nothing is lost. The fourth power makes the step between the two short."""
+"""Flow in LR pixels per frame below which a pixel counts as still. SPyNet finds up to 0.06 where nothing moves, and in
+Vid4, where 0.4 is usual, quality is unchanged. The fourth power makes the transition short."""
 
 
 @dataclass(frozen=True)
 class Horizon:
-    """How far a branch may remember: `frames` at the most, of which `warmup` prepare a renewed state."""
+    """How many frames a branch may remember: at most `frames`, of which `warmup` prepare a renewed state."""
 
     frames: int = 60
     warmup: int = 10
@@ -43,16 +43,16 @@ class Horizon:
 
     @classmethod
     def of(cls, frames: int) -> "Horizon":
-        """Return a horizon of that many frames (LEAST_HORIZON or more), with a warm-up that fits it."""
+        """Return a horizon of `frames` frames (LEAST_HORIZON or more), with a warm-up that fits it."""
         return cls(frames, min(cls.warmup, frames // 3))
 
     @property
     def period(self) -> int:
-        """Return the number of frames between two renewals."""
+        """Number of frames between two renewals."""
         return self.frames - self.warmup
 
     def share(self, age: int) -> float | None:
-        """Return how much of the young state's feature to take at a branch's `age`-th frame; None: no young state."""
+        """Return the weight of the young state's feature at a branch's `age`-th frame; None without a young state."""
         warm = age % self.period - (self.period - self.warmup) + 1
         if warm <= 0:
             return None
@@ -62,7 +62,7 @@ class Horizon:
     def damping(self, flow: "Tensor") -> "Tensor":
         """Return the factor (n, 1, h, w) on a state for a flow (n, 2, h, w): `still` where nothing moves, 1 elsewhere.
 
-        The largest flow among 5x5 pixels counts, so that the borders of moving things keep their memory.
+        The largest flow among 5x5 pixels counts, so that the borders of moving objects keep their memory.
         """
         import torch.nn.functional as F  # here, because torch takes seconds to import
 
@@ -71,7 +71,7 @@ class Horizon:
 
 
 def young_name(branch: "Branch") -> str:
-    """Return the name under which the state that will take over is kept, beside the branch's own."""
+    """Return the name of the young state, which is kept beside the branch's own until it takes over."""
     return f"{branch.name}+young"
 
 
@@ -85,10 +85,12 @@ def bounded_step(
     horizon: Horizon | None,
     age: int,
 ) -> "Tensor":
-    """Run one step of a branch and return the frame's feature; `states` (by name) go on to the next frame, in place.
+    """Run one step of a branch and return the frame's feature.
 
-    `age` is the number of frames that the branch has visited before in this scene. Without a horizon the state is
-    carried on for ever, as the papers have it.
+    Args:
+        states: states by name; replaced by those for the next frame, in place.
+        horizon: bound of the branch's memory; None carries the state on without end, as in the papers.
+        age: number of frames that the branch has visited before in this scene.
     """
     old, young = branch.name, young_name(branch)
 

@@ -1,4 +1,4 @@
-"""IconVSR (Chan et al., CVPR 2021, section 3.2): BasicVSR with keyframe features refilled and coupled branches."""
+"""IconVSR (Chan et al., CVPR 2021, section 3.2): BasicVSR with information refill at keyframes, coupled propagation."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -14,10 +14,11 @@ from vsrcli.nets.spynet import SpyNet
 
 
 class IconVSR(RecurrentNet):
-    """Backward, then forward branch, which sees the backward features and alone is upsampled by 4.
+    """A backward branch and a forward branch that takes the backward features; only the latter's are upsampled by 4.
 
-    Every `keyframe_interval`-th frame of a scene and its last are keyframes: there both branches take in the feature
-    that EDVR-M makes of 2 * `padding` + 1 frames. The interval may be changed at any time; 0 means no keyframes.
+    Every `keyframe_interval`-th frame of a scene and its last are keyframes: there both branches are refilled with the
+    feature that EDVR-M extracts from 2 * `padding` + 1 frames. The interval may be changed at any time; 0 means no
+    keyframes.
     """
 
     branches: ClassVar[tuple[Branch, ...]] = (Branch("backward", reverse=True), Branch("forward", reverse=False))
@@ -52,16 +53,16 @@ class IconVSR(RecurrentNet):
 
     @property
     def cost_period(self) -> int:
-        """Return the keyframe interval: only keyframes are refilled."""
+        """The keyframe interval: only keyframes are refilled."""
         return self.keyframe_interval or 1
 
     def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
-        """SPyNet's flow."""
+        """Estimate the flow with SPyNet."""
         out: Tensor = self.spynet(frame, neighbour)
         return out
 
     def encode(self, lr: Sequence[Tensor], index: int, *, number: int, length: int | None) -> Features:
-        """Eq. 4: at keyframes, the feature of the window around the frame; else nothing."""
+        """Extract the feature of the window around a keyframe (eq. 4); return nothing for other frames."""
         interval = self.keyframe_interval
         if not interval or (number % interval and number + 1 != length):
             return {}
@@ -71,8 +72,10 @@ class IconVSR(RecurrentNet):
     def propagate(
         self, branch: str, features: Features, flow: Tensor | None, state: State | None
     ) -> tuple[Tensor, State]:
-        """Eqs. 4-6: warp the neighbour's feature, refill it at keyframes, join it with the frame (forward: and with
-        the backward feature), refine."""
+        """Warp the neighbour's feature, refill it at keyframes, concatenate it with the frame and refine it (eqs. 4-6).
+
+        The forward branch also takes the backward feature.
+        """
         lr = features["lr"]
         if state is None or flow is None:
             warped = lr.new_zeros(lr.shape[0], self.channels, *lr.shape[-2:])
@@ -89,15 +92,15 @@ class IconVSR(RecurrentNet):
         return feature.to(self.compute_dtype), (feature,)
 
     def reconstruct(self, features: Features) -> Tensor:
-        """Upsample the forward feature onto the bilinear enlargement of the frame."""
+        """Upsample the forward feature onto the bilinear upsampling of the frame."""
         return enlarge(features["forward"], features["lr"], self.upconv1, self.upconv2, self.conv_hr, self.conv_last)
 
 
 def refill_numbers(number: int, padding: int, length: int | None) -> list[int]:
-    """The frames that the window of keyframe `number` holds; `length` None: the scene's end is far.
+    """Return the frame numbers of the window around keyframe `number`; `length` is None if the scene's end is far away.
 
-    The released weights were made with scenes padded once, at both ends, by frames from inside: n < 0 stands for
-    `padding` - n, and likewise at the end. With padding 2 frame 0 sees 4, 3, 0, 1, 2, but frame 1 sees 3, 0, 1, 2, 3.
+    The released weights were trained on scenes padded once, at both ends, by frames from inside: n < 0 stands for
+    `padding` - n, and likewise at the end. With padding 2 frame 0 uses 4, 3, 0, 1, 2, but frame 1 uses 3, 0, 1, 2, 3.
     Scenes shorter than a window, on which the released code fails, repeat frames.
     """
     numbers = []
@@ -111,7 +114,7 @@ def refill_numbers(number: int, padding: int, length: int | None) -> list[int]:
 
 
 def read_config(shapes: Shapes) -> Config:
-    """Read width and depth from the backward trunk, the refill window's reach from the frames that EDVR fuses."""
+    """Read width and depth from the backward trunk, and the refill window from the number of frames that EDVR fuses."""
     fused, joined, *_ = shapes["edvr.fusion.feat_fusion.weight"]
     return {**trunk_config(shapes, "backward_trunk"), "padding": joined // fused // 2}
 

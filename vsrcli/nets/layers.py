@@ -1,4 +1,4 @@
-"""Layers that several nets share: warping, convolutions that choose their own type, residual trunks, upsampling."""
+"""Layers that several nets share: warping, convolutions that compute in their own type, residual trunks, upsampling."""
 
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,11 @@ _LUMA = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
 
 
 class Conv(nn.Conv2d):
-    """A convolution that computes in the type of its own weights, whatever type comes in.
+    """A convolution that computes in the type of its own weights, whatever the type of its input.
 
-    This is the whole mixed-precision scheme: weights in bf16 or fp16 make the arithmetic so, while sums of its
-    results with float32 tensors are promoted back to float32. In training `compute_dtype` makes the arithmetic so
-    while the weights stay in float32, where small steps are not rounded away.
+    This is the whole mixed-precision scheme: weights in bf16 or fp16 select the arithmetic, and sums of the results
+    with float32 tensors are promoted to float32. In training `compute_dtype` selects the arithmetic while the weights
+    stay in float32, where small steps are not rounded away.
     """
 
     compute_dtype: torch.dtype | None = None
@@ -28,7 +28,7 @@ class Conv(nn.Conv2d):
             """Return what `forward` returns."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """(n, c_in, h, w) of any floating type -> (n, c_out, h', w') in the type of the weights or `compute_dtype`."""
+        """Convolve (n, c_in, h, w) of any floating type; return (n, c_out, h', w') in the type of computation."""
         dtype = self.compute_dtype or self.weight.dtype
         bias = None if self.bias is None else self.bias.to(dtype)
         out: Tensor = self._conv_forward(input.to(dtype), self.weight.to(dtype), bias)
@@ -36,21 +36,21 @@ class Conv(nn.Conv2d):
 
 
 flow_warp = stage("warp")(warp.flow_warp)
-"""See `vsrcli.warp`; a benchmark sees it as the stage "warp"."""
+"""`vsrcli.warp.flow_warp`, which benchmarks observe as the stage "warp"."""
 
 
-def double(x: Tensor) -> Tensor:
-    """Bilinear enlargement by 2: (n, c, h, w) -> (n, c, 2h, 2w)."""
+def upsample_by_2(x: Tensor) -> Tensor:
+    """Upsample (n, c, h, w) bilinearly to (n, c, 2*h, 2*w)."""
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
 def luma(x: Tensor) -> Tensor:
-    """RGB (..., 3, h, w) -> (..., 1, h, w) in the same range, by BT.601's weights."""
+    """Return the luma (..., 1, h, w) of RGB (..., 3, h, w) in the same range, by BT.601's weights."""
     return (x * _LUMA.to(x.device)).sum(-3, keepdim=True)
 
 
 class ResidualBlock(nn.Module):
-    """conv - ReLU - conv, added to its input without rounding the sum to the convolutions' type."""
+    """A residual block, conv - ReLU - conv, whose sum is not rounded to the convolutions' type."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class ResidualBlock(nn.Module):
         self.conv2 = Conv(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, c, h, w) -> the same shape and type."""
+        """Map (n, c, h, w) to the same shape and type."""
         return x + self.conv2(F.relu(self.conv1(x), inplace=True))
 
 
@@ -74,32 +74,34 @@ class ResidualTrunk(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, channels_in, h, w) -> (n, channels, h, w), in the type of `x`."""
+        """Map (n, channels_in, h, w) to (n, channels, h, w) in the type of `x`."""
         first = self.main[1](self.main[0](x))
         out: Tensor = self.main[2](first.to(x.dtype))
         return out
 
 
 def leaky(x: Tensor) -> Tensor:
-    """LeakyReLU(0.1), the activation of all these nets outside residual blocks. In place."""
+    """Apply LeakyReLU(0.1) in place: the activation of all these nets outside residual blocks."""
     return F.leaky_relu(x, 0.1, inplace=True)
 
 
-def wide(x: Tensor) -> Tensor:
-    """`x` in float32, or as it is if that is its type or better."""
+def upcast(x: Tensor) -> Tensor:
+    """Return `x` in float32, or unchanged if its type is float32 or better."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def enlarge(
     x: Tensor, lr: Tensor, upconv1: nn.Module, upconv2: nn.Module, conv_hr: nn.Module, conv_last: nn.Module
 ) -> Tensor:
-    """The end of all these nets: features (n, c, h, w) twice through pixel shuffle, onto the bilinear 4x of `lr`."""
-    x = shuffled(x, upconv1, upconv2, conv_hr, conv_last)
+    """Upsample features (n, c, h, w) twice by pixel shuffle and add the bilinear 4x upsampling of `lr`."""
+    x = upsample_detail(x, upconv1, upconv2, conv_hr, conv_last)
     return F.interpolate(lr, scale_factor=4, mode="bilinear", align_corners=False) + x
 
 
-def shuffled(x: Tensor, upconv1: nn.Module, upconv2: nn.Module, conv_hr: nn.Module, conv_last: nn.Module) -> Tensor:
-    """Turn features (n, c, h, w) into the detail of an HR frame (n, 3, 4*h, 4*w), twice through pixel shuffle."""
+def upsample_detail(
+    x: Tensor, upconv1: nn.Module, upconv2: nn.Module, conv_hr: nn.Module, conv_last: nn.Module
+) -> Tensor:
+    """Return the detail of an HR frame (n, 3, 4*h, 4*w): features (n, c, h, w) upsampled twice by pixel shuffle."""
     x = leaky(F.pixel_shuffle(upconv1(x), 2))
     x = leaky(F.pixel_shuffle(upconv2(x), 2))
     out: Tensor = conv_last(leaky(conv_hr(x)))

@@ -1,37 +1,38 @@
-"""Flow refined where the picture has texture, by least squares and without a parameter (Lucas-Kanade).
+"""Refinement of flow by least squares where the picture has texture, without parameters (Lucas-Kanade).
 
-A small net finds motion to a fifth of a pixel; at four times the resolution that is nearly a whole one, and blurs what
-the past brings. What is left over is small enough to be linear: in a neighbourhood where frame - warped neighbour =
-gradient . step + offset, the step is the least-squares solution of two unknowns (Lucas and Kanade 1981; Gauss-Newton).
-The offset takes up a change of brightness, so that fades and flicker move nothing. Where there is no texture the
-damping keeps the step at zero, and the net's flow stands.
+A small net estimates motion to a fifth of a pixel. At four times the resolution that is nearly a whole pixel, and blurs
+what is propagated. The remaining error is small enough for a linear model: in a neighbourhood where frame - warped
+neighbour = gradient . step + offset, the step is the least-squares solution of two unknowns (Lucas and Kanade 1981;
+Gauss-Newton). The offset absorbs a change of brightness, so that fades and flicker cause no motion. Where there is no
+texture, the damping keeps the step at zero and the net's flow is unchanged.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vsrcli.nets.layers import double, flow_warp, luma
+from vsrcli.nets.layers import flow_warp, luma, upsample_by_2
 
 DAMPING = 1e-3
-"""Added to the gradient's variance, frames in [0, 1]: what noise of 16 of 255 levels in both would bring there."""
+"""Added to the variance of the gradient, for frames in [0, 1]: the variance that noise of 16 of 255 levels in both
+frames would cause."""
 
 LONGEST = 1.0
-"""Pixels that one step may go: beyond, linear is no longer true."""
+"""Longest step in pixels: the linear model does not hold beyond."""
 
 
-def refined(frame: Tensor, neighbour: Tensor, flow: Tensor, steps: int) -> Tensor:
-    """`flow` from `frame` to `neighbour` (n, 3, h, w), given and returned at half their resolution and in its pixels,
-    (n, 2, ceil(h/2), ceil(w/2)).
+def refine_flow(frame: Tensor, neighbour: Tensor, flow: Tensor, steps: int) -> Tensor:
+    """Refine `flow` from `frame` to `neighbour` (n, 3, h, w) by `steps` Gauss-Newton steps.
 
-    Differences and gradients are taken at the frames' resolution; neighbourhoods of ten of its pixels are summed up at
+    The flow is given and returned at half the frames' resolution and in its pixels: (n, 2, ceil(h/2), ceil(w/2)).
+    Differences and gradients are computed at the frames' resolution; neighbourhoods of ten of its pixels are summed at
     half of it.
     """
     own, other = luma(frame), luma(neighbour)
     h, w = own.shape[-2:]
     own_x, own_y = gradient(own)
     for _ in range(steps):
-        warped = flow_warp(other, doubled(flow)[..., :h, :w], padding="border", mode="bicubic")
+        warped = flow_warp(other, upsample_flow(flow)[..., :h, :w], padding="border", mode="bicubic")
         x, y = gradient(warped)
         x, y, rest = (own_x + x) / 2, (own_y + y) / 2, own - warped
         products = torch.cat([x, y, rest, x * x, x * y, y * y, x * rest, y * rest], 1)
@@ -44,19 +45,25 @@ def refined(frame: Tensor, neighbour: Tensor, flow: Tensor, steps: int) -> Tenso
 
 
 def gradient(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Central differences along x and y, replicated at the border: two tensors of the shape of `x` (n, c, h, w)."""
+    """Return the central differences of `x` (n, c, h, w) along x and along y, each of the same shape.
+
+    The border is replicated.
+    """
     p = F.pad(x, (1,) * 4, mode="replicate")
     return (p[..., 1:-1, 2:] - p[..., 1:-1, :-2]) / 2, (p[..., 2:, 1:-1] - p[..., :-2, 1:-1]) / 2
 
 
 def neighbourhood(x: Tensor) -> Tensor:
-    """Means over about ten pixels, nearer ones weighing more: (n, c, h, w) -> (n, c, ceil(h/2), ceil(w/2))."""
+    """Return weighted means over about ten pixels: (n, c, h, w) to (n, c, ceil(h/2), ceil(w/2)).
+
+    Near pixels count more.
+    """
     x = F.avg_pool2d(x, 2, ceil_mode=True)
     for _ in range(2):
         x = F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
     return x
 
 
-def doubled(flow: Tensor) -> Tensor:
-    """Flow (n, 2, h, w) at twice the resolution, in its pixels: (n, 2, 2h, 2w)."""
-    return 2 * double(flow)
+def upsample_flow(flow: Tensor) -> Tensor:
+    """Return a flow (n, 2, h, w) at twice the resolution and in its pixels: (n, 2, 2*h, 2*w)."""
+    return 2 * upsample_by_2(flow)

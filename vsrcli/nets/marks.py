@@ -1,7 +1,7 @@
-"""What a net's own file says about it: how its checkpoints are recognised, and what their shapes tell.
+"""What the file of a net declares: how its checkpoints are recognised, and how their shapes give its configuration.
 
 The module of each net that can be loaded ends with one `Architecture` called ARCHITECTURE, and
-`vsrcli/zoo/architectures.py` lists those modules. So a new net is one file here, a line there, and its models in the
+`vsrcli/zoo/architectures.py` lists those modules. So a new net needs one file here, a line there, and its models in the
 catalogue. Options, the feature module and all that planning needs are class attributes of the net (`RecurrentNet`).
 """
 
@@ -41,8 +41,8 @@ BOUNDS = {
     "deblur": (False, True),
     "fine": (False, True),
 }
-"""Least and most of each argument that a checkpoint may ask for, whatever its net: the papers' have up to 128 channels,
-60 blocks and windows of 7 frames. What a net of its own takes less of, its constructor refuses."""
+"""Smallest and largest value of each argument that a checkpoint may ask for, whatever its net. The papers have up to
+128 channels, 60 blocks and windows of 7 frames. A net that needs tighter bounds checks them in its constructor."""
 
 
 def unchanged(state: StateDict) -> StateDict:
@@ -51,7 +51,7 @@ def unchanged(state: StateDict) -> StateDict:
 
 
 def in_blocks(each: int) -> Callable[[Config], int]:
-    """Return a `kernels` for nets that have so many of them for each block, wherever they stand."""
+    """Return a `kernels` function for nets that have `each` such convolutions in every block."""
 
     def kernels(config: Config) -> int:
         depths = [value for name, value in config.items() if name.endswith("blocks")]
@@ -65,13 +65,13 @@ TWO_A_BLOCK = in_blocks(2)
 
 @dataclass(frozen=True)
 class Architecture:
-    """One architecture: its name, its net's class, and how to read its checkpoints.
+    """One architecture: its name, the class of its net, and how to read its checkpoints.
 
-    `marker`, or one of several, begins some key of its checkpoints in BasicSR's naming, and none of an architecture
-    that stands after it in the list. `configure` reads the constructor's arguments from the shapes, `adapt` makes the
-    net's own state dict of the checkpoint's; both may raise KeyError, IndexError, ValueError, ZeroDivisionError or
-    RuntimeError where the checkpoint holds no such net. `kernels` counts the convolutions of 3x3 from `channels` to as
-    many that a net of these arguments has at least.
+    `marker`, or one of several, is a prefix of some key of its checkpoints in BasicSR's naming, and of no key of an
+    architecture after it in the list. `configure` reads the constructor's arguments from the shapes. `adapt` converts
+    the checkpoint's state dict to the net's own. Both may raise KeyError, IndexError, ValueError, ZeroDivisionError or
+    RuntimeError where the checkpoint holds no such net. `kernels` returns the smallest number of 3x3 convolutions from
+    `channels` to `channels` in a net of these arguments.
     """
 
     name: str
@@ -88,8 +88,8 @@ class Architecture:
     def check(self, config: Config, weights: int) -> None:
         """Raise ValueError, naming the argument, unless all are numbers (or lists of them) within `BOUNDS`.
 
-        So many `weights` must be enough for the convolutions that the net has by `kernels`, so that what is built is
-        not much larger than the file.
+        `weights` is the number of weights in the file. It must be enough for the convolutions that `kernels` counts, so
+        that the net is not much larger than the file.
         """
         for name, value in config.items():
             if name not in BOUNDS:
@@ -107,12 +107,12 @@ _LONGEST_LIST = 8  # of depths by scale
 
 
 def count(shapes: Shapes, pattern: str) -> int:
-    """Return how many keys match `pattern` from their start."""
+    """Return the number of keys that match `pattern` from their start."""
     return sum(re.match(pattern, key) is not None for key in shapes)
 
 
 def trunk_config(shapes: Shapes, trunk: str) -> Config:
-    """Return width and depth of a `ResidualTrunk` whose keys begin with `trunk`."""
+    """Return width and depth of the `ResidualTrunk` whose keys begin with `trunk`."""
     return {
         "channels": shapes[f"{trunk}.main.0.weight"][0],
         "blocks": count(shapes, re.escape(trunk) + r"\.main\.2\.\d+\.conv1\.weight"),
@@ -120,7 +120,7 @@ def trunk_config(shapes: Shapes, trunk: str) -> Config:
 
 
 def renamed(*rules: tuple[str, str]) -> Callable[[StateDict], StateDict]:
-    """Return an `adapt` that puts each key through the rules (pattern, replacement), in order."""
+    """Return an `adapt` function that applies the rules (pattern, replacement) to each key, in order."""
 
     def adapt(state: StateDict) -> StateDict:
         for pattern, replacement in rules:

@@ -1,8 +1,8 @@
-"""NanoVSR (Pawlicki et al., ECCV 2026): both directions, no flow, blocks that are one plain convolution when they run.
+"""NanoVSR (Pawlicki et al., ECCV 2026): a bidirectional net without flow, whose blocks are plain convolutions.
 
-Nothing is aligned: a branch adds the frame's feature to the state and lets its convolutions find what moved. The two
-branches do not see each other; a 1x1 convolution joins them. In training a block is a 3x3 and a 1x1 convolution and an
-identity, each with a batch norm; a checkpoint of that form is folded into plain convolutions when it is read (RepVGG,
+Nothing is aligned: a branch adds the frame's feature to the state, and its convolutions compensate motion. The two
+branches are independent; a 1x1 convolution fuses them. In training a block is a 3x3 and a 1x1 convolution and an
+identity, each with a batch norm. A checkpoint of that form is folded into plain convolutions when it is read (RepVGG,
 Ding et al., CVPR 2021, eq. 3).
 """
 
@@ -13,33 +13,33 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vsrcli.nets.layers import Conv, leaky, wide
+from vsrcli.nets.layers import Conv, leaky, upcast
 from vsrcli.nets.marks import Architecture, Config, Shapes, StateDict
 from vsrcli.nets.observe import stage
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
 
 LAST = 32
-"""Channels at the output's size."""
+"""Channels of the features at the output's size."""
 
 EPSILON = 1e-5
-"""What batch norms add to the variance."""
+"""Added to the variance in batch norms."""
 
 
 class Shuffle(Conv):
-    """A 3x3 convolution, a pixel shuffle by 2 and a PReLU of one slope."""
+    """A 3x3 convolution, a pixel shuffle by 2 and a PReLU with one slope."""
 
     def __init__(self, channels_in: int, channels: int) -> None:
         super().__init__(channels_in, 4 * channels, 3, padding=1)
         self.prelu = nn.PReLU()
 
     def forward(self, input: Tensor) -> Tensor:
-        """(n, channels_in, h, w) -> (n, channels, 2*h, 2*w)."""
+        """Map (n, channels_in, h, w) to (n, channels, 2*h, 2*w)."""
         x = F.pixel_shuffle(super().forward(input), 2)
         return F.prelu(x, self.prelu.weight.to(x.dtype))
 
 
 class NanoVSR(RecurrentNet):
-    """Backward and forward branch of `blocks` convolutions each, joined and upsampled by 4.
+    """A backward and a forward branch of `blocks` convolutions each, fused and upsampled by 4.
 
     Published sizes (channels, blocks): 32, 8 (226 k parameters); 48, 12 (644 k); 64, 20 (1.7 M); 96, 30 (5.4 M).
     """
@@ -76,15 +76,15 @@ class NanoVSR(RecurrentNet):
         x = features["feature"] if state is None else state[0] + features["feature"]
         for conv in self.backward_net if branch == "backward" else self.forward_net:
             x = leaky(conv(x))
-        return x, (wide(x),)
+        return x, (upcast(x),)
 
     def fade(self, state: State, factor: Tensor) -> State:
-        """Return the state as it is: without flow nothing is known to stand still."""
+        """Return the state as it is: without flow it is not known what stands still."""
         return state
 
     @stage("reconstruct")
     def reconstruct(self, features: Features) -> Tensor:
-        """Join both branches, upsample twice by pixel shuffle, add the bilinear enlargement of the frame."""
+        """Fuse both branches, upsample twice by pixel shuffle and add the bilinear upsampling of the frame."""
         x = self.fusion(torch.cat([features["forward"], features["backward"]], 1))
         x = self.conv_last(self.upsample2(self.upsample1(x)))
         return F.interpolate(features["lr"], scale_factor=4, mode="bilinear", align_corners=False) + x
@@ -96,33 +96,33 @@ def read_config(shapes: Shapes) -> Config:
     return {"channels": shapes["fusion.weight"][0], "blocks": len(blocks)}
 
 
-def folded(state: StateDict) -> StateDict:
-    """Return a checkpoint's tensors with each block's branches folded into one convolution.
+def fold_branches(state: StateDict) -> StateDict:
+    """Return a checkpoint's tensors with the branches of each block folded into one convolution.
 
-    Blocks that the authors' tool has folded (rbr_reparam) lose that part of their name. Raises KeyError where a part
-    of a branch is missing, ValueError where the parts do not fit each other.
+    Blocks that the authors' tool has folded already (rbr_reparam) only lose that part of their name. Raises KeyError
+    where a part of a branch is missing, ValueError where the parts do not fit each other.
     """
     out = {k.replace(".rbr_reparam.", "."): v for k, v in state.items() if ".rbr_" not in k or ".rbr_reparam." in k}
     for name in dict.fromkeys(key.split(".rbr_")[0] for key in state if ".rbr_dense." in key):
         dense, single = state[f"{name}.rbr_dense.0.weight"], state[f"{name}.rbr_1x1.0.weight"]
         if dense.shape != (*single.shape[:2], 3, 3) or single.shape[2:] != (1, 1):
             raise ValueError(f"{name}: kernels of {tuple(dense.shape)} and {tuple(single.shape)}")
-        kernel, bias = normalised(state, f"{name}.rbr_dense.1", dense)
-        point, shift = normalised(state, f"{name}.rbr_1x1.1", F.pad(single, (1,) * 4))
+        kernel, bias = fold_batch_norm(state, f"{name}.rbr_dense.1", dense)
+        point, shift = fold_batch_norm(state, f"{name}.rbr_1x1.1", F.pad(single, (1,) * 4))
         kernel, bias = kernel + point, bias + shift
         if f"{name}.rbr_identity.weight" in state:
             unit = torch.zeros_like(kernel)
             unit[:, :, 1, 1].fill_diagonal_(1)
-            same, shift = normalised(state, f"{name}.rbr_identity", unit)
+            same, shift = fold_batch_norm(state, f"{name}.rbr_identity", unit)
             kernel, bias = kernel + same, bias + shift
         out[f"{name}.weight"], out[f"{name}.bias"] = kernel, bias
     return out
 
 
-def normalised(state: StateDict, norm: str, kernel: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the kernel and bias of a convolution without bias followed by the batch norm `norm`.
+def fold_batch_norm(state: StateDict, norm: str, kernel: Tensor) -> tuple[Tensor, Tensor]:
+    """Return kernel and bias of a convolution without bias followed by the batch norm `norm`.
 
-    Raises ValueError where the norm is of another width.
+    Raises ValueError where the norm has another width.
     """
     if state[f"{norm}.weight"].shape != kernel.shape[:1] or state[f"{norm}.running_var"].shape != kernel.shape[:1]:
         raise ValueError(f"{norm} is not {len(kernel)} wide")
@@ -130,4 +130,4 @@ def normalised(state: StateDict, norm: str, kernel: Tensor) -> tuple[Tensor, Ten
     return kernel * gain.view(-1, 1, 1, 1), state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * gain
 
 
-ARCHITECTURE = Architecture("nanovsr", NanoVSR, marker="forward_net.", configure=read_config, adapt=folded)
+ARCHITECTURE = Architecture("nanovsr", NanoVSR, marker="forward_net.", configure=read_config, adapt=fold_branches)

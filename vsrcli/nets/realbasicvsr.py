@@ -1,4 +1,4 @@
-"""RealBasicVSR (Chan et al., CVPR 2022): BasicVSR on frames that are cleaned of noise and compression first."""
+"""RealBasicVSR (Chan et al., CVPR 2022): BasicVSR on frames that are first cleaned of noise and compression."""
 
 from typing import ClassVar
 
@@ -13,12 +13,12 @@ MAX_PASSES = 3
 
 
 class RealBasicVSR(BasicVSR):
-    """BasicVSR whose frames, for flow, branches and base alike, go through `passes` cleaning passes first.
+    """BasicVSR on frames cleaned by `passes` passes of a cleaning module; flow, branches and base all use these frames.
 
     The authors' tests clean again while the mean change over all frames given at once is at least 5/255 (section 3.2,
-    at most `MAX_PASSES` passes), so what a video becomes depends on how it is cut up. Here the number is fixed. One
-    pass, the default, is what the authors' own demo does: its threshold of 255/255 is never reached. More passes make
-    noisy frames smoother and cost their time again.
+    at most `MAX_PASSES` passes), so their result depends on how a video is cut into clips. Here the number is fixed.
+    One pass, the default, is what the authors' own demo does: its threshold of 255/255 is never reached. Each further
+    pass makes noisy frames smoother and costs as much time again.
     """
 
     prepares: ClassVar[bool] = True
@@ -36,7 +36,7 @@ class RealBasicVSR(BasicVSR):
 
     @stage("encode")
     def prepare(self, lr: Tensor) -> Tensor:
-        """Section 3.1: add the cleaning module's residue, `passes` times."""
+        """Add the residue of the cleaning module `passes` times (section 3.1)."""
         for _ in range(self.passes):
             lr = lr + self.image_cleaning(lr)
         return lr

@@ -1,8 +1,8 @@
-"""What every recurrent net is: a few named steps that a caller strings over time.
+"""Base of all recurrent nets: a few named steps, and the loop that runs them over time.
 
-A net declares its propagation `branches` in the order in which they run. Each branch visits the frames in one
-direction and hands a `State` from frame to frame. The steps know one frame at a time, so the same net can run over a
-whole clip, over windows that carry state, or as a stream: `_visit` below is the only loop.
+A net declares its propagation `branches` in the order in which they run. Each branch visits the frames in one direction
+and hands a `State` from frame to frame. The steps see one frame at a time, so the same net can run over a whole clip,
+over windows that carry state, or as a stream: `_visit` below is the only loop.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,10 +17,10 @@ from vsrcli.nets.layers import Conv
 from vsrcli.nets.reparam import RepConv
 
 State = tuple[Tensor, ...]
-"""What a branch hands to its next frame: tensors (n, c, k*h, k*w) for an LR frame (n, 3, h, w), k a whole number."""
+"""What a branch carries to its next frame: tensors (n, c, k*h, k*w) for an LR frame (n, 3, h, w), k a whole number."""
 
 Features = dict[str, Tensor]
-"""All that is known of one frame: "lr" (n, 3, h, w), what `encode` made, and each branch's result by its name."""
+"""Features of one frame: "lr" (n, 3, h, w), those of `encode`, and each branch's result by its name."""
 
 
 @dataclass(frozen=True)
@@ -33,17 +33,21 @@ class Branch:
 
 @dataclass
 class Window:
-    """Consecutive LR frames of one scene, ready for the branches.
+    """Consecutive LR frames of one scene, with all that the branches need.
 
-    `lr` holds the frames, prepared. `to_next[i]` is the flow from frame i to frame i+1 (None at the scene's last frame
-    or where it is not needed), `to_previous[i]` the flow from frame i to i-1 (None at the scene's first frame): the
-    flow of i says, for each of its pixels, where in the neighbour the same thing lies. `encoded[i]` is what `encode`
-    made.
-    `keep` frames from the start are wanted as output; the rest is lookahead for the reverse branches. `strip` rows are
-    reconstructed at once (None: all), which bounds memory without changing the result.
+    A flow of frame i gives, for each of its pixels, the position of the same point in the neighbour.
 
-    `horizon` bounds the memory of the branches. For it, `first` is how many frames of the scene lie before the window,
-    `beyond` how many frames reverse branches have visited before they enter it.
+    Attributes:
+        lr: the frames, after `prepare`.
+        to_next: for each frame the flow to the next one; None at the scene's last frame or where it is not needed.
+        to_previous: for each frame the flow to the previous one; None at the scene's first frame.
+        encoded: for each frame the result of `encode`.
+        keep: number of frames from the start that are output; the rest is lookahead for the reverse branches.
+        states: states by name (`state_names`) in which branches enter the window.
+        strip: number of rows that are reconstructed at once (None: all); it bounds memory without changing the result.
+        horizon: bound of the branches' memory.
+        first: number of frames of the scene before the window, for the horizon.
+        beyond: number of frames that reverse branches have visited before the window, for the horizon.
     """
 
     lr: Sequence[Tensor]
@@ -59,7 +63,7 @@ class Window:
 
 
 def frames_around(lr: Sequence[Tensor], index: int, *, number: int, length: int | None) -> Features:
-    """Return the frames before and after `lr[index]`; a scene's first and last frame stand in for those not there.
+    """Return the frames before and after `lr[index]`; at a scene's ends its first or last frame replaces a missing one.
 
     `number` and `length` are as for `RecurrentNet.encode`.
     """
@@ -68,18 +72,25 @@ def frames_around(lr: Sequence[Tensor], index: int, *, number: int, length: int 
 
 
 class RecurrentNet(nn.Module):
-    """Base of all nets. Subclasses set the class attributes and implement the four steps.
+    """Base class of all nets. Subclasses set the class attributes and implement the steps.
 
-    `float32_parts` names the modules (dotted) that stay in float32 whatever the precision.
-    `context` is how many neighbours on each side `encode` looks at; `multiple` and `min_size` what height and width
-    must be for the steps (`forward` and the engine pad frames accordingly and crop the result);
-    `reconstruct_reach` how many LR pixels around a pixel `reconstruct` looks at (0: it must see whole frames).
-    For planning memory, in channels per LR pixel: `stored_channels` are kept for each frame of a window,
-    `state_channels` (float32) make a branch's state, `working_channels` (float32) are alive at the peak of a step,
-    `flow_channels` (float32) at the peak of `flow` and of `prepare`, which see whole frames.
-    `prepares` says whether `prepare` does anything. `feature_module` names the module (dotted) whose output, one a
-    frame and in their order, feeds the upsampling: what distillation compares. `options` names the attributes that a
-    user may set on a finished net.
+    Attributes:
+        branches: propagation branches in the order in which they run.
+        prepares: whether `prepare` does anything.
+        float32_parts: modules (dotted names) that stay in float32 at any precision.
+        feature_module: module (dotted name) whose output, one a frame in the frames' order, is upsampled; distillation
+            compares it.
+        options: attributes that a user may set on a finished net.
+        context: number of neighbours on each side that `encode` uses.
+        multiple: height and width must be multiples of this in all steps; `forward` and the engine pad frames and crop
+            the result.
+        min_size: least height and width in all steps.
+        reconstruct_reach: number of LR pixels around a pixel that `reconstruct` uses (0: it needs whole frames).
+        scale: upscaling factor.
+        stored_channels: channels per LR pixel that are kept for each frame of a window, for planning memory.
+        state_channels: channels (float32) of a branch's state.
+        working_channels: channels (float32) that are alive at the peak of a step.
+        flow_channels: channels (float32) at the peak of `flow` and of `prepare`, which work on whole frames.
     """
 
     branches: ClassVar[tuple[Branch, ...]]
@@ -110,7 +121,7 @@ class RecurrentNet(nn.Module):
 
     @property
     def cost_period(self) -> int:
-        """Return the number of frames after which the cost of a frame repeats."""
+        """Number of frames after which the cost of a frame repeats."""
         return 1
 
     @property
@@ -119,7 +130,7 @@ class RecurrentNet(nn.Module):
         return next(p.dtype for name, p in self.named_parameters() if not self._stays_float32(name))
 
     def set_precision(self, dtype: torch.dtype) -> None:
-        """Run the convolutions in `dtype`, all but those of `float32_parts`, for inference (merged nets). In place."""
+        """Convert the convolutions of a merged net to `dtype` for inference, in place, except `float32_parts`."""
         for name, module in self.named_modules():
             if not self._stays_float32(name):
                 if isinstance(module, Conv):
@@ -128,7 +139,7 @@ class RecurrentNet(nn.Module):
                     parameter.data = parameter.data.to(dtype)
 
     def set_training_precision(self, dtype: torch.dtype) -> None:
-        """Run the same convolutions in `dtype` with all weights kept in float32. In place."""
+        """Make the same convolutions compute in `dtype` while all weights stay in float32, in place."""
         for name, module in self.named_modules():
             if isinstance(module, (Conv, RepConv)) and not self._stays_float32(name):
                 module.compute_dtype = dtype
@@ -137,47 +148,49 @@ class RecurrentNet(nn.Module):
         return any(name == part or name.startswith(part + ".") for part in self.float32_parts)
 
     def prepare(self, lr: Tensor) -> Tensor:
-        """What takes the place of a padded LR frame (n, 3, h, w) in all steps, `flow` too: the same shape.
+        """Return a frame of the same shape that replaces the padded LR frame (n, 3, h, w) in all steps, `flow` too.
 
-        It sees one frame alone, so that it cannot depend on how a video is cut up.
+        It depends on one frame alone, so that the result does not depend on how a video is cut into windows.
         """
         return lr
 
     def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
         """Return the optical flow (n, 2, h, w), x then y in pixels: where in `neighbour` each pixel of `frame` lies.
 
-        Zeros, which take up no memory, of a net that uses none.
+        A net without flow returns zeros, which take up no memory.
         """
         return frame.new_zeros(()).expand(frame.shape[0], 2, *frame.shape[-2:])
 
     def encode(self, lr: Sequence[Tensor], index: int, *, number: int, length: int | None) -> Features:
-        """What can be said of a frame before propagation.
+        """Extract the features of a frame that do not depend on propagation.
 
-        `lr[index]` is the frame; around it stand up to `context` neighbours of the same scene. `number` is the
-        frame's number in its scene. `length` is the scene's length if its end is within `context` of the frame or
-        nearer, else None.
+        Args:
+            lr: frames of one scene, with up to `context` neighbours around the frame.
+            index: the frame's place in `lr`.
+            number: the frame's number in its scene.
+            length: the scene's length if its end is at most `context` frames away, else None.
         """
         return {}
 
     def propagate(
         self, branch: str, features: Features, flow: Tensor | None, state: State | None
     ) -> tuple[Tensor, State]:
-        """One step of a branch: the frame's feature, and the state for the branch's next frame.
+        """Run one step of a branch; return the frame's feature and the state for the branch's next frame.
 
-        `flow` points from this frame to the one that `state` comes from; both are None where the branch starts.
+        `flow` points from this frame to that of `state`; both are None where the branch starts.
         """
         raise NotImplementedError
 
     def fade(self, state: State, factor: Tensor) -> State:
-        """Return a state whose features are multiplied by `factor` (n, 1, h, w)."""
+        """Return the state with its features multiplied by `factor` (n, 1, h, w)."""
         return tuple(tensor * factor for tensor in state)
 
     def reconstruct(self, features: Features) -> Tensor:
-        """The HR frame (n, 3, scale*h, scale*w), float32, not clamped."""
+        """Return the HR frame (n, 3, scale*h, scale*w), float32, not clamped."""
         raise NotImplementedError
 
     def forward(self, clip: Tensor) -> Tensor:
-        """Upscale whole clips: (n, t, 3, h, w) in [0, 1] -> (n, t, 3, scale*h, scale*w)."""
+        """Upscale whole clips (n, t, 3, h, w) in [0, 1] to (n, t, 3, scale*h, scale*w)."""
         h, w = clip.shape[-2:]
         frames = [self.prepare(pad_frame(f, self.multiple, self.min_size)) for f in clip.unbind(1)]
         count = len(frames)
@@ -196,7 +209,7 @@ class RecurrentNet(nn.Module):
 
 
 def pad_frame(frame: Tensor, multiple: int, min_size: int) -> Tensor:
-    """Pad (n, c, h, w) at the right and bottom to `multiple` and at least `min_size`, by reflection where it can."""
+    """Pad (n, c, h, w) at the right and bottom to `multiple` and at least `min_size`, by reflection where possible."""
     h, w = frame.shape[-2:]
     pad_h, pad_w = padding(h, w, multiple, min_size)
     if not (pad_h or pad_w):
@@ -206,7 +219,7 @@ def pad_frame(frame: Tensor, multiple: int, min_size: int) -> Tensor:
 
 
 def padding(h: int, w: int, multiple: int, min_size: int) -> tuple[int, int]:
-    """Return how many rows and columns bring (h, w) to the next `multiple` and at least to `min_size`."""
+    """Return the number of rows and columns that pad (h, w) to the next `multiple` and at least to `min_size`."""
     least = -(-min_size // multiple) * multiple
     return max(-h % multiple, least - h), max(-w % multiple, least - w)
 
@@ -218,11 +231,11 @@ def upsample_window(net: RecurrentNet, window: Window) -> Iterator[Tensor]:
 
 
 def propagate_window(net: RecurrentNet, window: Window) -> Iterator[Features]:
-    """Run all branches over a window and yield what is known of its first `keep` frames, in order.
+    """Run all branches over a window and yield the features of its first `keep` frames, in order.
 
-    Forward branches start from `window.states` (by branch name) and leave there the state after frame `keep` - 1, so
-    that the next window can go on exactly. Reverse branches start at the window's end, from their state there or, where
-    there is none, afresh. Only the frames that a later branch still needs are visited.
+    Forward branches start from `window.states` (by name) and leave there the state after frame `keep` - 1, so that the
+    next window continues exactly. Reverse branches start at the window's end, from their state there or, where there is
+    none, from zero. Only the frames that a later branch still needs are visited.
     """
     count, keep = len(window.lr), window.keep
     frames = _known(window)
@@ -241,7 +254,7 @@ def propagate_window(net: RecurrentNet, window: Window) -> Iterator[Features]:
 
 
 def sweep_window(net: RecurrentNet, window: Window, branch: Branch) -> dict[str, State]:
-    """Run the branches up to `branch` over all frames of a window: the states that it leaves at the window's far end.
+    """Run the branches up to `branch` over all frames of a window; return its states at the window's far end.
 
     Each branch starts from its states in `window.states`, at the window's start or, in reverse, at its end.
     """
@@ -254,26 +267,26 @@ def sweep_window(net: RecurrentNet, window: Window, branch: Branch) -> dict[str,
 
 
 def state_names(branch: Branch) -> tuple[str, str]:
-    """Return the names of a branch's state and of the young one that is to take over (horizon.py)."""
+    """Return the names of a branch's state and of the young state that will take over (horizon.py)."""
     return branch.name, young_name(branch)
 
 
 def _hand_on(window: Window, branch: Branch, states: dict[str, State]) -> None:
-    """Put a branch's states in place of those that the window had."""
+    """Replace a branch's states in the window by `states`."""
     for name in state_names(branch):
         window.states.pop(name, None)
     window.states.update(states)
 
 
 def _known(window: Window) -> list[Features]:
-    """What is known of a window's frames before any branch has run."""
+    """Return the features of a window's frames before any branch has run."""
     return [{"lr": lr, **encoded} for lr, encoded in zip(window.lr, window.encoded, strict=True)]
 
 
 def _visit(
     net: RecurrentNet, branch: Branch, window: Window, frames: list[Features], count: int
 ) -> Iterator[tuple[int, dict[str, State]]]:
-    """Take one branch through the first `count` frames, in its direction; yields each frame's index and the states."""
+    """Run one branch over the first `count` frames in its direction; yield each frame's index and the states."""
     states = {name: window.states[name] for name in state_names(branch) if name in window.states}
     flows = window.to_next if branch.reverse else window.to_previous
     for i in range(count - 1, -1, -1) if branch.reverse else range(count):
@@ -285,7 +298,7 @@ def _visit(
 
 
 def reconstruct_in_strips(net: RecurrentNet, features: Features, rows: int | None) -> Tensor:
-    """`net.reconstruct`, at most `rows` LR rows at a time: reconstruction is local, so the result is the same."""
+    """Run `net.reconstruct` on at most `rows` LR rows at a time. It is local, so the result is the same."""
     height, reach = features["lr"].shape[-2], net.reconstruct_reach
     if rows is None or rows >= height or not reach:
         return net.reconstruct(features)

@@ -1,12 +1,12 @@
-"""Re-parameterizable convolutions (REPVSR sections 3.1-3.2): several linear branches that are one 3x3 convolution.
+"""Re-parameterizable convolutions (REPVSR sections 3.1-3.2): several linear branches that equal one 3x3 convolution.
 
 Every branch is linear, so its kernels compose to one 3x3 kernel and the branches add up. `RepConv` composes them
-differentiably each time it runs, so a block costs one convolution in training too; `reparameterize` puts plain
-convolutions in their place for good.
+differentiably each time it runs, so that a block costs one convolution in training too. `reparameterize` replaces
+blocks by plain convolutions for good.
 
 Borders are exact because no 1x1 convolution before a 3x3 has a bias: the zeros that the 3x3 pads with are then the same
 before and after the 1x1. Nothing is lost, since such a bias only adds a constant to the output, which the block's one
-bias (the sum of all the branches' biases, eqs. 6-7) can express; with it, a merged kernel would differ at borders.
+bias (the sum of all the branches' biases, eqs. 6-7) can express. With it, a merged kernel would differ at borders.
 """
 
 import copy
@@ -59,7 +59,7 @@ class RepConv(nn.Module):
                 last.mul_(factor)
 
     def kernel(self) -> Tensor:
-        """The merged 3x3 kernel (c_out, c_in, 3, 3), differentiable (eqs. 4-7)."""
+        """Return the merged 3x3 kernel (c_out, c_in, 3, 3), differentiable (eqs. 4-7)."""
         w = self.conv3 + _after_1x1(self.seq13[1], self.seq13[0]) + _before_1x1(self.seq31[0], self.seq31[1])
         w = w + _before_1x1(_after_1x1(self.seq131[1], self.seq131[0]), self.seq131[2])
         if len(self.lap):
@@ -67,7 +67,7 @@ class RepConv(nn.Module):
         return w
 
     def branches(self, x: Tensor) -> Tensor:
-        """What the block computes, branch by branch as the paper draws it: the definition that `forward` equals."""
+        """Compute the block branch by branch, as drawn in the paper: the definition that `forward` equals."""
         y = F.conv2d(x, self.conv3, self.bias, padding=1)
         y = y + F.conv2d(F.conv2d(x, self.seq13[0]), self.seq13[1], padding=1)
         y = y + F.conv2d(F.conv2d(x, self.seq31[0], padding=1), self.seq31[1])
@@ -78,18 +78,18 @@ class RepConv(nn.Module):
         return y
 
     def merge(self) -> tuple[Tensor, Tensor]:
-        """Kernel and bias in `compute_dtype`."""
+        """Return kernel and bias in `compute_dtype`."""
         kernel = self.kernel().to(self.compute_dtype, memory_format=torch.channels_last)
         return kernel, self.bias.to(self.compute_dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, c_in, h, w) -> (n, c_out, h, w) in `compute_dtype`, by one 3x3 convolution, zeros outside the frame."""
+        """Convolve (n, c_in, h, w) to (n, c_out, h, w) in `compute_dtype` by one 3x3 convolution with zero padding."""
         kernel, bias = self._merged or self.merge()
         return F.conv2d(x.to(kernel.dtype), kernel, bias, padding=1)
 
 
 def block(c_in: int, c_out: int, *, multibranch: bool, laplacian: bool, gain: float = 1.0) -> Conv | RepConv:
-    """A RepConv to train, or else the plain convolution that one merges into; both start alike."""
+    """Return a RepConv to train, or else the plain convolution that it merges into; both start at the same scale."""
     if multibranch:
         return RepConv(c_in, c_out, laplacian=laplacian, gain=gain)
     conv = Conv(c_in, c_out, 3, padding=1)
@@ -100,7 +100,7 @@ def block(c_in: int, c_out: int, *, multibranch: bool, laplacian: bool, gain: fl
 
 @contextmanager
 def merged_once(net: nn.Module) -> Iterator[None]:
-    """Within, each RepConv of `net` uses one merged kernel however often it runs (a clip's frames share it)."""
+    """Let each RepConv of `net` merge its kernel only once in this context, shared by all frames of a clip."""
     convs = [m for m in net.modules() if isinstance(m, RepConv)]
     for conv in convs:
         conv._merged = conv.merge()
@@ -112,7 +112,7 @@ def merged_once(net: nn.Module) -> Iterator[None]:
 
 
 def merged_state(net: nn.Module) -> dict[str, Tensor]:
-    """The state dict that `reparameterize(net)` would have, without gradients: what is averaged, stored, shipped."""
+    """Return the state dict of `reparameterize(net)` without gradients, which is averaged, stored and shipped."""
     state: dict[str, Tensor] = {}
     convs = {name: m for name, m in net.named_modules() if isinstance(m, RepConv)}
     with torch.no_grad():
@@ -124,9 +124,9 @@ def merged_state(net: nn.Module) -> dict[str, Tensor]:
 
 
 def load_merged(net: nn.Module, state: dict[str, Tensor]) -> int:
-    """Take over merged weights wherever key and shape fit: in a RepConv, the 3x3 branch makes up the difference.
+    """Load merged weights wherever key and shape fit; return the number of tensors that fit.
 
-    Returns how many tensors fitted.
+    In a RepConv the 3x3 branch takes up the difference to the merged kernel.
     """
     convs = dict(net.named_modules())
     own = net.state_dict()
@@ -146,7 +146,7 @@ def load_merged(net: nn.Module, state: dict[str, Tensor]) -> int:
 
 
 def reparameterize(net: Net) -> Net:
-    """A copy of `net` in which each RepConv is the plain 3x3 convolution that it equals, in float32."""
+    """Return a copy of `net` in which each RepConv is the plain 3x3 convolution that it equals, in float32."""
     net = copy.deepcopy(net)
     for module in list(net.modules()):
         for name, child in module.named_children():
@@ -166,7 +166,7 @@ def _plain(merging: RepConv) -> Conv:
 
 
 def _he_deviation(c_in: int) -> float:
-    """He initialisation of a 3x3 kernel before LeakyReLU(0.1)."""
+    """Return the standard deviation of He initialisation for a 3x3 kernel before LeakyReLU(0.1)."""
     return float((2.0 / 1.01 / (9 * c_in)) ** 0.5)
 
 
@@ -175,10 +175,10 @@ def _kernel(c_out: int, c_in: int, size: int) -> nn.Parameter:
 
 
 def _after_1x1(kernel: Tensor, first: Tensor) -> Tensor:
-    """`kernel` (o, m, 3, 3) applied after the 1x1 `first` (m, i, 1, 1), as one (o, i, 3, 3)."""
+    """Compose `kernel` (o, m, 3, 3) after the 1x1 `first` (m, i, 1, 1) into one (o, i, 3, 3)."""
     return torch.einsum("omyx,mi->oiyx", kernel, first[:, :, 0, 0])
 
 
 def _before_1x1(kernel: Tensor, last: Tensor) -> Tensor:
-    """`kernel` (m, i, 3, 3) followed by the 1x1 `last` (o, m, 1, 1), as one (o, i, 3, 3)."""
+    """Compose `kernel` (m, i, 3, 3) before the 1x1 `last` (o, m, 1, 1) into one (o, i, 3, 3)."""
     return torch.einsum("miyx,om->oiyx", kernel, last[:, :, 0, 0])

@@ -1,21 +1,21 @@
-"""REPVSR (Hu and Yu, section 3): a small recurrent net that streams, of blocks that merge into plain convolutions.
+"""REPVSR (Hu and Yu, section 3): a small streaming recurrent net of blocks that merge into plain convolutions.
 
-Per frame: RepFlowNet estimates the LR flow to the previous frame; the previous HR estimate is warped by the enlarged
-flow, folded to LR resolution (space-to-depth) and joined with the LR frame; RepSRNet adds detail to the bicubic
-enlargement of the frame. What it is given of the previous estimate is its difference to that enlargement, the detail
-alone and brought to the frame's size, so that the net need not learn to subtract what it knows: after 750 equal
+For each frame RepFlowNet estimates the LR flow to the previous frame. The previous HR estimate is warped by the
+upsampled flow, folded to LR resolution (space-to-depth) and concatenated with the LR frame. RepSRNet adds detail to the
+bicubic upsampling of the frame. The input is the difference of the previous estimate to that upsampling, that is the
+detail alone, brought to the frame's scale, so that the net need not learn to subtract what it knows: after 750 equal
 iterations +0.86 dB over bicubic against +0.84, and 0.12 dB of it from the past against 0.10.
 
-Width and depth. The paper's budget is 0.274 M parameters and 29.4 GFLOP for 320x180 -> 1280x720 and does not say how
-it is spent. Nearly all of RepSRNet's weights work at LR resolution (2 FLOP per weight and pixel), so parameters bind
-first. Time per 320x180 frame of one 3x3 convolution, channels last, one AVX-512 core, fp32 / bf16: 32 channels
-10.0 / 4.9 ms, 48: 21.5 / 10.4, 64: 37.3 / 18.5, which is 106-114 / 217-230 GFLOP/s. The same arithmetic takes about the
-same time at each width, so 48 channels in 10 layers cost what 64 channels in 6 cost, with nearly twice the reach, while
-32 channels in 20 layers would pay for twice the elementwise passes.
-RepFlowNet works at 1/2 to 1/8 resolution, where its quarter of the parameters costs a twentieth of the arithmetic.
+Width and depth. The paper's budget is 0.274 M parameters and 29.4 GFLOP for 320x180 -> 1280x720; it does not say how it
+is spent. Nearly all of RepSRNet's weights work at LR resolution (2 FLOP per weight and pixel), so the limit on
+parameters is reached first. Time per 320x180 frame of one 3x3 convolution, channels last, one AVX-512 core, fp32 /
+bf16: 32 channels 10.0 / 4.9 ms, 48: 21.5 / 10.4, 64: 37.3 / 18.5, which is 106-114 / 217-230 GFLOP/s. The same
+arithmetic takes about the same time at each width, so 48 channels in 10 layers cost what 64 channels in 6 cost, with
+nearly twice the receptive field, while 32 channels in 20 layers would need twice the elementwise passes. RepFlowNet
+works at 1/2 to 1/8 resolution, where its quarter of the parameters costs a twentieth of the arithmetic.
 
-What is not convolution. Straightforward bicubic enlargement, flow enlargement, HR warp, space-to-depth and pixel
-shuffle took 49 ms there. Here each enlargement is a convolution from LR pixels to the s*s HR positions that they
+Operations other than convolution. Straightforward bicubic upsampling, flow upsampling, HR warp, space-to-depth and
+pixel shuffle took 49 ms there. Here each upsampling is a convolution from LR pixels to the s*s HR positions that they
 cover ("phases"), the HR frame is sampled at those positions directly in the folded order, and base and detail are added
 before the one pixel shuffle: 21 ms.
 """
@@ -36,11 +36,11 @@ from vsrcli.nets.reparam import block, merged_once, reparameterize
 from vsrcli.nets.repflow import RepFlowNet
 
 DETAIL_GAIN = 3.0
-"""Detail is some thirty times smaller than frames are; enlarged, its kernels need not be."""
+"""Scale of the detail, which is about thirty times smaller than frames, so that its kernels need not be large."""
 
 
 class RepBlock(nn.Module):
-    """SRMB - ReLU - SRMB, added to its input without rounding the sum to the convolutions' type."""
+    """A residual block, SRMB - ReLU - SRMB, whose sum is not rounded to the convolutions' type."""
 
     def __init__(self, channels: int, multibranch: bool) -> None:
         super().__init__()
@@ -48,12 +48,12 @@ class RepBlock(nn.Module):
         self.conv2 = block(channels, channels, multibranch=multibranch, laplacian=True, gain=0.25)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, c, h, w) -> the same shape and type."""
+        """Map (n, c, h, w) to the same shape and type."""
         return x + self.conv2(F.relu(self.conv1(x), inplace=True))
 
 
 class RepSRNet(nn.Module):
-    """SRMB blocks at LR resolution, from the frame and the folded previous estimate to the detail, still folded."""
+    """SRMB blocks at LR resolution that turn the frame and the folded previous detail into the folded detail."""
 
     def __init__(self, channels: int, blocks: int, scale: int, *, multibranch: bool) -> None:
         super().__init__()
@@ -63,14 +63,14 @@ class RepSRNet(nn.Module):
         self.tail = block(channels, folded, multibranch=multibranch, laplacian=True, gain=0.1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, 3 + 3*s*s, h, w) -> (n, 3*s*s, h, w) in float32."""
+        """Map (n, 3 + 3*s*s, h, w) to (n, 3*s*s, h, w) in float32."""
         first = leaky(self.head(x.contiguous(memory_format=torch.channels_last))).float()
         out: Tensor = self.tail(self.body(first))
         return out.float()
 
 
 class RepVSR(RecurrentNet):
-    """The net, for training (`multibranch`) or merged into plain convolutions, as it is stored and shipped."""
+    """REPVSR, for training (`multibranch`) or merged into plain convolutions, as it is stored and shipped."""
 
     branches: ClassVar[tuple[Branch, ...]] = (Branch("forward", reverse=False),)
     float32_parts = ("flownet",)
@@ -86,17 +86,16 @@ class RepVSR(RecurrentNet):
         self.srnet = RepSRNet(channels, blocks, scale, multibranch=multibranch)
 
     def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
-        """RepFlowNet's flow."""
+        """Estimate the flow with RepFlowNet."""
         out: Tensor = self.flownet(frame, neighbour)
         return out
 
     def propagate(
         self, branch: str, features: Features, flow: Tensor | None, state: State | None
     ) -> tuple[Tensor, State]:
-        """One frame: the HR estimate, and the same clamped to [0, 1] as the state (n, 3, s*h, s*w).
+        """Return the HR estimate, and as the state the same clamped to [0, 1] (n, 3, s*h, s*w).
 
-        Where a scene starts there is no detail yet. Clamping bounds the recurrence: no error can grow over a long
-        scene.
+        There is no detail where a scene starts. Clamping bounds the recurrence: no error can grow over a long scene.
         """
         lr = features["lr"].float()
         base = enlarge_folded(lr, self.scale, mode="bicubic")
@@ -108,22 +107,25 @@ class RepVSR(RecurrentNet):
         return hr, (hr.clamp(0, 1),)
 
     def reconstruct(self, features: Features) -> Tensor:
-        """The HR frame is the propagated estimate itself."""
+        """Return the propagated HR estimate itself."""
         return features["forward"]
 
     def forward(self, clip: Tensor) -> Tensor:
-        """Upscale whole clips: (n, t, 3, h, w) in [0, 1] -> (n, t, 3, scale*h, scale*w); kernels merge once a clip."""
+        """Upscale whole clips (n, t, 3, h, w) in [0, 1] to (n, t, 3, scale*h, scale*w).
+
+        Kernels are merged once a clip.
+        """
         with merged_once(self):
             return super().forward(clip)
 
     def reparameterize(self) -> "RepVSR":
-        """The same net with every block merged into one convolution, for inference and for storage."""
+        """Return the same net with every block merged into one convolution, for inference and storage."""
         return reparameterize(self)
 
 
 @stage("reconstruct")
 def unfold(base: Tensor, detail: Tensor, scale: int) -> Tensor:
-    """The HR frame (n, c, s*h, s*w) that base and detail (n, c*s*s, h, w) add up to."""
+    """Return the HR frame (n, c, s*h, s*w) that is the sum of base and detail (n, c*s*s, h, w)."""
     return F.pixel_shuffle(base + detail, scale)
 
 

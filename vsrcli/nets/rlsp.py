@@ -1,8 +1,8 @@
-"""RLSP (Fuoli et al., ICCVW 2019): a plain chain of convolutions that streams, one frame late, without flow.
+"""RLSP (Fuoli et al., ICCVW 2019): a streaming chain of plain convolutions without flow, one frame late.
 
-Each step sees the previous, the current and the next LR frame, a hidden state and its own last HR frame, folded to LR
-size. Weights by the authors (luma alone, TensorFlow) are for academic use: CC BY-NC-SA 4.0. They learnt on frames in
-[0, 255]; here frames are in [0, 1].
+Each step takes the previous, the current and the next LR frame, a hidden state and the net's own last HR frame, folded
+to LR size. The authors' weights (luma only, TensorFlow) are for academic use: CC BY-NC-SA 4.0. They were trained on
+frames in [0, 255]; here frames are in [0, 1].
 """
 
 from collections.abc import Sequence
@@ -12,25 +12,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vsrcli.nets.layers import Conv, wide
+from vsrcli.nets.layers import Conv, upcast
 from vsrcli.nets.marks import Architecture, Config, Shapes, count
 from vsrcli.nets.observe import stage
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State, frames_around
 
 
 class Layer(Conv):
-    """A 3x3 convolution and ReLU."""
+    """A 3x3 convolution with ReLU."""
 
     def __init__(self, channels_in: int, channels: int) -> None:
         super().__init__(channels_in, channels, 3, padding=1)
 
     def forward(self, input: Tensor) -> Tensor:
-        """(n, channels_in, h, w) -> (n, channels, h, w)."""
+        """Map (n, channels_in, h, w) to (n, channels, h, w)."""
         return F.relu(super().forward(input), inplace=True)
 
 
 class RLSP(RecurrentNet):
-    """The net. Published: 7 layers of 128 (1.15 M parameters), 64 or 48 channels, and as many in the state."""
+    """RLSP. Published: 7 layers of 128 (1.15 M parameters), 64 or 48 channels, and as many in the hidden state."""
 
     branches: ClassVar[tuple[Branch, ...]] = (Branch("forward", reverse=False),)
     float32_parts = ("conv1",)  # it sees the frames, whose 8 bits bf16 would round
@@ -52,15 +52,16 @@ class RLSP(RecurrentNet):
         self.conv_out = Conv(channels, self.picture + hidden, 3, padding=1)
 
     def encode(self, lr: Sequence[Tensor], index: int, *, number: int, length: int | None) -> Features:
-        """Return the frames around; a scene's first and last frame stand in for those that are not there."""
+        """Return the neighbouring frames; at the ends of a scene its first or last frame replaces the missing one."""
         return frames_around(lr, index, number=number, length=length)
 
     def propagate(
         self, branch: str, features: Features, flow: Tensor | None, state: State | None
     ) -> tuple[Tensor, State]:
-        """Make the HR frame, folded (n, 3*s*s, h, w); it is the state, with the hidden one (n, hidden, h, w).
+        """Return the folded HR frame (n, 3*s*s, h, w), and as the state this frame and the hidden state.
 
-        Where a scene starts both are zero. The HR frame is fed back as it is, neither clamped nor rounded.
+        The hidden state is (n, hidden, h, w). Both are zero where a scene starts. The HR frame is fed back as it is,
+        neither clamped nor rounded.
         """
         lr = features["lr"]
         n, _, h, w = lr.shape
@@ -68,7 +69,7 @@ class RLSP(RecurrentNet):
         x = self.conv_list(self.conv1(torch.cat([features["previous"], lr, features["next"], known], 1)))
         detail, hidden = self.conv_out(x).split((self.picture, self.hidden), 1)
         folded = lr.repeat(1, self.scale**2, 1, 1) + detail
-        return folded, (folded, wide(F.relu(hidden)))
+        return folded, (folded, upcast(F.relu(hidden)))
 
     @stage("reconstruct")
     def reconstruct(self, features: Features) -> Tensor:
@@ -84,7 +85,10 @@ def depth_to_space(x: Tensor, scale: int) -> Tensor:
 
 
 def read_config(shapes: Shapes) -> Config:
-    """Read widths and depth; the scale is the one whose folded frame makes up the rest of what comes in."""
+    """Read widths and depth from the shapes; the scale is 4.
+
+    Raises ValueError if the first convolution does not take three RGB frames.
+    """
     channels, inputs, *_ = shapes["conv1.weight"]
     outputs = shapes["conv_out.weight"][0]
     seen = inputs - outputs
@@ -96,7 +100,7 @@ def read_config(shapes: Shapes) -> Config:
 
 
 def inner_layers(config: Config) -> int:
-    """Return how many layers are neither the first nor the last."""
+    """Return the number of layers without the first and the last."""
     layers: int = config["layers"]
     return layers - 2
 

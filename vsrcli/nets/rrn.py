@@ -1,7 +1,7 @@
-"""RRN (Isobe et al., BMVC 2020): a residual net that streams, on features and its own last HR frame, without flow.
+"""RRN (Isobe et al., BMVC 2020): a streaming residual net on features and its own last HR frame, without flow.
 
-Each step sees the previous and the current LR frame, a hidden state and the last HR frame, folded to LR size. Weights
-by the authors come without a licence: all rights reserved.
+Each step takes the previous and the current LR frame, a hidden state and the last HR frame, folded to LR size. The
+authors' weights come without a licence: all rights reserved.
 """
 
 import math
@@ -12,14 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vsrcli.nets.layers import Conv, ResidualBlock, wide
+from vsrcli.nets.layers import Conv, ResidualBlock, upcast
 from vsrcli.nets.marks import Architecture, Config, Shapes, count
 from vsrcli.nets.observe import stage
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
 
 
 class ResidualCell(nn.Module):
-    """A convolution, `blocks` residual blocks, and one convolution each for the hidden state and the picture."""
+    """A convolution, `blocks` residual blocks, and one convolution each for the hidden state and for the picture."""
 
     def __init__(self, channels: int, blocks: int, picture: int) -> None:
         super().__init__()
@@ -29,14 +29,16 @@ class ResidualCell(nn.Module):
         self.conv_o = Conv(channels, picture, 3, padding=1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, 6 + channels + picture, h, w) -> the hidden state (n, channels, h, w), the folded detail (n, picture,
-        h, w)."""
-        x = self.recon_trunk(wide(F.relu(self.conv_1(x))))
-        return wide(F.relu(self.conv_h(x))), self.conv_o(x)
+        """Map (n, 6 + channels + picture, h, w) to the hidden state (n, channels, h, w) and the folded detail.
+
+        The detail is (n, picture, h, w).
+        """
+        x = self.recon_trunk(upcast(F.relu(self.conv_1(x))))
+        return upcast(F.relu(self.conv_h(x))), self.conv_o(x)
 
 
 class RRN(RecurrentNet):
-    """The net. Published depths: 10 blocks (3.4 M parameters) and 5 (1.9 M), both 128 channels wide."""
+    """RRN. Published depths: 10 blocks (3.4 M parameters) and 5 (1.9 M), both 128 channels wide."""
 
     branches: ClassVar[tuple[Branch, ...]] = (Branch("forward", reverse=False),)
     float32_parts = ("neuro.conv_1",)  # it sees the frames, whose 8 bits bf16 would round
@@ -54,7 +56,7 @@ class RRN(RecurrentNet):
         self.neuro = ResidualCell(channels, blocks, self.picture)
 
     def encode(self, lr: Sequence[Tensor], index: int, *, number: int, length: int | None) -> Features:
-        """Return the frame before; before a scene's first frame stands its second, as in the authors' code."""
+        """Return the previous frame; for a scene's first frame it is the second one, as in the authors' code."""
         if number:
             return {"previous": lr[index - 1]}
         return {"previous": lr[index if length == 1 else index + 1]}
@@ -62,9 +64,9 @@ class RRN(RecurrentNet):
     def propagate(
         self, branch: str, features: Features, flow: Tensor | None, state: State | None
     ) -> tuple[Tensor, State]:
-        """Make the HR frame; it is the state (n, 3, s*h, s*w), with the hidden one (n, channels, h, w).
+        """Return the HR frame and the next state: this frame (n, 3, s*h, s*w) and the hidden state (n, channels, h, w).
 
-        Where a scene starts both are zero. The HR frame is fed back as it is, neither clamped nor rounded.
+        Both are zero where a scene starts. The HR frame is fed back as it is, neither clamped nor rounded.
         """
         lr = features["lr"]
         n, _, h, w = lr.shape
@@ -83,7 +85,7 @@ class RRN(RecurrentNet):
 
 @stage("reconstruct")
 def unfold(lr: Tensor, detail: Tensor, scale: int) -> Tensor:
-    """Return the bilinear enlargement of a frame with its detail (n, 3*s*s, h, w) added: (n, 3, s*h, s*w)."""
+    """Return the bilinear upsampling of `lr` plus its folded detail (n, 3*s*s, h, w): (n, 3, s*h, s*w)."""
     base = F.interpolate(lr, scale_factor=scale, mode="bilinear", align_corners=False)
     return base + F.pixel_shuffle(detail, scale)
 

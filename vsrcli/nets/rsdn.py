@@ -1,8 +1,8 @@
-"""RSDN (Isobe et al., ECCV 2020): structure and detail refined side by side by a net that streams, without flow.
+"""RSDN (Isobe et al., ECCV 2020): a streaming net without flow that refines structure and detail in parallel.
 
-A frame's structure is what is left when it is halved and doubled, its detail the rest. Each has a branch of its own,
-and in every block the residues of both are added to both. The hidden state is weighted by how like the frame it is.
-Weights by the authors come without a licence: all rights reserved.
+A frame's structure is the frame downscaled and upscaled by 2, its detail the rest. Each has a branch of its own, and in
+every block the residues of both are added to both. The hidden state is weighted by its similarity to the frame. The
+authors' weights come without a licence: all rights reserved.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vsrcli.nets.layers import Conv, leaky, wide
+from vsrcli.nets.layers import Conv, leaky, upcast
 from vsrcli.nets.marks import Architecture, Config, Shapes, count, in_blocks
 from vsrcli.nets.observe import stage
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
@@ -23,7 +23,7 @@ PICTURE = 3 * SCALE**2
 
 
 class StructureDetailBlock(nn.Module):
-    """Section 3.2: one residue for structure and one for detail, their sum added to both."""
+    """A residual block (section 3.2): one residue for structure and one for detail, their sum added to both."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -33,13 +33,13 @@ class StructureDetailBlock(nn.Module):
         self.conv_s2 = Conv(channels, channels, 3, padding=1)
 
     def forward(self, detail: Tensor, structure: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (n, c, h, w) both -> the same."""
-        residue = wide(self.conv_d2(F.relu(self.conv_d1(detail)))) + self.conv_s2(F.relu(self.conv_s1(structure)))
+        """Map the features of detail and structure, both (n, c, h, w), to the same shapes."""
+        residue = upcast(self.conv_d2(F.relu(self.conv_d1(detail)))) + self.conv_s2(F.relu(self.conv_s1(structure)))
         return detail + residue, structure + residue
 
 
 class StructureDetailCell(nn.Module):
-    """All of a step but the last convolution. The blocks are called SD1, SD2, ... as in the checkpoints."""
+    """All of a step except the last convolution. The blocks are called SD1, SD2, ... as in the checkpoints."""
 
     def __init__(self, channels: int, blocks: int) -> None:
         super().__init__()
@@ -55,34 +55,40 @@ class StructureDetailCell(nn.Module):
         self.conv_os = Conv(channels, PICTURE, 3, padding=1)
 
     def forward(self, lr: Tensor, details: Tensor, structures: Tensor, state: State) -> tuple[Tensor, Tensor, Tensor]:
-        """The frame (n, 3, h, w), details and structures of it and the one before (n, 6, h, w), and the state (hidden,
-        detail, structure) -> the same state for the next frame."""
+        """Return the state (hidden, detail, structure) for the next frame.
+
+        Args:
+            lr: the frame (n, 3, h, w).
+            details: details of the previous and the current frame (n, 6, h, w).
+            structures: structures of the same frames (n, 6, h, w).
+            state: (hidden, detail, structure).
+        """
         hidden, detail, structure = state
         hidden = self.adapt(lr, hidden)
-        d = wide(leaky(self.conv_d(torch.cat([details, hidden, detail], 1))))
-        s = wide(leaky(self.conv_s(torch.cat([structures, hidden, structure], 1))))
+        d = upcast(leaky(self.conv_d(torch.cat([details, hidden, detail], 1))))
+        s = upcast(leaky(self.conv_s(torch.cat([structures, hidden, structure], 1))))
         for i in range(1, self.blocks + 1):
             d, s = self.get_submodule(f"SD{i}")(d, s)
-        hidden = wide(leaky(self.conv_hd(d))) + wide(leaky(self.conv_hs(s)))
-        return hidden, wide(self.conv_od(d)), wide(self.conv_os(s))
+        hidden = upcast(leaky(self.conv_hd(d))) + upcast(leaky(self.conv_hs(s)))
+        return hidden, upcast(self.conv_od(d)), upcast(self.conv_os(s))
 
     def adapt(self, lr: Tensor, hidden: Tensor) -> Tensor:
-        """Section 3.3: weight each pixel of the hidden state by how well the 3x3 pixels around it fit the frame.
+        """Weight each pixel of the hidden state by the similarity of its 3x3 neighbourhood to the frame (section 3.3).
 
         The frame gives one 3x3 filter for each pixel, common to all channels.
         """
-        filters = wide(leaky(self.forget(lr)))
+        filters = upcast(leaky(self.forget(lr)))
         h, w = hidden.shape[-2:]
         padded = F.pad(hidden, (1,) * 4)
-        likeness = torch.zeros_like(hidden)
+        similarity = torch.zeros_like(hidden)
         for i in range(9):
             y, x = divmod(i, 3)
-            likeness.addcmul_(padded[..., y : y + h, x : x + w], filters[:, i : i + 1])
-        return hidden * likeness.sigmoid()
+            similarity.addcmul_(padded[..., y : y + h, x : x + w], filters[:, i : i + 1])
+        return hidden * similarity.sigmoid()
 
 
 class RSDN(RecurrentNet):
-    """The net. Published: 9 blocks of 128 channels (6.2 M parameters)."""
+    """RSDN. Published: 9 blocks of 128 channels (6.2 M parameters)."""
 
     branches: ClassVar[tuple[Branch, ...]] = (Branch("forward", reverse=False),)
     float32_parts = ("neuro.forget", "neuro.conv_d", "neuro.conv_s")  # they see the frames, which bf16 would round
@@ -102,13 +108,14 @@ class RSDN(RecurrentNet):
         self.conv = Conv(2 * PICTURE, PICTURE, 3, padding=1)
 
     def encode(self, lr: Sequence[Tensor], index: int, *, number: int, length: int | None) -> Features:
-        """Split the frame and the one before; before a scene's first frame stands its second, as in the authors' code.
+        """Split the previous and the current frame into structures and details.
 
-        Only where a scene has one frame, which the authors' code refuses, does that frame stand before itself.
+        For a scene's first frame the previous one is the second, as in the authors' code. A scene of one frame, which
+        the authors' code refuses, uses that frame as the previous one too.
         """
         current = lr[index]
         previous = lr[index - 1] if number else lr[index if length == 1 else index + 1]
-        structures = torch.cat([smoothed(previous), smoothed(current)], 1)
+        structures = torch.cat([extract_structure(previous), extract_structure(current)], 1)
         return {"structures": structures, "details": torch.cat([previous, current], 1) - structures}
 
     def propagate(
@@ -124,12 +131,12 @@ class RSDN(RecurrentNet):
 
     @stage("reconstruct")
     def reconstruct(self, features: Features) -> Tensor:
-        """Join detail and structure by a convolution and unfold. No enlarged frame is added."""
-        return F.pixel_shuffle(wide(self.conv(features["forward"])), SCALE)
+        """Fuse detail and structure by a convolution and unfold the result. No upsampled frame is added."""
+        return F.pixel_shuffle(upcast(self.conv(features["forward"])), SCALE)
 
 
-def smoothed(frame: Tensor) -> Tensor:
-    """Return the structure of a frame (n, 3, h, w) of even sides: halved and doubled, bilinearly."""
+def extract_structure(frame: Tensor) -> Tensor:
+    """Return the structure of a frame (n, 3, h, w) with even sides: downscaled and upscaled by 2, bilinearly."""
     half = F.interpolate(frame, scale_factor=0.5, mode="bilinear", align_corners=False)
     return F.interpolate(half, size=frame.shape[-2:], mode="bilinear", align_corners=False)
 

@@ -12,7 +12,7 @@ LEVELS = 6
 
 
 class PyramidLevel(nn.Module):
-    """Five 7x7 convolutions that correct the flow at one level: (n, 8, h, w) -> (n, 2, h, w)."""
+    """Five 7x7 convolutions that correct the flow at one level."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,15 +23,15 @@ class PyramidLevel(nn.Module):
         self.basic_module = nn.Sequential(*layers[:-1])
 
     def forward(self, x: Tensor) -> Tensor:
-        """[frame, warped neighbour, flow so far] -> what to add to the flow."""
+        """Return the correction (n, 2, h, w) of the flow from frame, warped neighbour and flow, (n, 8, h, w)."""
         out: Tensor = self.basic_module(x)
         return out
 
 
 class SpyNet(nn.Module):
-    """Flow between two frames, refined from 1/32 size to full size.
+    """Flow between two frames of any size, refined from 1/32 size to full size.
 
-    Frames of any size: they are stretched to the next multiples of 32 and the flow is scaled back.
+    Frames are resized to the next multiples of 32 and the flow is scaled back.
     """
 
     mean: Tensor
@@ -44,7 +44,7 @@ class SpyNet(nn.Module):
         self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
 
     def forward(self, frame: Tensor, neighbour: Tensor) -> Tensor:
-        """(n, 3, h, w) twice -> (n, 2, h, w): where in `neighbour` each pixel of `frame` lies, x then y."""
+        """Return the flow (n, 2, h, w), x then y in pixels: where in `neighbour` each pixel of `frame` lies."""
         h, w = frame.shape[-2:]
         up_h, up_w = -(-h // 32) * 32, -(-w // 32) * 32
         frames, neighbours = self.pyramid(frame, (up_h, up_w)), self.pyramid(neighbour, (up_h, up_w))
@@ -62,7 +62,7 @@ class SpyNet(nn.Module):
         return flow
 
     def pyramid(self, frame: Tensor, size: tuple[int, int]) -> list[Tensor]:
-        """Stretch to `size`, normalise, and halve five times; the coarsest level first."""
+        """Resize to `size`, normalise, and downscale by 2 five times; return the levels, the coarsest first."""
         if frame.shape[-2:] != size:
             frame = F.interpolate(frame, size=size, mode="bilinear", align_corners=False)
         levels = [(frame - self.mean) / self.std]

@@ -1,9 +1,9 @@
 """TDAN (Tian et al., CVPR 2020): a sliding window of five frames, aligned by deformable convolutions without flow.
 
-Each neighbour's features go through four deformable convolutions, whose offsets come from those of both frames, and
-become a picture again; a plain residual net makes the HR frame of the five pictures. Nothing is carried from frame to
-frame. Borders are those of today's deformable convolutions, by which mmagic's weights learnt; the authors' own kernel
-does not weaken samples at the bottom and the right.
+Each neighbour's features pass through four deformable convolutions, whose offsets come from the features of both
+frames, and are turned back into a picture. A plain residual net computes the HR frame from the five pictures. There is
+no recurrent state. Borders are those of today's deformable convolutions, with which mmagic's weights were trained; the
+authors' own kernel does not weaken samples at the bottom and the right.
 """
 
 import re
@@ -15,20 +15,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsrcli.nets.deform import DeformConv
-from vsrcli.nets.layers import Conv, ResidualBlock, wide
+from vsrcli.nets.layers import Conv, ResidualBlock, upcast
 from vsrcli.nets.marks import Architecture, Config, Shapes, count, renamed
 from vsrcli.nets.observe import stage
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
 
 GROUPS = 8
-"""Deformable groups; an offset convolution makes 8 * 9 taps * (dy, dx) = 144 channels, and no masks."""
+"""Deformable groups; an offset convolution has 8 * 9 taps * (dy, dx) = 144 output channels, and no masks."""
 
 REACH = 2
-"""Neighbours on each side."""
+"""Number of neighbours on each side."""
 
 
 class OffsetConv(DeformConv):
-    """A deformable convolution (without mask or bias) that makes its offsets from features by one convolution."""
+    """A deformable convolution (without mask or bias) whose offsets are predicted by one convolution."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels, channels)
@@ -39,8 +39,8 @@ class OffsetConv(DeformConv):
         nn.init.zeros_(self.conv_offset.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """Features to sample and features that say where: (n, c, h, w) both -> (n, c, h, w)."""
-        raw = wide(self.conv_offset(condition))
+        """Sample `x` at offsets predicted from `condition`; both and the result are (n, c, h, w)."""
+        raw = upcast(self.conv_offset(condition))
 
         def taps(rows: slice) -> tuple[Tensor, Tensor]:
             offset = raw[:, :, rows].contiguous()
@@ -56,12 +56,12 @@ class Upsample(Conv):
         super().__init__(channels, 4 * channels, 3, padding=1)
 
     def forward(self, input: Tensor) -> Tensor:
-        """(n, channels, h, w) -> (n, channels, 2*h, 2*w)."""
+        """Map (n, channels, h, w) to (n, channels, 2*h, 2*w)."""
         return F.pixel_shuffle(super().forward(input), 2)
 
 
 class TDAN(RecurrentNet):
-    """The net, x4. Published: 5 and 10 blocks of 64 channels (2.0 M parameters)."""
+    """TDAN for x4. Published: 5 and 10 blocks of 64 channels (2.0 M parameters)."""
 
     branches: ClassVar[tuple[Branch, ...]] = (Branch("window", reverse=False),)
     float32_parts = ("conv_first", "fea_ex")  # they see pictures, whose 8 bits bf16 would round
@@ -87,7 +87,10 @@ class TDAN(RecurrentNet):
 
     @stage("encode")
     def encode(self, lr: Sequence[Tensor], index: int, *, number: int, length: int | None) -> Features:
-        """Align the window around the frame: five pictures less 0.5 (n, 15, h, w), the middle one the frame itself."""
+        """Align the window around the frame; return five pictures less 0.5 (n, 15, h, w).
+
+        The third is the frame itself.
+        """
         frames = [lr[index + n - number] - 0.5 for n in window_numbers(number, length)]
         features = [self.features(frame) for frame in frames]
         aligned = [
@@ -97,34 +100,34 @@ class TDAN(RecurrentNet):
         return {"aligned": torch.cat(aligned, 1)}
 
     def features(self, frame: Tensor) -> Tensor:
-        """(n, 3, h, w) -> (n, channels, h, w)."""
-        out: Tensor = self.residual_layer(wide(F.relu(self.conv_first(frame))))
+        """Extract features (n, channels, h, w) of a frame (n, 3, h, w)."""
+        out: Tensor = self.residual_layer(upcast(F.relu(self.conv_first(frame))))
         return out
 
     def align(self, neighbour: Tensor, reference: Tensor) -> Tensor:
-        """Two frames' features -> the neighbour's picture (n, 3, h, w) as it would be at the reference frame."""
+        """Return the neighbour's picture (n, 3, h, w) aligned with the reference frame, from the features of both."""
         joint = self.cr(torch.cat([reference, neighbour], 1))
         joint = self.dconv_1(joint, joint)
         joint = self.deconv_2(joint, joint)
         moved = self.deconv_3(neighbour, joint)
-        return wide(self.recon_lr(self.dconv(moved, moved)))
+        return upcast(self.recon_lr(self.dconv(moved, moved)))
 
     def propagate(
         self, branch: str, features: Features, flow: Tensor | None, state: State | None
     ) -> tuple[Tensor, State]:
-        """Make features of the five pictures. The state is empty."""
-        return self.recon_layer(wide(F.relu(self.fea_ex(features["aligned"])))).to(self.compute_dtype), ()
+        """Extract features of the five pictures. The state is empty."""
+        return self.recon_layer(upcast(F.relu(self.fea_ex(features["aligned"])))).to(self.compute_dtype), ()
 
     @stage("reconstruct")
     def reconstruct(self, features: Features) -> Tensor:
-        """Upsample twice by pixel shuffle. No enlarged frame is added."""
-        return wide(self.to_hr(self.up2(self.up1(features["window"])))) + 0.5
+        """Upsample twice by pixel shuffle. No upsampled frame is added."""
+        return upcast(self.to_hr(self.up2(self.up1(features["window"])))) + 0.5
 
 
 def window_numbers(number: int, length: int | None) -> list[int]:
-    """Return the frames that a window around frame `number` of a scene holds; `length` None: the scene's end is far.
+    """Return the frame numbers of the window around frame `number` of a scene; `length` is None if its end is far away.
 
-    The rule of the authors' tests: frame -n stands for n, and each one past the end for the last but two.
+    The rule is that of the authors' tests: frame -n is replaced by n, and each one past the end by the last but two.
     """
     numbers = [abs(n) for n in range(number - REACH, number + REACH + 1)]
     if length is None:
@@ -133,7 +136,7 @@ def window_numbers(number: int, length: int | None) -> list[int]:
 
 
 def read_config(shapes: Shapes) -> Config:
-    """Read width and depths, of the authors' names or mmagic's."""
+    """Read width and depths, under the authors' names or mmagic's."""
     first = "feat_extract.0.weight" if "feat_extract.0.weight" in shapes else "conv_first.weight"
     return {
         "channels": shapes[first][0],
@@ -159,7 +162,7 @@ MMAGIC = (
     ("reconstruct.3.upsample_conv", "up2"),
     ("reconstruct.4", "to_hr"),
 )
-"""Names of mmagic's modules (in BasicSR's spelling) and of ours."""
+"""Names of mmagic's modules (in BasicSR's spelling) and of the modules here."""
 
 ARCHITECTURE = Architecture(
     "tdan",
