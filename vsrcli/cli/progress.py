@@ -18,12 +18,24 @@ PLAIN_INTERVAL = 10.0
 """Seconds between lines where there is no terminal."""
 
 
-class Speed:
-    """Frames per second over the last frames, and the time that is left of `total`. Sweeps are timed apart."""
+LEAST_FRAMES, LEAST_SECONDS = 3, 2.0
+"""Beside the first frame, before a speed means anything."""
 
-    def __init__(self, total: int | None = None, done: int = 0) -> None:
-        self._total, self._swept_to = total, done
-        self._seen: deque[tuple[float, int]] = deque([(time.monotonic(), done)], maxlen=240)
+
+class Speed:
+    """Frames per second, and the time that is left of `total`, once enough is seen to tell. Sweeps are timed apart.
+
+    The first frame is no measure: it waits for all to get warm. A net that sees the future gives its frames a window
+    (`burst`) at a time, after long silence: there a window counts as a whole, and the first one is reckoned to its end
+    from the silence and the pace of its frames.
+    """
+
+    def __init__(self, total: int | None = None, done: int = 0, burst: int = 1) -> None:
+        self._total, self._swept_to, self._done, self._burst = total, done, done, burst
+        self._seen: deque[tuple[float, int]] = deque(maxlen=240)
+        self._bursts: deque[float] = deque(maxlen=8)  # seconds for a frame, of whole windows
+        self._window: list[float] = []  # when the frames of this window came
+        self._began = time.monotonic()
         self._sweep_began: float | None = None
         self._sweeping = 0.0
         self._swept = 0
@@ -32,7 +44,13 @@ class Speed:
 
     def add(self, done: int) -> None:
         """`done` frames are made now."""
-        self._seen.append((time.monotonic() - self._sweeping, done))
+        now, self._done = time.monotonic() - self._sweeping, done
+        self._seen.append((now, done))
+        self._window.append(now)
+        if done % self._burst == 0:
+            if len(self._window) == self._burst:
+                self._bursts.append((now - self._began) / self._burst)
+            self._began, self._window = now, []
 
     def sweep(self, done: int, total: int, until: int) -> None:
         """The sweeps before the scene that ends at frame `until` have seen `done` of `total` frames."""
@@ -48,18 +66,40 @@ class Speed:
 
     @property
     def fps(self) -> float | None:
-        """None until two frames are made."""
-        if len(self._seen) < 2 or self._seen[-1][0] == self._seen[0][0]:
+        """None until it means something: some frames after the first, over some seconds."""
+        seconds = self._seconds_a_window() if self._burst > 1 else self._seconds_a_frame()
+        return 1 / seconds if seconds else None
+
+    def _seconds_a_frame(self) -> float | None:
+        if len(self._seen) <= LEAST_FRAMES or self._seen[-1][0] - self._seen[0][0] < LEAST_SECONDS:
             return None
-        return (self._seen[-1][1] - self._seen[0][1]) / (self._seen[-1][0] - self._seen[0][0])
+        return (self._seen[-1][0] - self._seen[0][0]) / (self._seen[-1][1] - self._seen[0][1])
+
+    def _seconds_a_window(self) -> float | None:
+        """For a frame, by whole windows, the first of which also got things warm."""
+        if self._bursts:
+            known = list(self._bursts)[1 if len(self._bursts) > 1 else 0 :]
+            return sum(known) / len(known)
+        if len(self._window) <= LEAST_FRAMES:
+            return None
+        silence, pace = self._window[0] - self._began, self._pace()
+        return (silence + pace * (self._burst - 1)) / self._burst
+
+    def _pace(self) -> float:
+        return (self._window[-1] - self._window[0]) / (len(self._window) - 1) if len(self._window) > 1 else 0.0
 
     @property
     def left(self) -> str:
         """Time to go as "1:02:03", with what there is to sweep, or "" while it is unknown."""
-        if not self.fps or self._total is None:
+        fps = self.fps
+        if not fps or self._total is None:
             return ""
         later = self._sweeping / self._swept * max(0, self._total - self._swept_to) if self._swept else 0.0
-        return clock((self._total - self._seen[-1][1]) / self.fps + self._sweep_left + later)
+        frames, here = self._total - self._done, 0.0
+        if self._window:  # the rest of this window comes at its pace
+            rest = min(frames, self._burst - len(self._window))
+            frames, here = frames - rest, rest * self._pace()
+        return clock(here + frames / fps + self._sweep_left + later)
 
 
 def clock(seconds: float) -> str:
@@ -67,6 +107,36 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(max(0, round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def rough(seconds: float) -> str:
+    """Return a time that is known to a tenth or so: "40 s", "12 min", "3 h 20 min", "2 d 5 h"."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    if minutes < 36 * 60:
+        return f"{minutes // 60} h {minutes % 60 // 5 * 5} min"
+    hours = round(minutes / 60)
+    return f"{hours // 24} d {hours % 24} h"
+
+
+def size_text(size: float) -> str:
+    """Return a number of bytes as files are sized, in powers of 1000: "640 MB", "4.2 GB"."""
+    for unit, least in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= least:
+            return f"{size / least:.1f} {unit}" if size < 10 * least else f"{size / least:.0f} {unit}"
+    return f"{size:.0f} bytes"
+
+
+def forecast_lines(forecast: dict[str, Any]) -> dict[str, str]:
+    """Return what a plan says of the time that a job takes and of the size of its result."""
+    speed = f"{forecast['fps']:.2f} fps" if forecast["fps"] >= 0.1 else f"{1 / forecast['fps']:.0f} s a frame"
+    if forecast["seconds"] is None:
+        return {"time": f"{speed} here; the source does not tell its length"}
+    size = f"about {size_text(forecast['bytes'])} ({size_text(forecast['free_bytes'])} are free)"
+    return {"time": f"about {rough(forecast['seconds'])} here, at {speed}", "size": size}
 
 
 class Display:
@@ -95,7 +165,7 @@ class Display:
         elif event.kind == "download":
             self._show_download(event)
         elif event.kind == "start":
-            self._speed = Speed(event.total, event.done)
+            self._speed = Speed(event.total, event.done, event.burst)
             if event.done:
                 self.line(f"going on after frame {event.done}, which an earlier run had reached")
             self._update(event.text or "upscaling", event)
@@ -154,6 +224,8 @@ class Display:
         }
         if report["disk_bytes_per_frame"]:
             lines["disk"] = f"about {report['disk_bytes_per_frame'] / 2**20:.2f} MiB a frame, a scene at a time"
+        if report["forecast"]:
+            lines |= forecast_lines(report["forecast"])
         for name, text in lines.items():
             self._console.print(f"{name:>8}  {clean(text)}", markup=False, soft_wrap=True)
         for text in report["warnings"]:
@@ -172,6 +244,10 @@ class Display:
         """The end of a batch."""
         count = {s: sum(r["status"] == s for r in reports) for s in ("done", "planned", "skipped", "failed")}
         self.line(", ".join(f"{n} {status}" for status, n in count.items() if n), style="bold")
+        forecasts = [report["forecast"] for report in reports if report.get("forecast")]
+        if forecasts and all(one["seconds"] is not None for one in forecasts):
+            seconds, size = (sum(one[name] for one in forecasts) for name in ("seconds", "bytes"))
+            self.line(f"in all about {rough(seconds)} and {size_text(size)}", style="bold")
         for report in reports:
             if report["status"] == "failed":
                 named = report["error"].startswith(report["input"])

@@ -28,7 +28,9 @@ from vsrcli.words import counted
 @record_options(Options, *(one.name for one in options_of(Options) if one.kinds != (bool,)))
 @click.option("-r", "--recursive", is_flag=True, help="Work through folders with all their subfolders.")
 @record_options(Options, "overwrite", "restart")
-@click.option("--dry-run", is_flag=True, help="Only show what would be done, and the memory it takes.")
+@click.option(
+    "--dry-run", is_flag=True, help="Only show what would be done, the time and memory it takes, and the result's size."
+)
 @click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Show the plan before the work.")
@@ -91,14 +93,22 @@ def _one(
     dry_run: bool,
     named: bool = False,
     load: Any = None,
+    forecaster: Any = None,
 ) -> dict[str, Any]:
+    from vsrcli.pipeline.forecast import Forecaster
     from vsrcli.pipeline.job import prepare
     from vsrcli.pipeline.report import plan_report, result_report
     from vsrcli.pipeline.run import run
 
     job = prepare(source, output, options, display.event, named=named, load=load)
     if dry_run:
-        report = _advised(plan_report(job))
+        display.line("timing a few frames here ...")
+        forecast, unknown = (forecaster or Forecaster())(job)
+        if unknown is not None:
+            display.line(f"the time is unknown: {unknown}")
+        elif forecast is not None and forecast.tight:
+            job.warnings.append(tight_line(forecast))
+        report = _advised(plan_report(job, forecast))
         display.plan(report, force=True)
         return report
     display.plan(plan_report(job))
@@ -109,6 +119,14 @@ def _one(
     return report
 
 
+def tight_line(forecast: Any) -> str:
+    """Return what to say where a result may not fit on its disk."""
+    from vsrcli.pipeline.job import size_text
+
+    need, free = size_text(2 * forecast.bytes), size_text(forecast.free)
+    return f"the result and its parts take about {need} of disk while it is put together, and {free} are free"
+
+
 def _advised(report: dict[str, Any]) -> dict[str, Any]:
     """Return a report whose warnings say what can be done about them."""
     return report | {"warnings": [full(line) for line in report["warnings"]]}
@@ -117,9 +135,10 @@ def _advised(report: dict[str, Any]) -> dict[str, Any]:
 def _many(items: list[Any], options: Any, display: Any, *, dry_run: bool) -> list[dict[str, Any]]:
     """Each item in turn; a failure is shown and the next one begun. What is there already is not made again."""
     from vsrcli.pipeline import batch
+    from vsrcli.pipeline.forecast import Forecaster
     from vsrcli.zoo.loading import Loader
 
-    load = Loader()
+    load, forecaster = Loader(), Forecaster()
     reports: list[dict[str, Any]] = []
     results: set[str] = set()
     for i, item in enumerate(items, 1):
@@ -131,7 +150,8 @@ def _many(items: list[Any], options: Any, display: Any, *, dry_run: bool) -> lis
             display.line("  made by vsr: left out (name the file itself to upscale it again)")
             continue
         try:
-            reports.append(_one(item.source, item.output, options, display, dry_run=dry_run, load=load))
+            how: dict[str, Any] = {"dry_run": dry_run, "load": load, "forecaster": forecaster}
+            reports.append(_one(item.source, item.output, options, display, **how))
             results.add(reports[-1]["output"])
         except (InterruptedJobError, KeyboardInterrupt):
             raise

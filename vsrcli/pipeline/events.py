@@ -9,9 +9,9 @@ class Event:
     """One piece of news.
 
     `kind` is "note" or "warning" (a line in `text`), "download" (`done` of `total` bytes), "start" (frame `done` is
-    the first to be made now, of `total` if known), "frame" (`done` of `total` frames are made; the `text` of both says
-    how, if not by upscaling), "sweep" (before the scene that ends at frame `until` is upscaled exactly, `done` of
-    `total` frames have been seen), "assemble" or "done".
+    the first to be made now, of `total` if known; they come `burst` at a time, after a silence), "frame" (`done` of
+    `total` frames are made; the `text` of both says how, if not by upscaling), "sweep" (before the scene that ends at
+    frame `until` is upscaled exactly, `done` of `total` frames have been seen), "assemble" or "done".
     """
 
     kind: str
@@ -19,6 +19,7 @@ class Event:
     done: int = 0
     total: int | None = None
     until: int = 0
+    burst: int = 1
 
 
 OnEvent = Callable[[Event], None]

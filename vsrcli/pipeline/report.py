@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from vsrcli.pipeline.forecast import Forecast
 from vsrcli.pipeline.job import Job
 from vsrcli.pipeline.run import Result
 
 
-def plan_report(job: Job) -> dict[str, Any]:
-    """What a job will do, before it begins."""
+def plan_report(job: Job, forecast: Forecast | None = None) -> dict[str, Any]:
+    """What a job will do, before it begins; with how long it takes, if that was measured."""
     info, plan = job.info, job.plan
     return {
         "status": "planned",
@@ -35,9 +36,22 @@ def plan_report(job: Job) -> dict[str, Any]:
         "tile": None if plan.tile is None else list(plan.tile),
         "memory_bytes": job.memory,
         "disk_bytes_per_frame": job.disk,
+        "forecast": None if forecast is None else forecast_report(forecast),
         "encode": job.sink.settings(),
         "options": job.options.plain(),
         "warnings": job.warnings,
+    }
+
+
+def forecast_report(forecast: Forecast) -> dict[str, Any]:
+    """How long a job takes and how large its result gets, about; null where the source's length is unknown."""
+    return {
+        "seconds": None if forecast.seconds is None else round(forecast.seconds, 1),
+        "bytes": forecast.bytes,
+        "fps": round(1 / forecast.seconds_per_frame, 3) if forecast.seconds_per_frame else None,
+        "bytes_per_frame": round(forecast.bytes_per_frame),
+        "sampled_frames": forecast.sampled,
+        "free_bytes": forecast.free,
     }
 
 

@@ -158,7 +158,7 @@ def _make_segments(
         except (KeyError, ValueError, TypeError, IndexError, RuntimeError, AttributeError, OverflowError):
             raise damaged(work.folder) from None
     done, first = work.frames, engine.next_frame
-    on_event(Event("start", done=done, total=job.frames))
+    on_event(Event("start", done=done, total=job.frames, burst=work.plan.window or 1))
 
     stop = threading.Event()
     decoded, made = Pipe(QUEUED_FRAMES, stop), Pipe(QUEUED_FRAMES // 2, stop)

@@ -1,0 +1,117 @@
+"""A dry run tells how long a job takes and how large it gets, from a few frames, and leaves nothing behind."""
+
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.command import vsr
+from tests.media import make
+from vsrcli.cli.progress import forecast_lines, rough, size_text
+from vsrcli.engine.plan import Plan
+from vsrcli.frame import Frame
+from vsrcli.pipeline import forecast as module
+from vsrcli.pipeline.forecast import Forecaster, forecast
+from vsrcli.pipeline.job import Job, prepare
+from vsrcli.pipeline.options import Options
+from vsrcli.pipeline.run import run
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """2 s, of which three places are looked at."""
+    return make.video(tmp_path_factory.mktemp("source") / "long.mp4", frames=50, options={"crf": "20"})
+
+
+def made(source: Path, output: Path, model: str, **options: object) -> Job:
+    return prepare(source, output, Options(model=model, **options), lambda event: None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("options", [{}, {"propagation": "exact", "codec": "ffv1"}])
+def test_size_is_near_what_the_job_makes(
+    source: Path, tmp_path: Path, tiny_model: str, options: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST", 8)
+    job = made(source, tmp_path / "out.mkv", tiny_model, **options)
+    told = forecast(job)
+    assert not list(tmp_path.iterdir()), "nothing is left"
+    result = run(job)
+    assert told.bytes == pytest.approx(result.output.stat().st_size, rel=0.4)
+    assert told.seconds is not None and told.seconds > 0
+    assert told.sampled >= 3 * 6
+
+
+def test_sound_counts_and_images_do(film: Path, source: Path, tmp_path: Path, tiny_model: str) -> None:
+    with_sound = forecast(made(film, tmp_path / "a.mkv", tiny_model))
+    assert with_sound.bytes is not None and with_sound.bytes > 20 * with_sound.bytes_per_frame + 2000
+    images = made(source, tmp_path / "out" / "%08d.png", tiny_model, end=0.4)
+    told = forecast(images)
+    folder = run(images).output.parent
+    assert told.bytes == pytest.approx(sum(p.stat().st_size for p in folder.iterdir()), rel=0.1)
+
+
+def test_frames_that_take_too_long_are_cropped(
+    tmp_path: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a hundredth of the time there is, a frame is as dear as before."""
+    source = make.video(tmp_path / "a.mp4", width=160, height=120, frames=6)
+    job = made(source, tmp_path / "out.mkv", tiny_model)
+    whole = forecast(job)
+    monkeypatch.setattr(module, "SECONDS", module.SECONDS / 1e6)
+    seen: list[tuple[int, int]] = []
+    kept = module._upscaled
+
+    def upscaled(job: Job, frames: list[Frame], plan: Plan) -> tuple[list[Frame], float]:
+        seen.append((frames[0].width, frames[0].height))
+        return kept(job, frames, plan)
+
+    monkeypatch.setattr(module, "_upscaled", upscaled)
+    cropped = forecast(job)
+    assert seen[-1] == (module.PROBE_SIDE, module.PROBE_SIDE)
+    assert cropped.seconds_per_frame == pytest.approx(whole.seconds_per_frame, rel=5)
+    assert cropped.bytes_per_frame == pytest.approx(whole.bytes_per_frame, rel=0.6)
+
+
+def test_a_disk_that_may_be_too_small_is_told(source: Path, tmp_path: Path, tiny_model: str) -> None:
+    told = forecast(made(source, tmp_path / "out.mkv", tiny_model))
+    assert not told.tight and replace(told, free=told.bytes or 0).tight
+    assert told.free == pytest.approx(module.shutil.disk_usage(tmp_path).free, rel=0.01)
+
+
+def test_a_batch_measures_a_few_and_sums_up(tmp_path: Path, tiny_model: str) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for i in range(5):
+        make.video(folder / f"{i}.mp4", frames=4, seed=i)
+    done = vsr("upscale", folder, "-m", tiny_model, "--dry-run", "--json")
+    forecasts = [report["forecast"] for report in json.loads(done.stdout)]
+    assert [one["sampled_frames"] for one in forecasts] == [4, 4, 4, 0, 0]
+    assert all(one["seconds"] > 0 and one["bytes"] > 0 for one in forecasts)
+    assert "in all about" in done.stderr
+    assert sorted(p.name for p in folder.iterdir()) == [f"{i}.mp4" for i in range(5)]
+
+
+def test_a_plan_is_shown_where_the_time_cannot_be_told(
+    source: Path, tmp_path: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = made(source, tmp_path / "out.mkv", tiny_model)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    told, reason = Forecaster()(job)
+    assert told is None and reason
+
+
+def test_how_times_and_sizes_are_said() -> None:
+    assert [rough(s) for s in (0.2, 89, 91, 5300, 5400, 130000, 200000)] == [
+        "1 s", "89 s", "2 min", "88 min", "1 h 30 min", "1 d 12 h", "2 d 8 h",
+    ]  # fmt: skip
+    assert [size_text(n) for n in (12, 1500, 2.5e6, 640e6, 4.2e9)] == [
+        "12 bytes",
+        "1.5 kB",
+        "2.5 MB",
+        "640 MB",
+        "4.2 GB",
+    ]
+    slow = {"fps": 0.05, "seconds": None, "bytes": None, "free_bytes": 1}
+    assert forecast_lines(slow) == {"time": "20 s a frame here; the source does not tell its length"}
