@@ -11,6 +11,7 @@ from tests.command import vsr
 from vsrcli.cli import doctor
 from vsrcli.engine import device, devices
 from vsrcli.media import trial
+from vsrcli.media.codecs import ENCODERS
 from vsrcli.pipeline import health
 
 
@@ -36,7 +37,7 @@ def test_json_holds_the_same_checks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_does_not_work_is_named_and_ends_with_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "/nowhere/ffmpeg")
-    monkeypatch.setattr(trial, "ENCODERS", trial.ENCODERS | {"av1": "no_such_encoder"})
+    monkeypatch.setattr(trial, "ENCODERS", ENCODERS | {"av1": "no_such_encoder"})
     monkeypatch.setattr(health, "_self_test", lambda: health.Check("self-test", "ok", "left out here"))
     done = vsr("doctor")
     assert done.returncode == 1

@@ -1,6 +1,7 @@
 """A dry run tells how long a job takes and how large it gets, from a few frames, and leaves nothing behind."""
 
 import json
+import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -77,7 +78,7 @@ def test_frames_that_take_too_long_are_cropped(
 def test_a_disk_that_may_be_too_small_is_told(source: Path, tmp_path: Path, tiny_model: str) -> None:
     told = forecast(made(source, tmp_path / "out.mkv", tiny_model))
     assert not told.tight and replace(told, free=told.bytes or 0).tight
-    assert told.free == pytest.approx(module.shutil.disk_usage(tmp_path).free, rel=0.01)
+    assert told.free == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.01)
 
 
 def test_a_batch_measures_a_few_and_sums_up(tmp_path: Path, tiny_model: str) -> None:

@@ -286,7 +286,7 @@ def _bytes_beside(job: Job) -> float:
     return size / (last - first) if first is not None and last is not None and last > first else 0.0
 
 
-def _packets(container: av.container.InputContainer) -> Iterator[av.Packet]:
+def _packets(container: av.container.InputContainer) -> "Iterator[av.Packet[av.stream.Stream]]":
     try:
         yield from container.demux()
     except FFmpegError:
