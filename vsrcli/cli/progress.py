@@ -35,6 +35,7 @@ class Speed:
         self._seen: deque[tuple[float, int]] = deque(maxlen=240)
         self._bursts: deque[float] = deque(maxlen=8)  # seconds for a frame, of whole windows
         self._window: list[float] = []  # when the frames of this window came
+        self._last_pace = 0.0  # seconds between the frames of the window before
         self._began = time.monotonic()
         self._sweep_began: float | None = None
         self._sweeping = 0.0
@@ -50,6 +51,7 @@ class Speed:
         if done % self._burst == 0:
             if len(self._window) == self._burst:
                 self._bursts.append((now - self._began) / self._burst)
+            self._last_pace = self._pace()
             self._began, self._window = now, []
 
     def sweep(self, done: int, total: int, until: int) -> None:
@@ -86,7 +88,9 @@ class Speed:
         return (silence + pace * (self._burst - 1)) / self._burst
 
     def _pace(self) -> float:
-        return (self._window[-1] - self._window[0]) / (len(self._window) - 1) if len(self._window) > 1 else 0.0
+        if len(self._window) < 2:
+            return self._last_pace
+        return (self._window[-1] - self._window[0]) / (len(self._window) - 1)
 
     @property
     def left(self) -> str:
