@@ -26,6 +26,7 @@ from vsrcli.media.containers import CONTAINERS, check_container
 from vsrcli.media.decode import decode
 from vsrcli.media.encode import SegmentWriter
 from vsrcli.media.info import Colour, VideoInfo
+from vsrcli.media.made import MADE_BY_VSR
 from vsrcli.media.mux import MADE_TAG, try_sound
 from vsrcli.media.probe import probe
 from vsrcli.pipeline import batch
@@ -712,7 +713,7 @@ def test_a_comment_stays_byte_for_byte_and_the_result_is_known(
     make.ffmpeg("-i", picture, "-c", "copy", "-metadata", f"comment={comment}", tmp_path / name)
     before = {key.lower(): value for key, value in read(tmp_path / name).tags.items()}["comment"]
     output = tmp_path / f"out{suffix}"
-    enlarge(tmp_path / name, output, tags={MADE_TAG: f"{batch.MADE_BY_VSR} 1, tiny"})
+    enlarge(tmp_path / name, output, tags={MADE_TAG: f"{MADE_BY_VSR} 1, tiny"})
     after = {key.lower(): value for key, value in read(output).tags.items()}
     assert after["comment"] == before
     assert batch.is_result(output) and not batch.is_result(tmp_path / name)
@@ -721,7 +722,7 @@ def test_a_comment_stays_byte_for_byte_and_the_result_is_known(
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov", ".webm", ".avi"])
 def test_a_result_without_a_comment_is_known_and_gets_none(tmp_path: Path, suffix: str) -> None:
     source, output = make.video(tmp_path / "p.mkv", frames=3), tmp_path / f"out{suffix}"
-    enlarge(source, output, tags={MADE_TAG: f"{batch.MADE_BY_VSR} 1, tiny"})
+    enlarge(source, output, tags={MADE_TAG: f"{MADE_BY_VSR} 1, tiny"})
     assert batch.is_result(output)
     if suffix != ".mov":
         assert "comment" not in {key.lower() for key in read(output).tags}

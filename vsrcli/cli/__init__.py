@@ -15,6 +15,7 @@ from vsrcli.words import clean
 
 COMMANDS = {
     "upscale": "Upscale videos, image sequences or folders of them.",
+    "preview": "Try a few seconds: clips, pictures, and a page with a before/after slider.",
     "info": "Show what vsr sees in a file and which weights it would pick.",
     "models": "List the models: what they are for, what they cost, where their weights are.",
     "weights": "Download, verify and locate weights.",

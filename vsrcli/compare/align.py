@@ -4,12 +4,17 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 
 import numpy as np
 
 from vsrcli.frame import Frame
 from vsrcli.media.decode import decode
 from vsrcli.media.info import VideoInfo
+from vsrcli.media.made import offset_in_source
+
+_HALF = 0.5
+"""Of a frame, by which times that are rounded may differ."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,32 +36,60 @@ def aligned(infos: Sequence[VideoInfo], *, start: float = 0.0) -> Iterator[Momen
     """One moment for each of the master's frames, from `start` seconds after its first one, while all have frames.
 
     Videos are aligned by time, counted from each one's first frame: beside a frame of the master stands the nearest of
-    every other. Where image sequences take part, which have no clock of their own, frames go by their number.
+    every other. Where image sequences take part, which have no clock of their own, frames go by their number. What vsr
+    made of a part of a video stands beside that part, which its tag tells.
     """
-    lead = master(infos)
-    rows = _by_number(infos, lead, start) if any(info.images for info in infos) else _by_time(infos, lead, start)
+    lead, places = master(infos), origins(infos)
+    by_number = any(info.images for info in infos)
+    rows = (_by_number if by_number else _by_time)(infos, lead, start, places)
     for seconds, frames in rows:
         shown = [upright(f.data, info) for f, info in zip(frames, infos, strict=True)]
         yield Moment(seconds, frames[lead].pts, frames[lead].duration, shown)
 
 
+def origins(infos: Sequence[VideoInfo]) -> list[float]:
+    """Return when each video's first frame is, in seconds of the time that they share: 0 of all that are whole."""
+    told = [None if info.images else offset_in_source(info.path) for info in infos]
+    if all(offset is None for offset in told):
+        return [0.0] * len(infos)
+    return [_lead_in(info) if offset is None else offset for info, offset in zip(infos, told, strict=True)]
+
+
+def common_start(infos: Sequence[VideoInfo]) -> float:
+    """Return the first moment that all have, in seconds after the master's first frame."""
+    places = origins(infos)
+    return max(places) - places[master(infos)]
+
+
+def _lead_in(info: VideoInfo) -> float:
+    """Return how long after the container's start a whole video shows its first frame, which is what parts count by."""
+    first = None if info.images else next(decode(info), None)
+    return 0.0 if first is None else float(first.pts * info.time_base) - info.start_time
+
+
 _Row = tuple[float, Sequence[Frame]]
 
 
-def _by_number(infos: Sequence[VideoInfo], lead: int, start: float) -> Iterator[_Row]:
+def _by_number(infos: Sequence[VideoInfo], lead: int, start: float, places: Sequence[float]) -> Iterator[_Row]:
     tick = infos[lead].time_base
     first: int | None = None
-    for frames in zip(*(decode(info) for info in infos), strict=False):
-        first = frames[lead].pts if first is None else first
+    numbers = [round(place * info.rate) for place, info in zip(places, infos, strict=True)]
+    skipped = [max(numbers) - number for number in numbers]
+    parts = [islice(decode(info), skip, None) for info, skip in zip(infos, skipped, strict=True)]
+    for frames in zip(*parts, strict=False):
+        first = frames[lead].pts - round(skipped[lead] / infos[lead].rate / tick) if first is None else first
         seconds = (frames[lead].pts - first) * tick
         if seconds + tick / 2 >= start:
             yield float(seconds), frames
 
 
-def _by_time(infos: Sequence[VideoInfo], lead: int, start: float) -> Iterator[_Row]:
-    others = {i: _Nearest(info, start) for i, info in enumerate(infos) if i != lead}
+def _by_time(infos: Sequence[VideoInfo], lead: int, start: float, places: Sequence[float]) -> Iterator[_Row]:
+    start = max(start, max(places) - places[lead] - _HALF / float(infos[lead].rate))
+    start = start if max(places) > places[lead] else max(0.0, start)
+    after = [Fraction(places[lead] - place).limit_denominator(1_000_000) for place in places]
+    others = {i: _Nearest(info, start + float(after[i])) for i, info in enumerate(infos) if i != lead}
     for seconds, frame in _timed(infos[lead], start):
-        frames = [frame if i == lead else others[i].at(seconds) for i in range(len(infos))]
+        frames = [frame if i == lead else others[i].at(seconds + after[i]) for i in range(len(infos))]
         there = [f for f in frames if f is not None]
         if len(there) < len(infos):
             return

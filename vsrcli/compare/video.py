@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vsrcli.compare.align import aligned, master
+from vsrcli.compare.align import aligned, common_start, master
 from vsrcli.compare.picture import Mode, Zoom, side_by_side
 from vsrcli.compare.quality import Quality
 from vsrcli.errors import OutputError, UsageError
@@ -41,6 +41,9 @@ class Look:
 
 def still(infos: Sequence[VideoInfo], output: Path, look: Look, *, at: float = 0.0) -> None:
     """Write the moment `at` seconds as a picture. Raises UsageError where a video is over by then."""
+    begin = common_start(infos)
+    if at and at < begin - 1 / float(infos[master(infos)].rate):
+        raise UsageError(f"a part is among the videos: they have no moment before {begin:g} s in common")
     moment = next(aligned(infos, start=at), None)
     if moment is None:
         raise UsageError(f"not all of the videos last {at:g} s")
@@ -81,10 +84,21 @@ def film(
         if writer is None or settings is None:
             raise UsageError("the videos have no moment in common")
         writer.close()
-        assemble([segment], shown, settings, output, pts=stamps, warn=warn)
-    if lead.frames is not None and len(stamps) < lead.frames - 1:  # some containers only estimate the number
+        begin, end = _span(lead, infos, stamps)
+        assemble([segment], shown, settings, output, pts=stamps, warn=warn, start=begin, end=end)
+    if begin is not None:
+        warn(f"a part is among the videos: the comparison begins at {begin:.2f} s and has {len(stamps)} frames")
+    elif lead.frames is not None and len(stamps) < lead.frames - 1:  # some containers only estimate the number
         warn(f"the shortest video ends the comparison after {len(stamps)} frames")
     return len(stamps)
+
+
+def _span(lead: VideoInfo, infos: Sequence[VideoInfo], stamps: Sequence[int]) -> tuple[float | None, float | None]:
+    """Return from when to when the master's sound goes along: all of it, unless the comparison begins in its middle."""
+    if common_start(infos) <= 1 / lead.rate:
+        return None, None
+    begin, end = (float(pts * lead.time_base) - lead.start_time for pts in (stamps[0], stamps[-1]))
+    return begin, end + 1 / float(lead.rate)
 
 
 def _scratch(output: Path, stack: ExitStack) -> Path:

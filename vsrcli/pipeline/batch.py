@@ -7,14 +7,10 @@ from typing import TypeGuard
 
 from vsrcli.errors import InputError, Reason, UsageError
 from vsrcli.media.containers import CONTAINERS
-from vsrcli.media.mux import MADE_PLACES
-from vsrcli.media.probe import open_video
+from vsrcli.media.made import made_tags
 from vsrcli.names import WRITABLE_IMAGES, is_image, is_video, natural_key
 from vsrcli.pipeline.places import STREAMS
 from vsrcli.pipeline.sinks import is_pattern
-
-MADE_BY_VSR = "upscaled by vsr"
-"""Begins the tag of every result that says how it was made."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +64,7 @@ def is_media_name(path: Path) -> bool:
 
 def is_result(path: Path) -> bool:
     """Whether a video says of itself that vsr made it."""
-    try:
-        with open_video(path) as container:
-            tags = container.metadata.items()
-            return any(key.lower() in MADE_PLACES and MADE_BY_VSR in value for key, value in tags)
-    except InputError:
-        return False
+    return bool(made_tags(path))
 
 
 def is_folder_for(output: Path | None, source: Path) -> TypeGuard[Path]:

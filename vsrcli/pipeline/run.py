@@ -11,8 +11,8 @@ from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import QUEUED_FRAMES
 from vsrcli.errors import InterruptedJobError, OutputError, UsageError
 from vsrcli.media.damage import Damage
+from vsrcli.media.made import made_text, offset_in_source
 from vsrcli.media.mux import MADE_TAG
-from vsrcli.pipeline.batch import MADE_BY_VSR
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.fingerprint import fingerprint
 from vsrcli.pipeline.job import Job
@@ -87,7 +87,8 @@ def run(job: Job, on_event: OnEvent = lambda event: None, *, cancel: threading.E
             on_event(Event("assemble", total=work.frames))
             work.verify()
             placing = Placing(job.options.overwrite, work.announce, None if work.mark is None else work.mark.output)
-            output = job.sink.finish(work.segments, output_tags(job), warn, placing, job.findings.joins)
+            tags = output_tags(job, work.segments[0].pts[0])
+            output = job.sink.finish(work.segments, tags, warn, placing, job.findings.joins)
             work.finish()
             if output != job.sink.output:
                 warn(f"{job.sink.output} appeared meanwhile and was left alone: the result is {output}")
@@ -124,9 +125,12 @@ def run(job: Job, on_event: OnEvent = lambda event: None, *, cancel: threading.E
     )
 
 
-def output_tags(job: Job) -> dict[str, str]:
-    """What the output says about its making."""
-    return {MADE_TAG: f"{MADE_BY_VSR} {__version__}, {job.model.name}, weights {job.model.sha256[:16]}"}
+def output_tags(job: Job, first: int) -> dict[str, str]:
+    """What the output says about its making; of a part also when its first frame, of that pts, is in the source."""
+    start = None if job.info.images else offset_in_source(job.info.path)
+    if job.options.start is not None:
+        start = (start or 0.0) + float(first * job.info.time_base) - job.info.start_time
+    return {MADE_TAG: made_text(__version__, job.model.name, job.model.sha256, start=start)}
 
 
 def _make_segments(

@@ -1,0 +1,107 @@
+"""`vsr preview` writes clips, pictures of one moment, and a page that needs nothing else."""
+
+import base64
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from tests.command import vsr
+from tests.compare.test_align import number
+from tests.evaluate.make import clip
+from tests.media import make
+from vsrcli.compare.page import Picture, slider_page
+from vsrcli.media.images import load_picture
+from vsrcli.media.made import offset_in_source
+from vsrcli.media.probe import probe
+from vsrcli.pipeline.preview import span
+
+
+class Page(HTMLParser):
+    """Collects what a page refers to."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.images: dict[str, bytes] = {}
+        self.choices = 0
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        about = dict(attrs)
+        self.choices += about.get("type") == "radio"
+        if tag == "img":
+            head, _, data = str(about["src"]).partition(",")
+            assert head == "data:image/jpeg;base64"
+            self.images[str(about["alt"])] = base64.b64decode(data)
+        elif tag in ("link", "iframe", "object") or "href" in about or "src" in about:
+            self.links.append(tag)
+
+
+def picture(data: bytes, folder: Path) -> np.ndarray:
+    file = folder / "picture.jpg"
+    file.write_bytes(data)
+    return load_picture(file).to_ndarray(format="rgb24")
+
+
+def test_two_models_a_clip_each_and_one_page(tmp_path: Path, tiny_model: str) -> None:
+    source = make.video(tmp_path / "film <b>.mp4", frames=20)
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(Path(tiny_model).read_bytes())
+    models = ["-m", tiny_model, "-m", other, "-m", tiny_model]
+    done = vsr("preview", source, "--at", "0.4", "--seconds", "0.2", *models, "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    folder = tmp_path / "film <b>_preview"
+    assert [Path(one["clip"]).name for one in told["models"]] == [
+        "film <b>.tiny.safetensors.mp4",
+        "film <b>.other.safetensors.mp4",
+    ]
+    for one in told["models"]:
+        assert one["frames"] == 5 and one["whole_seconds"] > 0
+        assert offset_in_source(Path(one["clip"])) == pytest.approx(0.4)
+        with av.open(one["picture"]) as container:
+            assert container.streams.video[0].width > 2 * 256
+    text = (folder / "preview.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert not page.links and page.choices == 2 and "://" not in re.sub(r"base64,[^\"]*", "", text)
+    assert list(page.images) == ["bicubic", "tiny.safetensors", "other.safetensors"]
+    before, after, _ = (picture(data, tmp_path) for data in page.images.values())
+    assert before.shape == after.shape == (192, 256, 3)
+    assert number(before) == number(after) == 12  # the third of frames 10 to 14
+    assert "<h1>film &lt;b&gt;.mp4: preview</h1>" in text
+    again = vsr("preview", source, "--at", "0.4", "--seconds", "0.2", *models)
+    assert again.returncode == 2 and "preview.html exists: add -y" in again.stderr
+    assert vsr("preview", source, "--at", "9", "-m", tiny_model, "-y").returncode == 2
+
+
+def test_it_is_taken_after_a_third_unless_told(tmp_path: Path) -> None:
+    info = probe(make.video(tmp_path / "a.mp4", frames=75))
+    assert span(info, None, 1.0) == (pytest.approx(1.0), pytest.approx(2.0))
+    assert span(info, None, 2.5) == (pytest.approx(0.5), pytest.approx(3.0))
+    assert span(info, None, 60.0)[0] == 0
+    assert span(info, 2.0, 0.5) == (2.0, 2.5)
+
+
+def test_photographs_sequences_and_what_is_none(tmp_path: Path, tiny_model: str) -> None:
+    frames = clip(tmp_path / "frames", frames=4, width=64, height=48)
+    done = vsr("preview", frames, "-m", tiny_model, "--seconds", "0.08", "-q")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "frames_preview" / "frames.tiny.safetensors.mp4").exists()
+    one = sorted(frames.iterdir())[0]
+    done = vsr("preview", one, "-m", tiny_model, "-o", tmp_path / "out", "-q")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "preview.html").exists()
+    assert load_picture(tmp_path / "out" / f"{one.stem}.tiny.safetensors.png").width == 256
+    assert vsr("preview", tmp_path / "no.mp4").returncode == 1
+
+
+def test_a_page_shows_strange_names_as_they_are() -> None:
+    name = "</script><img src=x onerror=alert(1)>@AFTER@"
+    one = Picture(b"x", ".jpg", name, name)
+    page = Page(slider_page(name, name, one, [one], shape=(64, 48)))
+    assert set(page.images) == {name} and page.choices == 1

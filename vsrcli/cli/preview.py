@@ -1,0 +1,102 @@
+"""`vsr preview`: a short clip, a picture before and after, and a page with a slider, by one or several models."""
+
+import json
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vsrcli.cli.params import Time, read_record, record_options
+from vsrcli.errors import UsageError
+from vsrcli.pipeline.options import Options
+from vsrcli.words import counted
+
+TAKEN = (
+    "content",
+    "scale",
+    "height",
+    "size",
+    "device",
+    "precision",
+    "tile",
+    "memory",
+    "deinterlace",
+    "rate",
+)
+
+
+@click.command("preview", context_settings={"show_default": True})
+@click.argument("input", type=click.Path(path_type=Path), metavar="INPUT")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder.  [default: NAME_preview beside INPUT]")
+@click.option("--at", type=Time(), help="Where in the video.  [default: after a third]")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=2.0, help="How much of it.")
+@click.option("-m", "--model", "models", multiple=True, help="As in vsr upscale; repeatable.")
+@record_options(Options, *TAKEN)
+@click.option("-y", "--overwrite", is_flag=True, help="Replace a preview that exists.")
+@click.option("--open", "open_page", is_flag=True, help="Show the page in the browser.")
+@click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def command(
+    input: Path,
+    output: Path | None,
+    at: float | None,
+    seconds: float,
+    models: tuple[str, ...],
+    open_page: bool,
+    as_json: bool,
+    quiet: bool,
+    debug: bool,
+    **asked: Any,
+) -> None:
+    """Try a few seconds first: clips, pictures before and after, and a page with a slider.
+
+    \b
+    vsr preview in.mp4 --at 1:00 --open
+    vsr preview in.mp4 -m repvsr -m iconvsr --seconds 1
+
+    In the folder lie, for each model, the clip with its sound and a picture before (by bicubic) and after, side by
+    side; and preview.html, which needs no other file and no network. The page says how long the whole would take.
+    """
+    from vsrcli.cli.progress import Display, rough
+    from vsrcli.pipeline.batch import is_video_folder
+    from vsrcli.pipeline.preview import preview
+
+    if is_video_folder(input, recursive=False):
+        raise UsageError(f"{input} is a folder of videos: name one of them")
+    display = Display(quiet=quiet, verbose=False)
+    options = read_record(Options, asked)
+    found = preview(
+        input, output, models, options, display.event, at=at, seconds=seconds, show=lambda name: display.job(name)
+    )
+    for one in found.shown:
+        whole = f", the whole about {rough(one.seconds)}" if one.seconds is not None else ""
+        made = f"{counted(one.result.made, 'frame')} in {rough(one.result.seconds)}{whole}"
+        display.line(f"{one.result.output}: {one.model}, {made}", style="green")
+        display.line(f"{one.picture}", style="green")
+    display.line(f"{found.page}", style="bold")
+    if as_json:
+        click.echo(json.dumps(as_plain(found), indent=1))
+    if open_page and not webbrowser.open(found.page.resolve().as_uri()):
+        display.line("no browser opens here: open the page yourself")
+
+
+def as_plain(found: Any) -> dict[str, Any]:
+    """Return a preview as plain data for JSON."""
+    return {
+        "page": str(found.page),
+        "start": found.start,
+        "end": found.end,
+        "models": [
+            {
+                "model": one.model,
+                "clip": str(one.result.output),
+                "picture": str(one.picture),
+                "frames": one.result.frames,
+                "seconds": round(one.result.seconds, 3),
+                "whole_seconds": None if one.seconds is None else round(one.seconds, 1),
+            }
+            for one in found.shown
+        ],
+    }

@@ -1,0 +1,37 @@
+"""What a result of vsr says of its making: by what, and from which moment of its source on it was made."""
+
+import re
+from pathlib import Path
+
+from vsrcli.errors import InputError
+from vsrcli.media.mux import MADE_PLACES
+from vsrcli.media.probe import open_video
+
+MADE_BY_VSR = "upscaled by vsr"
+"""Begins the tag of every result that says how it was made."""
+_FROM = re.compile(r"from (\d{1,9}(?:\.\d{1,9})?) s")
+
+
+def made_text(version: str, model: str, weights: str, *, start: float | None = None) -> str:
+    """Return the tag of a result; `start` is when its first frame is shown in the first source, if cut."""
+    text = f"{MADE_BY_VSR} {version}, {model}, weights {weights[:16]}"
+    return text if start is None else f"{text}, from {start:.6f} s"
+
+
+def made_tags(path: Path) -> list[str]:
+    """Return what a video says of its making; nothing where vsr did not make it, or it is no video."""
+    try:
+        with open_video(path) as container:
+            tags = container.metadata.items()
+            return [value for key, value in tags if key.lower() in MADE_PLACES and MADE_BY_VSR in value]
+    except InputError:
+        return []
+
+
+def offset_in_source(path: Path) -> float | None:
+    """Return when a result's first frame is shown in the first of its sources, in seconds; None where it is not cut.
+
+    A part of a part counts from the whole. Where each making has added its own line to the tag, the last one tells.
+    """
+    found = [seconds for text in made_tags(path) for seconds in _FROM.findall(text)]
+    return float(found[-1]) if found else None

@@ -1,0 +1,179 @@
+"""A look at a source before it is upscaled: a short clip, a picture before and after by each model, and a page."""
+
+import re
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from vsrcli.compare.align import upright
+from vsrcli.compare.page import Picture, slider_page
+from vsrcli.compare.picture import same_size, side_by_side
+from vsrcli.errors import InputError, OutputError, OutputExistsError
+from vsrcli.files import write_whole
+from vsrcli.media.containers import CONTAINERS
+from vsrcli.media.decode import decode
+from vsrcli.media.images import write_image
+from vsrcli.media.info import VideoInfo
+from vsrcli.media.probe import probe
+from vsrcli.pipeline.events import Event, OnEvent
+from vsrcli.pipeline.job import prepare
+from vsrcli.pipeline.options import Options
+from vsrcli.pipeline.picking import pick_model
+from vsrcli.pipeline.run import Result, run
+from vsrcli.words import counted
+from vsrcli.zoo.catalogue import is_path
+from vsrcli.zoo.loading import find, is_open
+
+BEFORE = "bicubic"
+PAGE_NAME = "preview.html"
+INTO = 1 / 3
+"""Of a film, where a preview is taken unless told: films begin in the dark."""
+Show = Callable[[str], AbstractContextManager[None]]
+"""Stands around the work of one model, whose name it is given."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What one model made: its job's result, the picture before and after, and what the whole source would take."""
+
+    model: str
+    result: Result
+    picture: Path
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A preview: its page, from when to when it is in the source (seconds), and what each model made."""
+
+    page: Path
+    start: float
+    end: float
+    shown: tuple[Shown, ...]
+
+
+def preview(
+    source: Path,
+    folder: Path | None,
+    models: Sequence[str],
+    options: Options,
+    on_event: OnEvent,
+    *,
+    at: float | None = None,
+    seconds: float = 2.0,
+    show: Show = lambda name: nullcontext(),
+) -> Preview:
+    """Upscale `seconds` of a source from `at` on by each of the models (none: as it is picked), and write a page.
+
+    `folder` is by default NAME_preview beside the source. Raises OutputExistsError if a preview is there that may not
+    be overwritten, and whatever `prepare` and `run` raise.
+    """
+    info = probe(source, rate=options.rate)
+    folder = folder or default_folder(info)
+    page = folder / PAGE_NAME
+    if page.exists() and not options.overwrite:
+        raise OutputExistsError(page)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write {folder}: {error.strerror}") from None
+    start, end = span(info, at, seconds)
+    photograph = len(info.images) == 1
+    part = options if photograph else replace(options, start=start, end=end)
+    names = list(dict.fromkeys(_named(info, model, part, on_event) for model in models or (None,)))
+    ending = ".png" if photograph else ".mp4" if info.images else _written(info.path.suffix.lower())
+    made: list[Shown] = []
+    pictures: list[np.ndarray] = []
+    for name in names:
+        stem = f"{info.path.stem}.{_safe(name)}"
+        job = prepare(
+            source, folder / f"{stem}{ending}", replace(part, model=name, overwrite=True), on_event, named=False
+        )
+        with show(job.model.name):
+            result = run(job, on_event)
+        before, after = _pair(info, result.output, part)
+        pictures += [after] if pictures else [before, after]
+        picture = folder / f"{stem}.before-after.png"
+        write_image(picture, side_by_side([before, after], [BEFORE, job.model.name]))
+        whole = info.frames * result.seconds / result.made if info.frames and result.made and not photograph else None
+        made.append(Shown(job.model.name, result, picture, whole))
+    write_whole(page, _page(info, start, pictures, made).encode())
+    return Preview(page, start, end, tuple(made))
+
+
+def default_folder(info: VideoInfo) -> Path:
+    """Return NAME_preview beside the source."""
+    path = info.path
+    if info.images and path not in info.images and not path.is_dir():  # a pattern
+        path = path.parent
+    return path.with_name(f"{path.name if path.is_dir() else path.stem}_preview")
+
+
+def span(info: VideoInfo, at: float | None, seconds: float) -> tuple[float, float]:
+    """Return from when to when a preview is: at a third of the source unless told, and no longer than the source."""
+    length = info.duration or 0.0
+    if at is None:
+        at = max(0.0, min(length * INTO, length - seconds))
+    return at, at + seconds
+
+
+def _named(info: VideoInfo, model: str | None, options: Options, on_event: OnEvent) -> str:
+    """Return the full name of a model; of one that leaves its weights open, the one that is picked for the source."""
+    if not is_open(model):
+        return str(model) if is_path(str(model)) else find(model).name
+    picked = pick_model(info, None, replace(options, model=model, restart=True))
+    on_event(Event("note", f"using {picked.name}: {picked.reason}"))
+    return str(picked.name)
+
+
+def _written(suffix: str) -> str:
+    """Return the ending of a clip: the source's where that container is written, and holds tags to tell the time by."""
+    return suffix if suffix in CONTAINERS and CONTAINERS[suffix].muxer not in ("gif", "mpegts") else ".mkv"
+
+
+def _safe(name: str) -> str:
+    return re.sub(r"[^\w.+-]", "_", Path(name).name if is_path(name) else name)
+
+
+def _pair(info: VideoInfo, output: Path, options: Options) -> tuple[np.ndarray, np.ndarray]:
+    """Return the same frame, of the middle, of a source and of a result: upright, both of the result's size."""
+    result = probe(output, rate=options.rate)
+    count = sum(1 for _ in decode(result))
+    middle = count // 2
+    frames = decode(info, start=options.start, end=options.end, deinterlace=options.deinterlace)
+    before, after = (next(islice(one, middle, None), None) for one in (frames, decode(result)))
+    if before is None or after is None:
+        raise InputError(f"{info.path} has no frame where the preview was to be taken")
+    small, large = same_size([upright(before.data, info), upright(after.data, result)])
+    return small, large
+
+
+def _page(info: VideoInfo, start: float, pictures: Sequence[np.ndarray], made: Sequence[Shown]) -> str:
+    about = [_about(one) for one in made]
+    labels = [BEFORE, *(one.model for one in made)]
+    with tempfile.TemporaryDirectory(prefix="vsr-preview-") as folder:
+        encoded = []
+        for picture, label, text in zip(pictures, labels, ["", *about], strict=True):
+            file = Path(folder) / "picture.jpg"
+            write_image(file, picture)
+            encoded.append(Picture(file.read_bytes(), ".jpg", label, text))
+    height, width = pictures[0].shape[:2]
+    turned = info.rotation is not None and abs(info.rotation[1]) > abs(info.rotation[0])
+    aspect = float(info.sample_aspect_ratio or 1)
+    shape = (width, round(height * aspect)) if turned else (round(width * aspect), height)
+    where = "" if len(info.images) == 1 else f", from {start:.2f} s"
+    line = f"{info.width}x{info.height} to {width}x{height}{where}; drag the line"
+    return slider_page(f"{info.path.name}: preview", line, encoded[0], encoded[1:], shape=shape)
+
+
+def _about(one: Shown) -> str:
+    result = one.result
+    text = f"{one.model}: {counted(result.made, 'frame')} in {result.seconds:.1f} s"
+    if one.seconds is not None:
+        text += f", so the whole takes about {max(1, round(one.seconds / 60))} min here"
+    return text
