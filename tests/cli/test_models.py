@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from vsrcli.cli import models
 from vsrcli.cli.models import command
 from vsrcli.zoo.catalogue import catalogue
 
@@ -17,21 +18,47 @@ def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VSR_HOME", str(tmp_path))
 
 
-def test_the_table_shows_every_model_on_a_line_of_its_own() -> None:
-    lines = CliRunner().invoke(command, catch_exceptions=False).stdout.splitlines()
+def lines_of(*arguments: str) -> list[str]:
+    return CliRunner().invoke(command, arguments, catch_exceptions=False).stdout.splitlines()
+
+
+@pytest.mark.parametrize("columns", ["20", "60", "80", "200"])
+@pytest.mark.parametrize("arguments", [[], ["-v"]])
+def test_the_table_has_every_full_name_at_any_width(
+    monkeypatch: pytest.MonkeyPatch, columns: str, arguments: list[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    lines = lines_of(*arguments)
+    rows = lines[1 : 1 + len(catalogue().models)]
+    assert lines[0].startswith("use it for") and lines[0].split()[3] == "model"
     for entry in catalogue().models.values():
-        [line] = [line for line in lines if line.removesuffix("*").split()[0].removesuffix("*") == entry.name]
-        assert entry.title in line and f"x{entry.scale}" in line and entry.licence in line
-    [line] = [line for line in lines if line.startswith("basicvsr++.vimeo90k-bd")]
-    cost = ["7.32", "M", "873", "29.04"]
-    assert line.split()[1:] == ["BasicVSR++", "x4", "blur", *cost, "Apache-2.0", "to", "download"]
+        assert sum(entry.name in (word.removesuffix("*") for word in line.split()) for line in rows) == 1
+
+
+def test_what_models_are_for_comes_first_and_the_default_s_use_on_top() -> None:
+    lines = lines_of()
+    assert lines[1].split()[:3] == ["compressed", "video", "repvsr.real*"]
+    uses = {entry.name: models.use_of(entry) for entry in catalogue().models.values()}
+    assert uses["animesr.v2"] == "drawn animation" and uses["repvsr.bd"] == "soft or blurred video"
+    assert uses["realbasicvsr.reds"] == "damaged video" and uses["basicvsr.reds4"] == "clean video"
+    assert len(lines[0]) <= 80
+    speeds = {entry.name: models.speed_of(entry) for entry in catalogue().models.values()}
+    assert (speeds["repvsr.real"], speeds["animesr.v2"], speeds["basicvsr.reds4"]) == ("fast", "medium", "slow")
+
+
+def test_technical_columns_are_shown_when_asked_for() -> None:
+    [line] = [line for line in lines_of("-v") if "basicvsr++.vimeo90k-bd" in line]
+    tail = ["BasicVSR++", "blur", "7.32", "M", "873", "29.04", "Apache-2.0"]
+    head = ["soft", "or", "blurred", "video", "basicvsr++.vimeo90k-bd", "x4", "slow", "to", "download"]
+    assert line.split() == [*head, *tail]
+    assert "GFLOP" not in "\n".join(lines_of())
 
 
 def test_json_has_stable_fields() -> None:
-    models = json.loads(CliRunner().invoke(command, ["--json"], catch_exceptions=False).stdout)
-    assert [model["name"] for model in models] == list(catalogue().models)
-    assert sum(model["default"] for model in models) == 1
-    [bi] = [model for model in models if model["name"] == "basicvsr.vimeo90k-bi"]
+    listed = json.loads(CliRunner().invoke(command, ["--json"], catch_exceptions=False).stdout)
+    assert [model["name"] for model in listed] == list(catalogue().models)
+    assert sum(model["default"] for model in listed) == 1
+    [bi] = [model for model in listed if model["name"] == "basicvsr.vimeo90k-bi"]
     assert Path(bi.pop("path")).name == "BasicVSR_Vimeo90K_BIx4.pth"
     del bi["default"]
     assert bi == {
@@ -40,6 +67,7 @@ def test_json_has_stable_fields() -> None:
         "scale": 4,
         "degradation": "bi",
         "content": "film",
+        "use": "clean video",
         "trained_on": "Vimeo-90K",
         "licence": "Apache-2.0",
         "parameters": 6291311,
@@ -47,7 +75,7 @@ def test_json_has_stable_fields() -> None:
         "published": {"vid4-bi": {"psnr": 27.24, "ssim": 0.8251}, "vimeo90k-t-bi": {"psnr": 37.18, "ssim": 0.945}},
         "weights": "installed",
     }
-    [missing] = [model for model in models if model["name"] == "iconvsr.reds4"]
+    [missing] = [model for model in listed if model["name"] == "iconvsr.reds4"]
     assert (missing["weights"], missing["path"]) == ("to download", None)
 
 

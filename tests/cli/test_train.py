@@ -45,7 +45,10 @@ def model(tmp_path: Path) -> Path:
 
 
 def test_both_spellings_list_the_recipes() -> None:
-    assert done("recipes").split() == done("--list").split() == recipe.known()
+    lines = done("recipes").splitlines()
+    assert lines == done("--list").splitlines()
+    assert [line.split()[0] for line in lines] == recipe.known()
+    assert all(len(line.split()) > 4 and "#" not in line for line in lines), "each says what it is for"
 
 
 def test_both_spellings_pack_alike(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """`vsr models`: the catalogue as a table or as JSON."""
 
 import json
-import sys
 from typing import Any
 
 import click
@@ -19,6 +18,14 @@ MEANING = {
 """What the degradations are called in the table."""
 
 
+USES = {"anime": "drawn animation", "real": "compressed video", "bi": "clean video", "bd": "soft or blurred video"}
+"""By content or degradation, what models are for."""
+SPEEDS = {"fast": 100.0, "medium": 400.0}
+"""By the most GFLOP that a 320x180 frame takes."""
+SLOWEST = "slow"
+WIDEST = 1000
+
+
 def as_record(entry: Entry, *, default: bool) -> dict[str, Any]:
     """All that `--json` says of a model; the field names are stable."""
     located = store.locate(entry)
@@ -28,6 +35,7 @@ def as_record(entry: Entry, *, default: bool) -> dict[str, Any]:
         "scale": entry.scale,
         "degradation": entry.degradation,
         "content": entry.content,
+        "use": use_of(entry),
         "trained_on": entry.trained_on,
         "licence": entry.licence,
         "parameters": entry.parameters,
@@ -39,46 +47,62 @@ def as_record(entry: Entry, *, default: bool) -> dict[str, Any]:
     }
 
 
-def table(models: list[Entry], default: str, clean: str) -> Table:
-    """The models, one a row; `default` and `clean` are what a compressed and a clean source get without -m."""
+def use_of(entry: Entry) -> str:
+    """For which sources a model is, in words for people."""
+    return entry.use or USES.get(entry.content, USES.get(entry.degradation, entry.degradation))
+
+
+def speed_of(entry: Entry) -> str:
+    """How fast a model is, in a word, by what a frame costs."""
+    return next((word for word, most in SPEEDS.items() if entry.gflop <= most), SLOWEST)
+
+
+def table(models: list[Entry], default: str, clean: str, *, verbose: bool = False) -> Table:
+    """The models, one a row; `default` and `clean` are what a compressed and a clean source get without -m.
+
+    They stand by what they are for; `verbose` adds what is told of nets.
+    """
     grid = Table(box=None, pad_edge=False, header_style="bold", caption_justify="left", caption_style="dim")
-    grid.caption = (
-        f"* {default} is used without -m, or {clean} where the source is clean. "
-        "Degradation: how the frames it learnt from were made small. "
-        "GFLOP: per 320x180 frame. Vid4: published PSNR-Y in dB."
-    )
-    for title, right in (
-        ("model", False),
-        ("net", False),
-        ("scale", True),
-        ("degradation", False),
-        ("params", True),
-        ("GFLOP", True),
-        ("Vid4", True),
-        ("licence", False),
-        ("weights", False),
-    ):
-        grid.add_column(title, justify="right" if right else "left", no_wrap=True)
-    for entry in models:
+    grid.caption = f"* used without -m, or {clean} where the source is clean."
+    if verbose:
+        grid.caption += (
+            "\nDegradation: how the frames it learnt from were made small. GFLOP: per 320x180 frame.\n"
+            "Vid4: published PSNR-Y in dB."
+        )
+    else:
+        grid.caption += "\nvsr models -v: what they are and cost. vsr info FILE: what a file gets."
+    titles = ["use it for", "model", "scale", "speed", "weights"]
+    titles += ["net", "degradation", "params", "GFLOP", "Vid4", "licence"] if verbose else []
+    for title in titles:
+        right = title in ("scale", "params", "GFLOP", "Vid4")
+        grid.add_column(title, justify="right" if right else "left", no_wrap=True, overflow="ignore")
+    uses = list(dict.fromkeys(use_of(entry) for entry in models))
+    first = use_of(next(entry for entry in models if entry.name == default))
+    for entry in sorted(models, key=lambda one: (use_of(one) != first, uses.index(use_of(one)), one.name != default)):
         located = store.locate(entry)
-        grid.add_row(
+        cells = [
+            use_of(entry),
             entry.name + ("*" if entry.name == default else ""),
-            entry.title,
             f"x{entry.scale}",
+            speed_of(entry),
+            located.kind if located else store.missing(entry),
+        ]
+        technical = [
+            entry.title,
             MEANING.get(entry.degradation, entry.degradation),
             f"{entry.parameters / 1e6:.2f} M",
             f"{entry.gflop:.0f}",
             f"{entry.vid4:.2f}" if entry.vid4 else "",
             entry.licence,
-            located.kind if located else store.missing(entry),
-            style="" if located else "dim",
-        )
+        ]
+        grid.add_row(*cells, *(technical if verbose else []), style="" if located else "dim")
     return grid
 
 
 @click.command(name="models")
 @click.option("--json", "as_json", is_flag=True, help="Print everything that is known of each model as JSON.")
-def command(as_json: bool) -> None:
+@click.option("-v", "--verbose", is_flag=True, help="What they are as nets, what they cost, their licence, too.")
+def command(as_json: bool, verbose: bool) -> None:
     """List the models: what they are for, what they cost, where their weights are.
 
     Any checkpoint in BasicSR's, mmagic's or vsr's own format can be used by its path instead.
@@ -88,7 +112,9 @@ def command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([as_record(entry, default=entry.name == default) for entry in models], indent=2))
         return
-    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     open_, _ = picking.choices(catalogue(), None)
     clean = picking.best(catalogue(), open_, clean=True, at_hand=lambda entry: store.locate(entry) is not None)
-    console.print(table(models, default, clean.name))
+    grid = table(models, default, clean.name, verbose=verbose)
+    wide = Console(width=WIDEST, highlight=False)
+    needed = wide.measure(grid).maximum  # names are never cut: a narrow terminal breaks the lines itself
+    Console(width=needed, highlight=False, soft_wrap=True).print(grid)

@@ -246,10 +246,12 @@ def soup(models: tuple[str, ...], data: tuple[Path, ...], output: Path | None, d
 
 @command.command("recipes")
 def list_recipes() -> None:
-    """List the recipes that come with vsr."""
+    """List the recipes that come with vsr, each with what it is for."""
     from vsrcli.training import recipe
 
-    click.echo("\n".join(recipe.known()))
+    names = recipe.known()
+    width = max(map(len, names))
+    click.echo("\n".join(f"{name:{width}}  {recipe.about(name)}" for name in names))
 
 
 def _packs(data: tuple[Path, ...]) -> list[Path]:

@@ -1,9 +1,11 @@
 """Recipes: small TOML files that say everything a training run depends on but the data and the time."""
 
 import math
+import re
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.resources import files
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -129,6 +131,13 @@ class Recipe:
 def known() -> list[str]:
     """The names of the recipes that come with vsr."""
     return sorted(p.name.removesuffix(".toml") for p in _folder().iterdir() if p.name.endswith(".toml"))
+
+
+def about(name: str) -> str:
+    """Return in a sentence what a recipe that comes with vsr is for: the first one of its file."""
+    lines = (_folder() / f"{name}.toml").read_text(encoding="utf-8").splitlines()
+    text = " ".join(line.lstrip("# ") for line in takewhile(lambda line: line.startswith("#"), lines))
+    return re.split(r"(?<=[.?]) |: ", text, maxsplit=1)[0].rstrip(".:")
 
 
 def load(name: str) -> Recipe:

@@ -44,7 +44,8 @@ class Entry:
     and compression). `parameters` counts them, `gflop` is the cost of a 320x180 frame. `published` maps
     "dataset-degradation" to figures. `content` is what the frames showed: film, or anime for drawn ones. `from_crf` is,
     for weights of the degradation real, the CRF of libx264 from which they are better than the architecture's others;
-    None where it was not measured. `config` holds the constructor's arguments that differ from the net's defaults.
+    None where it was not measured. `use` says for what it is, where that does not follow from these. `config` holds the
+    constructor's arguments that differ from the net's defaults.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Entry:
     published: dict[str, Figures]
     content: str = "film"
     from_crf: float | None = None
+    use: str | None = None
     config: dict[str, Any] = field(default_factory=dict)
 
     @property
