@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from vsrcli.bench.case import RESOLUTIONS
-from vsrcli.cli import bench, cli, evaluate, params, train, upscale
+from vsrcli.cli import bench, cli, evaluate, params, plan, train, upscale
 from vsrcli.engine.device import PRECISIONS
 from vsrcli.engine.options import EngineOptions, Precision
 from vsrcli.media.codecs import ENCODERS
@@ -19,6 +19,7 @@ from vsrcli.media.options import Codec
 from vsrcli.nets.horizon import Horizon
 from vsrcli.pipeline.options import Options
 from vsrcli.records import options_of
+from vsrcli.shards.options import ShardOptions
 
 
 @pytest.mark.parametrize(
@@ -83,10 +84,15 @@ COMMANDS = [
     (evaluate.command, evaluate.PaperOptions, {one.name for one in options_of(EngineOptions)}),
     (bench.command, EngineOptions, {"device", "window"}),
     (train.run, EngineOptions, {"device"}),
+    (plan.command, Options, {one.name for one in options_of(Options)}),
+    (plan.command, ShardOptions, {one.name for one in options_of(ShardOptions)}),
 ]
 
 
-@pytest.mark.parametrize(("command", "record", "names"), COMMANDS, ids=["upscale", "evaluate", "bench", "train"])
+IDS = ["upscale", "evaluate", "bench", "train", "plan", "shards"]
+
+
+@pytest.mark.parametrize(("command", "record", "names"), COMMANDS, ids=IDS)
 def test_a_command_s_parameters_are_the_fields_with_their_defaults(
     command: click.Command, record: type[Options], names: set[str]
 ) -> None:
@@ -102,7 +108,7 @@ def test_a_command_s_parameters_are_the_fields_with_their_defaults(
 
 
 def test_each_option_is_shown_and_no_other() -> None:
-    assert set(params.SHOWN) == {field.name for field in fields(Options)}
+    assert set(params.SHOWN) == {field.name for record in (Options, ShardOptions) for field in fields(record)}
 
 
 def test_words_are_those_that_the_floors_below_know() -> None:
@@ -153,7 +159,7 @@ def test_variables_reach_the_record_by_the_names_of_the_flags(monkeypatch: pytes
     assert seen[2] == Options()
 
 
-@pytest.mark.parametrize("command", ["upscale", "evaluate", "bench", "train", "compare"])
+@pytest.mark.parametrize("command", ["upscale", "evaluate", "bench", "train", "compare", "plan", "run", "join"])
 def test_help_imports_neither_torch_nor_pyav(command: str) -> None:
     script = f"import sys; from vsrcli.cli import cli; cli.main([{command!r}, '--help'], standalone_mode=False)"
     script += "; assert not {'torch', 'av', 'numpy'} & set(sys.modules)"

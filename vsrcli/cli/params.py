@@ -228,6 +228,9 @@ SHOWN = {
     "end": Shown("Stop here."),
     "overwrite": Shown("Replace outputs that exist.", "-y"),
     "restart": Shown("Start over instead of going on with an unfinished job."),
+    "shards": Shown("How many shards to make in all."),
+    "shard_frames": Shown("Or how many frames long a shard is.  [default: 1800]"),
+    "warmup": Shown("Frames that a shard runs before its own where it begins within a shot."),
 }
 """In the order of the help."""
 

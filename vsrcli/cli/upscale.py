@@ -61,10 +61,7 @@ def command(
     from vsrcli.cli.progress import Display
     from vsrcli.pipeline import batch
 
-    for name in ("SIGTERM", "SIGHUP"):  # the latter when its terminal is closed, and unknown to Windows
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores it: so be it
-            signal.signal(number, signal.default_int_handler)
+    stop_on_signals()
     options = read_record(Options, asked)
     display = Display(quiet=quiet, verbose=verbose)
     if not batch.is_batch(inputs, recursive=recursive):
@@ -82,6 +79,14 @@ def command(
     display.summary(reports)
     if failed:
         raise SomeFailedError(f"{len(failed)} of {counted(len(reports), 'file')} failed")
+
+
+def stop_on_signals() -> None:
+    """Stop on the signals that end a process as on Ctrl-C, so that what is made is kept."""
+    for name in ("SIGTERM", "SIGHUP"):  # the latter when its terminal is closed, and unknown to Windows
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores it: so be it
+            signal.signal(number, signal.default_int_handler)
 
 
 def _one(
@@ -108,13 +113,13 @@ def _one(
             display.line(f"the time is unknown: {unknown}")
         elif forecast is not None and forecast.tight:
             job.warnings.append(tight_line(forecast))
-        report = _advised(plan_report(job, forecast))
+        report = advised(plan_report(job, forecast))
         display.plan(report, force=True)
         return report
     display.plan(plan_report(job))
     with display.job(source.name):
         result = run(job, display.event)
-    report = _advised(result_report(result))
+    report = advised(result_report(result))
     display.result(report)
     return report
 
@@ -127,7 +132,7 @@ def tight_line(forecast: Any) -> str:
     return f"the result and its parts take about {need} of disk while it is put together, and {free} are free"
 
 
-def _advised(report: dict[str, Any]) -> dict[str, Any]:
+def advised(report: dict[str, Any]) -> dict[str, Any]:
     """Return a report whose warnings say what can be done about them."""
     return report | {"warnings": [full(line) for line in report["warnings"]]}
 

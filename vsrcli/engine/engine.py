@@ -105,12 +105,25 @@ class Engine:
         """All that is needed to go on from frame `next_frame`, to be given to `restore`."""
         saved = {"next": torch.tensor(self._next), "scene": torch.tensor(self._scene)}
         saved["watch"] = self._watch.checkpoint()
-        for number in range(max(0, self._next - self._past), self._next):
+        for number in range(max(0, self._next - self.past), self._next):
             saved[f"frame.{number}"] = picture_tensor(self._frames[number].data)
         for branch, state in self._states.items():
             for i, tensor in enumerate(state):
                 saved[f"state.{branch}.{i}"] = tensor.cpu().contiguous()
         return saved
+
+    def look_back(self, before: Iterable[Frame], scene: int) -> None:
+        """Begin after the frames `before`, consecutive ones of which nothing is made, in the scene from `scene` on.
+
+        There are `past` of them, or all that there are. Branches start afresh with the next frame, unless it starts a
+        scene: then its frames are those that they are wherever an engine has begun.
+        """
+        for frame in before:
+            if self.detector:
+                self.detector.remember(frame)
+            self._frames.add(frame)
+            self._pushed = self._decided = self._next = frame.number + 1
+        self._scene = scene
 
     def restore(self, saved: dict[str, Tensor]) -> None:
         """Continue from a checkpoint; the next frame to push is the checkpoint's `next`."""
@@ -130,7 +143,7 @@ class Engine:
         self._states = {branch: tuple(parts[i] for i in sorted(parts)) for branch, parts in states.items()}
 
     @property
-    def _past(self) -> int:
+    def past(self) -> int:
         """How many frames before the next one are still needed: by the scene detector, and by `encode`."""
         return max(BEFORE, self.net.context)
 
@@ -150,7 +163,7 @@ class Engine:
                 self._sweep(chunk.scene_end)
             yield from self._upscale(chunk)
             self._next = chunk.stop
-            self._frames.drop(self._next - self._past)
+            self._frames.drop(self._next - self.past)
             if self.plan.exact:
                 for name in self._state_names:
                     if entry_name(name, chunk) in self.state_store:

@@ -4,12 +4,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from vsrcli import __version__
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import QUEUED_FRAMES
-from vsrcli.errors import InterruptedJobError, OutputError, UsageError
+from vsrcli.errors import InputError, InterruptedJobError, OutputError, Reason, UsageError
 from vsrcli.media.damage import Damage
 from vsrcli.media.made import made_text, offset_in_source
 from vsrcli.media.mux import MADE_TAG
@@ -17,11 +18,12 @@ from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.fingerprint import fingerprint
 from vsrcli.pipeline.job import Job
 from vsrcli.pipeline.job_records import damaged
+from vsrcli.pipeline.part import Part
 from vsrcli.pipeline.places import job_folder
 from vsrcli.pipeline.sinks import Placing
 from vsrcli.pipeline.stages import CancelledError, Encoder, Pipe, decode_stage, upscale_stage
 from vsrcli.pipeline.tensor_folder import FrameFolder, TensorFolder
-from vsrcli.pipeline.work_files import FRAMES_NAME, STATES_NAME
+from vsrcli.pipeline.work_files import FRAMES_NAME, JOB_NAME, PLAN_NAME, STATES_NAME
 from vsrcli.pipeline.work_folder import WorkFolder
 from vsrcli.words import counted
 
@@ -61,8 +63,11 @@ def run(job: Job, on_event: OnEvent = lambda event: None, *, cancel: threading.E
 
     for line in list(job.warnings):
         on_event(Event("warning", line))
+    folder = job_folder(job.sink.output)
+    if (folder / PLAN_NAME).exists() and not (folder / JOB_NAME).exists() and not job.options.restart:
+        raise UsageError(f"{folder} holds shards of this job", Reason.IN_SHARDS)
     work = WorkFolder.open(
-        job_folder(job.sink.output),
+        folder,
         source=fingerprint(job.info),
         settings=job.settings(),
         plan=job.plan,
@@ -79,7 +84,7 @@ def run(job: Job, on_event: OnEvent = lambda event: None, *, cancel: threading.E
             output = work.placed  # a run before was stopped while it cleaned up
         else:
             if not work.complete:
-                _make_segments(job, work, on_event, warn, cancel or threading.Event())
+                make_segments(job, work, on_event, warn, cancel or threading.Event())
             else:
                 job.findings = work.findings
                 if job.findings.damage is not None:
@@ -133,10 +138,18 @@ def output_tags(job: Job, first: int) -> dict[str, str]:
     return {MADE_TAG: made_text(__version__, job.model.name, job.model.sha256, start=start)}
 
 
-def _make_segments(
-    job: Job, work: WorkFolder, on_event: OnEvent, warn: Callable[[str], None], cancel: threading.Event
+def make_segments(
+    job: Job,
+    work: WorkFolder,
+    on_event: OnEvent,
+    warn: Callable[[str], None],
+    cancel: threading.Event,
+    part: Part | None = None,
 ) -> None:
-    """Decode, upscale and encode what is not yet in finished segments."""
+    """Decode, upscale and encode what is not yet in finished segments, of the job or of a part of it.
+
+    Raises KeyboardInterrupt, CancelledError and VsrErrors.
+    """
     frame_store = FrameFolder(work.folder / FRAMES_NAME)
 
     def swept(done: int, total: int, scene_end: int) -> None:
@@ -161,17 +174,25 @@ def _make_segments(
             engine.restore(state)
         except (KeyError, ValueError, TypeError, IndexError, RuntimeError, AttributeError, OverflowError):
             raise damaged(work.folder) from None
-    done, first = work.frames, engine.next_frame
+    done, first = work.frames + (part.first if part else 0), engine.next_frame
+    back = min(engine.past, part.begin) if part and state is None else 0
+    if part and back:
+        first = part.begin - back
     on_event(Event("start", done=done, total=job.frames, burst=work.plan.window or 1))
 
     stop = threading.Event()
     decoded, made = Pipe(QUEUED_FRAMES, stop), Pipe(QUEUED_FRAMES // 2, stop)
     encoder = Encoder(job, work, made, stop, on_event)
-    threads = [threading.Thread(target=decode_stage, args=(job, first, decoded, warn), daemon=True), encoder]
+    threads = [threading.Thread(target=decode_stage, args=(job, first, decoded, warn, part), daemon=True), encoder]
     for thread in threads:
         thread.start()
     try:
-        count = upscale_stage(engine, decoded, made, done, work.segment_frames, cancel)
+        if part and back:
+            engine.look_back(islice(decoded, back), part.scene)
+        until = part.stop if part else None
+        count = upscale_stage(engine, decoded, made, done, work.segment_frames, cancel, until)
+        if until is not None and count != until and not stop.is_set():
+            raise InputError(f"{job.info.path} ends after {counted(count, 'frame')} here, before frame {until}")
         if not count and not stop.is_set() and (job.options.start, job.options.end) != (None, None):
             raise UsageError(f"no frame of {job.info.path} is shown between the start and the end")
         made.put(None)
@@ -179,7 +200,7 @@ def _make_segments(
             encoder.join(0.2)
         if encoder.error is not None:
             raise encoder.error
-        if work.frames != count:
+        if work.frames != count - (part.first if part else 0):
             raise OutputError(f"{counted(count, 'frame')} came in but {work.frames} went out: please report this")
     finally:
         stop.set()

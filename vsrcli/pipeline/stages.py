@@ -16,6 +16,7 @@ from vsrcli.media.decode import decode
 from vsrcli.media.joins import Join
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.job import Job
+from vsrcli.pipeline.part import Part
 from vsrcli.pipeline.sinks import Writer
 from vsrcli.pipeline.work_folder import WorkFolder
 
@@ -32,6 +33,10 @@ class Border:
 
 class CancelledError(Exception):
     """The caller has set the event that stops the work."""
+
+
+class _ReachedError(Exception):
+    """The last frame that is wanted has been passed on."""
 
 
 class Pipe:
@@ -70,8 +75,8 @@ class Pipe:
             yield item
 
 
-def decode_stage(job: Job, first: int, out: Pipe, warn: Callable[[str], None]) -> None:
-    """Thread: put the source's frames from number `first` on."""
+def decode_stage(job: Job, first: int, out: Pipe, warn: Callable[[str], None], part: Part | None = None) -> None:
+    """Thread: put the source's frames from number `first` on, of a part as it reads them."""
     o = job.options
 
     def tell(damage: Damage) -> None:
@@ -80,8 +85,8 @@ def decode_stage(job: Job, first: int, out: Pipe, warn: Callable[[str], None]) -
     def joined(joins: Sequence[Join]) -> None:
         job.findings.joins = tuple(joins)
 
-    try:
-        frames = decode(
+    def whole() -> Iterator[Frame]:
+        return decode(
             job.info,
             start=o.start,
             end=o.end,
@@ -92,7 +97,9 @@ def decode_stage(job: Job, first: int, out: Pipe, warn: Callable[[str], None]) -
             tell=tell,
             joined=joined,
         )
-        for frame in frames:
+
+    try:
+        for frame in whole() if part is None else part.read(first, warn):
             if not out.put(frame):
                 return
         out.put(None)
@@ -101,11 +108,18 @@ def decode_stage(job: Job, first: int, out: Pipe, warn: Callable[[str], None]) -
 
 
 def upscale_stage(
-    engine: Engine, decoded: Pipe, made: Pipe, done: int, segment_frames: int, cancel: threading.Event
+    engine: Engine,
+    decoded: Pipe,
+    made: Pipe,
+    done: int,
+    segment_frames: int,
+    cancel: threading.Event,
+    until: int | None = None,
 ) -> int:
     """Main thread: push LR frames, pass on HR frames numbered `done` and later, and borders of segments.
 
-    Returns the number of frames that there are in all. Raises CancelledError at the next frame after `cancel` is set.
+    Returns the number of frames that there are in all, or `until` where it stops before that frame. Raises
+    CancelledError at the next frame after `cancel` is set.
     """
     state = engine.checkpoint()
 
@@ -122,13 +136,19 @@ def upscale_stage(
                 continue
             if (border and not made.put(Border(state))) or not made.put(frame):
                 return
+            if frame.number + 1 == until:
+                raise _ReachedError
 
-    for frame in decoded:
-        if cancel.is_set():
-            raise CancelledError
-        pass_on(engine.push(frame))
-    if not decoded.stopped:
-        pass_on(engine.flush())
+    try:
+        for frame in decoded:
+            if cancel.is_set():
+                raise CancelledError
+            pass_on(engine.push(frame))
+        if not decoded.stopped:
+            pass_on(engine.flush())
+    except _ReachedError:
+        assert until is not None
+        return until
     return engine.next_pushed
 
 

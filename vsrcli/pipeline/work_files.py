@@ -15,13 +15,16 @@ from vsrcli.errors import Reason, UsageError
 from vsrcli.files import PART, write_durably
 
 JOB_NAME, MARK_NAME, LOCK_NAME = "job.json", "placed.json", "lock"
+PLAN_NAME = "plan.json"
+"""The plan of a job on several machines, whose shards lie in folders there."""
 JOIN_PREFIX = "join-"
 FRAMES_NAME, STATES_NAME = "frames", "states"
 TENSORS = ".tensors"
 MOST_BYTES = 1 << 26
 """What no record of a job or a segment comes near to."""
-_FILE = re.compile(rf"(job\.json|placed\.json|lock|\d{{6}}\.(json|state|segment))({re.escape(PART)})?")
+_FILE = re.compile(rf"(job\.json|plan\.json|placed\.json|lock|\d{{6}}\.(json|state|segment))({re.escape(PART)})?")
 _FOLDER = re.compile(rf"\d{{6}}\.segment|{FRAMES_NAME}|{STATES_NAME}|{JOIN_PREFIX}.*")
+_SHARD = re.compile(r"shard-\d{4,}")
 _INNER = re.compile(rf".*({re.escape(TENSORS)}|\.png|\.jpe?g)({re.escape(PART)})?|\..*{re.escape(PART)}", re.IGNORECASE)
 
 
@@ -66,6 +69,11 @@ def clear(folder: Path, *, keep: tuple[str, ...] = (LOCK_NAME,)) -> list[Path]:
         elif path.is_file() and not path.is_symlink() and _FILE.fullmatch(path.name):
             if path.name not in keep:
                 path.unlink()
+        elif path.is_dir() and not path.is_symlink() and _SHARD.fullmatch(path.name):
+            within = clear(path, keep=())
+            foreign += within
+            if not within:
+                path.rmdir()
         else:
             foreign.append(path)
     return foreign

@@ -1,0 +1,263 @@
+"""A plan, its shards and their joining, with real files: the file of a single machine, whatever is killed meanwhile."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from tests.command import vsr
+from tests.media import make
+from tests.shards.make import film as shots_film
+from tests.told import told
+from vsrcli.errors import InputError, OutputError, UsageError, VsrError
+from vsrcli.pipeline.events import Event
+from vsrcli.shards.joining import join
+from vsrcli.shards.plan import ShardPlan
+from vsrcli.shards.plan_file import plan_text, read_plan
+from vsrcli.shards.running import run_shard
+
+FAST = ["--window", "4", "--lookahead", "2", "--precision", "fp32", "-q"]
+
+
+def packets(path: Path) -> list[tuple[int | None, int | None, bytes]]:
+    with av.open(str(path)) as container:
+        return [(p.pts, p.dts, bytes(p)) for p in container.demux(video=0) if p.size]
+
+
+def plan_of(source: Path, output: Path, model: str, *options: object, to: Path | None = None) -> ShardPlan:
+    done = vsr("plan", source, "-o", output, "-m", model, *FAST, *options)
+    assert done.returncode == 0, done.stderr
+    path = to or output.with_name("plan.json")
+    path.write_text(done.stdout)
+    return read_plan(path)
+
+
+def unheard(event: Event) -> None:
+    pass
+
+
+def run_all(plan: ShardPlan) -> None:
+    for place in plan.places:
+        run_shard(plan, place, unheard)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shots_film(tmp_path_factory.mktemp("shots") / "film.mp4")
+
+
+@pytest.fixture(scope="module")
+def single(source: Path, tiny_model: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("single") / "one.mkv"
+    assert vsr("upscale", source, "-o", output, "-m", tiny_model, *FAST).returncode == 0
+    return output
+
+
+def test_shards_make_the_file_of_a_single_machine(
+    source: Path, single: Path, tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_of(source, tmp_path / "out.mkv", tiny_model, "--shards", 4, "--warmup", 30)
+    assert [place.shard.cost for place in plan.places] == sorted((p.shard.cost for p in plan.places), reverse=True)
+    assert len(plan.places) == 4 and {p.shard.exact for p in plan.places} == {True, False}
+    told = tmp_path / "plan.json"
+    for number, place in enumerate(plan.places):
+        monkeypatch.setenv("JOB_COMPLETION_INDEX", str(number))
+        made = json.loads(vsr("run", told, "-q", "--json").stdout)
+        assert made == made | {"number": number + 1, "made": place.shard.stop - place.shard.first}
+        again = json.loads(vsr("run", told, "-q", "--json").stdout)
+        assert (again["made"], again["frames"]) == (0, made["frames"])
+    assert vsr("join", told, "-q").returncode == 0
+    assert packets(tmp_path / "out.mkv") == packets(single)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.mkv", "plan.json"]
+
+
+@pytest.mark.slow
+def test_all_beside_the_picture_is_kept(tiny_model: str, tmp_path: Path) -> None:
+    source = make.rich(tmp_path / "film.mkv", width=32, height=24, frames=70)
+    plan = plan_of(source, tmp_path / "out.mkv", tiny_model, "--shard-frames", 60)
+    assert len(plan.places) == 2
+    run_all(plan)
+    assert vsr("join", tmp_path / "plan.json", "-q").returncode == 0
+    with av.open(str(source)) as before, av.open(str(tmp_path / "out.mkv")) as after:
+        assert [s.type for s in after.streams] == [s.type for s in before.streams]
+        assert after.metadata["title"] == before.metadata["title"]
+        assert [c["start"] for c in after.chapters()] == [c["start"] for c in before.chapters()]
+
+
+@pytest.mark.slow
+def test_images_and_a_part_of_a_film(tiny_model: str, source: Path, tmp_path: Path) -> None:
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    make.ffmpeg("-i", source, "-frames:v", "70", "-start_number", "7", frames / "%04d.png")
+    plan = plan_of(frames, tmp_path / "out" / "%08d.png", tiny_model, "--shards", 2, to=tmp_path / "plan.json")
+    assert len(plan.places) == 2
+    run_all(plan)
+    assert vsr("join", tmp_path / "plan.json", "-q").returncode == 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [f"{i:08d}.png" for i in range(7, 77)]
+    assert [p.name for p in tmp_path.glob("*.vsr")] == []
+
+    part = ["--start", "1", "--end", "6.2", "--codec", "ffv1"]
+    assert vsr("upscale", source, "-o", tmp_path / "one.mkv", "-m", tiny_model, *FAST, *part).returncode == 0
+    run_all(plan_of(source, tmp_path / "some.mkv", tiny_model, *part, "--shards", 3))
+    assert vsr("join", tmp_path / "plan.json", "-q").returncode == 0
+    assert packets(tmp_path / "some.mkv") == packets(tmp_path / "one.mkv")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["exact", "clip"])
+def test_where_scenes_are_seen_as_a_whole_no_frame_differs(
+    source: Path, tiny_model: str, tmp_path: Path, way: str
+) -> None:
+    options = ["--propagation", way, "--precision", "fp32", "-m", tiny_model, "-q"]
+    assert vsr("upscale", source, "-o", tmp_path / "one.mkv", *options).returncode == 0
+    done = vsr("plan", source, "-o", tmp_path / "out.mkv", *options, "--shards", 3)
+    (tmp_path / "plan.json").write_text(done.stdout)
+    plan = read_plan(tmp_path / "plan.json")
+    assert len(plan.places) > 1 and all(place.shard.exact for place in plan.places)
+    run_all(plan)
+    assert vsr("join", tmp_path / "plan.json", "-q").returncode == 0
+    assert packets(tmp_path / "out.mkv") == packets(tmp_path / "one.mkv")
+
+
+def test_a_shard_that_is_killed_goes_on_where_it_was(
+    source: Path, single: Path, tiny_model: str, tmp_path: Path
+) -> None:
+    plan = plan_of(source, tmp_path / "out.mkv", tiny_model, "--shards", 1)
+    folder = plan.sources[0].shard_folder(0)
+    command = [sys.executable, "-m", "vsrcli", "run", str(tmp_path / "plan.json"), "-q"]
+    process = subprocess.Popen(command)
+    while process.poll() is None and not (folder / "000001.json").exists():
+        time.sleep(0.002)
+    # another process does not come in
+    if process.poll() is None:
+        with told(UsageError, "another vsr works on"):
+            run_shard(plan, plan.places[0], unheard)
+    process.kill()
+    assert process.wait() != 0, "the shard was too short to be killed"
+    assert run_shard(plan, plan.places[0], unheard).made < len(plan.sources[0].pts) - 60
+    assert vsr("join", tmp_path / "plan.json", "-q").returncode == 0
+    assert packets(tmp_path / "out.mkv") == packets(single)
+
+
+@pytest.fixture
+def planned(source: Path, tiny_model: str, tmp_path: Path) -> ShardPlan:
+    """Plan a copy of the film by a copy of the model, 3 shards."""
+    copy = tmp_path / "film.mp4"
+    shutil.copy2(source, copy)
+    shutil.copy2(tiny_model, tmp_path / "tiny.safetensors")
+    return plan_of(copy, tmp_path / "out.mkv", str(tmp_path / "tiny.safetensors"), "--shards", 3)
+
+
+@pytest.mark.slow
+def test_join_names_what_is_missing_and_goes_on_after_a_stop(
+    planned: ShardPlan, single: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_shard(planned, planned.places[0], unheard)
+    done = vsr("join", tmp_path / "plan.json", "-q")
+    assert done.returncode == 1 and "2 of 3 shards are not finished (2,3): run them by `vsr run PLAN --shard 2/3`" in (
+        done.stderr
+    )
+    for place in planned.places[1:]:
+        run_shard(planned, place, unheard)
+    # a flipped bit is found
+    segment = planned.sources[0].shard_folder(1) / "000000.segment"
+    whole = segment.read_bytes()
+    segment.write_bytes(whole[:500] + bytes([whole[500] ^ 1]) + whole[501:])
+    assert vsr("join", tmp_path / "plan.json", "-q").returncode == 1
+    run_shard(planned, next(place for place in planned.places if place.index == 1), unheard)
+    assert segment.read_bytes() == whole
+    # stopped while segments are moved
+    replace, moved = Path.replace, 0
+
+    def stop(self: Path, target: Path) -> Path:
+        nonlocal moved
+        moved += self.suffix == ".segment"
+        if moved == 3:
+            raise OSError(28, "No space left on device", str(self))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", stop)
+    assert "No space left on device" in vsr("join", tmp_path / "plan.json", "-q").stderr
+    monkeypatch.setattr(Path, "replace", replace)
+    assert (planned.sources[0].folder / "000001.segment").exists()
+    assert vsr("join", tmp_path / "plan.json", "-q").returncode == 0
+    assert packets(tmp_path / "out.mkv") == packets(single)
+    assert not planned.sources[0].folder.exists()
+
+
+def changed(plan: ShardPlan, folder: Path) -> dict[str, tuple[Any, type[VsrError], str]]:
+    """Ways in which a machine can differ from the plan: what does it, and what is said."""
+    source = plan.sources[0]
+    model = folder / "tiny.safetensors"
+    return {
+        "version": (lambda: None, UsageError, "the plan is of vsr 0.0.0, this is vsr"),
+        "weights": (lambda: flip(model), UsageError, "the weights of tiny.safetensors are [0-9a-f]{12} here"),
+        "source": (lambda: flip(source.input), InputError, "not the file that was planned: it differs in sha256"),
+        "touched": (lambda: os.utime(source.input, (1, 1)), InputError, "differs in modification time"),
+        "no source": (source.input.unlink, InputError, "film.mp4 is not there: is .* mounted on"),
+        "no output": (lambda: shutil.rmtree(source.folder), OutputError, "is not there: is .* mounted on"),
+    }
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    status = path.stat()
+    path.write_bytes(data)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@pytest.mark.parametrize("what", ["version", "weights", "source", "touched", "no source", "no output"])
+def test_a_machine_that_differs_refuses_in_one_line(planned: ShardPlan, tmp_path: Path, what: str) -> None:
+    change, kind, message = changed(planned, tmp_path)[what]
+    plan = ShardPlan("0.0.0", planned.sources) if what == "version" else planned
+    before = sorted(planned.sources[0].folder.rglob("*"))
+    change()
+    for call in (
+        lambda: run_shard(plan, plan.places[0], unheard),
+        lambda: join(plan, plan.sources[0], unheard),
+    ):
+        with told(kind, message) as raised:
+            call()
+        assert raised is None
+    assert what == "no output" or sorted(planned.sources[0].folder.rglob("*")) == before
+
+
+@pytest.mark.slow
+def test_a_plan_that_is_there_is_taken_and_another_is_refused(planned: ShardPlan, tmp_path: Path) -> None:
+    run_shard(planned, planned.places[0], unheard)
+    film, output, model = tmp_path / "film.mp4", tmp_path / "out.mkv", str(tmp_path / "tiny.safetensors")
+    assert plan_text(plan_of(film, output, model, "--shards", 3)) == plan_text(planned)
+    refused = vsr("plan", film, "-o", output, "-m", model, *FAST, "--shards", 2)
+    assert refused.returncode == 2 and "differs in cut: add --restart" in refused.stderr
+    refused = vsr("plan", film, "-o", output, "-m", model, *FAST, "--shards", 3, "--crf", 20)
+    assert refused.returncode == 2 and "differs in crf: add --restart" in refused.stderr
+    refused = vsr("upscale", film, "-o", output, "-m", model, *FAST)
+    assert refused.returncode == 2 and "holds shards of this job: finish it by `vsr run`" in refused.stderr
+    other = plan_of(film, output, model, "--shards", 2, "--restart")
+    assert len(other.places) == 2 and [p.name for p in other.sources[0].folder.iterdir()] == ["plan.json"]
+    with told(UsageError, "holds the work on another plan"):
+        run_shard(planned, planned.places[0], unheard)
+    assert vsr("upscale", film, "-o", output, "-m", model, *FAST, "--restart").returncode == 0
+    assert not other.sources[0].folder.exists()
+
+
+@pytest.mark.slow
+def test_a_folder_is_planned_as_one(source: Path, tiny_model: str, tmp_path: Path) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    shots_film(clips / "a.mp4", frames=90)
+    shots_film(clips / "b.mp4", frames=60, shots=(0, 30))
+    plan = plan_of(clips, tmp_path / "out", tiny_model, "--shards", 3)
+    assert [len(source.shards) for source in plan.sources] == [2, 1]
+    run_all(plan)
+    done = vsr("join", tmp_path / "plan.json", "-q", "--json")
+    assert [report["frames"] for report in json.loads(done.stdout)] == [90, 60]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.mp4", "b.mp4"]

@@ -1,0 +1,51 @@
+"""`vsr join`: put the shards of a plan together."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vsrcli.cli import say
+from vsrcli.cli.upscale import advised, stop_on_signals
+
+
+@click.command("join")
+@click.argument("plan", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def command(plan: Path, as_json: bool, quiet: bool, debug: bool) -> None:
+    """Put the shards of a plan together, with all streams of the source, and clean up.
+
+    \b
+    vsr join plan.json
+
+    Names the shards that are not finished, if any are, and ends with code 1; outputs whose shards are all there are
+    made none the less.
+    """
+    from vsrcli.cli.progress import Display
+    from vsrcli.pipeline.report import result_report
+    from vsrcli.shards.joining import Lacking, join, lacking_error
+    from vsrcli.shards.plan_file import read_plan
+    from vsrcli.zoo.loading import Loader
+
+    stop_on_signals()
+    display, load = Display(quiet=quiet, verbose=False), Loader()
+    found = read_plan(plan)
+    reports: list[dict[str, Any]] = []
+    lacking: list[Lacking] = []
+    for source in found.sources:
+        with display.job(source.input.name):
+            result = join(found, source, display.event, load=load)
+        if isinstance(result, list):
+            lacking += result
+            continue
+        reports.append(advised(result_report(result)))
+        display.result(reports[-1])
+    if as_json:
+        click.echo(json.dumps(reports, indent=1))
+    for one in lacking:
+        say(f"vsr: {one}")
+    if lacking:
+        raise lacking_error(found, lacking)

@@ -1,0 +1,45 @@
+"""`vsr run`: run one shard of a plan."""
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from vsrcli.cli.upscale import stop_on_signals
+from vsrcli.words import counted
+
+
+@click.command("run")
+@click.argument("plan", type=click.Path(path_type=Path))
+@click.option("--shard", metavar="N[/OF]", help="Which, counted from 1.  [default: the array task's]")
+@click.option("--restart", is_flag=True, help="Throw away what is made of the shard, and start over.")
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON on stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def command(plan: Path, shard: str | None, restart: bool, as_json: bool, quiet: bool, debug: bool) -> None:
+    """Run one shard of a plan that `vsr plan` has made.
+
+    \b
+    vsr run plan.json --shard 3/16
+    vsr run plan.json                        in an array of Slurm, Kubernetes or AWS Batch
+
+    In an array the shard is that of SLURM_ARRAY_TASK_ID (from 1 on), JOB_COMPLETION_INDEX or
+    AWS_BATCH_JOB_ARRAY_INDEX (both from 0 on). A shard that was stopped goes on where it was; one that is finished is
+    verified.
+    """
+    from vsrcli.cli.progress import Display
+    from vsrcli.shards.choosing import choose
+    from vsrcli.shards.plan_file import read_plan
+    from vsrcli.shards.running import run_shard
+
+    stop_on_signals()
+    display = Display(quiet=quiet, verbose=False)
+    found = read_plan(plan)
+    place = choose(found, shard, os.environ)
+    with display.job(str(place)):
+        result = run_shard(found, place, display.event, restart=restart)
+    speed = f", {result.made / result.seconds:.2f} fps" if result.made else ", made before"
+    display.line(f"{place}: {counted(result.frames, 'frame')}{speed}", style="green")
+    if as_json:
+        click.echo(json.dumps(vars(result)))

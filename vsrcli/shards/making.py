@@ -1,0 +1,142 @@
+"""Makes a plan: each source is understood as for a single job, scanned once, and cut into shards."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from vsrcli import __version__
+from vsrcli.engine.device import PRECISIONS
+from vsrcli.errors import InputError, OutputError, Reason, UsageError
+from vsrcli.files import write_durably
+from vsrcli.pipeline.batch import Item
+from vsrcli.pipeline.events import Event, OnEvent
+from vsrcli.pipeline.fingerprint import fingerprint
+from vsrcli.pipeline.job import Job, prepare
+from vsrcli.pipeline.lock import lock
+from vsrcli.pipeline.options import Options
+from vsrcli.pipeline.places import job_folder
+from vsrcli.pipeline.work_files import JOB_NAME, PLAN_NAME, clear
+from vsrcli.shards.cutting import cut
+from vsrcli.shards.options import ShardOptions
+from vsrcli.shards.plan import ShardPlan, SourcePlan
+from vsrcli.shards.plan_file import plan_text, read_plan
+from vsrcli.shards.scan import Scan, scan
+from vsrcli.zoo.catalogue import is_path
+from vsrcli.zoo.loading import Loader
+
+
+def make_plan(
+    items: Sequence[Item], options: Options, asked: ShardOptions, on_event: OnEvent, *, named: bool = False
+) -> ShardPlan:
+    """Plan the upscaling of all items. `named`: the caller gave the output's name.
+
+    What each source's plan is is kept in the folder of its work too, by which machines know that they see the same
+    disk; a plan that lies there already, for the same settings, is taken. Raises VsrErrors as `prepare` does, and
+    UsageError where other unfinished work lies there.
+    """
+    asked.check()
+    load = Loader()
+    found: list[SourcePlan | tuple[Job, Scan]] = []
+    for item in items:
+        job = prepare(item.source, item.output, options, on_event, named=named, load=load)
+        before = None if options.restart else _planned_before(job, asked)
+        found.append(before or (job, _scanned(job, on_event)))
+    total = sum(len(one.pts if isinstance(one, SourcePlan) else one[1].pts) for one in found)
+    sources = [one if isinstance(one, SourcePlan) else _source(*one, asked, total) for one in found]
+    for source in sources:
+        begin_work(source, restart=options.restart)
+    return ShardPlan(__version__, tuple(sources))
+
+
+def _planned_before(job: Job, asked: ShardOptions) -> SourcePlan | None:
+    """Return the plan in the folder of a job, if it is one for the same. Raises UsageError if another lies there."""
+    folder = job_folder(job.sink.output)
+    if (folder / PLAN_NAME).exists():
+        source = read_plan(folder / PLAN_NAME).sources[0]
+        wanted = {"settings": plain(job.settings()), "source": fingerprint(job.info), "cut": asked.plain()}
+        there = {"settings": source.settings, "source": source.fingerprint, "cut": source.asked}
+        if wanted != there:
+            differ = [name for name in wanted if wanted[name] != there[name]]
+            changed = ", ".join(_differences(wanted["settings"], source.settings) or differ)
+            raise UsageError(f"{folder} holds shards of a plan that differs in {changed}", Reason.JOB_DIFFERS)
+        return source
+    if (folder / JOB_NAME).exists():
+        raise UsageError(f"{folder} holds a job that one machine has begun", Reason.JOB_DAMAGED)
+    return None
+
+
+def _differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    return [name.replace("_", " ") for name in one if one[name] != other.get(name)]
+
+
+def _scanned(job: Job, on_event: OnEvent) -> Scan:
+    def warn(line: str) -> None:
+        on_event(Event("warning", line))
+
+    for line in job.warnings:
+        warn(line)
+    found = scan(job, on_event, warn=warn)
+    if not found.pts:
+        raise InputError(f"no frame of {job.info.path} is shown between the start and the end")
+    return found
+
+
+def _source(job: Job, found: Scan, asked: ShardOptions, total: int) -> SourcePlan:
+    """Cut one source, where all together have `total` frames."""
+    frames = len(found.pts)
+    shards = cut(
+        frames,
+        found.cuts,
+        count=asked.count(frames, total),
+        segment=job.segment_frames,
+        warmup=asked.warmup,
+        whole_scenes=job.plan.exact or job.plan.window is None,
+    )
+    return SourcePlan(
+        input=job.info.path.absolute(),
+        output=job.sink.output.absolute(),
+        options=_settled(job),
+        settings=plain(job.settings()),
+        fingerprint=fingerprint(job.info),
+        engine=job.plan,
+        segment_frames=job.segment_frames,
+        asked=asked.plain(),
+        shards=tuple(shards),
+        pts=found.pts,
+        sums=found.sums,
+        findings=found.findings,
+    )
+
+
+def _settled(job: Job) -> dict[str, Any]:
+    """Return a job's options with what was left open as it was chosen."""
+    name = job.options.model
+    model = str(Path(name).expanduser().absolute()) if name is not None and is_path(name) else job.model.name
+    precision = next(name for name, dtype in PRECISIONS.items() if dtype == job.dtype)
+    settled: dict[str, Any] = {"model": model, "precision": precision, "device": job.device.type}
+    return plain(replace(job.options, restart=False, content="auto", **settled).plain())
+
+
+def plain(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record as JSON gives it back."""
+    found: dict[str, Any] = json.loads(json.dumps(record))
+    return found
+
+
+def begin_work(source: SourcePlan, *, restart: bool) -> None:
+    """Put a source's plan into the folder of its work; with `restart`, in place of all that lies there."""
+    folder = source.folder
+    try:
+        held = lock(folder)
+        try:
+            if restart:
+                clear(folder)
+            if not (folder / PLAN_NAME).exists():
+                text = plan_text(ShardPlan(__version__, (source,)))
+                write_durably(folder / PLAN_NAME, text.encode())
+        finally:
+            held.release()
+    except OSError as error:
+        raise OutputError(f"cannot write {folder}: {error.strerror}") from None

@@ -1,0 +1,95 @@
+"""The plan of a job on several machines: what every one of them must know to make its shards alike."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from vsrcli.engine.plan import Plan
+from vsrcli.pipeline.findings import Findings
+from vsrcli.pipeline.places import job_folder
+from vsrcli.shards.cutting import Shard
+
+
+@dataclass(frozen=True)
+class SourcePlan:
+    """One source and its shards, in the order of time.
+
+    `options` are those of the job in plain data, with model, precision and type of device settled. `settings` and
+    `fingerprint` are what the job's record holds (pipeline/job.py, fingerprint.py), `engine` and `segment_frames` how
+    it is run; `asked` is how it was to be cut. `pts` and `sums` (CRC-32 of the levels) are of each frame.
+    """
+
+    input: Path
+    output: Path
+    options: dict[str, Any]
+    settings: dict[str, Any]
+    fingerprint: dict[str, Any]
+    engine: Plan
+    segment_frames: int
+    asked: dict[str, Any]
+    shards: tuple[Shard, ...]
+    pts: list[int] = field(repr=False)
+    sums: list[int] = field(repr=False)
+    findings: Findings = field(default_factory=Findings)
+
+    @property
+    def folder(self) -> Path:
+        """Where its work lies: shards each in a folder of their own there."""
+        return job_folder(self.output)
+
+    def shard_folder(self, index: int) -> Path:
+        """Where the work on one of its shards lies."""
+        return self.folder / f"shard-{index:04d}"
+
+    @cached_property
+    def identity(self) -> str:
+        """A digest of all of it, by which the work on it is told from work on another plan."""
+        from vsrcli.shards.plan_file import source_record
+
+        record = source_record(self) | {"shards": [vars(shard) for shard in self.shards]}
+        return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Place:
+    """A shard of a plan: its `number` from 1 on, and the `index` among those of its source."""
+
+    number: int
+    source: SourcePlan
+    index: int
+
+    @property
+    def shard(self) -> Shard:
+        """What is to be made."""
+        return self.source.shards[self.index]
+
+    def __str__(self) -> str:
+        last = self.shard.stop - 1
+        return f"shard {self.number} (frames {self.shard.first} to {last} of {self.source.input.name})"
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    """Several sources' plans; `version` is that of the vsr that made it."""
+
+    version: str
+    sources: tuple[SourcePlan, ...]
+
+    @cached_property
+    def places(self) -> list[Place]:
+        """All shards, the longest first, as they are best begun; their numbers count from 1."""
+        found = sorted(self._unordered(), key=lambda found: -found[0].shards[found[1]].cost)
+        return [Place(number, source, index) for number, (source, index) in enumerate(found, 1)]
+
+    def places_of(self, source: SourcePlan) -> list[Place]:
+        """The shards of one source, in the order of time."""
+        return sorted((place for place in self.places if place.source is source), key=lambda place: place.index)
+
+    def _unordered(self) -> Iterator[tuple[SourcePlan, int]]:
+        for source in self.sources:
+            for index in range(len(source.shards)):
+                yield source, index
