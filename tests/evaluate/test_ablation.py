@@ -13,6 +13,7 @@ from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import Plan
 from vsrcli.engine.tensors import TensorEngine
 from vsrcli.errors import UsageError
+from vsrcli.evaluate import ablation
 from vsrcli.evaluate.ablation import AXES, Choice, ablate, choices, table
 from vsrcli.evaluate.clips import choose_clips, pairs
 from vsrcli.evaluate.evaluation import Setting
@@ -65,8 +66,18 @@ def test_the_exact_way_costs_nothing_but_time(net: RecurrentNet, two_clips: Path
     )  # a rounded level here and there
 
 
+def test_a_warm_up_that_reaches_the_clip_s_start_costs_nothing_and_less_of_it_something(
+    net: RecurrentNet, two_clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ablation, "SHORT_WINDOW", 2)
+    whole, *shards = choices(["warmup"], net, CPU)
+    assert [c.warmup for c in shards] == [0, 5, 10, 15, 30]
+    rows = ablate(choose_clips(two_clips, ["first"]), net, [whole, shards[0], shards[-1]], Setting("bi", 4), CPU)
+    assert rows[1]["to_reference"] == rows[3]["to_reference"] > rows[2]["to_reference"]
+
+
 def test_axes_that_a_net_lacks_are_left_out() -> None:
-    assert {c.axis for c in choices(AXES, RepVSR(), CPU)} == {"tile", "precision"}
+    assert {c.axis for c in choices(AXES, RepVSR(), CPU)} == {"tile", "precision", "warmup"}
     iconvsr = choices(["keyframe-interval"], IconVSR(64, 1), CPU)
     assert [c.keyframe_interval for c in iconvsr] == [0, 3, 10]
 

@@ -106,7 +106,7 @@ def names(text: str | None) -> list[str] | None:
     "--ablate",
     metavar="AXES",
     help="Instead: what choices cost against whole-clip fp32 without a horizon; of window,lookahead,horizon,tile,"
-    "precision,keyframe-interval.",
+    "precision,keyframe-interval,warmup.",
 )
 @click.option("--save", type=click.Path(path_type=Path), help="Write results to DIR/METHOD/CLIP/*.png.")
 @click.option("--markdown", "kind", flag_value="markdown", default="markdown", help="A table (this is the default).")

@@ -1,6 +1,6 @@
 """Float tensors in and out of the engine, for who has no levels: evaluation, tests, users of the library."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -18,6 +18,11 @@ class TensorEngine:
 
     def __init__(self, engine: Engine, *, bit_depth: int = 32) -> None:
         self.engine, self.bit_depth = engine, bit_depth
+
+    def look_back(self, before: Sequence[Tensor], first: int, scene: int) -> None:
+        """Begin after the LR frames `before`, numbered from `first` on: see `Engine.look_back`."""
+        pictures = (planes_to_picture(lr.float()) for lr in before)
+        self.engine.look_back((Frame(n, picture) for n, picture in enumerate(pictures, first)), scene)
 
     def push(self, lr: Tensor) -> Iterator[Tensor]:
         """Take one frame and return those that are ready now, in an iterator to be used up before the next call."""

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -34,18 +34,25 @@ HORIZONS = (15, 30, Horizon().frames)
 INTERVAL = "keyframe_interval"
 """The option of nets with keyframes, see `RecurrentNet.options`."""
 
-AXES = ("window", "lookahead", "horizon", "tile", "precision", "keyframe-interval")
+WARMUPS = (0, 5, 10, 15, 30)
+"""Frames that are run before a shard which begins within a shot (`vsr plan`); shards are SHORT_WINDOW frames long."""
+
+AXES = ("window", "lookahead", "horizon", "tile", "precision", "keyframe-interval", "warmup")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One way to run a model; `plan` gets the LR frame's height and width. None as the interval: the net's own."""
+    """One way to run a model; `plan` gets the LR frame's height and width. None as the interval: the net's own.
+
+    With a `warmup` the clip is run in shards, each on so many frames before its own first.
+    """
 
     axis: str
     label: str
     plan: Callable[[int, int], Plan]
     dtype: torch.dtype = torch.float32
     keyframe_interval: int | None = None
+    warmup: int | None = None
 
 
 @dataclass
@@ -91,7 +98,19 @@ def choices(axes: Sequence[str], net: RecurrentNet, device: torch.device) -> lis
         elif axis == "keyframe-interval" and INTERVAL in net.options:
             kept = [i for i in KEYFRAME_INTERVALS if i != getattr(net, INTERVAL)]
             made += [Choice(axis, str(i) if i else "0 (none)", lambda h, w: WHOLE, keyframe_interval=i) for i in kept]
+        elif axis == "warmup":
+            made += _warmed(axis, net)
     return made
+
+
+def _warmed(axis: str, net: RecurrentNet) -> list[Choice]:
+    """Whole clips in short windows, or as a stream, and the same in shards with ever longer warm-ups."""
+    plan = Plan(SHORT_WINDOW) if net.bidirectional else Plan(window=1, lookahead=0)
+    length = f"shards of {SHORT_WINDOW}"
+    return [
+        Choice(axis, f"window {plan.window}, one shard", lambda h, w: plan),
+        *(Choice(axis, f"{length}, {n} before", lambda h, w: plan, warmup=n) for n in WARMUPS),
+    ]
 
 
 def _windowed(axis: str, window: int, lookahead: int) -> Choice:
@@ -154,15 +173,33 @@ def _run(
     if choice.keyframe_interval is not None:
         setattr(net, INTERVAL, choice.keyframe_interval)
     height, width = frames[0].lr.shape[-2:]
-    runner = EngineRunner(Engine(net, choice.plan(height, width), device, detector=None))
     out: list[Tensor] = []
-    for frame in [*frames, None]:
-        for hr in runner.flush() if frame is None else runner.push(frame.lr):
+    seconds = 0.0
+    for first in [0] if choice.warmup is None else range(0, len(frames), SHORT_WINDOW):
+        stop = len(frames) if choice.warmup is None else min(len(frames), first + SHORT_WINDOW)
+        runner = EngineRunner(Engine(net, choice.plan(height, width), device, detector=None))
+        for hr in _shard(runner, frames, first, stop, choice.warmup or 0):
             out.append(hr.cpu())
             on_frame()
+        seconds += runner.seconds
     if choice.keyframe_interval is not None:
         setattr(net, INTERVAL, own)
-    return out, runner.seconds
+    return out, seconds
+
+
+def _shard(runner: EngineRunner, frames: Sequence[Pair], first: int, stop: int, warmup: int) -> Iterator[Tensor]:
+    """Yield the results of frames [first, stop), run from `warmup` frames before them on, without a state."""
+    begin = max(0, first - warmup)
+    past = max(0, begin - runner.engine.engine.past)
+    runner.engine.look_back([frame.lr for frame in frames[past:begin]], past, scene=0)
+    number = begin
+    for frame in [*frames[begin:], None]:
+        for hr in runner.flush() if frame is None else runner.push(frame.lr):
+            if number >= first:
+                yield hr
+            number += 1
+            if number == stop:
+                return
 
 
 def _placed(net: RecurrentNet, device: torch.device, dtype: torch.dtype) -> RecurrentNet:
