@@ -1,4 +1,4 @@
-"""No proxy of this machine comes between the tests and their local servers."""
+"""Disable proxies, so that tests reach their local servers."""
 
 import pytest
 

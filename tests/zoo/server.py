@@ -1,4 +1,4 @@
-"""A local HTTP server for weights that stalls, truncates and lies as told."""
+"""A local HTTP server for weights that can stall, truncate and send wrong data."""
 
 import threading
 from collections.abc import Iterator

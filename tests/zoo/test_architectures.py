@@ -1,4 +1,4 @@
-"""Every net says all of itself in its own file."""
+"""Every net describes itself fully in its own file."""
 
 import importlib
 import pkgutil
@@ -22,7 +22,7 @@ def loaded(arch: str) -> LoadedModel:
     return LoadedModel(net, f"{arch}.pth", arch, net.scale, "path", Path(f"{arch}.pth"), "", None)
 
 
-def test_no_net_is_left_out_of_the_list() -> None:
+def test_all_nets_are_listed() -> None:
     modules = [importlib.import_module(f"vsrcli.nets.{m.name}") for m in pkgutil.iter_modules(nets.__path__)]
     found = [m.ARCHITECTURE for m in modules if isinstance(getattr(m, "ARCHITECTURE", None), Architecture)]
     assert sorted(a.name for a in found) == sorted(ARCHITECTURES) == sorted(SMALL)
@@ -50,7 +50,7 @@ def test_options_are_attributes_of_the_net(arch: str) -> None:
         assert getattr(net, option) == before
 
 
-def test_an_option_goes_to_the_nets_that_have_it() -> None:
+def test_option_is_set_on_nets_that_have_it() -> None:
     models = [loaded("repvsr"), loaded("iconvsr")]
     set_option(models, "keyframe_interval", 3)
     assert models[1].net.keyframe_interval == 3 and models[1].net.cost_period == 3
@@ -60,7 +60,7 @@ def test_an_option_goes_to_the_nets_that_have_it() -> None:
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
-def test_each_net_has_the_weights_that_its_arguments_ask_for_at_least(arch: str) -> None:
+def test_nets_have_at_least_the_weights_that_kernels_counts(arch: str) -> None:
     architecture = ARCHITECTURES[arch]
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in SMALL[arch].items()}
     deep = {"layers": 128} if arch == "rlsp" else {"blocks": [128] * 3 if arch == "animesr" else 128}
@@ -73,7 +73,7 @@ def test_each_net_has_the_weights_that_its_arguments_ask_for_at_least(arch: str)
         architecture.check({"channels": 257}, 10**9)
 
 
-def test_folding_makes_no_more_than_a_file_holds() -> None:
+def test_folding_does_not_add_weights() -> None:
     net = ARCHITECTURES["nanovsr"]
     block = "forward_net.0.rbr_"
     sound = {f"{block}dense.0.weight": torch.zeros(8, 8, 3, 3), f"{block}1x1.0.weight": torch.zeros(8, 8, 1, 1)}

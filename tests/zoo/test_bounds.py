@@ -1,4 +1,4 @@
-"""Checkpoints that claim too much are refused in one line, before anything of theirs is built."""
+"""Checkpoints that claim too much are rejected with one line, before anything of them is built."""
 
 import json
 import os
@@ -35,13 +35,13 @@ def weights() -> dict[str, Tensor]:
 
 @pytest.fixture(scope="module")
 def trunk() -> dict[str, Tensor]:
-    """What of a small BasicVSR says that it is one."""
+    """Return the tensors by which a small BasicVSR is recognised."""
     state = BasicVSR(8, 1).state_dict()
     return {key: value for key, value in state.items() if key.startswith("backward_trunk.")}
 
 
 def pickled(path: Path, data: bytes, compression: int = zipfile.ZIP_STORED) -> Path:
-    """A file as PyTorch writes them, with this pickle."""
+    """Return a file in PyTorch's format with this pickle."""
     torch.save({"a": torch.zeros(2)}, path)
     with zipfile.ZipFile(path) as archive:
         records = {record.filename: archive.read(record) for record in archive.infolist()}
@@ -55,7 +55,9 @@ def pickled(path: Path, data: bytes, compression: int = zipfile.ZIP_STORED) -> P
 @pytest.mark.parametrize(
     "value", [-1, 30_000, 10**9, 10**30, True, "2", [2], [], None, {}, 2.5, float("nan"), "x" * 10**5]
 )
-def test_odd_arguments_in_metadata(name: str, value: Any, weights: dict[str, Tensor], tmp_path: Path) -> None:
+def test_invalid_arguments_in_metadata_are_rejected(
+    name: str, value: Any, weights: dict[str, Tensor], tmp_path: Path
+) -> None:
     about = json.dumps({"arch": "repvsr", "config": {**CONFIG, name: value}})
     save_file(weights, tmp_path / "net.safetensors", metadata={"vsr": about})
     assert "no repvsr can be built" in refusal(tmp_path / "net.safetensors")
@@ -81,12 +83,12 @@ def test_odd_arguments_in_metadata(name: str, value: Any, weights: dict[str, Ten
         json.dumps({"arch": "repvsr", "config": {**CONFIG, "channels": 256, "blocks": 128}}),
     ],
 )
-def test_odd_metadata(about: str, weights: dict[str, Tensor], tmp_path: Path) -> None:
+def test_invalid_metadata_is_rejected(about: str, weights: dict[str, Tensor], tmp_path: Path) -> None:
     save_file(weights, tmp_path / "net.safetensors", metadata={"vsr": about})
     refusal(tmp_path / "net.safetensors")
 
 
-def test_what_is_no_regular_file(tmp_path: Path) -> None:
+def test_special_files_are_rejected(tmp_path: Path) -> None:
     assert "no regular file" in refusal(tmp_path)
     if os.name == "posix":
         os.mkfifo(tmp_path / "fifo.pth")
@@ -95,7 +97,7 @@ def test_what_is_no_regular_file(tmp_path: Path) -> None:
         assert "no regular file" in refusal(tmp_path / "device.pth")
 
 
-def test_a_zip_bomb(tmp_path: Path) -> None:
+def test_zip_bomb_is_rejected(tmp_path: Path) -> None:
     path = pickled(tmp_path / "bomb.pth", b"\x80\x02}N" + bytes(10**7), zipfile.ZIP_DEFLATED)
     assert "compressed archive" in refusal(path)
 
@@ -115,7 +117,9 @@ def test_a_zip_bomb(tmp_path: Path) -> None:
     ],
     ids=["tuple", "memo", "list", "long", "bytearray", "encode", "call", "pops", "garbage"],
 )
-def test_odd_pickles(data: bytes, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_malicious_pickles_are_rejected(
+    data: bytes, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(bounds, "_MOST_OPCODES", 20_000)
     assert words in refusal(pickled(tmp_path / "net.pth", data))
     if words == "deep":
@@ -124,7 +128,7 @@ def test_odd_pickles(data: bytes, words: str, tmp_path: Path, monkeypatch: pytes
         assert words in refusal(tmp_path / "old.pth")
 
 
-def test_odd_tensors(trunk: dict[str, Tensor], tmp_path: Path) -> None:
+def test_unsuitable_tensors_are_rejected(trunk: dict[str, Tensor], tmp_path: Path) -> None:
     def complaint(**odd: Tensor) -> str:
         torch.save({**trunk, **{key.replace("__", "."): value for key, value in odd.items()}}, tmp_path / "net.pth")
         return refusal(tmp_path / "net.pth")
@@ -148,13 +152,13 @@ def test_names_in_messages_are_one_clean_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("header", [b"{" + b" " * (5 << 20), b'{"a":' * 10**5, b"{}"], ids=["long", "deep", "lie"])
-def test_odd_headers(header: bytes, tmp_path: Path) -> None:
+def test_invalid_headers_are_rejected(header: bytes, tmp_path: Path) -> None:
     length = 2**62 if header == b"{}" else len(header)
     (tmp_path / "net.safetensors").write_bytes(struct.pack("<Q", length) + header)
     refusal(tmp_path / "net.safetensors")
 
 
-def test_too_many_keys_and_too_much(tmp_path: Path) -> None:
+def test_too_many_keys_or_weights_are_rejected(tmp_path: Path) -> None:
     nothing = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
     header = json.dumps({f"backward_trunk.{i}": nothing for i in range(9000)}).encode()
     (tmp_path / "many.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)

@@ -1,4 +1,4 @@
-"""The list of models is complete, true to the nets, and forgiving with names."""
+"""The catalogue is complete, agrees with the nets, and helps with misspelt names."""
 
 import tomllib
 from pathlib import Path
@@ -16,7 +16,7 @@ ENTRIES = list(catalogue().models.values())
 
 
 def small_catalogue() -> Catalogue:
-    """Two architectures, two scales."""
+    """Return a catalogue of two architectures and two scales."""
     about = {"degradation": "bi", "trained_on": "X", "licence": "MIT", "sources": [{"bundled": "f", "sha256": "0"}]}
     return parse(
         {
@@ -47,7 +47,7 @@ def test_names_resolve_to_the_first_that_fits(name: str | None, scale: int | Non
     assert small_catalogue().resolve(name, scale=scale).name == expected
 
 
-def test_of_a_bare_name_the_model_at_hand_goes_first() -> None:
+def test_local_model_of_an_architecture_is_preferred() -> None:
     def at_hand(entry: Entry) -> bool:
         return entry.name == "big.b"
 
@@ -64,19 +64,19 @@ def test_of_a_bare_name_the_model_at_hand_goes_first() -> None:
         (None, 3, "the default model upscales by x2, x4, not by x3"),
     ],
 )
-def test_names_that_fit_nothing_get_help(name: str | None, scale: int | None, message: str) -> None:
+def test_unknown_names_get_suggestions(name: str | None, scale: int | None, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         small_catalogue().resolve(name, scale=scale)
 
 
-def test_a_misspelt_field_is_refused() -> None:
+def test_misspelt_field_is_rejected() -> None:
     table = tomllib.loads((module.weights_folder() / "catalogue.toml").read_text())
     table["models"]["basicvsr.reds4"]["license"] = "MIT"
     with pytest.raises(TypeError, match="license"):
         parse(table)
 
 
-def test_the_missions_models_are_listed() -> None:
+def test_required_models_are_listed() -> None:
     tags = ("reds4", "vimeo90k-bi", "vimeo90k-bd")
     assert {f"{arch}.{tag}" for arch in ("basicvsr", "iconvsr", "basicvsr++") for tag in tags} <= set(
         catalogue().models

@@ -1,4 +1,4 @@
-"""Downloads end complete and right, or not at all, whatever the server does."""
+"""Downloads end complete and verified, or not at all, whatever the server does."""
 
 import hashlib
 import multiprocessing
@@ -62,7 +62,7 @@ def test_a_transfer_that_stops_early_is_resumed(fault: str, server: WeightsServe
 
 
 @pytest.mark.parametrize("fault", ["silent", "reset", 503, 429])
-def test_a_server_that_does_not_answer_is_asked_again(fault: str | int, server: WeightsServer, target: Path) -> None:
+def test_unresponsive_server_is_retried(fault: str | int, server: WeightsServer, target: Path) -> None:
     server.faults = [fault]
     pull(server, target, STALL if fault == "silent" else 30)
     assert_complete(target)
@@ -87,18 +87,14 @@ def test_an_interrupted_pull_resumes_in_the_next_call(server: WeightsServer, tar
 
 
 @pytest.mark.parametrize("fault", ["ignore-range", "wrong-range"])
-def test_a_server_that_does_not_honour_ranges_costs_a_fresh_start(
-    fault: str, server: WeightsServer, target: Path
-) -> None:
+def test_server_without_ranges_causes_a_fresh_start(fault: str, server: WeightsServer, target: Path) -> None:
     server.faults = ["truncate", fault]
     pull(server, target)
     assert_complete(target)
 
 
 @pytest.mark.parametrize("leftover", [b"other bytes", CONTENT + b"too much", b"\0" * len(CONTENT)])
-def test_leftovers_of_another_file_do_not_spoil_the_download(
-    leftover: bytes, server: WeightsServer, target: Path
-) -> None:
+def test_partial_data_of_another_file_is_discarded(leftover: bytes, server: WeightsServer, target: Path) -> None:
     target.parent.mkdir()
     target.with_name("net.pth.part").write_bytes(leftover)
     pull(server, target)
@@ -106,7 +102,7 @@ def test_leftovers_of_another_file_do_not_spoil_the_download(
 
 
 @pytest.mark.parametrize("fault", ["wrong", "shorter"])
-def test_wrong_bytes_are_never_put_in_place(fault: str, server: WeightsServer, target: Path) -> None:
+def test_wrong_bytes_are_never_renamed_into_place(fault: str, server: WeightsServer, target: Path) -> None:
     server.faults = [fault]
     with pytest.raises(WeightsError, match=f"SHA-256 begins with .*, not {DIGEST[:8]}"):
         pull(server, target)
@@ -116,7 +112,7 @@ def test_wrong_bytes_are_never_put_in_place(fault: str, server: WeightsServer, t
 
 
 @pytest.mark.parametrize("fault", ["stall", "silent", "truncate"])
-def test_a_server_that_never_delivers_is_given_up(fault: str, server: WeightsServer, target: Path) -> None:
+def test_download_fails_after_all_attempts(fault: str, server: WeightsServer, target: Path) -> None:
     server.faults = [fault] * 9
     with pytest.raises(
         WeightsError, match=r"sends nothing any more|does not answer|stopped after \d+ of 1000003 bytes"
@@ -126,21 +122,21 @@ def test_a_server_that_never_delivers_is_given_up(fault: str, server: WeightsSer
     assert not target.exists()
 
 
-def test_a_missing_file_is_not_asked_for_again(server: WeightsServer, target: Path) -> None:
+def test_missing_file_is_not_retried(server: WeightsServer, target: Path) -> None:
     server.faults = [404]
     with pytest.raises(WeightsError, match="answers 404 Not Found"):
         pull(server, target)
     assert len(server.requests) == 1
 
 
-def test_no_network_is_one_line(target: Path) -> None:
+def test_missing_network_is_reported_in_one_line(target: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         with pytest.raises(WeightsError, match="cannot be reached: Connection refused"):
             fetch(f"http://127.0.0.1:{unused.getsockname()[1]}/net.pth", target, sha256=DIGEST, pause=0.01)
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(server: WeightsServer, tmp_path: Path) -> None:
+def test_unwritable_folder_is_reported_in_one_line(server: WeightsServer, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(WeightsError, match="cannot be written"):
         pull(server, tmp_path / "file" / "net.pth")

@@ -1,4 +1,4 @@
-"""Checkpoints of other frameworks: unwrapped where they hold a net that vsr knows, else called what they are."""
+"""Checkpoints of other frameworks are unwrapped if they hold a known net, else the message says what they are."""
 
 import zipfile
 from pathlib import Path
@@ -50,7 +50,7 @@ def test_a_lightning_checkpoint_loads(net: nn.Module, tmp_path: Path) -> None:
         ({"model_state_dict": {}}, "model_state_dict"),
     ],
 )
-def test_other_nets_are_called_what_they_are(tmp_path: Path, content: dict[str, Any], what: str) -> None:
+def test_other_nets_are_named(tmp_path: Path, content: dict[str, Any], what: str) -> None:
     torch.save(content, tmp_path / "a.pth")
     with pytest.raises(WeightsError, match=what):
         formats.load_net(tmp_path / "a.pth")
@@ -66,13 +66,13 @@ def test_other_nets_are_called_what_they_are(tmp_path: Path, content: dict[str, 
         ("a.param", b"7767517\n3 3\n", "ncnn"),
     ],
 )
-def test_files_that_hold_no_weights_are_called_what_they_are(tmp_path: Path, name: str, data: bytes, what: str) -> None:
+def test_files_without_weights_are_named(tmp_path: Path, name: str, data: bytes, what: str) -> None:
     (tmp_path / name).write_bytes(data)
     with pytest.raises(WeightsError, match=what):
         formats.load_net(tmp_path / name)
 
 
-def test_programs_and_arrays_are_called_what_they_are(tmp_path: Path) -> None:
+def test_programs_and_arrays_are_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", weight=np.zeros(3))
     with pytest.raises(WeightsError, match="NumPy"):
         formats.load_net(tmp_path / "a.npz")

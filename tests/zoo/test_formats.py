@@ -1,4 +1,4 @@
-"""Checkpoints in every format become the same net, and everything else is refused with what was found."""
+"""Checkpoints in every format become the same net; everything else is rejected with a description of its content."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,7 @@ TINY = {"channels": 8, "blocks": 2}
 
 @pytest.fixture(scope="module")
 def tiny() -> dict[str, Tensor]:
-    """A small BasicVSR's state dict in BasicSR's names."""
+    """Return a small BasicVSR's state dict in BasicSR's names."""
     torch.manual_seed(0)
     return BasicVSR(**TINY).state_dict()
 
@@ -31,7 +31,7 @@ def assert_same(net: torch.nn.Module, state: dict[str, Tensor]) -> None:
 
 
 def as_mmagic(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same tensors under mmagic's names, by the reference's table for whole nets."""
+    """Return the same tensors under mmagic's names, by the reference's table for whole nets."""
     lines = (line.split("\t") for line in key_list("map_basicvsr"))
     table = {theirs: ours for ours, theirs in lines}
     return {table[key]: value for key, value in state.items()}
@@ -101,7 +101,7 @@ def test_mmagic_safetensors_load_too(tiny: dict[str, Tensor], tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("blocks", "channels", "scale"), [(2, 16, 4), (3, 24, 2)], ids=["x4", "x2"])
-def test_repvsr_shapes_say_what_it_is(blocks: int, channels: int, scale: int, tmp_path: Path) -> None:
+def test_repvsr_is_identified_by_its_shapes(blocks: int, channels: int, scale: int, tmp_path: Path) -> None:
     net = RepVSR(channels, blocks, scale)
     torch.save(net.state_dict(), tmp_path / "net.pt")
     loaded = load(tmp_path / "net.pt", scale=scale)
@@ -123,14 +123,14 @@ def test_own_format_keeps_arguments_extra_and_exact_buffers(dtype: torch.dtype, 
         assert torch.equal(stored, value if exact else value.to(dtype).float()), key
 
 
-def test_own_format_of_an_unknown_architecture_is_refused(tmp_path: Path) -> None:
+def test_own_format_of_an_unknown_architecture_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
     formats.save(path, BasicVSR(**TINY), arch="future", config={})
     with pytest.raises(WeightsError, match="architecture 'future'"):
         load(path)
 
 
-def test_own_format_with_wrong_arguments_is_refused(tmp_path: Path) -> None:
+def test_own_format_with_wrong_arguments_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
     formats.save(path, BasicVSR(**TINY), arch="basicvsr", config={**TINY, "depth": 3})
     with pytest.raises(WeightsError, match="no basicvsr can be built"):
@@ -203,7 +203,7 @@ def test_every_released_layout_is_recognised_and_complete(
         ("mmagic_spynet", "SPyNet"),
     ],
 )
-def test_related_nets_are_called_by_their_name(keys: str, name: str, tmp_path: Path) -> None:
+def test_related_nets_are_named(keys: str, name: str, tmp_path: Path) -> None:
     rows = [line.split("\t") for line in key_list(keys)]
     torch.save({key: torch.zeros([int(s) for s in shape.split("x")]) for key, shape, _ in rows}, tmp_path / "net.pth")
     with pytest.raises(WeightsError, match=f"holds {name}"):
@@ -211,7 +211,7 @@ def test_related_nets_are_called_by_their_name(keys: str, name: str, tmp_path: P
 
 
 class Bomb:
-    """Unpickling this runs a command."""
+    """An object that runs a command when it is unpickled."""
 
     def __init__(self, victim: Path) -> None:
         self.victim = victim
@@ -221,7 +221,7 @@ class Bomb:
 
 
 @pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
-def test_pickled_code_is_refused_and_never_runs(legacy: bool, tiny: dict[str, Tensor], tmp_path: Path) -> None:
+def test_pickled_code_is_rejected_and_never_runs(legacy: bool, tiny: dict[str, Tensor], tmp_path: Path) -> None:
     victim = tmp_path / "exploded"
     content = {"params": tiny, "meta": Bomb(victim)}
     torch.save(content, tmp_path / "net.pth", _use_new_zipfile_serialization=not legacy)
@@ -234,13 +234,13 @@ def test_pickled_code_is_refused_and_never_runs(legacy: bool, tiny: dict[str, Te
 @pytest.mark.parametrize(
     "content", [b"", b"<!DOCTYPE html><p>404", b"\x80\x02", b"PK\x03\x04" + bytes(99), b"\xff" * 7 + b"\0{ " * 9]
 )
-def test_files_that_are_no_checkpoints_are_refused(name: str, content: bytes, tmp_path: Path) -> None:
+def test_files_that_are_no_checkpoints_are_rejected(name: str, content: bytes, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(WeightsError, match="damaged"):
         load(tmp_path / name)
 
 
-def test_truncated_checkpoints_are_refused(tiny: dict[str, Tensor], tmp_path: Path) -> None:
+def test_truncated_checkpoints_are_rejected(tiny: dict[str, Tensor], tmp_path: Path) -> None:
     torch.save(tiny, tmp_path / "net.pth")
     save_file(tiny, tmp_path / "net.safetensors")
     for path in (tmp_path / "net.pth", tmp_path / "net.safetensors"):
@@ -249,7 +249,7 @@ def test_truncated_checkpoints_are_refused(tiny: dict[str, Tensor], tmp_path: Pa
             load(path)
 
 
-def test_files_without_weights_are_refused(tmp_path: Path) -> None:
+def test_files_without_weights_are_rejected(tmp_path: Path) -> None:
     contents: list[object] = [{}, {"params": {}}, [1, 2], {"epoch": 1}, torch.ones(3)]
     for content in contents:
         torch.save(content, tmp_path / "net.pth")
@@ -257,13 +257,13 @@ def test_files_without_weights_are_refused(tmp_path: Path) -> None:
             load(tmp_path / "net.pth")
 
 
-def test_a_missing_checkpoint_is_one_line(tmp_path: Path) -> None:
+def test_missing_checkpoint_is_reported_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="cannot be read: No such file"):
         load(tmp_path / "none.pth")
 
 
 @needs_golden
-def test_an_mmagic_file_computes_the_reference(tmp_path: Path) -> None:
+def test_mmagic_file_matches_the_reference(tmp_path: Path) -> None:
     golden = Golden("basicvsr_mm_mirror")
     state = {f"generator.{key}": value for key, value in golden.state_dict().items()}
     torch.save({"state_dict": state, "meta": {}}, tmp_path / "net.pth")

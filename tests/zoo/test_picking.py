@@ -1,4 +1,4 @@
-"""A bare architecture picks its weights by the source; a catalogue that lacks some is no obstacle."""
+"""An architecture's weights are chosen by the source, also if the catalogue lacks some."""
 
 import tomllib
 from typing import Any
@@ -22,7 +22,7 @@ UNKNOWN = Compression("CINEPAK", False, None, "nothing")
 
 
 def listed(*models: tuple[str, str], default: str = "small.real", **fields: dict[str, Any]) -> Catalogue:
-    """A catalogue of (name, degradation); `fields` are added to the models of an architecture."""
+    """Return a catalogue of (name, degradation); `fields` are added to the models of an architecture."""
     about = {"scale": 4, "trained_on": "X", "licence": "MIT", "sources": [{"bundled": "f", "sha256": "0"}]}
     archs = {name.split(".")[0] for name, _ in models}
     return parse(
@@ -65,19 +65,19 @@ PLAIN = listed(("big.bi", "bi"), ("small.real", "real"), ("small.bi", "bi"))
         ("toon", LOSSY, "toon.v2", "the source is compressed (H.264, about CRF 28)"),
     ],
 )
-def test_the_source_decides_among_an_architecture_s_weights(
+def test_source_decides_among_an_architectures_weights(
     name: str | None, source: Compression, expected: str, reason: str
 ) -> None:
     found = pick(FULL, name, source)
     assert (found.entry.name, found.reason, found.lacking) == (expected, reason, None)
 
 
-def test_the_threshold_has_two_sides() -> None:
+def test_threshold_separates_clean_from_compressed() -> None:
     assert is_clean(compressed(MILD_CRF - 0.1))
     assert not is_clean(compressed(MILD_CRF))
 
 
-def test_weights_may_say_from_where_on_they_are_better() -> None:
+def test_weights_may_declare_their_own_threshold() -> None:
     late = listed(("big.bi", "bi"), ("big.real", "real"), ("small.real", "real"), big={"from_crf": 26.0})
     assert pick(late, "big", compressed(25.9)).entry.name == "big.bi"
     assert pick(late, "big", compressed(25.9)).reason == "the source is mildly compressed (H.264, about CRF 26)"
@@ -92,14 +92,14 @@ def test_drawn_content_gets_weights_for_it(source: Compression) -> None:
         assert found.entry.name == "toon.v2" and found.reason.endswith(", and drawn") and found.lacking is None
 
 
-def test_what_is_lacking_for_drawn_content_is_said() -> None:
+def test_lack_of_weights_for_drawn_content_is_reported() -> None:
     found = pick(PLAIN, None, LOSSY, drawn=True)
     assert (found.entry.name, found.lacking) == ("small.real", "the catalogue has no weights for drawn content")
     found = pick(FULL, "big", LOSSY, drawn=True)
     assert (found.entry.name, found.lacking) == ("big.real", "big has no weights for drawn content")
 
 
-def test_an_architecture_with_both_kinds_keeps_them_apart() -> None:
+def test_weights_for_film_and_drawn_content_are_kept_apart() -> None:
     both = listed(("small.real", "real"), ("small.bi", "bi"))
     models = {**both.models, "small.toon": parse_anime("small.toon")}
     mixed = Catalogue(models, both.default)
@@ -112,7 +112,7 @@ def parse_anime(name: str) -> Entry:
     return listed((name, "real"), small={"content": "anime"}).models[name]
 
 
-def test_weights_that_are_here_go_before_those_to_download() -> None:
+def test_local_weights_are_preferred() -> None:
     def at_hand(entry: Entry) -> bool:
         return entry.name != "big.real"
 
@@ -128,7 +128,7 @@ def test_scales_restrict_the_choice() -> None:
         pick(FULL, "bigg", LOSSY)
 
 
-def test_new_weights_are_picked_once_they_are_listed() -> None:
+def test_new_weights_are_chosen_once_they_are_listed() -> None:
     table = tomllib.loads((weights_folder() / "catalogue.toml").read_text("utf-8"))
     table["architectures"]["animesr"] = {"title": "AnimeSR", "parameters": 1, "gflop": 1.0}
     about = {"scale": 4, "trained_on": "X", "licence": "X", "sources": [{"bundled": "f", "sha256": "0"}]}
@@ -145,7 +145,7 @@ def test_new_weights_are_picked_once_they_are_listed() -> None:
 
 @pytest.mark.parametrize("name", [None, "basicvsr", "iconvsr", "basicvsr++", "repvsr"])
 @pytest.mark.parametrize("source", [LOSSLESS, MILD, LOSSY, UNKNOWN])
-def test_the_real_catalogue_always_has_an_answer(name: str | None, source: Compression) -> None:
+def test_shipped_catalogue_always_has_a_choice(name: str | None, source: Compression) -> None:
     found = pick(catalogue(), name, source).entry
     assert found.content == "film" and found.name != f"{found.arch}.reds4"
     kinds = {e.degradation for e in catalogue().models.values() if e.arch == found.arch}

@@ -311,11 +311,13 @@ def read_config(shapes: Shapes) -> Config:
         "frames": joined // fused,
         "blocks": count(shapes, r"reconstruction\.\d+\.conv1\.weight"),
     }
-    said = {
+    declared = {
         "deblur": "predeblur.conv_first.weight" in shapes,
         "fine": "predeblur.stride_conv_hr1.weight" in shapes,
     }
-    return config | ({} if attention else {"attention": False}) | {key: True for key, value in said.items() if value}
+    return (
+        config | ({} if attention else {"attention": False}) | {key: True for key, value in declared.items() if value}
+    )
 
 
 ARCHITECTURE = Architecture("edvr", EDVR, marker="reconstruction.0.", configure=read_config)

@@ -1,4 +1,4 @@
-"""Which models exist and where their weights come from: the catalogue, checkpoint formats, the store."""
+"""The models that exist and the sources of their weights: the catalogue, checkpoint formats, the store."""
 
 from vsrcli.zoo.loading import LoadedModel, find, find_for, is_open, left_open, load
 

@@ -1,4 +1,4 @@
-"""Which architectures exist. What each is stands in the file of its net, see `vsrcli/nets/marks.py`."""
+"""The list of architectures. The file of each net describes it, see `vsrcli/nets/marks.py`."""
 
 from vsrcli.nets import (
     animesr,

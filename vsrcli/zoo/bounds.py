@@ -1,7 +1,7 @@
-"""Refuses checkpoints that are no plain file or claim more than they hold, before anything of theirs is built.
+"""Reject checkpoints that are no plain file or claim more than they hold, before anything of them is built.
 
-A checkpoint comes from somebody else. What it says of itself (sizes, counts, nesting) is compared with its size on the
-disk first, so that reading it takes no more memory and time than a sound file of that size.
+A checkpoint may come from anybody. What it declares (sizes, counts, nesting) is first compared with its size on the
+disk, so that reading it takes no more memory and time than a valid file of that size.
 """
 
 import pickletools
@@ -20,10 +20,10 @@ from vsrcli.errors import WeightsError
 from vsrcli.zoo.foreign import foreign_archive, foreign_format
 
 MOST_BYTES = 2 << 30
-"""Of a file: training states of the largest of our nets, with their optimisers, take about 0.5 GiB."""
+"""Largest size of a file: training states of the largest nets here, with their optimisers, take about 0.5 GiB."""
 
 MOST_WEIGHTS = 100_000_000
-"""Of a net: the largest of the papers' has 20.6 million (EDVR-L)."""
+"""Largest number of weights of a net: the largest of the papers has 20.6 million (EDVR-L)."""
 
 MOST_KEYS = 8_000
 MOST_KEY_LENGTH = 300
@@ -40,7 +40,7 @@ _SHOWN = 100  # characters of a name in a message
 
 _ZIP = b"PK\x03\x04"
 _LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-"""How files of PyTorch before 1.6 begin: a pickled number, after which come four more pickles and the data."""
+"""First bytes of files of PyTorch before 1.6: a pickled number, followed by four more pickles and the data."""
 
 _LEGACY_PICKLES = 5
 _REFUSED = frozenset(
@@ -52,11 +52,12 @@ _REFUSED = frozenset(
         "torch._utils _rebuild_qtensor",
     }
 )
-"""Functions that PyTorch lets a file call, and that make any amount of memory from a few bytes, or no plain weights."""
+"""Functions that PyTorch lets a file call and that allocate any amount of memory from a few bytes, or make no plain
+weights."""
 
 
 def check_file(path: Path) -> str:
-    """Return a checkpoint file's format, safetensors, zip or legacy, having checked what it claims of itself.
+    """Check what a checkpoint file claims of itself and return its format: safetensors, zip or legacy.
 
     Raises WeightsError if it is missing, no regular file, no checkpoint, or claims more than it holds.
     """
@@ -91,7 +92,7 @@ def check_file(path: Path) -> str:
 
 
 def check_tensors(state: Mapping[str, Tensor], path: Path) -> None:
-    """Raise WeightsError unless these are dense numbers in the machine's memory, no more than the file holds."""
+    """Raise WeightsError unless these are dense numbers in main memory, and no more than the file holds."""
     if len(state) > MOST_KEYS:
         raise WeightsError(f"{path}: holds {TOO_MANY_KEYS}")
     longest = max(map(len, state), default=0)
@@ -116,7 +117,7 @@ def shown(text: str) -> str:
 
 
 class _RefusedError(ValueError):
-    """Says why a file is refused, in words that follow its name."""
+    """The reason why a file is rejected, in words that follow its name."""
 
 
 def _check_safetensors(file: IO[bytes], size: int) -> None:
@@ -128,7 +129,7 @@ def _check_safetensors(file: IO[bytes], size: int) -> None:
 
 
 def _check_zip(file: IO[bytes], size: int) -> None:
-    """PyTorch's own archives hold one pickle and the tensors' bytes, uncompressed."""
+    """Check a zip archive: PyTorch's own hold one pickle and the bytes of the tensors, uncompressed."""
     if _directory_size(file, size) > _MOST_DIRECTORY:
         raise _RefusedError("holds too many records for a video net")
     try:
@@ -154,7 +155,7 @@ def _check_zip(file: IO[bytes], size: int) -> None:
 
 
 def _directory_size(file: IO[bytes], size: int) -> int:
-    """Return the bytes from a zip's central directory on, by its end record; `size` where there is none."""
+    """Return the size in bytes of a zip's central directory, as its end record declares it."""
     tail_at = max(0, size - (1 << 16) - 22)
     file.seek(tail_at)
     tail = file.read()
@@ -170,7 +171,10 @@ def _directory_size(file: IO[bytes], size: int) -> int:
 
 
 def _check_pickles(file: IO[bytes], count: int) -> None:
-    """Follow `count` pickles without running them. Raises _RefusedError for depth, length or calls that make memory."""
+    """Parse `count` pickles without running them.
+
+    Raises _RefusedError for nesting that is too deep, too many opcodes, or calls that allocate memory.
+    """
     opcodes = 0
     for _ in range(count):
         depths = _Depths()
@@ -185,7 +189,7 @@ def _check_pickles(file: IO[bytes], count: int) -> None:
 
 
 class _Depths:
-    """Follows how deep the objects on a pickle's stack are nested: deep ones overflow the interpreter's own stack."""
+    """Nesting depth of the objects on a pickle's stack: deep nesting overflows the interpreter's own stack."""
 
     _MARK = -1
     _FILLS = frozenset({"APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD"})
@@ -195,7 +199,7 @@ class _Depths:
         self._memo: dict[Any, int] = {}
 
     def follow(self, opcode: pickletools.OpcodeInfo, argument: Any) -> None:
-        """Take one opcode in. Raises _RefusedError where an object is too deep, ValueError for a stack too short."""
+        """Process one opcode. Raises _RefusedError for nesting that is too deep, ValueError for a short stack."""
         name, before, stack = opcode.name, opcode.stack_before, self._stack
         if name == "MARK":
             stack.append(self._MARK)

@@ -1,4 +1,4 @@
-"""The list of models, weights/catalogue.toml: what each is for, what it costs, where its weights come from."""
+"""The catalogue of models, weights/catalogue.toml: the purpose, the cost and the sources of weights of each."""
 
 import difflib
 import functools
@@ -15,10 +15,10 @@ CHECKPOINT_SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
 
 @dataclass(frozen=True)
 class Source:
-    """One place where a model's weights may be: exactly one of `bundled`, `package` (with `file`) and `url`.
+    """One source of a model's weights: exactly one of `bundled`, `package` (with `file`) and `url`.
 
-    `bundled` is a file in the weights folder, `package` a pinned distribution ("name==version") and `file` the path
-    in it, `url` a download. `sha256` is the file's digest or the first digits of it.
+    `bundled` is a file in the weights folder. `package` is a pinned distribution ("name==version") and `file` the path
+    in it. `url` is a download. `sha256` is the file's digest or the first digits of it.
     """
 
     sha256: str
@@ -40,12 +40,17 @@ class Figures:
 class Entry:
     """One model of the catalogue.
 
-    `degradation` is how the training's LR frames were made (bi: bicubic, bd: blur and subsample, real: blur, noise
-    and compression). `parameters` counts them, `gflop` is the cost of a 320x180 frame. `published` maps
-    "dataset-degradation" to figures. `content` is what the frames showed: film, or anime for drawn ones. `from_crf` is,
-    for weights of the degradation real, the CRF of libx264 from which they are better than the architecture's others;
-    None where it was not measured. `use` says for what it is, where that does not follow from these. `config` holds the
-    constructor's arguments that differ from the net's defaults.
+    Attributes:
+        degradation: how the LR frames for training were made (bi: bicubic, bd: blur and subsampling, real: blur, noise
+            and compression).
+        parameters: their number.
+        gflop: cost of a 320x180 frame in GFLOP.
+        published: figures by "dataset-degradation".
+        content: what the training frames showed: film, or anime for drawn content.
+        use: purpose, where it does not follow from the other fields.
+        from_crf: for weights of the degradation real, the CRF of libx264 from which they are better than the other
+            weights of the architecture; None where it was not measured.
+        config: arguments of the constructor that differ from the net's defaults.
     """
 
     name: str
@@ -66,14 +71,14 @@ class Entry:
 
     @property
     def vid4(self) -> float | None:
-        """The published PSNR on Vid4 in dB, on the degradation that the model is for."""
+        """The published PSNR on Vid4 in dB, for the degradation of the model."""
         figures = self.published.get(f"vid4-{self.degradation}")
         return figures.psnr if figures else None
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All models in order, and those to use by default, the preferred one first."""
+    """All models in order, and the default models, the preferred one first."""
 
     models: dict[str, Entry]
     default: tuple[str, ...]
@@ -85,10 +90,14 @@ class Catalogue:
         scale: int | None = None,
         at_hand: Callable[[Entry], bool] = lambda entry: True,
     ) -> Entry:
-        """The model that `name` means: a full name, an architecture (its first model that fits), or None (the default).
+        """Return the model for a full name, an architecture (its first model that fits), or None (the default).
 
-        `scale` restricts to models of that factor. Among an architecture's models those that are `at_hand` go first.
-        Case does not count. Raises UsageError with the closest names, or with the scales there are.
+        Case is ignored. Raises UsageError with the closest names, or with the available scales.
+
+        Args:
+            name: name of a model or an architecture.
+            scale: restricts the choice to models of that factor.
+            at_hand: models of an architecture for which it is true are preferred.
         """
         if name is None:
             candidates = [self.models[default] for default in self.default]
@@ -105,19 +114,19 @@ class Catalogue:
         return next((entry for entry in fitting if at_hand(entry)), fitting[0])
 
     def suggest(self, name: str) -> str:
-        """What to say of a name that is not in the list."""
+        """Return advice for a name that is not in the list."""
         known = [*self.models, *dict.fromkeys(entry.arch for entry in self.models.values())]
         close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
         return f"did you mean {' or '.join(close)}?" if close else "`vsr models` lists them all"
 
 
 def is_path(name: str) -> bool:
-    """Whether `name` is a checkpoint's path and not a model's name."""
+    """Return whether `name` is a checkpoint's path and not a model's name."""
     return name.lower().endswith(CHECKPOINT_SUFFIXES) or "/" in name or "\\" in name
 
 
 def weights_folder() -> Path:
-    """Where the catalogue and the bundled weights lie: inside the package, or in a checkout at its top."""
+    """Return the folder of the catalogue and the bundled weights: inside the package, or at the top of a checkout."""
     package = Path(__file__).resolve().parents[1]
     installed = package / "weights"
     return installed if (installed / "catalogue.toml").is_file() else package.parent / "weights"
@@ -125,12 +134,12 @@ def weights_folder() -> Path:
 
 @functools.cache
 def catalogue() -> Catalogue:
-    """The catalogue that came with this program."""
+    """Return the catalogue that ships with this program."""
     return parse(tomllib.loads((weights_folder() / "catalogue.toml").read_text(encoding="utf-8")))
 
 
 def parse(table: dict[str, Any]) -> Catalogue:
-    """Read the catalogue's table; a key that is missing, misspelt or too much raises KeyError or TypeError."""
+    """Build the catalogue from its TOML table. Raises KeyError or TypeError for a missing, misspelt or extra key."""
     models = {}
     for name, fields in table["models"].items():
         arch = name.split(".")[0]

@@ -1,4 +1,4 @@
-"""Download one file so that it is complete and right, or not there at all."""
+"""Download a file so that it is either complete and verified, or absent."""
 
 import hashlib
 import http.client
@@ -18,7 +18,7 @@ from vsrcli.files import into_place
 from vsrcli.locks import hold
 
 Progress = Callable[[int, int | None], None]
-"""Receives the bytes done and the bytes in all, None where the server does not say."""
+"""Called with the bytes done and the total, which is None where the server does not declare it."""
 
 STALL_SECONDS = 30.0
 ATTEMPTS = 4
@@ -27,11 +27,11 @@ CHUNK = 1 << 18
 
 
 class BrokenTransferError(Exception):
-    """The transfer stopped early or cannot go on; what has come so far stays. Worth another attempt."""
+    """The transfer stopped early or cannot continue. Received data is kept, and another attempt may succeed."""
 
 
 def mirrored(url: str) -> str:
-    """`url` with its host replaced by VSR_WEIGHTS_MIRROR (a host, or a URL whose path goes before the file's)."""
+    """Return `url` with its host replaced by VSR_WEIGHTS_MIRROR: a host, or a URL whose path comes first."""
     mirror = os.environ.get("VSR_WEIGHTS_MIRROR")
     if not mirror:
         return url
@@ -50,11 +50,17 @@ def fetch(
     attempts: int = ATTEMPTS,
     pause: float = PAUSE_SECONDS,
 ) -> str:
-    """Download `url` to `path` and return its SHA-256, which begins with `sha256`.
+    """Download `url` to `path` and return its SHA-256. Raises WeightsError on failure.
 
-    The bytes go to `path`.part, which a later call resumes, and `path` appears by renaming once they are verified.
-    Another process that fetches the same file is waited for. A transfer that breaks or gets nothing for `stall`
-    seconds is tried `attempts` times, `pause` seconds (then twice that, ...) apart. Raises WeightsError.
+    The bytes go to `path`.part, which a later call resumes. The file is renamed to `path` once it is verified. If
+    another process downloads the same file, this one waits for it.
+
+    Args:
+        sha256: first digits of the expected digest.
+        progress: called with the bytes done and the total.
+        stall: seconds without data after which a transfer counts as broken.
+        attempts: number of attempts.
+        pause: seconds before the second attempt; doubled before each further one.
     """
     part = path.with_name(path.name + ".part")
     try:
@@ -75,7 +81,7 @@ def fetch(
 def complete(
     url: str, part: Path, *, sha256: str, progress: Progress | None, stall: float, attempts: int, pause: float
 ) -> str:
-    """Fill `part` until its SHA-256 is right, and return that; see `fetch`."""
+    """Download to `part` until its SHA-256 is as expected, and return the digest; see `fetch`."""
     reason = ""
     for attempt in range(attempts):
         if attempt:
@@ -90,7 +96,7 @@ def complete(
         if digest.startswith(sha256):
             return digest
         if not broken:
-            part.unlink()  # all there, and wrong: going on from it could never help
+            part.unlink()  # complete but wrong: resuming it cannot help
             reason = f"sent a file whose SHA-256 begins with {digest[:8]}, not {sha256[:8]}"
             if not resumed:
                 break
@@ -98,7 +104,7 @@ def complete(
 
 
 def transfer(url: str, part: Path, *, progress: Progress | None, stall: float) -> None:
-    """One attempt: append to `part` what it still lacks, or start over if the server cannot resume.
+    """Append to `part` what it still lacks, or start over if the server cannot resume: one attempt.
 
     Raises BrokenTransferError if the transfer stops early, WeightsError if another attempt is pointless.
     """
@@ -127,7 +133,7 @@ def transfer(url: str, part: Path, *, progress: Progress | None, stall: float) -
 
 
 def connect(url: str, offset: int, part: Path, stall: float) -> http.client.HTTPResponse:
-    """Ask for the file from `offset` on. Raises as `transfer` does."""
+    """Request the file from byte `offset` on. Raises as `transfer` does."""
     headers = {"User-Agent": f"vsr/{__version__}", "Accept-Encoding": "identity"}
     if offset:
         headers["Range"] = f"bytes={offset}-"
@@ -155,7 +161,7 @@ def connect(url: str, offset: int, part: Path, stall: float) -> http.client.HTTP
 
 
 def chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
-    """The body as it arrives. Raises BrokenTransferError if it stalls or the connection breaks."""
+    """Yield the body as it arrives. Raises BrokenTransferError if it stalls or the connection breaks."""
     while True:
         try:
             chunk = response.read1(CHUNK)
@@ -169,11 +175,11 @@ def chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
 
 
 def size(path: Path) -> int:
-    """The file's size in bytes, 0 if there is none."""
+    """Return the file's size in bytes, 0 if there is none."""
     return path.stat().st_size if path.is_file() else 0
 
 
 def digest_of(path: Path) -> str:
-    """The file's SHA-256 in hexadecimal."""
+    """Return the file's SHA-256 in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,7 +1,7 @@
-"""Checkpoint files: reads BasicSR's, mmagic's and our own format without running code, and builds the net they hold.
+"""Checkpoint files: read BasicSR's, mmagic's and vsr's own format without running code, and build the net they hold.
 
 Architecture, width and depth are read from key names and shapes. Keys are compared strictly: a file that does not fit
-its net exactly is refused, with the names of what is too much or too little.
+its net exactly is rejected, with the names of missing and extra keys.
 """
 
 import json
@@ -21,12 +21,12 @@ from vsrcli.files import write_durably
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.zoo.architectures import ARCHITECTURES, UNSUPPORTED, Architecture, Config
 from vsrcli.zoo.bounds import MOST_KEYS, TOO_MANY_KEYS, check_file, check_tensors, shown
-from vsrcli.zoo.foreign import WRAPPERS, bare, wrapping
+from vsrcli.zoo.foreign import WRAPPERS, without_prefixes, wrapping
 
 StateDict = dict[str, Tensor]
 
 METADATA_KEY = "vsr"
-"""Our format: safetensors whose metadata holds under this key JSON of {"arch", "config", and what else is known}."""
+"""Key of vsr's own metadata in safetensors: JSON of {"arch", "config", ...}."""
 
 MMAGIC_TO_BASICSR = tuple(
     (re.compile(pattern), replacement)
@@ -40,18 +40,18 @@ MMAGIC_TO_BASICSR = tuple(
         (r"\.conv\.(weight|bias)$", r".\1"),
     )
 )
-"""How mmagic's key names become BasicSR's. Names that are BasicSR's already are left alone."""
+"""Rules that convert mmagic's key names to BasicSR's. BasicSR's own names are not changed."""
 
 
 def basicsr_name(key: str) -> str:
-    """The name under which BasicSR knows the tensor that mmagic or BasicSR calls `key`."""
+    """Return BasicSR's name of the tensor that mmagic or BasicSR calls `key`."""
     for pattern, replacement in MMAGIC_TO_BASICSR:
         key = pattern.sub(replacement, key)
     return key
 
 
 def read(path: Path) -> tuple[StateDict, dict[str, Any]]:
-    """The tensors of a .pth, .pt or .safetensors file, unwrapped, and our own format's metadata ({} elsewhere).
+    """Return the unwrapped tensors of a .pth, .pt or .safetensors file, and vsr's own metadata ({} for other formats).
 
     Raises WeightsError if the file is missing, damaged, claims more than it holds, holds anything but tensors and plain
     data, or no tensors.
@@ -76,7 +76,7 @@ def read(path: Path) -> tuple[StateDict, dict[str, Any]]:
 
 
 def read_safetensors(path: Path) -> tuple[StateDict, dict[str, Any]]:
-    """Tensors and our metadata of a safetensors file."""
+    """Return the tensors and vsr's own metadata of a safetensors file."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
@@ -94,10 +94,10 @@ def read_safetensors(path: Path) -> tuple[StateDict, dict[str, Any]]:
 
 
 def unwrap(content: object, path: Path) -> StateDict:
-    """Find the state dict of the net in what a training framework saved.
+    """Return the net's state dict from the content of a training framework's file.
 
-    BasicSR: under params_ema or params. mmagic: under state_dict, the net's keys under generator_ema. (averaged
-    weights, preferred) or generator., beside training parts. Either: under module. when it was trained in parallel.
+    BasicSR: under params_ema or params. mmagic: under state_dict, with the net's keys under generator_ema. (averaged
+    weights, preferred) or generator., beside training parts. Either: under module. after parallel training.
     """
     wrapped = wrapping(content)
     for wrapper in WRAPPERS:
@@ -116,36 +116,38 @@ def unwrap(content: object, path: Path) -> StateDict:
             state = strip({key: value for key, value in inside.items() if key != "steps"}, "module.")
             break
     state.pop("step_counter", None)
-    if not any(known(key) for key in state):  # a whole net inside another module
-        inside = {bare(key): value for key, value in state.items() if bare(key) != key}
-        if any(known(key) for key in inside):
+    if not any(is_known_key(key) for key in state):  # a whole net inside another module
+        inside = {without_prefixes(key): value for key, value in state.items() if without_prefixes(key) != key}
+        if any(is_known_key(key) for key in inside):
             return inside
         if wrapped:
             nets = ", ".join(ARCHITECTURES)
-            raise WeightsError(f"{path}: is {wrapped}, but holds none of {nets}; its keys begin with {some(state)}")
+            raise WeightsError(
+                f"{path}: is {wrapped}, but holds none of {nets}; its keys begin with {first_few(state)}"
+            )
     return state
 
 
-def known(key: str) -> bool:
-    """Whether a key is one by which a net is recognised, supported or not."""
+def is_known_key(key: str) -> bool:
+    """Return whether a key belongs to a known net, supported or not."""
     name = basicsr_name(key)
     return any(name.startswith(marker) for marker in (*(each.marker for each in ARCHITECTURES.values()), *UNSUPPORTED))
 
 
 def strip(state: StateDict, prefix: str) -> StateDict:
-    """Take `prefix` off the keys that have it."""
+    """Remove `prefix` from the keys that have it."""
     return {key.removeprefix(prefix): value for key, value in state.items()}
 
 
-def some(keys: Iterable[str], limit: int = 3) -> str:
-    """The first few of `keys`, for a message."""
+def first_few(keys: Iterable[str], limit: int = 3) -> str:
+    """Return the first few of `keys` as text for a message."""
     listed = [shown(key) for key in keys]
     more = f" and {len(listed) - limit} more" if len(listed) > limit else ""
     return ", ".join(listed[:limit]) + more
 
 
 def identify(state: StateDict, metadata: dict[str, Any], path: Path) -> tuple[Architecture, Config, StateDict]:
-    """Whose weights these are: (architecture, constructor arguments, the same tensors under the net's own names)."""
+    """Return the architecture, its constructor's arguments, and the same tensors under the net's own names."""
     if metadata:
         name = metadata.get("arch")
         if not isinstance(name, str) or name not in ARCHITECTURES or not isinstance(metadata.get("config"), dict):
@@ -172,11 +174,11 @@ def identify(state: StateDict, metadata: dict[str, Any], path: Path) -> tuple[Ar
         if any(key.startswith(marker) for key in named):
             raise WeightsError(f"{path}: holds {what}")
     known = ", ".join(ARCHITECTURES)
-    raise WeightsError(f"{path}: holds none of {known}; its {len(state)} keys begin with {some(state)}")
+    raise WeightsError(f"{path}: holds none of {known}; its {len(state)} keys begin with {first_few(state)}")
 
 
 def load_net(path: Path) -> tuple[RecurrentNet, Architecture, dict[str, Any]]:
-    """The net that a checkpoint file holds: float32, in eval mode, without gradients; and the file's own metadata.
+    """Return the net of a checkpoint file (float32, eval mode, no gradients), its architecture and the file's metadata.
 
     Raises WeightsError, naming keys or shapes, if the file does not hold exactly one complete net.
     """
@@ -205,7 +207,7 @@ def fill(net: nn.Module, state: StateDict, complaint: str) -> None:
         if key in state and state[key].shape != wanted[key].shape
     ]
     found = [
-        f"{label}: {some(keys)}"
+        f"{label}: {first_few(keys)}"
         for label, keys in (("missing", missing), ("unexpected", unexpected), ("wrong shape", wrong))
         if keys
     ]
@@ -213,7 +215,7 @@ def fill(net: nn.Module, state: StateDict, complaint: str) -> None:
         raise WeightsError(f"{complaint}: {'; '.join(found)}")
     broken = [key for key, value in state.items() if not torch.isfinite(value.float()).all()]
     if broken:
-        raise WeightsError(f"{complaint}: not finite: {some(broken)}")
+        raise WeightsError(f"{complaint}: not finite: {first_few(broken)}")
     net.load_state_dict(state, strict=False)
 
 
@@ -226,10 +228,11 @@ def save(
     extra: dict[str, Any] | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> None:
-    """Write a net in our own format: safetensors that name their architecture and its constructor arguments.
+    """Write a net in vsr's own format: safetensors that name its architecture and constructor arguments.
 
-    Parameters are stored in `dtype` (float16 halves the file), buffers as they are. `extra` is anything JSON can say
-    of the weights (scale, degradation, recipe, licence); it comes back as metadata.
+    Args:
+        dtype: type in which parameters are stored (float16 halves the file); buffers keep their type.
+        extra: JSON data about the weights (scale, degradation, recipe, licence), returned as metadata.
     """
     parameters = {name for name, _ in net.named_parameters()}
     tensors = {

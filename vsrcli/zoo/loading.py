@@ -1,4 +1,4 @@
-"""From a model's name or a checkpoint's path to a net that is ready to run."""
+"""Load a net, ready to run, by a model's name or a checkpoint's path."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A net in eval mode, float32, without gradients, and where its weights came from.
+    """A net in eval mode, float32, without gradients, and the origin of its weights.
 
-    `source` is bundled, installed, downloaded or path; `sha256` is the file's whole digest; `degradation` is None
-    where the file does not say it.
+    `source` is bundled, installed, downloaded or path. `sha256` is the full digest of the file. `degradation` is None
+    where the file does not declare it.
     """
 
     net: "RecurrentNet"
@@ -34,7 +34,7 @@ class LoadedModel:
 
 
 def find(name: str | None, *, scale: int | None = None, say: store.Say | None = None) -> Entry:
-    """The catalogue's entry for a name; of a bare architecture the first whose weights are here, else its first."""
+    """Return the catalogue's entry for a name; for an architecture the first with local weights, else its first."""
     entry = catalogue().resolve(name, scale=scale, at_hand=lambda candidate: store.locate(candidate) is not None)
     if say and name is not None and name.lower() != entry.name:
         say(f"{name} means {entry.name} (trained on {entry.trained_on}, {entry.degradation} degradation)")
@@ -42,7 +42,7 @@ def find(name: str | None, *, scale: int | None = None, say: store.Say | None = 
 
 
 def is_open(name: str | None) -> bool:
-    """Whether a name leaves the choice of weights to vsr: None or an architecture, not a full name or a path."""
+    """Return whether a name leaves the choice of weights to vsr: None or an architecture, not a full name or a path."""
     return name is None or not (is_path(name) or name.lower() in catalogue().models)
 
 
@@ -61,7 +61,7 @@ def find_for(
 
 
 def left_open(name: str | None, *, drawn: bool = False) -> list[str]:
-    """The models among which `find_for` chooses. Raises UsageError for an unknown name."""
+    """Return the names of the models among which `find_for` chooses. Raises UsageError for an unknown name."""
     return [entry.name for entry in picking.choices(catalogue(), name, drawn=drawn)[0]]
 
 
@@ -73,11 +73,17 @@ def load(
     progress: store.Progress | None = None,
     say: store.Say | None = None,
 ) -> LoadedModel:
-    """Load a model by name (`arch.tag`, or a bare `arch`) or by its checkpoint's path; None is the default model.
+    """Load a model by name (`arch.tag`, or an architecture alone) or by its checkpoint's path; None is the default.
 
-    `scale` is the factor that the model must have; it chooses among the models of a bare name. Missing weights are
-    downloaded: `say` gets a line about that, `progress` the bytes done and in all. Raises UsageError for an unknown
-    name or another scale, WeightsError for missing, damaged or unknown weights.
+    Missing weights are downloaded. Raises UsageError for an unknown name or another scale, WeightsError for missing,
+    damaged or unknown weights.
+
+    Args:
+        name: name or path.
+        device: where the net is placed.
+        scale: factor that the model must have; it chooses among the models of an architecture.
+        progress: called with the bytes downloaded and the total.
+        say: called with a line for the user when weights are downloaded.
     """
     if isinstance(name, Path) or (name is not None and is_path(name)):
         return load_file(Path(name).expanduser(), device=device, scale=scale)
@@ -93,7 +99,7 @@ def load(
 
 
 class Loader:
-    """Loads each model once, however often it is asked for; see `load`. For calls that use one device and precision."""
+    """Cache that loads each model once; see `load`. It is meant for calls with one device and precision."""
 
     def __init__(self) -> None:
         self._loaded: dict[str | None, LoadedModel] = {}
@@ -101,7 +107,7 @@ class Loader:
     def __call__(
         self, name: str | None = None, *, say: store.Say | None = None, progress: store.Progress | None = None
     ) -> LoadedModel:
-        """Return the model of that name. Raises what `load` raises."""
+        """Return the model of that name. Raises as `load` does."""
         if name not in self._loaded:
             self._loaded[name] = load(name, say=say, progress=progress)
         return self._loaded[name]
@@ -116,6 +122,6 @@ def load_file(path: Path, *, device: "str | torch.device" = "cpu", scale: int | 
         raise UsageError(f"{path}: upscales by x{net.scale}, not by x{scale}")
     net.to(device)
     digest = store.sha256(path)
-    said = metadata.get("degradation")
-    degradation = said if isinstance(said, str) and said.isascii() and said.isprintable() else None
+    declared = metadata.get("degradation")
+    degradation = declared if isinstance(declared, str) and declared.isascii() and declared.isprintable() else None
     return LoadedModel(net, path.name, architecture.name, net.scale, "path", path, digest, degradation)

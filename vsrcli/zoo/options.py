@@ -1,4 +1,4 @@
-"""Options of nets that a user may set after loading, such as the interval of IconVSR's keyframes."""
+"""Options of nets that a user may set after loading, such as IconVSR's keyframe interval."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from vsrcli.zoo.loading import LoadedModel
 
 
 def set_option(models: Sequence[LoadedModel], option: str, value: object) -> None:
-    """Set an option of their nets on all models that have it. Raises UsageError if none has."""
+    """Set an option on the nets of all models that have it. Raises UsageError if none has."""
     having = [model for model in models if option in model.net.options]
     if not having:
         names = " and ".join(a.net.__name__ for a in ARCHITECTURES.values() if option in a.net.options)

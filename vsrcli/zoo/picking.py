@@ -1,4 +1,4 @@
-"""Chooses among an architecture's weights by what the source is: how strongly compressed, filmed or drawn."""
+"""Choose among an architecture's weights by the source: how strongly it is compressed, filmed or drawn."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ if TYPE_CHECKING:  # the list of models is shown without opening what decodes
     from vsrcli.media.compression import Compression
 
 MILD_CRF = 21.0
-"""From this CRF of libx264 on a source counts as compressed, where the weights do not say it (`Entry.from_crf`).
+"""CRF of libx264 from which a source counts as compressed, where the weights do not declare it (`Entry.from_crf`).
 
 Measured by `vsr evaluate -m repvsr.bi -m repvsr.real --data Vid4 --clips calendar,city --frames 8 --propagation auto
---crf 18,20,22`: repvsr.bi's PSNR-Y less that of repvsr.real is 0.28, 0.20 and 0.11 dB on calendar, 0.19, 0.07 and 0.01
-on city, its SSIM 0.017, 0.010 and 0.002, 0.013, 0.003 and -0.002 (calendar at 24: 0.02 dB and -0.006). They meet at 22
-to 23; a little less, since measuring a source errs by one, and a softer picture is the smaller harm.
-"""
+--crf 18,20,22`: the PSNR-Y of repvsr.bi minus that of repvsr.real is 0.28, 0.20 and 0.11 dB on calendar, 0.19, 0.07 and
+0.01 on city; the difference in SSIM is 0.017, 0.010 and 0.002, and 0.013, 0.003 and -0.002 (calendar at 24: 0.02 dB and
+-0.006). They are equal at 22 to 23. The threshold is a little lower, since the measured CRF of a source is off by up to
+one, and a softer picture is the smaller harm."""
 
 AtHand = Callable[[Entry], bool]
-"""Whether a model's weights are on this machine."""
+"""Returns whether a model's weights are on this machine."""
 
 _FOR_CLEAN = ("bi", "bd", "real")
 _FOR_COMPRESSED = ("real", "bi", "bd")
@@ -27,7 +27,7 @@ _FOR_COMPRESSED = ("real", "bi", "bd")
 
 @dataclass(frozen=True)
 class Pick:
-    """The model chosen and why; `lacking` is a line on what was asked for and is not to be had, or None."""
+    """The chosen model and the reason; `lacking` is a line on what was requested and is not available, or None."""
 
     entry: Entry
     reason: str
@@ -35,9 +35,9 @@ class Pick:
 
 
 def is_clean(source: "Compression", entries: Sequence[Entry] = ()) -> bool:
-    """Whether weights for clean frames fit: the source is lossless, or compressed so little that no others are better.
+    """Return whether weights for clean frames fit: the source is lossless, or so mildly compressed that they are best.
 
-    By the `from_crf` of those among `entries` that are for compressed sources, else by MILD_CRF.
+    The threshold is the `from_crf` of those `entries` that are for compressed sources, else MILD_CRF.
     """
     measured = [e.from_crf for e in entries if e.degradation == "real" and e.from_crf is not None]
     return source.lossless or (source.crf is not None and source.crf < min(measured, default=MILD_CRF))
@@ -65,9 +65,9 @@ def pick(
 
 
 def best(catalogue: Catalogue, entries: Sequence[Entry], *, clean: bool, at_hand: AtHand = lambda entry: True) -> Entry:
-    """Return the first of the entries that are at hand, if any are, and made for such sources, if any are.
+    """Return the best entry for a source: local weights are preferred, then weights for such sources.
 
-    Of equals a default model goes first, then the catalogue's order.
+    Among equals a default model comes first, then the order of the catalogue.
     """
     wanted = _FOR_CLEAN if clean else _FOR_COMPRESSED
 
@@ -81,10 +81,10 @@ def best(catalogue: Catalogue, entries: Sequence[Entry], *, clean: bool, at_hand
 def choices(
     catalogue: Catalogue, name: str | None, *, drawn: bool = False, scale: int | None = None
 ) -> tuple[list[Entry], str | None]:
-    """The models that a name leaves open, in the catalogue's order, and a line on what is lacking, or None.
+    """Return the models that a name allows, in the catalogue's order, and a line on what is lacking, or None.
 
-    That is all of an architecture (None: of the default model's); for drawn content, its models for that, or without
-    a name all models for that. Raises UsageError as `Catalogue.resolve` does.
+    These are all models of an architecture (None: of the default model's). For drawn content they are its models for
+    drawn content, or without a name all such models. Raises UsageError as `Catalogue.resolve` does.
     """
     drawings = [e for e in catalogue.models.values() if e.content == "anime" and scale in (None, e.scale)]
     if name is None and drawn and drawings:

@@ -1,4 +1,4 @@
-"""Where weights lie on this machine: bundled, in an installed package, or downloaded. All are verified before use."""
+"""Location of weights on this machine: bundled, in an installed package, or downloaded. All are verified before use."""
 
 import importlib.metadata
 import os
@@ -14,7 +14,7 @@ from vsrcli.zoo import download
 from vsrcli.zoo.catalogue import Entry, Source, weights_folder
 
 Say = Callable[[str], None]
-"""Receives one line for the user."""
+"""Called with one line for the user."""
 
 Progress = download.Progress
 
@@ -29,14 +29,14 @@ class Located:
 
 
 def home() -> Path:
-    """Where downloads are kept: VSR_HOME, or `vsr` in the platform's cache folder."""
+    """Return the folder for downloads: VSR_HOME, or `vsr` in the platform's cache folder."""
     if chosen := os.environ.get("VSR_HOME"):
         return Path(chosen).expanduser()
     return platformdirs.user_cache_path("vsr", appauthor=False)
 
 
 def expected_path(source: Source) -> tuple[Path | None, str]:
-    """Where a source's file should be, and its kind; None for a file of a package that is not installed."""
+    """Return the path where a source's file should be, and its kind; None for a package that is not installed."""
     if source.bundled:
         return weights_folder() / source.bundled, "bundled"
     if source.package and source.file:
@@ -46,7 +46,7 @@ def expected_path(source: Source) -> tuple[Path | None, str]:
 
 
 def package_file(package: str, file: str) -> Path | None:
-    """A file that an installed distribution brought along, found without importing the distribution."""
+    """Return the path of a file in an installed distribution, without importing the distribution."""
     name, _, version = package.partition("==")
     try:
         distribution = importlib.metadata.distribution(name)
@@ -59,18 +59,18 @@ def package_file(package: str, file: str) -> Path | None:
 
 
 def locate(entry: Entry) -> Located | None:
-    """The first of the model's sources that is on this machine (not verified), or None."""
+    """Return the first of the model's sources that is on this machine (not verified), or None."""
     return next(iter(present(entry)), None)
 
 
 def present(entry: Entry) -> list[Located]:
-    """All of the model's sources that are on this machine, in the catalogue's order; not verified."""
+    """Return all of the model's sources that are on this machine, in the catalogue's order, not verified."""
     places = [(source, *expected_path(source)) for source in entry.sources]
     return [Located(path, kind, source) for source, path, kind in places if path and path.is_file()]
 
 
 def sha256(path: Path) -> str:
-    """The file's SHA-256 in hexadecimal. 25 MB take 0.1 s at most, so each use hashes anew and nothing is cached."""
+    """Return the file's SHA-256 in hexadecimal. It takes 0.1 s at most for 25 MB, so nothing is cached."""
     try:
         return download.digest_of(path)
     except OSError as error:
@@ -78,16 +78,16 @@ def sha256(path: Path) -> str:
 
 
 def obtain(entry: Entry, *, progress: Progress | None = None, say: Say | None = None) -> tuple[Located, str]:
-    """The model's weights, verified, and their SHA-256; downloaded after saying so if they are not here.
+    """Return the model's verified weights and their SHA-256; they are downloaded, with a line to `say`, if missing.
 
-    Files that fail verification are passed over with a line to `say`. Raises WeightsError with what would help.
+    Files that fail verification are skipped with a line to `say`. Raises WeightsError with advice.
     """
     tell = say or (lambda line: None)
     for located in present(entry):
         digest = sha256(located.path)
         if digest.startswith(located.source.sha256):
             return located, digest
-        tell(f"{located.path}: is damaged (SHA-256 {digest[:8]}, expected {located.source.sha256[:8]}); passed over")
+        tell(f"{located.path}: is damaged (SHA-256 {digest[:8]}, expected {located.source.sha256[:8]}); skipped")
     reasons = []
     for source in entry.sources:
         path, kind = expected_path(source)
@@ -105,12 +105,12 @@ def obtain(entry: Entry, *, progress: Progress | None = None, say: Say | None = 
 
 
 def missing(entry: Entry) -> str:
-    """In two words how weights that are not here are to be had; `remedy` says it in full."""
+    """Return in two words how missing weights can be obtained; `remedy` gives details."""
     return "to download" if any(source.url for source in entry.sources) else "to install"
 
 
 def remedy(entry: Entry, reasons: list[str]) -> str:
-    """Why the weights are not here and each way to get them, in one line."""
+    """Return in one line why the weights are missing and all ways to get them."""
     ways = []
     for source in entry.sources:
         path, _ = expected_path(source)
