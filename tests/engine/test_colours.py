@@ -1,4 +1,4 @@
-"""Results keep the source's colours, whatever the net does to them, and lose none of their detail."""
+"""Results keep the source's colours, whatever the net does to them, and lose no detail."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ def enlarged(lr: torch.Tensor) -> torch.Tensor:
     return F.interpolate(lr[None], scale_factor=4, mode="bilinear", align_corners=False)[0]
 
 
-def test_a_shift_is_taken_away_and_detail_stays() -> None:
+def test_shift_is_removed_and_detail_kept() -> None:
     lr = moving_clip(1, 48, 64)[0] * 0.8 + 0.1
     detail = 0.05 * torch.randn(3, 192, 256, generator=torch.Generator().manual_seed(0))
     shift = torch.tensor([0.02, -0.01, 0.005]).view(3, 1, 1)
@@ -25,14 +25,14 @@ def test_a_shift_is_taken_away_and_detail_stays() -> None:
     assert difference.abs().max() < 1.5 / 255  # of noise, over areas of 17 pixels
 
 
-def test_a_frame_without_a_shift_is_returned_as_it_is() -> None:
+def test_frame_without_shift_is_unchanged() -> None:
     lr = torch.tensor([0.4, 0.5, 0.6]).view(3, 1, 1).expand(3, 20, 30)
     hr = enlarged(lr)
     assert keep_colours(hr, lr) is hr
 
 
 @pytest.mark.parametrize("level", [0.0, 16 / 255, 0.5, 1.0])
-def test_flat_patches_keep_their_level_near_black_and_white_too(level: float) -> None:
+def test_flat_patches_keep_their_level_near_black_and_white(level: float) -> None:
     lr = torch.full((3, 24, 24), level)
     uneven = enlarged(lr) + 0.004 * torch.randn(3, 96, 96, generator=torch.Generator().manual_seed(1)) + 0.006
     shift = keep_colours(uneven, lr).clamp(0, 1).mean((-2, -1)) - level
@@ -61,7 +61,7 @@ def test_a_grey_frame_stays_grey() -> None:
     assert not torch.equal(keep_colours(tinted, coloured)[0], keep_colours(tinted, coloured)[1])
 
 
-def test_what_is_nearly_black_in_16_bits_is_not_made_black() -> None:
+def test_nearly_black_in_16_bits_is_not_made_black() -> None:
     lr = torch.full((3, 24, 24), 100 / 65535)
     torch.testing.assert_close(keep_colours(enlarged(lr), lr), enlarged(lr))
     assert not keep_colours(enlarged(lr), torch.zeros_like(lr)).any()

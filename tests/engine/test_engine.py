@@ -1,4 +1,4 @@
-"""The engine gives what a whole clip gives: in windows, as a stream, in tiles, across cuts, after a restart."""
+"""The engine equals the net on the whole clip: in windows, as a stream, in tiles, across cuts, after a restart."""
 
 import weakref
 
@@ -26,7 +26,7 @@ def net() -> RecurrentNet:
 
 @pytest.fixture(scope="module")
 def real() -> RecurrentNet:
-    """BasicVSR with random weights."""
+    """Return BasicVSR with random weights."""
     torch.manual_seed(0)
     net = BasicVSR(8, 2).eval().requires_grad_(False)
     for level in range(len(net.spynet.basic_module)):
@@ -35,7 +35,7 @@ def real() -> RecurrentNet:
 
 
 def moving_clip(frames: int, h: int = 40, w: int = 56, seed: int = 0) -> Tensor:
-    """(t, 3, h, w): smooth noise that glides by a pixel a frame."""
+    """Return a clip (t, 3, h, w) of smooth noise that moves by a pixel a frame."""
     generator = torch.Generator().manual_seed(seed)
     noise = torch.rand(1, 3, h + frames, w + frames, generator=generator)
     smooth = torch.nn.functional.avg_pool2d(noise, 5, 1, 2)[0]
@@ -86,7 +86,7 @@ def test_propagation_never_crosses_a_cut(net: RecurrentNet) -> None:
     torch.testing.assert_close(out[5:], whole(net, second), atol=2e-6, rtol=1e-5)
 
 
-def test_frames_come_out_as_soon_as_their_lookahead_is_there(net: RecurrentNet) -> None:
+def test_frames_are_returned_as_soon_as_their_lookahead_is_known(net: RecurrentNet) -> None:
     engine = Engine(net, Plan(window=2, lookahead=3), CPU, detector=None)  # so small, any frame may be a cut, and waits
     ready = [len(list(TensorEngine(engine).push(frame))) for frame in moving_clip(8)]
     assert ready == [0, 0, 0, 0, 2, 0, 2, 0]
@@ -94,7 +94,7 @@ def test_frames_come_out_as_soon_as_their_lookahead_is_there(net: RecurrentNet) 
 
 
 @pytest.mark.parametrize("stop_after", [1, 4, 6, 9])
-def test_a_restored_engine_goes_on_with_identical_frames(net: RecurrentNet, stop_after: int) -> None:
+def test_restored_engine_gives_identical_frames(net: RecurrentNet, stop_after: int) -> None:
     frames = torch.cat([moving_clip(6, seed=3) * 0.3, 0.6 + 0.4 * moving_clip(8, seed=4)])
     plan = Plan(window=3, lookahead=2)
     expected = run(Engine(net, plan, CPU), frames)
@@ -111,7 +111,7 @@ def test_a_restored_engine_goes_on_with_identical_frames(net: RecurrentNet, stop
     torch.testing.assert_close(run(resumed, frames[start:]), expected[start:], atol=0, rtol=0)
 
 
-def test_tiles_agree_with_the_whole_frame_away_from_their_approximation(real: RecurrentNet) -> None:
+def test_tiles_agree_with_the_whole_frame_away_from_borders(real: RecurrentNet) -> None:
     frames = moving_clip(2, 32, 64)
     tiled = run(Engine(real, Plan(window=1, lookahead=1, tile=(32, 40), halo=24), CPU), frames)
     untiled = run(Engine(real, Plan(window=1, lookahead=1), CPU), frames)
@@ -125,7 +125,7 @@ def test_blending_weights_add_up_to_one() -> None:
     torch.testing.assert_close(total, torch.ones_like(total))
 
 
-def test_out_of_memory_is_answered_with_smaller_tiles() -> None:
+def test_out_of_memory_leads_to_smaller_tiles() -> None:
     net = SmallMemory()
     lines: list[str] = []
     engine = Engine(net, Plan(window=3, lookahead=1, halo=8), CPU, say=lines.append)
@@ -136,7 +136,7 @@ def test_out_of_memory_is_answered_with_smaller_tiles() -> None:
 
 
 @pytest.mark.parametrize("exact", [False, True])
-def test_what_had_filled_memory_is_gone_before_smaller_tiles_are_tried(exact: bool) -> None:
+def test_memory_is_released_before_smaller_tiles_are_tried(exact: bool) -> None:
     held: list[weakref.ref[Tensor]] = []
 
     class FillsMemory(SmallMemory):
@@ -157,7 +157,7 @@ def test_what_had_filled_memory_is_gone_before_smaller_tiles_are_tried(exact: bo
     assert alive and not any(alive)
 
 
-def test_when_no_tile_is_small_enough_one_clear_error_says_so() -> None:
+def test_no_tile_small_enough_raises_one_clear_error() -> None:
     net = SmallMemory()
     engine = Engine(net, Plan(window=3, lookahead=1, halo=64), CPU)
     with pytest.raises(OutOfMemoryError, match="64x64"):
@@ -176,5 +176,5 @@ def test_when_no_tile_is_small_enough_one_clear_error_says_so() -> None:
         ("The size of tensor a (3) must match the size of tensor b (4)", False),
     ],
 )
-def test_the_words_for_out_of_memory_are_known_on_every_device(message: str, expected: bool) -> None:
+def test_out_of_memory_is_recognised_on_every_device(message: str, expected: bool) -> None:
     assert is_out_of_memory(RuntimeError(message)) is expected

@@ -1,4 +1,4 @@
-"""The exact way gives, window by window, what a net gives on whole scenes at once."""
+"""Exact propagation gives, window by window, the result of the net on whole scenes."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ Make = Callable[[], RecurrentNet]
 
 
 def lively(make: Make) -> RecurrentNet:
-    """A net with random weights whose states reach far: what comes from far away shows in the frames."""
+    """Return a net with random weights whose states reach far, so that far frames change the result."""
     torch.manual_seed(2)
     net = make().eval().requires_grad_(False)
     for parameter in net.parameters():
@@ -33,7 +33,7 @@ def lively(make: Make) -> RecurrentNet:
 
 
 def plus_plus() -> RecurrentNet:
-    """BasicVSR++ for frames of any size: what it is published with stretches them to 64."""
+    """Return BasicVSR++ for frames of any size; the published one enlarges them to 64."""
     net = BasicVSRPP(8, 1)
     net.min_size = 1
     return net
@@ -62,13 +62,13 @@ def test_every_net_gives_the_whole_scene_s_frames(make: Make, window: int) -> No
     torch.testing.assert_close(out, whole_scene(net, frames), atol=2e-6, rtol=1e-5)
 
 
-def test_windows_that_see_little_would_give_others() -> None:
+def test_windows_with_short_lookahead_differ() -> None:
     net, frames = Toy(memory=0.6), moving_clip(10)
     out = run(Engine(net, Plan(window=3, lookahead=1), CPU), frames)
     assert (out - whole_scene(net, frames)).abs().max() > 1e-3
 
 
-def test_scenes_are_swept_each_by_itself_and_nothing_stays_aside() -> None:
+def test_each_scene_is_swept_separately_and_stores_are_emptied() -> None:
     net = Toy(memory=0.6)
     first, second = moving_clip(5, seed=1) * 0.3, 0.6 + 0.4 * moving_clip(8, seed=2)
     reports: list[tuple[int, int, int]] = []
@@ -83,7 +83,7 @@ def test_scenes_are_swept_each_by_itself_and_nothing_stays_aside() -> None:
 
 
 class Counting(dict[str, State]):
-    """A store that knows how often something was put in."""
+    """A store that counts how often something was stored."""
 
     count = 0
 
@@ -93,7 +93,7 @@ class Counting(dict[str, State]):
 
 
 @pytest.mark.parametrize("make", [Toy, ToyTwice, lambda: IconVSR(8, 1)], ids=["toy", "twice", "IconVSR"])
-def test_a_restored_engine_goes_on_exactly_and_sweeps_nothing_twice(make: Make) -> None:
+def test_restored_engine_is_exact_and_repeats_no_sweep(make: Make) -> None:
     net, frames, plan = lively(make), moving_clip(4, 32, 32), Plan(window=1, exact=True)
     expected = run(Engine(net, plan, CPU), frames)
 
@@ -113,7 +113,7 @@ def test_a_restored_engine_goes_on_exactly_and_sweeps_nothing_twice(make: Make) 
     assert states.count == 3 * sweeps
 
 
-def test_tiles_and_too_little_memory_do_not_stop_a_sweep() -> None:
+def test_sweeps_work_in_tiles_and_with_little_memory() -> None:
     net = SmallMemory()
     lines: list[str] = []
     engine = Engine(net, Plan(window=2, halo=8, exact=True), CPU, say=lines.append)

@@ -1,4 +1,4 @@
-"""Frames go through the engine as they are: with their numbers, times and depths, in levels or in floats."""
+"""Frames keep their numbers, times and depths through the engine, as levels or as floats."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,7 +28,7 @@ def net(request: pytest.FixtureRequest) -> RecurrentNet:
 
 
 def mixed(first: int = 0) -> list[Frame]:
-    """Frames of several depths with odd times, numbered from `first`."""
+    """Return frames of several depths with irregular times, numbered from `first`."""
     clip = moving_clip(len(DEPTHS), 17, 22)
     return [
         Frame(first + i, unit_to_picture(frame, depth), pts=1000 + i * i, duration=2 * i + 1)
@@ -46,7 +46,7 @@ def plans(net: RecurrentNet) -> list[Plan]:
 
 
 @pytest.mark.parametrize("way", range(4), ids=["whole", "tiles", "exact", "clip"])
-def test_each_frame_comes_out_with_its_own_number_times_and_depth(net: RecurrentNet, way: int) -> None:
+def test_frames_keep_number_times_and_depth(net: RecurrentNet, way: int) -> None:
     frames, plan = mixed(), plans(net)[way]
     made = through(Engine(net, plan, CPU), frames)
     assert [(f.number, f.pts, f.duration, f.bit_depth) for f in made] == [
@@ -59,7 +59,7 @@ def test_each_frame_comes_out_with_its_own_number_times_and_depth(net: Recurrent
         assert np.array_equal(frame.data, unit_to_picture(hr, frame.bit_depth))
 
 
-def test_floats_leave_as_levels_where_that_is_asked_for(net: RecurrentNet) -> None:
+def test_floats_are_returned_as_levels_on_request(net: RecurrentNet) -> None:
     clip = moving_clip(4, 17, 22)
     floats = list(TensorEngine(Engine(net, plans(net)[0], CPU)).upscale(clip))
     levels = list(TensorEngine(Engine(net, plans(net)[0], CPU), bit_depth=8).upscale(clip))
@@ -68,7 +68,7 @@ def test_floats_leave_as_levels_where_that_is_asked_for(net: RecurrentNet) -> No
         assert torch.equal(rounded, (hr.clamp(0, 1) * 255).round().to(torch.uint8))
 
 
-def test_a_checkpoint_holds_levels_as_they_came(net: RecurrentNet) -> None:
+def test_checkpoint_holds_levels_unchanged(net: RecurrentNet) -> None:
     frames, plan = mixed(), plans(net)[0]
     expected = through(Engine(net, plan, CPU), frames)
     engine, made = Engine(net, plan, CPU), list[Frame]()
@@ -85,7 +85,7 @@ def test_a_checkpoint_holds_levels_as_they_came(net: RecurrentNet) -> None:
 
 
 @pytest.mark.parametrize("number", [1, -1])
-def test_frames_out_of_order_are_refused(net: RecurrentNet, number: int) -> None:
+def test_frames_out_of_order_are_rejected(net: RecurrentNet, number: int) -> None:
     with pytest.raises(ValueError, match=f"frame {number} was pushed where 0 is next"):
         Engine(net, plans(net)[0], CPU).push(replace(mixed()[0], number=number))
 
@@ -98,7 +98,7 @@ def test_levels_are_padded_as_floats_are(size: tuple[int, int], dtype: type[np.u
     assert torch.equal(picture_to_unit(pad_picture(picture, 4, 8)), padded)
 
 
-def test_attempts_go_on_where_memory_ran_out() -> None:
+def test_attempts_continue_where_memory_ran_out() -> None:
     room = [2]
 
     def attempt(done: int) -> Iterator[int]:
@@ -118,7 +118,7 @@ def test_attempts_go_on_where_memory_ran_out() -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), RuntimeError("shape mismatch"), OutOfMemoryError("no tile fits")])
-def test_other_failures_are_not_tried_again(error: Exception) -> None:
+def test_other_failures_are_not_retried(error: Exception) -> None:
     def attempt(done: int) -> Iterator[int]:
         yield 1
         raise error

@@ -1,4 +1,4 @@
-"""Memory limits of containers, cluster jobs and processes are seen: real ones, and folders laid out as the kernel's."""
+"""Memory limits of containers, cluster jobs and processes are found: real ones, and folders like the kernel's."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ V2, V1 = "cgroup2 cgroup2 rw", "cgroup cgroup rw,memory"
 
 
 def lay_out(root: Path, *, name: str, top: str = "/", kind: str = V2, mount: str = "/sys/fs/cgroup") -> Path:
-    """Write what /proc tells of one hierarchy and return the folder where it is mounted."""
+    """Write the files of /proc for one hierarchy and return the folder where it is mounted."""
     process = root / "proc/self"
     process.mkdir(parents=True, exist_ok=True)
     with (process / "cgroup").open("a") as file:
@@ -35,7 +35,7 @@ def group(folder: Path, **files: int | str) -> None:
         (folder / f"memory.{name}").write_text(f"{content}\n")
 
 
-def test_the_least_of_all_nested_groups_of_version_2_counts(tmp_path: Path) -> None:
+def test_smallest_of_nested_version_2_groups_counts(tmp_path: Path) -> None:
     mount = lay_out(tmp_path, name="/slurm/job_7/step_0")
     group(mount / "slurm/job_7/step_0", max="max", current=GIB // 4, stat="")
     group(mount / "slurm/job_7", max=2 * GIB, current=GIB // 2, stat="anon 7\nactive_file 0\ninactive_file 0")
@@ -59,14 +59,14 @@ def test_a_container_sees_its_own_group_at_the_mount(tmp_path: Path, name: str, 
     assert list(group_rooms(tmp_path)) == [GIB - 5]
 
 
-def test_version_1_knows_of_limits_above_the_container(tmp_path: Path) -> None:
+def test_version_1_reports_limits_above_the_container(tmp_path: Path) -> None:
     mount = lay_out(tmp_path, name="/kube/pod/box", top="/kube/pod/box", kind=V1)
     stat = f"hierarchical_memory_limit {GIB}\ntotal_inactive_file {GIB // 8}\ninactive_file 1"
     group(mount, limit_in_bytes=9223372036854771712, usage_in_bytes=GIB // 2, stat=stat)
     assert list(group_rooms(tmp_path)) == [GIB // 2 + GIB // 8]
 
 
-def test_groups_without_a_limit_bound_nothing(tmp_path: Path) -> None:
+def test_groups_without_limit_are_ignored(tmp_path: Path) -> None:
     first = lay_out(tmp_path, name="/user.slice", kind=V1, mount="/sys/fs/cgroup/my memory")
     group(first / "user.slice", limit_in_bytes=9223372036854771712, usage_in_bytes=GIB)
     second = lay_out(tmp_path, name="/user.slice", mount="/sys/fs/cgroup/unified")
@@ -88,7 +88,7 @@ def test_a_group_above_its_limit_leaves_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("file", ["cgroup", "mountinfo"])
 @pytest.mark.parametrize("content", [None, b"", b"\xff\xfe\n", b"::\n4:memory\n - cgroup2\n1 2 3 - cgroup2 a b\n"])
-def test_what_proc_does_not_tell_counts_as_no_limit(tmp_path: Path, file: str, content: bytes | None) -> None:
+def test_missing_proc_files_count_as_no_limit(tmp_path: Path, file: str, content: bytes | None) -> None:
     group(lay_out(tmp_path, name="/job") / "job", max=GIB, current=1)
     path = tmp_path / "proc/self" / file
     path.unlink()
@@ -107,7 +107,7 @@ ROOM = "from vsrcli.engine.memory import room; print(room().size, room().bound)"
 
 
 def ask(setup: str) -> tuple[int, str]:
-    """Return the room of a fresh process that runs `setup` first."""
+    """Return the room of a new process that runs `setup` first."""
     done = subprocess.run([sys.executable, "-c", f"{setup}\n{ROOM}"], check=True, capture_output=True, text=True)
     size, _, bound = done.stdout.strip().partition(" ")
     return int(size), bound
@@ -115,7 +115,7 @@ def ask(setup: str) -> tuple[int, str]:
 
 @linux
 @pytest.mark.parametrize(("limit", "bound"), [("RLIMIT_AS", "address space"), ("RLIMIT_DATA", "data segment")])
-def test_limits_of_the_process_itself_are_seen(limit: str, bound: str) -> None:
+def test_limits_of_the_process_are_found(limit: str, bound: str) -> None:
     size, said = ask(f"import resource; resource.setrlimit(resource.{limit}, ({GIB}, {GIB}))")
     assert 0.8 * GIB < size < GIB
     assert bound in said
@@ -123,7 +123,7 @@ def test_limits_of_the_process_itself_are_seen(limit: str, bound: str) -> None:
 
 @pytest.fixture
 def real_group() -> Iterator[Path]:
-    """A control group of 256 MiB inside one of 128 MiB."""
+    """Create a control group of 256 MiB inside one of 128 MiB."""
     v1, v2 = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
     base, limit = (v1, "memory.limit_in_bytes") if v1.is_dir() else (v2, "memory.max")
     outer = base / f"vsr-test-{os.getpid()}"
@@ -144,7 +144,7 @@ def real_group() -> Iterator[Path]:
 
 
 @linux
-def test_a_real_control_group_is_seen(real_group: Path) -> None:
+def test_real_control_group_is_found(real_group: Path) -> None:
     size, bound = ask(f"import os; open('{real_group}/cgroup.procs', 'w').write(str(os.getpid()))")
     assert 0.5 * GIB / 8 < size < GIB / 8
     assert bound == "the container or cluster job may still take"

@@ -1,4 +1,4 @@
-"""The plan fits the budget, and gives up quality last."""
+"""The plan fits the budget and reduces quality only as a last resort."""
 
 from dataclasses import replace
 
@@ -48,7 +48,7 @@ def test_a_plan_within_the_budget_is_estimated_within_it(net: BasicVSR) -> None:
         assert estimate(net, 480, 640, plan, FP32, CPU) <= gib << 30
 
 
-def test_the_exact_way_saves_memory_by_tiles_since_short_windows_would_fill_the_disk(net: BasicVSR) -> None:
+def test_exact_plans_use_tiles_rather_than_short_windows(net: BasicVSR) -> None:
     plan = choose_plan(net, 720, 1280, Plan(exact=True), FP32, CPU, 2 << 30)
     assert plan.window == WINDOW and plan.tile is not None
     assert choose_plan(net, 720, 1280, Plan(), FP32, CPU, 2 << 30).window != WINDOW
@@ -64,7 +64,7 @@ def test_a_whole_clip_is_planned_by_its_length(net: BasicVSR) -> None:
     assert choose_plan(net, 480, 640, wanted, FP32, CPU, 8 << 30, frames=500).tile is not None
 
 
-def test_a_window_s_frames_and_flows_lie_on_the_gpu_with_its_features(net: BasicVSR) -> None:
+def test_gpu_estimate_counts_frames_and_flows_of_the_window(net: BasicVSR) -> None:
     def needed(window: int) -> int:
         plan = Plan(window=window, lookahead=0)
         return estimate(net, 480, 640, plan, torch.float16, torch.device("cuda"), frames=100)
@@ -90,7 +90,7 @@ def test_young_states_prepared_frames_and_colours_are_counted(device: str) -> No
     assert needed(Plan(horizon=Horizon())) - needed(Plan()) >= 2 * large * 64 * 4
 
 
-def test_beside_a_gpu_the_machine_must_hold_the_window_s_large_frames(net: BasicVSR) -> None:
+def test_host_estimate_counts_hr_frames_of_the_window(net: BasicVSR) -> None:
     def window(host_gib: int) -> int | None:
         cuda = torch.device("cuda")
         return choose_plan(
@@ -101,7 +101,7 @@ def test_beside_a_gpu_the_machine_must_hold_the_window_s_large_frames(net: Basic
     assert window(1) == 30, "where nothing can help, nothing is given up"
 
 
-def test_frames_of_16_bits_wait_in_twice_the_memory(net: BasicVSR) -> None:
+def test_16_bit_frames_take_twice_the_memory(net: BasicVSR) -> None:
     def needed(plan: Plan, frames: int, bit_depth: int) -> int:
         return estimate(net, 480, 640, plan, FP32, CPU, frames=frames, bit_depth=bit_depth)
 
@@ -111,12 +111,12 @@ def test_frames_of_16_bits_wait_in_twice_the_memory(net: BasicVSR) -> None:
     assert deeper[0] >= 16 * (QUEUED_FRAMES + ENCODER_FRAMES / 2) * lr
 
 
-def test_a_tile_that_was_asked_for_is_kept(net: BasicVSR) -> None:
+def test_requested_tile_is_kept(net: BasicVSR) -> None:
     plan = choose_plan(net, 1080, 1920, Plan(tile=(640, 360)), FP32, CPU, 1 << 20, fixed_tile=True)
     assert plan.tile == (640, 360)
 
 
-def test_ever_smaller_plans_come_to_an_end(net: BasicVSR) -> None:
+def test_smaller_plans_are_finite(net: BasicVSR) -> None:
     plan = Plan()
     with pytest.raises(OutOfMemoryError):
         for _ in range(20):
@@ -124,6 +124,6 @@ def test_ever_smaller_plans_come_to_an_end(net: BasicVSR) -> None:
     assert plan.tile == (64, 64)
 
 
-def test_a_stream_s_plan_has_no_horizon() -> None:
+def test_streaming_plan_has_no_horizon() -> None:
     assert make_plan(EngineOptions(horizon=Horizon.of(30)), RepVSR(8, 1), 32, 32, CPU, FP32).horizon is None
     assert make_plan(EngineOptions(horizon=Horizon.of(30)), BasicVSR(8, 1), 32, 32, CPU, FP32).horizon == Horizon.of(30)

@@ -1,4 +1,4 @@
-"""Cuts are found in bright and dark scenes; flashes, fades and motion are none; it does not matter where one begins."""
+"""Cuts are found in bright and dark scenes; flashes, fades and motion are no cuts; the start does not matter."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ FLASH = pytest.mark.parametrize("length", range(1, AHEAD + 1))
 
 
 def picture(seed: int, h: int = 54, w: int = 96) -> Tensor:
-    """A picture (3, h, w) of soft shapes and fine ones."""
+    """Return a picture (3, h, w) of smooth and fine shapes."""
     generator = torch.Generator().manual_seed(seed)
     coarse = F.interpolate(torch.rand(1, 3, 5, 8, generator=generator), (h, w), mode="bicubic")[0]
     fine = F.interpolate(torch.rand(1, 3, h // 3, w // 3, generator=generator), (h, w), mode="bilinear")[0]
@@ -27,7 +27,7 @@ def picture(seed: int, h: int = 54, w: int = 96) -> Tensor:
 
 
 def scene(seed: int, frames: int = 8, *, speed: int = 1, h: int = 54, w: int = 96) -> Tensor:
-    """A camera that glides over a picture by `speed` pixels a frame: (t, 3, h, w)."""
+    """Return a clip (t, 3, h, w) of a camera that moves over a picture by `speed` pixels a frame."""
     wide = picture(seed, h, w + speed * frames)
     return torch.stack([wide[..., speed * i : speed * i + w] for i in range(frames)])
 
@@ -37,7 +37,7 @@ def records(video: Tensor) -> list[Frame]:
 
 
 def cuts(video: Tensor, detector: SceneDetector | None = None) -> list[int]:
-    """The numbers of the frames that start scenes, in 8 bits, with a little noise."""
+    """Return the numbers of the frames that start scenes, in 8 bits with a little noise."""
     detector = detector or SceneDetector()
     noise = torch.randn(video.shape, generator=torch.Generator().manual_seed(9)) / 255
     levels = ((video + noise).clamp(0, 1) * 255).round() / 255
@@ -47,7 +47,7 @@ def cuts(video: Tensor, detector: SceneDetector | None = None) -> list[int]:
 
 
 @BRIGHTNESS
-def test_a_cut_is_found_however_dark_the_scenes_are(brightness: float) -> None:
+def test_cut_is_found_between_dark_scenes(brightness: float) -> None:
     assert cuts(torch.cat([scene(1), scene(2), scene(3)]) * brightness) == [8, 16]
 
 
@@ -90,7 +90,7 @@ def test_pans_that_start_and_stop_are_no_cuts(speed: int) -> None:
 
 
 @pytest.mark.parametrize("start", range(0, 26, 3))
-def test_it_is_the_same_wherever_reading_begins(start: int) -> None:
+def test_result_does_not_depend_on_the_first_frame(start: int) -> None:
     video = torch.cat([scene(1, 18), scene(2)])
     video[8:10] = 1.0
     assert cuts(video) == [18]
@@ -100,7 +100,7 @@ def test_it_is_the_same_wherever_reading_begins(start: int) -> None:
     assert cuts(video[start:], detector) == [cut - start for cut in [18] if cut >= start]
 
 
-def test_only_what_may_be_a_cut_waits() -> None:
+def test_only_possible_cuts_wait() -> None:
     detector = SceneDetector()
     video = torch.cat([scene(1), scene(2)])
     assert [len(list(detector.push(frame))) for frame in records(video)] == [1] * 8 + [0] * AHEAD + [AHEAD + 1] + [
@@ -124,7 +124,7 @@ PLANS = {
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_every_way_resets_at_the_same_frames_and_after_a_restart(name: str, net: BasicVSR) -> None:
+def test_all_propagation_modes_reset_at_the_same_frames(name: str, net: BasicVSR) -> None:
     plan = PLANS[name]
     video = torch.cat([scene(1, 5, h=40, w=48), scene(2, 6, h=40, w=48)]) * 0.18
     video[2:4] = 1.0  # a flash, which is none
@@ -149,7 +149,7 @@ def test_every_way_resets_at_the_same_frames_and_after_a_restart(name: str, net:
     assert resumed._scene == 5
 
 
-def test_weights_that_make_nothing_of_the_source_are_told(net: BasicVSR) -> None:
+def test_unrelated_results_are_reported(net: BasicVSR) -> None:
     def lines(value: float | None) -> list[str]:
         said: list[str] = []
         other = BasicVSR(8, 1).eval().requires_grad_(False)
@@ -163,4 +163,4 @@ def test_weights_that_make_nothing_of_the_source_are_told(net: BasicVSR) -> None
 
     assert lines(None) == lines(0.0) == []  # without weights the net enlarges as it would without itself
     assert any("one colour" in line for line in lines(10.0))
-    assert any("not like the source" in line for line in lines(0.5))
+    assert any("not similar to the source" in line for line in lines(0.5))

@@ -1,4 +1,4 @@
-"""No result is written unsaid that is not finite or whose detail runs away."""
+"""Results that are not finite or whose detail grows without bound are always reported."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ from vsrcli.nets.repvsr import RepVSR
 
 
 def overflowing(scale: float) -> RepVSR:
-    """A net whose features are above what float16 holds, and whose frames are the bicubic enlargement."""
+    """Return a net whose features exceed float16's range, and whose frames are the bicubic upsampling."""
     torch.manual_seed(0)
     net = RepVSR(8, 1).eval().requires_grad_(False)
     net.get_parameter("srnet.head.weight").zero_()
@@ -27,7 +27,7 @@ def overflowing(scale: float) -> RepVSR:
     return net
 
 
-def test_half_precision_that_overflows_goes_on_in_float32_and_says_so_once() -> None:
+def test_overflow_switches_to_float32_with_one_message() -> None:
     lines: list[str] = []
     frames = moving_clip(4, 16, 16)
     expected = run(Engine(overflowing(3e5), Plan(window=2, lookahead=0), CPU, detector=None), frames)
@@ -40,7 +40,7 @@ def test_half_precision_that_overflows_goes_on_in_float32_and_says_so_once() -> 
     assert expected.isfinite().all()
 
 
-def test_products_that_overflow_are_made_again_in_float32() -> None:
+def test_overflowing_products_are_computed_again_in_float32() -> None:
     lines: list[str] = []
     frames = moving_clip(4, 16, 16)
 
@@ -54,13 +54,13 @@ def test_products_that_overflow_are_made_again_in_float32() -> None:
     fast = net()
     fast.set_precision(torch.float16)
     made = run(Engine(fast, Plan(window=2, lookahead=0), CPU, detector=None, say=lines.append), frames)
-    assert [line for line in lines if "such windows are run in float32" in line] == lines[:1]
+    assert [line for line in lines if "such windows run in float32" in line] == lines[:1]
     assert made.isfinite().all() and (made - exact).abs().max() < 1e-3
     assert fast.compute_dtype == torch.float16  # the next window is tried in the fast way again
 
 
 def stretched(frames: Tensor, gain: float) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """LR frames, and HR frames whose detail grows by `gain` a frame."""
+    """Return LR frames, and HR frames whose detail grows by `gain` a frame."""
     checks = torch.ones(1, 1, 64, 64)
     checks[..., ::2, 1::2] = checks[..., 1::2, ::2] = -1
     for number, lr in enumerate(frames):
@@ -69,13 +69,13 @@ def stretched(frames: Tensor, gain: float) -> Iterator[tuple[int, Tensor, Tensor
 
 
 @pytest.mark.parametrize("gain,alarms", [(1.0, 0), (1.03, 1)])
-def test_detail_that_grows_for_ever_raises_the_alarm_once(gain: float, alarms: int) -> None:
+def test_growing_detail_raises_the_alarm_once(gain: float, alarms: int) -> None:
     still = moving_clip(1, 16, 16).expand(120, -1, -1, -1)
     watch = DetailWatch(4)
     assert sum(watch.runs_away(number, 0, lr, hr) for number, lr, hr in stretched(still, gain)) == alarms
 
 
-def test_another_scene_begins_anew() -> None:
+def test_each_scene_is_measured_separately() -> None:
     watch = DetailWatch(4)
     lr, hr = moving_clip(1, 16, 16)[0], torch.rand(3, 64, 64)
     assert not any(watch.runs_away(number, 0, lr, 0.1 * hr) for number in range(30))
@@ -83,7 +83,7 @@ def test_another_scene_begins_anew() -> None:
 
 
 @pytest.mark.parametrize("stop", [10, 40, 110])
-def test_a_watch_that_was_restored_raises_the_alarm_at_the_same_frame(stop: int) -> None:
+def test_restored_watch_raises_the_alarm_at_the_same_frame(stop: int) -> None:
     frames = list(stretched(moving_clip(1, 16, 16).expand(120, -1, -1, -1), 1.03))
     watch = DetailWatch(4)
     expected = [number for number, lr, hr in frames if watch.runs_away(number, 0, lr, hr)]
@@ -94,7 +94,7 @@ def test_a_watch_that_was_restored_raises_the_alarm_at_the_same_frame(stop: int)
     assert alarms == expected
 
 
-def test_a_picture_that_comes_up_from_black_is_no_alarm() -> None:
+def test_fade_in_raises_no_alarm() -> None:
     textured = moving_clip(1, 16, 16)[0]
     frames = torch.stack([min(1.0, max(0, number - 24) / 20) * textured for number in range(80)])
     watch = DetailWatch(4)
@@ -105,7 +105,7 @@ def test_a_picture_that_comes_up_from_black_is_no_alarm() -> None:
         assert not watch.runs_away(number, 0, lr, hr + 0.05 * lr.mean() * checks)
 
 
-def test_an_engine_s_own_warning_names_the_frame() -> None:
+def test_engine_warning_names_the_frame() -> None:
     lines: list[str] = []
     torch.manual_seed(0)
     net = RepVSR(8, 1).eval().requires_grad_(False)
@@ -113,11 +113,11 @@ def test_an_engine_s_own_warning_names_the_frame() -> None:
     for _ in range(60):
         for _ in TensorEngine(engine).push(moving_clip(1, 32, 32)[0]):
             net.get_parameter("srnet.tail.weight").mul_(1.05)  # the result's detail grows as a bad recurrence's does
-    assert len(lines) == 1 and "ever more detail" in lines[0]
+    assert len(lines) == 1 and "more and more detail" in lines[0]
 
 
 def bursting(net: BasicVSR, trunk: nn.Module) -> BasicVSR:
-    """The net, its weights as float16 has them, with a trunk whose sums are above what float16 holds."""
+    """Return the net with weights rounded to float16 and a trunk whose sums exceed float16's range."""
     net.eval().requires_grad_(False)
     trunk.get_parameter("main.0.bias").fill_(1e4)
     trunk.get_parameter("main.2.0.conv1.weight").fill_(1.0)  # 1e4 * 4 * 9 is above 65504
@@ -128,7 +128,7 @@ def bursting(net: BasicVSR, trunk: nn.Module) -> BasicVSR:
 
 
 @pytest.mark.parametrize("kind,exact", [("cleaned frames", False), ("swept states", True)])
-def test_what_overflowed_before_the_last_branch_is_made_again_too(kind: str, exact: bool) -> None:
+def test_overflow_in_an_earlier_branch_is_computed_again(kind: str, exact: bool) -> None:
     def make() -> BasicVSR:
         torch.manual_seed(0)
         if kind == "swept states":
@@ -143,6 +143,6 @@ def test_what_overflowed_before_the_last_branch_is_made_again_too(kind: str, exa
     fast, lines = make(), list[str]()
     fast.set_precision(torch.float16)
     made = run(Engine(fast, plan, CPU, detector=None, say=lines.append), frames)
-    assert [line for line in lines if "such windows are run in float32" in line] == lines[:1]
+    assert [line for line in lines if "such windows run in float32" in line] == lines[:1]
     torch.testing.assert_close(made, expected)
     assert fast.compute_dtype == torch.float16

@@ -1,1 +1,1 @@
-"""Runs a net over endless video: scenes, time windows, streaming, tiles, precision, memory. Knows nothing of files."""
+"""The engine runs a net over video of any length: scenes, windows, streaming, tiles, precision, memory. No file I/O."""

@@ -1,4 +1,4 @@
-"""One chunk of frames through a net: flows on whole frames, then tile by tile all branches over its frames."""
+"""Run one chunk of frames through a net: flows on whole frames, then all branches, tile by tile."""
 
 from collections import deque
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
@@ -26,15 +26,19 @@ from vsrcli.nets.recurrent import (
 )
 
 States = dict[str, State]
-"""By branch, on whole frames: where forward branches enter a chunk at its start, reverse ones at its end."""
+"""States by name on whole frames, in which branches enter a chunk: forward ones at its start, reverse ones at its end.
+"""
 
 Padded = Mapping[int, Tensor]
-"""Frames by number in the size that the net can take, on the host: (1, 3, h, w), levels or prepared float32."""
+"""Frames by number, padded to a size for the net, in main memory: (1, 3, h, w), levels or prepared float32."""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Frames [start, stop) are to be upscaled; frames up to `end` are seen, of a scene whose end may not be known."""
+    """Frames [start, stop) of a scene that are upscaled together; frames up to `end` are used as lookahead.
+
+    `scene` is the first frame of the scene, `scene_end` the one after its last, or None if it is not known yet.
+    """
 
     start: int
     stop: int
@@ -47,8 +51,8 @@ class Chunk:
 
 
 @dataclass
-class Known:
-    """What is known of a frame that waits, once it is needed: what the net has prepared (1, 3, h, w), and its flows."""
+class Derived:
+    """Data derived from a waiting frame once they are needed: the prepared frame (1, 3, h, w) and its flows."""
 
     prepared: Tensor | None = None
     to_next: Tensor | None = None
@@ -56,40 +60,40 @@ class Known:
 
 
 class Frames:
-    """The frames that wait, by number, in `store`, and what is known of them."""
+    """The frames that wait, by number, in `store`, and the data derived from them."""
 
     def __init__(self, store: MutableMapping[int, Frame]) -> None:
         self._store = store
-        self._known: dict[int, Known] = {}
+        self._derived: dict[int, Derived] = {}
         self.size = (0, 0)
 
     def __getitem__(self, number: int) -> Frame:
         return self._store[number]
 
     def add(self, frame: Frame) -> None:
-        """Take a frame in; numbers rise."""
+        """Add a frame. Numbers increase."""
         self.size = (frame.height, frame.width)
         self._store[frame.number] = frame
-        self._known[frame.number] = Known()
+        self._derived[frame.number] = Derived()
 
-    def known(self, number: int) -> Known:
-        """Return what is known of a frame."""
-        return self._known[number]
+    def derived(self, number: int) -> Derived:
+        """Return the data derived from a frame."""
+        return self._derived[number]
 
-    def forget(self) -> None:
-        """Forget what was prepared and the flows, of all frames: they will be made again."""
-        for known in self._known.values():
-            known.prepared = known.to_next = known.to_previous = None
+    def clear_derived(self) -> None:
+        """Delete the prepared frames and the flows of all frames; they are computed again when needed."""
+        for derived in self._derived.values():
+            derived.prepared = derived.to_next = derived.to_previous = None
 
     def drop(self, before: int) -> None:
-        """Forget the frames before a number."""
-        while (number := next(iter(self._known), before)) < before:
-            del self._known[number]
+        """Delete the frames before a number."""
+        while (number := next(iter(self._derived), before)) < before:
+            del self._derived[number]
             del self._store[number]
 
 
 def pad_picture(data: np.ndarray, multiple: int, min_size: int) -> np.ndarray:
-    """Return a picture (h, w, 3) padded as `pad_frame` pads frames; levels stay levels."""
+    """Return a picture (h, w, 3) padded as `pad_frame` pads frames; levels remain levels."""
     h, w = data.shape[:2]
     pad_h, pad_w = padding(h, w, multiple, min_size)
     if not (pad_h or pad_w):
@@ -98,18 +102,21 @@ def pad_picture(data: np.ndarray, multiple: int, min_size: int) -> np.ndarray:
 
 
 class ChunkRunner:
-    """Runs chunks of `frames` through `net`, which is on `device`. What runs out of memory is left to the caller."""
+    """Runs chunks of `frames` through `net` on `device`. The caller handles exceptions for lack of memory."""
 
     def __init__(self, net: RecurrentNet, frames: Frames, device: torch.device) -> None:
         self.net, self.frames, self.device = net, frames, device
 
     def upscale(self, chunk: Chunk, plan: Plan, before: States, after: States) -> Iterator[Tensor]:
-        """The chunk's HR frames (3, scale*h, scale*w). Branches enter it in the states `before`; those in which forward
-        ones leave it go to `after`."""
+        """Yield the chunk's HR frames (3, scale*h, scale*w).
+
+        Branches enter the chunk in the states `before`. The states in which forward branches leave it are put into
+        `after`.
+        """
         net, padded = self.net, self._padded(chunk)
         out_h, out_w = (side * net.scale for side in self.frames.size)
         with torch.inference_mode():
-            self._find_flows(chunk, padded, before, net.branches)
+            self._estimate_flows(chunk, padded, before, net.branches)
         h, w = padded[chunk.start].shape[-2:]
         tiles = self._tiles(h, w, plan)
         if len(tiles) == 1:
@@ -130,19 +137,22 @@ class ChunkRunner:
 
     @torch.inference_mode()
     def sweep(self, chunk: Chunk, plan: Plan, before: States, branch: Branch) -> States:
-        """The states in which `branch` leaves the chunk, on whole frames in the machine's memory. No HR is made."""
+        """Return the states in which `branch` leaves the chunk, on whole frames in main memory.
+
+        No HR frame is computed.
+        """
         branches = self.net.branches[: self.net.branches.index(branch) + 1]
         padded, after = self._padded(chunk), dict[str, State]()
-        self._find_flows(chunk, padded, before, branches)
+        self._estimate_flows(chunk, padded, before, branches)
         h, w = padded[chunk.start].shape[-2:]
         for tile in self._tiles(h, w, plan):
             left = sweep_window(self.net, self._window(chunk, tile, plan, padded, before), branch)
             stitch_states(after, left, tile, (h, w))
-        self.frames.forget()  # a scene's flows are more than memory may hold
+        self.frames.clear_derived()  # a scene's flows are more than memory may hold
         return after
 
     def _padded(self, chunk: Chunk) -> Padded:
-        """The chunk's frames, the next on either side, to which flows lead, and those at which `encode` looks."""
+        """Return the chunk's frames, one more on either side for the flows, and those that `encode` uses."""
         net = self.net
         reach = max(1, net.context)
         # while a scene goes on, no branch enters a chunk in reverse: only `encode` looks beyond its end
@@ -151,23 +161,26 @@ class ChunkRunner:
         return {n: self._prepared(n) for n in numbers}
 
     def _prepared(self, number: int) -> Tensor:
-        """One frame as the net can take it, padded and prepared; what was prepared is kept with the frame."""
-        net, known = self.net, self.frames.known(number)
-        if known.prepared is not None:
-            return known.prepared
+        """Return one frame padded and prepared for the net. The prepared frame is cached."""
+        net, derived = self.net, self.frames.derived(number)
+        if derived.prepared is not None:
+            return derived.prepared
         picture = pad_picture(self.frames[number].data, net.multiple, net.min_size)
         padded = picture_tensor(picture).permute(2, 0, 1)[None]
         if net.prepares:
             with torch.inference_mode():
-                known.prepared = padded = net.prepare(planes_to_unit(padded, self.device)).cpu()
+                derived.prepared = padded = net.prepare(planes_to_unit(padded, self.device)).cpu()
         return padded
 
     def _tiles(self, h: int, w: int, plan: Plan) -> list[Tile]:
         net = self.net
         return tile_grid(h, w, plan.tile, halo=plan.halo, multiple=net.multiple, min_size=net.min_size)
 
-    def _find_flows(self, chunk: Chunk, padded: Padded, before: States, branches: Sequence[Branch]) -> None:
-        """The flows that some branches need, on whole frames: tiles crop them, so that their borders do no harm."""
+    def _estimate_flows(self, chunk: Chunk, padded: Padded, before: States, branches: Sequence[Branch]) -> None:
+        """Estimate the flows that `branches` need, on whole frames.
+
+        Tiles crop them, so that flows have no tile borders.
+        """
         enters_in_reverse = any(branch.reverse and branch.name in before for branch in branches)
         backward_end = chunk.end + 1 if enters_in_reverse else chunk.end
         forward_end = chunk.end if self.net.forward_lookahead else chunk.stop
@@ -179,16 +192,16 @@ class ChunkRunner:
             return planes_to_unit(padded[n], self.device)
 
         for n in range(chunk.start, chunk.end):
-            known = self.frames.known(n)
-            if forward and chunk.scene < n < forward_end and known.to_previous is None:
-                known.to_previous = self.net.flow(unit(n), unit(n - 1)).cpu()
-            if reverse and n + 1 < backward_end and known.to_next is None:
-                known.to_next = self.net.flow(unit(n), unit(n + 1)).cpu()
+            derived = self.frames.derived(n)
+            if forward and chunk.scene < n < forward_end and derived.to_previous is None:
+                derived.to_previous = self.net.flow(unit(n), unit(n - 1)).cpu()
+            if reverse and n + 1 < backward_end and derived.to_next is None:
+                derived.to_next = self.net.flow(unit(n), unit(n + 1)).cpu()
 
     def _upscale_tile(
         self, chunk: Chunk, tile: Tile, plan: Plan, padded: Padded, before: States, after: States
     ) -> Iterator[Tensor]:
-        """The HR crops (3, scale*crop_h, scale*crop_w) of one tile; the states in which it is left go to `after`."""
+        """Yield the HR crops (3, scale*crop_h, scale*crop_w) of one tile; put the states at its end into `after`."""
         with torch.inference_mode():
             window = self._window(chunk, tile, plan, padded, before)
             steps = upsample_window(self.net, window)
@@ -202,7 +215,7 @@ class ChunkRunner:
         after.update({name: window.states[name] for name in names if name in window.states})
 
     def _window(self, chunk: Chunk, tile: Tile, plan: Plan, padded: Padded, states: States) -> Window:
-        """A tile of the chunk, with all that the branches need, on the device."""
+        """Return the tile of the chunk as a window on the device, with all that the branches need."""
         net, h = self.net, padded[chunk.start].shape[-2]
         length = None if chunk.scene_end is None else chunk.scene_end - chunk.scene
         first = min(padded)
@@ -210,15 +223,15 @@ class ChunkRunner:
         encoded: list[Features] = [
             net.encode(lr, n - first, number=n - chunk.scene, length=length) for n in range(chunk.start, chunk.end)
         ]
-        seen = [self.frames.known(n) for n in range(chunk.start, chunk.end)]
+        seen = [self.frames.derived(n) for n in range(chunk.start, chunk.end)]
 
         def crop(x: Tensor | None) -> Tensor | None:
             return None if x is None else tile.crop(x).to(self.device)
 
         return Window(
             lr=lr[chunk.start - first : chunk.end - first],
-            to_next=[crop(known.to_next) for known in seen],
-            to_previous=[crop(known.to_previous) for known in seen],
+            to_next=[crop(derived.to_next) for derived in seen],
+            to_previous=[crop(derived.to_previous) for derived in seen],
             encoded=encoded,
             keep=len(chunk),
             states={
@@ -233,8 +246,11 @@ class ChunkRunner:
 
 
 def stitch_states(states: States, tile_states: States, tile: Tile, size: tuple[int, int]) -> None:
-    """Write a tile's states into the whole frame's, in place (those of `states` that are still the old ones are made
-    anew at the frame's `size` (h, w)); states stay whole-frame so that the next chunk may use other tiles."""
+    """Write a tile's states into those of the whole frame, in place.
+
+    The first tile creates the states at the frame's `size` (h, w). States cover whole frames, so that the next chunk
+    may use other tiles.
+    """
     crop_h = tile.rows.crop_stop - tile.rows.crop_start
     for branch, state in tile_states.items():
         scales = [t.shape[-2] // crop_h for t in state]

@@ -1,8 +1,8 @@
-"""Keep the source's colours: what a net adds is detail, and its mean must not be.
+"""Keep the source's colours: a net should add detail without changing local means.
 
 Nets shift colours: half a level for the official REDS weights on saturated red, one level and more for nets that were
-trained with a GAN or through a careless conversion. Over areas of `REACH` pixels the result is brought back to the
-source's mean. Detail is left alone, since it has none over such an area.
+trained with a GAN or through an imprecise conversion. The result's means over areas of `REACH` pixels are set to those
+of the source. Detail has no mean over such an area, so it is not changed.
 """
 
 import torch
@@ -15,20 +15,21 @@ REACH = 8
 """LR pixels on each side over which the source's mean is kept."""
 
 LEAST = 0.05 / 255
-"""Errors that are not worth the time to take away: a twentieth of a level."""
+"""Largest shift that is not corrected: a twentieth of a level."""
 
 ROUNDS = 2
-"""At the most. One is enough but near black, white and pure colours, where clamping takes a part of it away again."""
+"""Largest number of corrections. One is enough except near black, white and pure colours, where clamping undoes a part
+of it."""
 
-_HALF_LEVEL = 0.5 / 65535  # of 16 bits: what is nearly black in a deep source is not black
+_HALF_LEVEL = 0.5 / 65535  # of 16 bits: nearly black in a source of high bit depth is not black
 _AROUND = 5
 
 
 def keep_colours(hr: Tensor, lr: Tensor) -> Tensor:
-    """Return an HR frame (3, s*h, s*w) whose local means are those of the LR frame (3, h, w), both in [0, 1].
+    """Return the HR frame (3, s*h, s*w) with the local means of the LR frame (3, h, w), both in [0, 1].
 
-    Where a channel is black or full in all of 5x5 LR pixels, it stays so in each HR pixel: black bars stay black. A
-    frame without any colour stays without.
+    Where a channel is black or saturated in all of 5x5 LR pixels, it is so in each HR pixel too: black bars stay black.
+    A grey frame stays grey.
     """
     if torch.equal(lr[0], lr[1]) and torch.equal(lr[1], lr[2]):
         hr = luma(hr).expand(3, -1, -1)
@@ -47,12 +48,12 @@ def keep_colours(hr: Tensor, lr: Tensor) -> Tensor:
 
 
 def _lowest(x: Tensor) -> Tensor:
-    """Return the least value around each pixel of (3, h, w)."""
+    """Return the minimum around each pixel of (3, h, w)."""
     return -F.max_pool2d(-x, _AROUND, 1, _AROUND // 2)
 
 
 def _local_shift(hr: Tensor, lr: Tensor) -> Tensor:
-    """Return how much the clamped HR frame lacks to the local means of the LR frame (3, h, w), at its size."""
+    """Return the LR frame minus the local means of the clamped HR frame (3, h, w), smoothed."""
     shift = lr - F.avg_pool2d(hr.clamp(0, 1), hr.shape[-1] // lr.shape[-1])
     size = 2 * REACH + 1
     # a box twice is near a Gaussian; at borders only what is inside the frame counts

@@ -1,4 +1,4 @@
-"""Where and in which number type a net runs: device, precision, memory layout, the allocator."""
+"""Device, precision, memory layout and allocator for a net."""
 
 import ctypes
 import functools
@@ -15,7 +15,7 @@ PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """The device called `name` (auto, cpu, cuda, cuda:1, mps). Raises UsageError if this machine has no such one."""
+    """Return the device called `name` (auto, cpu, cuda, cuda:1, mps). Raises UsageError if this machine has none."""
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -44,7 +44,7 @@ def _cuda_seen() -> str:
 
 
 def pick_precision(name: str, device: torch.device) -> torch.dtype:
-    """The type of the convolutions: the one asked for, or with "auto" the fastest that loses no quality.
+    """Return the type of the convolutions: the requested one, or for "auto" the fastest without loss of quality.
 
     That is fp16 on GPUs (11 bits of mantissa against bf16's 8), bf16 on CPUs that multiply it in hardware, else fp32.
     """
@@ -58,13 +58,13 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
 
 
 def cpu_has_bf16() -> bool:
-    """Whether this CPU multiplies bf16 matrices in hardware (AVX512-BF16 or AMX)."""
+    """Return whether this CPU multiplies bf16 matrices in hardware (AVX512-BF16 or AMX)."""
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(bool(getattr(torch.cpu, check, lambda: False)()) for check in checks)
 
 
 def place(net: RecurrentNet, device: torch.device, dtype: torch.dtype) -> RecurrentNet:
-    """Move a net to where it runs, in place: device, precision, and the layout its convolutions are fastest in."""
+    """Move a net to its device, precision and fastest memory layout, in place, and return it."""
     keep_freed_memory()
     torch.backends.cudnn.allow_tf32 = dtype != torch.float32  # its 10 bits of mantissa are not what fp32 asks for
     net.to(device).set_precision(dtype)
@@ -74,10 +74,10 @@ def place(net: RecurrentNet, device: torch.device, dtype: torch.dtype) -> Recurr
 
 @functools.cache
 def keep_freed_memory() -> None:
-    """Tell glibc to reuse freed blocks instead of returning them to the system at once.
+    """Make glibc reuse freed blocks instead of returning them to the system at once.
 
-    Feature maps are larger than malloc's threshold for mmap, so each one costs a system call and a page fault per
-    4 KiB. Measured on BasicVSR's trunk (two cores, fp32): 1.2 times as fast with this at 180x144, 1.3 at 480x360.
+    Feature maps are larger than malloc's threshold for mmap, so each one costs a system call and a page fault per 4
+    KiB. Measured on BasicVSR's trunk (two cores, fp32): 1.2 times as fast with this at 180x144, 1.3 at 480x360.
     """
     if platform.libc_ver()[0] != "glibc":
         return

@@ -1,9 +1,9 @@
-"""The engine: LR frames go in one by one, HR frames come out in order, in bounded memory, however long the video is.
+"""The engine takes LR frames one by one and returns HR frames in order, in bounded memory at any length of video.
 
-Time is cut at scene cuts and at fixed frame numbers (multiples of the window). Within a scene the state of forward
-branches is carried across window borders exactly; reverse branches start `lookahead` frames past a window's end. A
-window that never ends is the whole-clip way, a window of one frame is streaming: there is no other code for them. The
-exact way runs window by window too, but waits for a scene's end and first sweeps through the scene for the states in
+Time is divided at scene cuts and at fixed frame numbers (multiples of the window). Within a scene the state of forward
+branches is carried across window borders exactly; reverse branches start `lookahead` frames after a window's end. Clip
+propagation is one window without end and streaming a window of one frame: there is no other code for them. Exact
+propagation uses windows too, but waits for the end of a scene and first sweeps through the scene for the states in
 which reverse branches enter its windows (exact.py).
 """
 
@@ -21,30 +21,37 @@ from vsrcli.engine.exact import entry_name, sweeps
 from vsrcli.engine.plan import Plan
 from vsrcli.engine.retry import with_room
 from vsrcli.engine.scenes import BEFORE, SceneDetector
-from vsrcli.engine.watch import DetailWatch, FirstLook, all_finite
+from vsrcli.engine.watch import DetailWatch, FirstFrameCheck, all_finite
 from vsrcli.errors import WeightsError
 from vsrcli.frame import Frame
 from vsrcli.levels import picture_tensor, picture_to_unit, unit_to_picture
 from vsrcli.nets.recurrent import Branch, RecurrentNet, State, state_names
 
 Store = MutableMapping[str, State]
-"""States by name: a dict, or what keeps them elsewhere than in memory."""
+"""States by name: a dict, or a mapping that stores them outside memory."""
 
 FrameStore = MutableMapping[int, Frame]
-"""Frames by number: a dict, or what keeps them elsewhere than in memory."""
+"""Frames by number: a dict, or a mapping that stores them outside memory."""
 
 
 @dataclass
 class Engine:
-    """Runs `net` (already placed on `device`) over one video.
+    """Runs `net`, which is on `device` already, over one video.
 
-    `push(frame)` takes LR frames, whose numbers rise by one from `next_pushed`. It and `flush()` give HR frames, each
-    with the number, times and bit depth of its LR frame; both return an iterator that must be used up before the next
-    call. Float tensors go in and out by tensors.py. `say` receives a line when something is changed to go on.
+    `push(frame)` takes LR frames, whose numbers increase by one from `next_pushed`. It and `flush()` return HR frames
+    with the number, times and bit depth of their LR frames. Both return an iterator that must be exhausted before the
+    next call. Use tensors.py for float tensors.
 
-    The exact way keeps a scene's frames in `frame_store` and the states that it has swept for in `state_store`, until
-    they are used; what a run before has left in the latter is not swept for again. `swept` hears how many frames of how
-    many the sweeps of a scene have seen, and with which frame the scene ends.
+    Attributes:
+        net: the net.
+        plan: windows, tiles and all else that `choose_plan` decides.
+        device: where the net runs.
+        detector: scene detector, or None for a single scene.
+        say: called with a line for the user, such as a switch to float32.
+        frame_store: frames of a scene, for exact propagation.
+        state_store: states from the sweeps of exact propagation until they are used. Those of an earlier run are not
+            computed again.
+        swept: called during sweeps with the frames done, their total, and the end of the scene.
     """
 
     net: RecurrentNet
@@ -60,28 +67,28 @@ class Engine:
         self._frames = Frames(self.frame_store if self.plan.exact else {})
         self._runner = ChunkRunner(self.net, self._frames, self.device)
         self._pushed = 0
-        self._decided = 0  # frames pushed but those of which the detector does not know yet whether they start a scene
+        self._decided = 0  # number of pushed frames for which the detector has decided whether they start a scene
         self._next = 0
         self._scene = 0
         self._cuts: deque[int] = deque()
         self._swept_to = 0
         self._states: States = {}
         self._watch = DetailWatch(self.net.scale)
-        self._first_look = FirstLook()
+        self._first_check = FirstFrameCheck()
         self._overflowed = False
 
     @property
     def next_frame(self) -> int:
-        """The number of the next frame that will come out."""
+        """The number of the next HR frame."""
         return self._next
 
     @property
     def next_pushed(self) -> int:
-        """The number that the next frame to be pushed must have."""
+        """The number that the next pushed frame must have."""
         return self._pushed
 
     def push(self, frame: Frame) -> Iterator[Frame]:
-        """Take one LR frame and return the HR frames that are ready now. Raises ValueError for another number."""
+        """Take one LR frame and return the HR frames that are ready. Raises ValueError for an unexpected number."""
         if frame.number != self._pushed:
             raise ValueError(f"frame {frame.number} was pushed where {self._pushed} is next")
         self._pushed += 1
@@ -89,12 +96,12 @@ class Engine:
         return self._ready(ended=False)
 
     def flush(self) -> Iterator[Frame]:
-        """Return the HR frames that remain: the video has ended."""
+        """Return the remaining HR frames at the end of the video."""
         self._take(self.detector.flush() if self.detector else [])
         return self._ready(ended=True)
 
     def _take(self, decided: Iterable[tuple[Frame, bool]]) -> None:
-        """Take frames in of which it is known whether they start a scene."""
+        """Add frames for which it is known whether they start a scene."""
         for frame, cut in decided:
             if cut:
                 self._cuts.append(frame.number)
@@ -102,7 +109,7 @@ class Engine:
             self._decided = frame.number + 1
 
     def checkpoint(self) -> dict[str, Tensor]:
-        """All that is needed to go on from frame `next_frame`, to be given to `restore`."""
+        """Return all that `restore` needs to continue from frame `next_frame`."""
         saved = {"next": torch.tensor(self._next), "scene": torch.tensor(self._scene)}
         saved["watch"] = self._watch.checkpoint()
         for number in range(max(0, self._next - self.past), self._next):
@@ -126,9 +133,9 @@ class Engine:
         self._scene = scene
 
     def restore(self, saved: dict[str, Tensor]) -> None:
-        """Continue from a checkpoint; the next frame to push is the checkpoint's `next`."""
+        """Continue from a checkpoint. The next frame to push is the checkpoint's `next`."""
         for name in sorted((k for k in saved if k.startswith("frame.")), key=lambda k: int(k[6:])):
-            frame = Frame(int(name[6:]), saved[name].numpy())  # an HR frame was made of it already: its time is gone
+            frame = Frame(int(name[6:]), saved[name].numpy())  # its HR frame is done, so its time is not needed
             if self.detector:
                 self.detector.remember(frame)
             self._frames.add(frame)
@@ -144,12 +151,12 @@ class Engine:
 
     @property
     def past(self) -> int:
-        """How many frames before the next one are still needed: by the scene detector, and by `encode`."""
+        """Number of frames before the next one that are still needed, by the scene detector and by `encode`."""
         return max(BEFORE, self.net.context)
 
     @property
     def _state_names(self) -> list[str]:
-        """The names of all branches' states."""
+        """Names of the states of all branches."""
         return [name for branch in self.net.branches for name in state_names(branch)]
 
     def _ready(self, *, ended: bool) -> Iterator[Frame]:
@@ -170,7 +177,7 @@ class Engine:
                         del self.state_store[entry_name(name, chunk)]
 
     def _next_chunk(self, ended: bool) -> Chunk | None:
-        """The chunk that starts at the next frame, or None if frames that it must see are still to come."""
+        """Return the chunk that starts at the next frame, or None if it needs frames that are not there yet."""
         scene_end = self._cuts[0] if self._cuts else self._decided if ended else None
         if scene_end is None and (self.plan.exact or self.plan.window is None):
             return None
@@ -178,7 +185,7 @@ class Engine:
         return None if scene_end is None and self._decided < chunk.end + self.net.context else chunk
 
     def _chunk(self, start: int, scene_end: int | None) -> Chunk:
-        """The chunk that starts at a frame; the scene's end must be known unless windows end."""
+        """Return the chunk that starts at a frame. The scene's end must be known for windows without end."""
         window = self.plan.window
         border = scene_end if window is None else (start // window + 1) * window
         assert border is not None
@@ -188,64 +195,71 @@ class Engine:
         return Chunk(start, stop, end, self._scene, scene_end)
 
     def _upscale(self, chunk: Chunk) -> Iterator[Frame]:
-        """The chunk's HR frames. Short of memory, goes on with smaller tiles where it was; where half precision
-        overflows, in float32 to the chunk's end, which depends on the chunk alone and so is the same after a restart.
+        """Yield the chunk's HR frames.
+
+        When memory runs out, it continues with smaller tiles at the same frame. Where half precision overflows, the
+        rest of the chunk is run in float32. This depends on the chunk alone, so a restarted job gives the same result.
         """
         fast = self.net.compute_dtype
-        yield from with_room(partial(self._attempt, chunk), self._make_room)
+        yield from with_room(partial(self._attempt, chunk), self._use_smaller_tiles)
         self._set_precision(fast)
 
     def _attempt(self, chunk: Chunk, done: int) -> Iterator[Frame]:
-        """The chunk's HR frames but the first `done`, until memory runs out; the states after it are kept."""
+        """Yield the chunk's HR frames except the first `done`, until memory runs out; store the states at its end."""
         while True:
             after: States = {}
-            for i, hr in enumerate(self._runner.upscale(chunk, self.plan, self._entering(chunk), after)):
+            for i, hr in enumerate(self._runner.upscale(chunk, self.plan, self._entry_states(chunk), after)):
                 if i < done:
                     continue
                 if not all_finite((hr,)):
                     break
-                made = self._finished(chunk, self._frames[chunk.start + i], hr)  # in the exact way from disk
+                lr_frame = self._frames[chunk.start + i]  # exact propagation reads it from disk
+                finished = self._finish(chunk, lr_frame, hr)
                 done += 1
-                yield made
+                yield finished
             if done == len(chunk) and all_finite(*after.values()):
                 self._states = after
                 return
-            self._make_precise(chunk.start + done)
+            self._switch_to_float32(chunk.start + done)
 
-    def _finished(self, chunk: Chunk, frame: Frame, hr: Tensor) -> Frame:
-        """The HR frame of an LR frame as it leaves the engine, of what the net has made."""
+    def _finish(self, chunk: Chunk, frame: Frame, hr: Tensor) -> Frame:
+        """Return the HR frame as it leaves the engine: checked, with the source's colours, as levels."""
         lr = picture_to_unit(frame.data, hr.device)
-        if fault := self._first_look.fault(lr, hr):
-            self.say(f"frame {frame.number}: {fault}; look at the result, or use another model")
+        if fault := self._first_check.fault(lr, hr):
+            self.say(f"frame {frame.number}: {fault}; check the result, or use another model")
         if self.plan.keep_colours:
             hr = keep_colours(hr, lr)
-        self._look_at(chunk, frame.number, lr, hr)
+        self._check_detail(chunk, frame.number, lr, hr)
         return replace(frame, data=unit_to_picture(hr, frame.bit_depth))
 
-    def _make_precise(self, number: int) -> None:
-        """Go over to float32 because frame `number`, or the state after it, is not finite. Raises WeightsError if all
-        is in float32 already."""
+    def _switch_to_float32(self, number: int) -> None:
+        """Switch to float32 because frame `number`, or the state after it, is not finite.
+
+        Raises WeightsError if the net runs in float32 already.
+        """
         if self.net.compute_dtype == torch.float32:
-            raise WeightsError(f"the model makes frames that hold no finite numbers (frame {number}): use another")
+            raise WeightsError(f"the model computes frames that are not finite (frame {number}): use another")
         if not self._overflowed:
             name = str(self.net.compute_dtype).removeprefix("torch.")
-            self.say(f"{name} overflows at frame {number}: such windows are run in float32, which takes longer")
+            self.say(f"{name} overflows at frame {number}: such windows run in float32, which takes longer")
         self._overflowed = True
         self._set_precision(torch.float32)
 
     def _set_precision(self, dtype: torch.dtype) -> None:
-        """Go over to another precision. What was prepared in the old one is made again: it may hold the overflow, and
-        so a restart, which has nothing of it, finds the same."""
+        """Switch to another precision and delete what was prepared in the old one.
+
+        That may hold the overflow. A restarted job does not have it either, so both give the same result.
+        """
         if self.net.compute_dtype != dtype:
             self.net.set_precision(dtype)
-            self._frames.forget()
+            self._frames.clear_derived()
 
-    def _look_at(self, chunk: Chunk, number: int, lr: Tensor, hr: Tensor) -> None:
-        """Warn once a scene if the detail of its results runs away."""
+    def _check_detail(self, chunk: Chunk, number: int, lr: Tensor, hr: Tensor) -> None:
+        """Warn once in a scene if the detail of its results grows without bound."""
         if self._watch.runs_away(number, chunk.scene, lr, hr):
             self.say(
-                f"frame {number}: the model draws ever more detail into this scene that the source does not have; "
-                "look at the result, or use another model"
+                f"frame {number}: the model adds more and more detail to this scene that the source does not have; "
+                "check the result, or use another model"
             )
 
     def _sweep(self, scene_end: int) -> None:
@@ -261,8 +275,10 @@ class Engine:
         for branch, chunk, entered in steps:
             self.swept(done, total, scene_end)
             if entry_name(branch.name, entered) not in self.state_store:
-                for states in with_room(partial(self._swept, chunk, branch), self._make_room):
-                    for name in sorted(states, reverse=True):  # the branch's own, which says that all is there, last
+                for states in with_room(partial(self._swept, chunk, branch), self._use_smaller_tiles):
+                    for name in sorted(
+                        states, reverse=True
+                    ):  # the branch's own state last: it marks the entry as complete
                         self.state_store[entry_name(name, entered)] = states[name]
             self._set_precision(fast)
             done += len(chunk)
@@ -271,22 +287,24 @@ class Engine:
         self._swept_to = scene_end
 
     def _swept(self, chunk: Chunk, branch: Branch, done: int) -> Iterator[States]:
-        """Yield the states in which a branch leaves a chunk, once (`done` is 0), or fail where memory runs out."""
-        while not all_finite(*(states := self._runner.sweep(chunk, self.plan, self._entering(chunk), branch)).values()):
-            self._make_precise(chunk.start)
+        """Yield once the states in which a branch leaves a chunk (`done` is 0). Fails where memory runs out."""
+        while not all_finite(
+            *(states := self._runner.sweep(chunk, self.plan, self._entry_states(chunk), branch)).values()
+        ):
+            self._switch_to_float32(chunk.start)
         yield states
 
-    def _entering(self, chunk: Chunk) -> States:
-        """The states in which branches enter a chunk: those carried on from the one before, and those swept for."""
+    def _entry_states(self, chunk: Chunk) -> States:
+        """Return the states in which branches enter a chunk: those of the chunk before and those of the sweeps."""
         states = dict(self._states) if chunk.start == self._next else {}
         if self.plan.exact:
             stored = {name: self.state_store.get(entry_name(name, chunk)) for name in self._state_names}
             states |= {name: state for name, state in stored.items() if state is not None}
         return states
 
-    def _make_room(self) -> None:
-        """Go over to smaller tiles. Raises OutOfMemoryError if none are smaller."""
+    def _use_smaller_tiles(self) -> None:
+        """Switch to smaller tiles. Raises OutOfMemoryError if there are none."""
         self.plan = self.plan.smaller(*self._frames.size)
-        self.say(f"out of memory: going on with tiles of {self.plan.tile[0]}x{self.plan.tile[1]}")  # type: ignore[index]
+        self.say(f"out of memory: continuing with tiles of {self.plan.tile[0]}x{self.plan.tile[1]}")  # type: ignore[index]
         if self.device.type == "cuda":
             torch.cuda.empty_cache()

@@ -1,12 +1,12 @@
-"""The exact way: what the net gives on a whole scene at once, in the memory that one window takes.
+"""Exact propagation: the result of the net on a whole scene, in the memory of one window.
 
-A window can be run like a part of the whole scene if each branch enters it in the right state: forward branches at
-its start, reverse ones at its end. A sweep takes one branch through all the scene's windows in its direction and keeps
-nothing but those states. The branches before it run along inside each window, from the states that their own sweeps
-have kept. When all branches but the last have been swept, the windows are upscaled in order, and the last branch, which
-runs forward, carries its state on as ever.
+A window gives the same result as within the whole scene if each branch enters it in the right state: forward branches
+at its start, reverse ones at its end. A sweep runs one branch through all windows of the scene in its direction and
+keeps only those states. The branches before it run along inside each window, from the states of their own sweeps. When
+all branches but the last have been swept, the windows are upscaled in order, and the last branch, which runs forward,
+carries its state on as usual.
 
-BasicVSR and IconVSR need one sweep, of the backward branch: about a third more time than the scene at once takes.
+BasicVSR and IconVSR need one sweep, of the backward branch: about a third more time than the whole scene at once.
 BasicVSR++ needs three, of one, two and three branches: two and a half times the arithmetic.
 """
 
@@ -18,7 +18,7 @@ from vsrcli.nets.recurrent import Branch
 
 
 def sweeps(branches: Sequence[Branch], chunks: Sequence[Chunk]) -> Iterator[tuple[Branch, Chunk, Chunk]]:
-    """The steps of all sweeps, in order: take a branch through a chunk, for the state in which it enters the next."""
+    """Yield the steps of all sweeps: a branch, the chunk it runs through, and the chunk that it enters next."""
     for branch in branches[:-1]:
         order = list(reversed(chunks)) if branch.reverse else list(chunks)
         for chunk, entered in pairwise(order):
@@ -26,5 +26,5 @@ def sweeps(branches: Sequence[Branch], chunks: Sequence[Chunk]) -> Iterator[tupl
 
 
 def entry_name(state: str, chunk: Chunk) -> str:
-    """Return the name of a branch's state (`state_names`) at the chunk that it enters."""
+    """Return the name of a branch's state (`state_names`) where it enters a chunk."""
     return f"{state}.{chunk.start}"

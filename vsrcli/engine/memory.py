@@ -1,8 +1,8 @@
-"""How much memory this process may still take: the machine's, its containers' and cluster job's, its own limits.
+"""The memory that this process may still take: of the machine, its containers and cluster job, and its own limits.
 
 A container or a cluster job sees the whole machine's memory in the usual places, and is killed when it takes more than
-its own share. That share stands in control groups (cgroups, of version 1 or 2, one inside another) or in the limits
-that `ulimit` sets.
+its own share. That share is set by control groups (cgroups, version 1 or 2, possibly nested) or by the limits of
+`ulimit`.
 """
 
 import re
@@ -14,21 +14,21 @@ from pathlib import Path
 import psutil
 
 UNLIMITED = 1 << 62
-"""Bytes from which on a limit is none: version 1 writes the largest number of pages."""
+"""Limits from this number of bytes on mean no limit: version 1 writes the largest number of pages."""
 
 
 @dataclass(frozen=True)
 class Room:
-    """Bytes that may still be taken, and what sets this bound: it ends "the 2 GiB that ..."."""
+    """The bytes that may still be taken, and the limit behind them, in words that follow "the 2 GiB that ..."."""
 
     size: int
     bound: str
 
 
 def room(*, root: Path = Path("/")) -> Room:
-    """Return the least of what the machine, the control groups and the process's limits leave.
+    """Return the smallest of what the machine, the control groups and the limits of the process leave.
 
-    `root` is where `proc` and the mounted control groups lie.
+    `root` is the folder that contains `proc` and the mounted control groups.
     """
     rooms = [Room(psutil.virtual_memory().available, "are free on this machine")]
     if sys.platform == "linux":
@@ -38,7 +38,7 @@ def room(*, root: Path = Path("/")) -> Room:
 
 
 def group_rooms(root: Path = Path("/")) -> Iterator[int]:
-    """Yield the bytes that each control group with a limit leaves: the process's own and all that it lies in."""
+    """Yield the bytes left by each control group with a limit: the process's own and all groups around it."""
     for place, version in group_folders(root):
         limits = ("memory.max", "memory.high") if version == 2 else ("memory.limit_in_bytes",)
         used = _number(place / ("memory.current" if version == 2 else "memory.usage_in_bytes"))
@@ -54,8 +54,8 @@ def group_rooms(root: Path = Path("/")) -> Iterator[int]:
 def group_folders(root: Path = Path("/")) -> list[tuple[Path, int]]:
     """Return the folders of the process's memory control groups with their version, innermost first.
 
-    Read from proc(5): /proc/self/cgroup names the group of each hierarchy, /proc/self/mountinfo where it is mounted and
-    which group lies at the mount. What cannot be read counts as absent.
+    See proc(5): /proc/self/cgroup names the group in each hierarchy; /proc/self/mountinfo tells where it is mounted and
+    which group is at the mount. What cannot be read counts as absent.
     """
     try:
         groups = (root / "proc/self/cgroup").read_text().splitlines()
@@ -84,10 +84,10 @@ def group_folders(root: Path = Path("/")) -> list[tuple[Path, int]]:
 
 
 def _inside(name: str, top: str) -> Path:
-    """Return a group's path below the group `top` that lies at the mount.
+    """Return a group's path relative to the group `top` at the mount.
 
-    In a container without a namespace of its own for control groups, `name` is the path outside, which begins with
-    `top`. Where it does not, the mount is of the namespace, and so is `name`.
+    In a container without its own namespace for control groups, `name` is the path outside, which begins with `top`.
+    Otherwise both the mount and `name` belong to the namespace.
     """
     path = Path(name)
     inside = path.relative_to(top) if path.is_relative_to(top) else path.relative_to("/") if path.root else path
@@ -95,14 +95,14 @@ def _inside(name: str, top: str) -> Path:
 
 
 def _upwards(mount: Path, inside: Path) -> Iterator[Path]:
-    """Yield the folder `inside` the mount, if it is there, and all above it up to the mount."""
+    """Yield the folder `inside` the mount, if it exists, and all folders above it up to the mount."""
     for place in (inside, *inside.parents):
         if (mount / place).is_dir():
             yield mount / place
 
 
 def process_rooms() -> Iterator[Room]:
-    """Yield what the process's limits of its address space and its data leave (`ulimit`)."""
+    """Yield what the limits of the process's address space and data segment leave (`ulimit`)."""
     if sys.platform != "linux":  # elsewhere they bound nothing, or something else
         return
     import resource
@@ -119,7 +119,7 @@ def process_rooms() -> Iterator[Room]:
 
 
 def _reclaimable(stat: dict[str, int], version: int) -> int:
-    """Return the bytes of cached files, which count as used but are given up when there is need, as in MemAvailable."""
+    """Return the bytes of cached files, which count as used but can be reclaimed, as in MemAvailable."""
     prefix = "" if version == 2 else "total_"
     return stat.get(f"{prefix}inactive_file", 0) + stat.get(f"{prefix}active_file", 0)
 
@@ -133,7 +133,7 @@ def _stat(place: Path) -> dict[str, int]:
 
 
 def _number(path: Path) -> int | None:
-    """Return the number in a file; None where there is none, or "max"."""
+    """Return the number in a file; None if there is none or it is "max"."""
     try:
         text = path.read_text().strip()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What may be asked of the engine. Imports no torch, so that the command line's help is fast."""
+"""Options of the engine. This module imports no torch, so that the command line's help is fast."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,12 +14,18 @@ LEAST_TILE = 32
 
 @dataclass(frozen=True)
 class EngineOptions(Record):
-    """Where and how a net is run; "auto", or None for a number, leaves the choice to vsr.
+    """Device and settings of the engine; "auto", or None for a number, leaves the choice to vsr.
 
-    `device` is auto, cpu, cuda, cuda:1 or mps; `precision` the type of the convolutions. `window` and `lookahead` are
-    frames. `horizon` is how far a net that sees the future remembers; a number of frames stands for a `Horizon`; None:
-    for ever. `keyframe_interval` is frames between IconVSR's refills, 0 for none. `tile` is (width, height) in LR
-    pixels, or None for whole frames. `memory` is the budget in bytes.
+    Attributes:
+        device: auto, cpu, cuda, cuda:1 or mps.
+        precision: type of the convolutions.
+        propagation: how frames are propagated.
+        window: frames of a window.
+        lookahead: frames after a window that reverse branches start from.
+        horizon: how many frames a bidirectional net remembers; a number stands for a `Horizon`, None for no limit.
+        keyframe_interval: frames between IconVSR's refills, 0 for none.
+        tile: (width, height) in LR pixels, or None for whole frames.
+        memory: budget in bytes.
     """
 
     device: str = option("auto", kept="resolved")

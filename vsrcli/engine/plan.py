@@ -1,4 +1,4 @@
-"""How a video is cut up to fit in memory: window, lookahead, tiles, strips, chosen from a budget."""
+"""The plan of a run: window, lookahead, tiles and strips, chosen to fit a memory budget."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -14,41 +14,46 @@ from vsrcli.nets.recurrent import RecurrentNet
 WINDOW = 30
 LOOKAHEAD = 10
 HALO = 32
-"""Defaults in frames and LR pixels; `vsr evaluate --ablate` prints what each costs."""
+"""Defaults in frames and LR pixels; `vsr evaluate --ablate` measures the loss of each."""
 
 STRIP_PIXELS = 16 * 1024
-"""LR pixels that are reconstructed at once: the 4x feature maps of so many take 256 MiB in float32."""
+"""LR pixels that are reconstructed at once: their 4x feature maps take 256 MiB in float32."""
 
 MIN_TILE = 64
 QUEUED_FRAMES = 8
-"""LR frames that wait before the engine, at the most, and twice as many HR frames as wait between it and the encoder:
-with those that are made, handed over and encoded they are no more. All wait as levels."""
+"""Largest number of LR frames that wait before the engine. Twice as many HR frames wait between engine and encoder,
+including those that are being computed, handed over and encoded. All wait as levels."""
 ENCODER_FRAMES = 60
-"""HR frames (4:2:0) that x264 holds back to look ahead and to reorder, about."""
+"""Approximate number of HR frames (4:2:0) that x264 holds for lookahead and reordering."""
 ENCODING_BYTES = 36
-"""Of each HR pixel while its colours are converted for the encoder: the most, for full-range sources."""
+"""Bytes per HR pixel while colours are converted for the encoder: the maximum, for full-range sources."""
 
 UNIT_BYTES = 3 * 4
-"""Of each pixel of a frame in float32."""
+"""Bytes per pixel of a frame in float32."""
 FLOW_BYTES = 2 * 2 * 4
-"""Of each LR pixel of a frame that waits: two flows. On a CPU tiles are views of them."""
+"""Bytes per LR pixel of a waiting frame for two flows. On a CPU, tiles are views of them."""
 
 COLOUR_FRAMES = 4
-"""HR frames in float32 that `keep_colours` makes beside the one that it is given, at its peak."""
+"""HR frames in float32 that `keep_colours` allocates at its peak, besides its input."""
 HR_FRAMES = 2
-"""HR frames in float32 that are alive while a frame is reconstructed: that before it, and its strips' part of it."""
+"""HR frames in float32 that are alive while a frame is reconstructed: the previous one and the strips of this one."""
 
 UNKNOWN_FRAMES = 300
-"""The length that a scene is taken to have where nothing is known of it."""
+"""Assumed length of a scene if nothing is known of it."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How the engine runs. `window` None: a scene at a time; `tile` (w, h) in LR pixels, None: whole frames.
+    """Settings with which the engine runs.
 
-    `exact`: in windows, with the result of a scene at a time (exact.py), whatever the `lookahead`. `horizon`: how far
-    nets that see the future remember; None: for ever, as in the papers. `keep_colours`: whether results are brought
-    back to the source's means (colours.py).
+    Attributes:
+        window: frames of a window; None for a whole scene.
+        lookahead: frames after a window for reverse branches.
+        tile: (width, height) in LR pixels; None for whole frames.
+        halo: LR pixels around a tile that are computed with it.
+        exact: windows with the result of whole scenes (exact.py), whatever the `lookahead`.
+        horizon: how many frames bidirectional nets remember; None for no limit, as in the papers.
+        keep_colours: whether results get the source's local means (colours.py).
     """
 
     window: int | None = WINDOW
@@ -61,17 +66,17 @@ class Plan:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Plan":
-        """Return the plan that `dataclasses.asdict` made a record of, as JSON gives it back."""
+        """Return the plan from its `dataclasses.asdict` after a round trip through JSON."""
         tile, horizon = record["tile"], record["horizon"]
         return cls(**{**record, "tile": tile and tuple(tile), "horizon": horizon and Horizon(**horizon)})
 
     @property
     def reach(self) -> int:
-        """How many frames past a window are run for reverse branches."""
+        """Number of frames after a window that are run for reverse branches."""
         return 0 if self.exact else self.lookahead
 
     def smaller(self, height: int, width: int) -> "Plan":
-        """A plan that needs less memory, for frames of that size. Raises OutOfMemoryError if there is none."""
+        """Return a plan that needs less memory for frames of that size. Raises OutOfMemoryError if there is none."""
         tile_w, tile_h = self.tile or (width, height)
         if max(tile_w, tile_h) <= MIN_TILE:
             raise OutOfMemoryError("not enough memory even for 64x64 tiles", Reason.OUT_OF_MEMORY)
@@ -81,13 +86,13 @@ class Plan:
 
 
 def default_budget(device: torch.device) -> int:
-    """Bytes that the engine may use: 85 % of a GPU's free memory, 60 % of what the process may still take on a CPU."""
+    """Return the bytes that the engine may use: 85 % of a GPU's free memory, or 60 % of what is left to the process."""
     size = room_on(device).size
     return int((0.85 if device.type == "cuda" else 0.6) * size)
 
 
 def room_on(device: torch.device) -> Room:
-    """Return what a device has free: a GPU its own memory, all else what the process may still take."""
+    """Return the free memory of a device: a GPU's own, for all else what the process may still take."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return Room(free, "are free on the GPU")
@@ -105,9 +110,10 @@ def estimate(
     frames: int | None = None,
     bit_depth: int = 8,
 ) -> int:
-    """Peak bytes on `device` for LR frames of that size; a window without end holds a scene, at most all `frames`.
+    """Return the peak bytes on `device` for LR frames of that size.
 
-    On a CPU that is everything, on a GPU what the net needs: what waits on the host is `estimate_host`.
+    On a CPU that is everything. On a GPU it is what the net needs; `estimate_host` gives the rest. A window without end
+    holds a scene, at most all `frames`.
     """
     size = torch.finfo(dtype).bits // 8
     _, held = _lengths(net, plan, frames)
@@ -126,18 +132,18 @@ def estimate(
 def estimate_host(
     net: RecurrentNet, height: int, width: int, plan: Plan, *, frames: int | None = None, bit_depth: int = 8
 ) -> int:
-    """Peak bytes on the machine beside a GPU: frames and flows, HR frames made of tiles, the encoder's."""
+    """Return the peak bytes in main memory beside a GPU: frames, flows, HR frames made of tiles, encoder frames."""
     finishing = _finishing_bytes(net, height, width, plan) if _crop(plan, height, width) < height * width else 0
     return _waiting_bytes(net, height, width, plan, frames, bit_depth) + finishing
 
 
 def _finishing_bytes(net: RecurrentNet, height: int, width: int, plan: Plan) -> int:
-    """Of what is made of the whole HR frame where it lies: by `keep_colours`, if it is asked for, and to get levels."""
+    """Return the bytes for post-processing whole HR frames: `keep_colours` if it is used, and conversion to levels."""
     return (COLOUR_FRAMES if plan.keep_colours else 1) * height * width * net.scale**2 * UNIT_BYTES
 
 
 def _waiting_bytes(net: RecurrentNet, height: int, width: int, plan: Plan, frames: int | None, bit_depth: int) -> int:
-    """Of what waits in the machine's memory: frames as levels but for those that are made of tiles, flows, states."""
+    """Return the bytes that wait in main memory: frames as levels, HR frames made of tiles as floats, flows, states."""
     window, held = _lengths(net, plan, frames)
     whole = height * width
     hr = whole * net.scale**2
@@ -151,12 +157,12 @@ def _waiting_bytes(net: RecurrentNet, height: int, width: int, plan: Plan, frame
 
 
 def state_bytes(net: RecurrentNet, height: int, width: int) -> int:
-    """Of the state of one branch."""
+    """Return the size in bytes of one branch's state."""
     return height * width * net.state_channels * 4
 
 
 def estimate_disk(net: RecurrentNet, height: int, width: int, plan: Plan, *, bit_depth: int = 8) -> int:
-    """Bytes that the exact way keeps on disk for each frame of a scene, until the frame is upscaled: LR and states."""
+    """Return the bytes on disk of exact propagation for each frame of a scene until it is upscaled: LR and states."""
     if not plan.exact or plan.window is None:
         return 0
     states = (len(net.branches) - 1) * state_bytes(net, height, width) // plan.window
@@ -164,14 +170,14 @@ def estimate_disk(net: RecurrentNet, height: int, width: int, plan: Plan, *, bit
 
 
 def _lengths(net: RecurrentNet, plan: Plan, frames: int | None) -> tuple[int, int]:
-    """The longest window, and with its lookahead."""
+    """Return the longest window without and with its lookahead."""
     longest = UNKNOWN_FRAMES if frames is None else frames
     window = longest if plan.window is None else min(plan.window, longest)
     return window, min(window + (plan.reach if net.bidirectional else 0), longest)
 
 
 def _crop(plan: Plan, height: int, width: int) -> int:
-    """LR pixels of the largest tile with its halo."""
+    """Return the number of LR pixels of the largest tile with its halo."""
     tile_w, tile_h = plan.tile or (width, height)
     return min(width, tile_w + 2 * plan.halo) * min(height, tile_h + 2 * plan.halo)
 
@@ -190,12 +196,19 @@ def choose_plan(
     host_budget: int | None = None,
     bit_depth: int = 8,
 ) -> Plan:
-    """The first of ever smaller plans that fits the budget: whole frames, then a shorter window, then tiles.
+    """Return the first of a series of smaller and smaller plans that fits the budget, or the smallest.
 
-    If none fits, the smallest. With `fixed_tile` the wanted tile is kept and only the window may shrink. What waits on
-    the host beside a GPU should fit there too (`host_budget`, default: that of a CPU).
+    The order is: whole frames, then a shorter window, then tiles.
+
+    Args:
+        wanted: the plan before it is reduced.
+        budget: bytes on `device`.
+        frames: number of frames of the video, if known.
+        fixed_tile: keep the wanted tile; only the window may shrink.
+        host_budget: bytes in main memory beside a GPU; None for that of a CPU.
+        bit_depth: of the frames.
     """
-    plans = list(_ever_smaller(net, height, width, wanted, fixed_tile))
+    plans = list(_smaller_plans(net, height, width, wanted, fixed_tile))
 
     def taken(plan: Plan) -> int:
         return estimate(net, height, width, plan, dtype, device, frames=frames, bit_depth=bit_depth)
@@ -212,11 +225,11 @@ def choose_plan(
     return next((p for p in fitting if waiting(p) <= host), fitting[0])
 
 
-def _ever_smaller(net: RecurrentNet, height: int, width: int, wanted: Plan, fixed_tile: bool) -> Iterator[Plan]:
+def _smaller_plans(net: RecurrentNet, height: int, width: int, wanted: Plan, fixed_tile: bool) -> Iterator[Plan]:
     tilings = [wanted]
     while not fixed_tile and max(tilings[-1].tile or (width, height)) > MIN_TILE:
         tilings.append(tilings[-1].smaller(height, width))
-    # in the exact way a shorter window would have more states stored
+    # with exact propagation a shorter window stores more states
     may_shrink = net.bidirectional and not wanted.exact
     shorter = [w for w in (WINDOW // 2, 8, 4) if may_shrink and w < (wanted.window or 0)]
     for windows in ([wanted.window, *shorter[:1]], shorter[1:]):

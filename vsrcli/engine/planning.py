@@ -1,4 +1,4 @@
-"""From what was asked of the engine to the plan that it runs by, for one net and size of frames."""
+"""Make the engine's plan from its options, for one net and frame size."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ def make_plan(
     frames: int | None = None,
     bit_depth: int = 8,
 ) -> Plan:
-    """Return the engine's plan for `frames` LR frames of that size and depth.
+    """Return the engine's plan for `frames` LR frames of that size and bit depth.
 
     Raises UsageError for options that do not fit the net.
     """

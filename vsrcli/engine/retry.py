@@ -1,4 +1,4 @@
-"""What is done when memory runs out: make room and try again."""
+"""Retry with less memory when memory runs out."""
 
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -11,11 +11,10 @@ T = TypeVar("T")
 
 
 def with_room(attempt: Callable[[int], Iterator[T]], make_room: Callable[[], None]) -> Iterator[T]:
-    """Yield what `attempt(done)` yields, where `done` items have been yielded before.
+    """Yield the items of `attempt(done)`, where `done` counts the items yielded so far.
 
-    Each time memory runs out, `make_room` is called, when nothing holds what the attempt had made, and the rest is
-    attempted anew. It ends when an attempt ends, and raises what `make_room` and, other than for memory, the attempt
-    raise.
+    When memory runs out, `make_room` is called after the failed attempt has released its data, and the rest is
+    attempted again. Exceptions of `make_room`, and those of the attempt that are not about memory, are passed on.
     """
     done = 0
     while True:
@@ -23,7 +22,7 @@ def with_room(attempt: Callable[[int], Iterator[T]], make_room: Callable[[], Non
             for item in attempt(done):
                 done += 1
                 yield item
-                del item  # it must not be held while the next one is made
+                del item  # must not be held while the next one is computed
             return
         except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
@@ -32,7 +31,7 @@ def with_room(attempt: Callable[[int], Iterator[T]], make_room: Callable[[], Non
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception of torch or Python says that memory ran out."""
+    """Return whether an exception of torch or Python means that memory ran out."""
     if isinstance(error, OutOfMemoryError):
         return False
     if isinstance(error, torch.OutOfMemoryError | MemoryError):

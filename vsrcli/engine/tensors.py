@@ -1,4 +1,4 @@
-"""Float tensors in and out of the engine, for who has no levels: evaluation, tests, users of the library."""
+"""Float tensors into and out of the engine, for evaluation, tests and users of the library."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -11,7 +11,7 @@ from vsrcli.levels import planes_to_picture
 
 
 class TensorEngine:
-    """Lets an engine take LR frames (3, h, w) of float32 in [0, 1], and give HR frames (3, s*h, s*w) on the host.
+    """Engine for LR frames (3, h, w) of float32 in [0, 1] that returns HR frames (3, s*h, s*w) in main memory.
 
     They are float32, not clamped, or with a `bit_depth` of 8 or 16 levels in uint8 or uint16.
     """
@@ -25,16 +25,16 @@ class TensorEngine:
         self.engine.look_back((Frame(n, picture) for n, picture in enumerate(pictures, first)), scene)
 
     def push(self, lr: Tensor) -> Iterator[Tensor]:
-        """Take one frame and return those that are ready now, in an iterator to be used up before the next call."""
+        """Take one frame and return those that are ready, as an iterator to be exhausted before the next call."""
         frame = Frame(self.engine.next_pushed, planes_to_picture(lr.float()), bit_depth=self.bit_depth)
         return map(_planes, self.engine.push(frame))
 
     def flush(self) -> Iterator[Tensor]:
-        """Return the frames that remain: the video has ended."""
+        """Return the remaining frames at the end of the video."""
         return map(_planes, self.engine.flush())
 
     def upscale(self, frames: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Yield the HR frames of all that is left of a video."""
+        """Yield the HR frames of `frames` and of all frames before them that wait."""
         for lr in frames:
             yield from self.push(lr)
         yield from self.flush()

@@ -1,4 +1,4 @@
-"""Tiles: how a frame is cut into overlapping crops, and how their results are blended. Pure geometry."""
+"""Tiles: division of a frame into overlapping crops, and blending of their results. Pure geometry."""
 
 import itertools
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ FEATHER = 8
 
 @dataclass(frozen=True)
 class Span:
-    """One tile along one axis: the pixels it answers for, and the crop (with halo) that it computes."""
+    """One tile along one axis: its own pixels, and the crop (with halo) that is computed."""
 
     start: int
     stop: int
@@ -28,12 +28,12 @@ class Tile:
     columns: Span
 
     def crop(self, x: Tensor, scale: int = 1) -> Tensor:
-        """The tile's crop of (..., scale*h, scale*w)."""
+        """Return the tile's crop of (..., scale*h, scale*w)."""
         y, c = self.rows, self.columns
         return x[..., y.crop_start * scale : y.crop_stop * scale, c.crop_start * scale : c.crop_stop * scale]
 
     def core(self, x: Tensor, scale: int = 1) -> Tensor:
-        """Of a tensor on the tile's crop, the part that the tile answers for."""
+        """Return the tile's own part, without the halo, of a tensor on its crop."""
         y, c = self.rows, self.columns
         top, left = (y.start - y.crop_start) * scale, (c.start - c.crop_start) * scale
         height, width = (y.stop - y.start) * scale, (c.stop - c.start) * scale
@@ -45,7 +45,7 @@ class Tile:
         target[..., y.start * scale : y.stop * scale, c.start * scale : c.stop * scale] = self.core(x, scale)
 
     def weights(self, scale: int) -> Tensor:
-        """Blending weights (scale*crop_h, scale*crop_w): 1 inside, ramps across borders; all tiles' add up to 1."""
+        """Return blending weights (scale*crop_h, scale*crop_w): 1 inside, ramps across borders; all tiles' sum is 1."""
         return _ramp(self.rows, scale)[:, None] * _ramp(self.columns, scale)
 
 
@@ -61,9 +61,9 @@ def _ramp(span: Span, scale: int) -> Tensor:
 
 
 def spans(length: int, size: int, *, halo: int, multiple: int = 1, min_size: int = 1) -> list[Span]:
-    """Cut `length` pixels into equal parts of at most about `size`, each computed with `halo` more on both sides.
+    """Divide `length` pixels into equal parts of at most about `size`, each computed with `halo` more on both sides.
 
-    All borders are multiples of `multiple`; a crop is at least `min_size` long where the frame is.
+    All borders are multiples of `multiple`. A crop has at least `min_size` pixels if the frame has.
     """
 
     def up(value: int) -> int:
@@ -84,7 +84,7 @@ def spans(length: int, size: int, *, halo: int, multiple: int = 1, min_size: int
 def tile_grid(
     height: int, width: int, tile: tuple[int, int] | None, *, halo: int, multiple: int = 1, min_size: int = 1
 ) -> list[Tile]:
-    """The tiles of a frame, row by row; `tile` is (width, height) in LR pixels, None for the whole frame."""
+    """Return the tiles of a frame, row by row; `tile` is (width, height) in LR pixels, None for the whole frame."""
     tile_w, tile_h = tile or (width, height)
     rows = spans(height, tile_h, halo=halo, multiple=multiple, min_size=min_size)
     columns = spans(width, tile_w, halo=halo, multiple=multiple, min_size=min_size)
