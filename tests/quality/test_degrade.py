@@ -1,4 +1,4 @@
-"""MATLAB's imresize and the papers' BI and BD, against weights worked out by hand and an independent direct sum."""
+"""MATLAB's imresize and the papers' BI and BD, against hand-computed weights and an independent direct sum."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ Degrade = Callable[..., torch.Tensor]
 
 
 def impulse_row(length: int, at: int) -> torch.Tensor:
-    """An image (4, length), every row zero but for a one at column `at`."""
+    """Return an image (4, length) whose rows are zero except for a one at column `at`."""
     x = torch.zeros(4, length, dtype=torch.float64)
     x[:, at] = 1
     return x
@@ -65,7 +65,7 @@ def test_uint8_is_rounded_after_rows_and_again_after_columns() -> None:
     levels = torch.randint(0, 256, (96, 128), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
 
     def along(x: torch.Tensor, axis: int) -> torch.Tensor:
-        """One pass, exact, then rounded: each line alone, repeated so that the other pass does nothing."""
+        """Return one exact pass, then rounded: each line alone, repeated so that the other pass has no effect."""
         lines = x.movedim(axis, -1)
         passed = imresize(lines[:, None].expand(-1, 8, -1), 0.25)[:, 0]
         return torch.floor(passed + 0.5).clamp(0, 255).movedim(-1, axis)
@@ -85,7 +85,7 @@ def test_uint8_ties_go_up() -> None:
 
 
 def test_bd_is_the_even_gaussian_centred_on_the_lr_pixel() -> None:
-    """Direct 2-D sum with MATLAB's kernel at samples 2, 6, 10, ... (from 1), borders replicated."""
+    """Compare with a direct 2-D sum by MATLAB's kernel at samples 2, 6, 10, ... (from 1), borders replicated."""
     x = torch.rand(16, 24, dtype=torch.float64, generator=torch.Generator().manual_seed(3)).numpy()
     grid = np.arange(12) - 5.5
     kernel = np.exp(-(grid[:, None] ** 2 + grid**2) / (2 * 1.6**2))
@@ -137,7 +137,7 @@ def test_autocast_and_inference_mode_do_not_change_or_poison_the_result() -> Non
     assert hr.grad is not None and hr.grad.sum().item() == pytest.approx(3 * 5 * 7, rel=1e-5)
 
 
-def test_sizes_that_do_not_divide_are_refused_or_cropped() -> None:
+def test_indivisible_sizes_are_rejected_or_cropped() -> None:
     hr = torch.rand(3, 19, 30)
     for degrade in (bi, bd):
         with pytest.raises(UsageError, match="30x19"):

@@ -1,4 +1,4 @@
-"""Detail energy sees what the LR frame cannot hold, in levels squared, and nothing that it can."""
+"""Detail energy measures, in levels squared, only what the LR frame cannot represent."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ def stripes(period: int, levels: float, height: int = 64, width: int = 96) -> to
     return levels / 255 * torch.sin(2 * torch.pi * (torch.arange(width) + 0.5) / period).expand(3, height, width)
 
 
-def test_flat_and_smooth_frames_have_none() -> None:
+def test_flat_and_smooth_frames_have_no_detail() -> None:
     assert detail_energy(torch.full((3, 64, 96), 0.7), 4).item() == pytest.approx(0, abs=1e-6)
     assert detail_energy(smooth(), 4).item() < 0.001 * (255 * smooth()).var().item()
 
@@ -29,7 +29,7 @@ def test_stripes_above_the_band_count_with_their_whole_energy(scale: int, period
     assert detail_energy(smooth() + 2 * pattern, scale).item() == pytest.approx(4 * energy, rel=0.02)
 
 
-def test_what_the_lr_frame_holds_hardly_counts() -> None:
+def test_detail_within_the_lr_band_hardly_counts() -> None:
     coarse = stripes(48, levels=40)
     assert detail_energy(0.5 + coarse, 4).item() < 0.02 * (255 * coarse).square().mean().item()
     lr = torch.rand(3, 16, 24, generator=torch.Generator().manual_seed(0))

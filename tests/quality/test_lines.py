@@ -1,4 +1,4 @@
-"""Lines that were drawn where the truth has none are found in proportion; blur, small shifts and noise are not."""
+"""False lines are found in proportion to their strength; blur, small shifts and noise are not counted."""
 
 import math
 
@@ -17,7 +17,7 @@ def flat(height: int = 96, width: int = 128) -> Tensor:
 
 
 def draw(x: float, degrees: float = 90, levels: float = 10, width: float = WIDTH, onto: Tensor | None = None) -> Tensor:
-    """A line with a Gaussian profile through (x, half the height), `degrees` from the horizontal."""
+    """Draw a line with a Gaussian profile through (x, half the height), `degrees` from the horizontal."""
     frame = flat() if onto is None else onto
     height, length = frame.shape[-2:]
     angle = math.radians(degrees)
@@ -27,7 +27,7 @@ def draw(x: float, degrees: float = 90, levels: float = 10, width: float = WIDTH
 
 
 def texture() -> Tensor:
-    """Smooth structure in all directions and sizes, with sharp edges."""
+    """Return smooth structure of all directions and sizes, with sharp edges."""
     noise = torch.rand(1, 1, 28, 36, generator=torch.Generator().manual_seed(1))
     smooth = torch.nn.functional.interpolate(noise, (112, 144), mode="bicubic")
     return torch.where(smooth > 0.5, 0.7, 0.3).expand(1, 3, -1, -1)
@@ -57,7 +57,7 @@ def test_flat_frames_and_edges_have_no_lines() -> None:
         assert line_energy(lines(frame)).item() < 1e-6
 
 
-def test_lines_that_were_invented_add_up() -> None:
+def test_invented_lines_add_up() -> None:
     one = invented(draw(30), flat())
     assert one == pytest.approx(line_energy(lines(draw(30))).item())
     assert one == pytest.approx(100 * 1.1 / 128, rel=0.05)  # its crest squared, over 1.1 columns of 128
@@ -85,7 +85,7 @@ def test_a_line_beside_the_truths_is_tolerated_and_one_further_away_is_not() -> 
     assert invented(draw(64, 84), truth) < 0.35 * alone  # turned a little: at its ends it is 5 pixels away
 
 
-def test_blur_and_a_shift_of_real_structure_bring_next_to_nothing() -> None:
+def test_blur_and_small_shifts_add_almost_nothing() -> None:
     truth = texture()
     energy = line_energy(lines(truth)).item()
     assert energy > 10
@@ -94,20 +94,20 @@ def test_blur_and_a_shift_of_real_structure_bring_next_to_nothing() -> None:
     assert invented(0.5 * truth + 0.25, truth) == 0
 
 
-def test_faint_lines_in_a_result_are_not_excused_by_strong_ones_elsewhere() -> None:
+def test_faint_lines_count_despite_strong_ones_elsewhere() -> None:
     truth = draw(20, levels=60)
     assert invented(draw(90, levels=5, onto=truth), truth) == pytest.approx(
         invented(draw(90, levels=5), flat()), rel=0.01
     )
 
 
-def test_little_of_noise_is_taken_for_lines() -> None:
+def test_noise_hardly_counts_as_lines() -> None:
     levels = 3
     noise = torch.randn(1, 1, 96, 128, generator=torch.Generator().manual_seed(0)) * levels * LEVEL
     assert invented(flat() + noise, flat()) < 0.2 * levels**2
 
 
-def test_frames_of_a_batch_are_measured_apart() -> None:
+def test_frames_of_a_batch_are_measured_separately() -> None:
     batch = torch.cat([flat(), draw(64)])
     assert invented_lines(lines(batch), lines(torch.cat([flat(), flat()]))).tolist() == pytest.approx(
         [0, invented(draw(64), flat())], abs=1e-6

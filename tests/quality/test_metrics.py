@@ -1,4 +1,4 @@
-"""PSNR, SSIM and MSE against figures worked out by hand and against scikit-image."""
+"""PSNR, SSIM and MSE against hand-computed figures and scikit-image."""
 
 import math
 
@@ -51,10 +51,10 @@ def test_psnr_agrees_with_scikit_image(channels: int) -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_ssim_agrees_with_scikit_image_on_the_valid_region(channels: int) -> None:
-    """Definitions agree with gaussian_weights and population moments, but for the region.
+    """Compare with gaussian_weights and population moments; only the region differs.
 
-    scikit-image's map is computed with mirrored borders and cropped by 5 pixels for its mean: the window then lies
-    inside the image, so it is the valid region. (truncate 3.5 at sigma 1.5 gives the radius of 5.)
+    scikit-image's map is computed with mirrored borders and cropped by 5 pixels for its mean. The window then is inside
+    the image, so it is the valid region (truncate 3.5 at sigma 1.5 gives the radius 5).
     """
     a, b = noisy_pair(channels)
     for i in range(2):

@@ -1,4 +1,4 @@
-"""The bicubic rows of the Vid4 reference table: LR by BI and BD, enlarged by imresize, scored on luma."""
+"""The bicubic rows of the Vid4 reference table: LR by BI and BD, upscaled by imresize, scored on luma."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ def read(path: Path) -> torch.Tensor:
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """On a busy machine, threads that wait for each other after each small operation cost more than they give."""
+    """Use one thread: on a busy machine, threads that wait for each other cost more than they save."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -1,4 +1,4 @@
-"""A table reads the same in Markdown, CSV and JSON, and what was not run stays blank."""
+"""A table is the same in Markdown, CSV and JSON, and missing values stay blank."""
 
 import csv
 import io

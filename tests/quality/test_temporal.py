@@ -1,4 +1,4 @@
-"""Warping error and tOF on motions that are known."""
+"""Warping error and tOF for known motions."""
 
 import pytest
 import torch
@@ -9,9 +9,9 @@ from vsrcli.warp import flow_warp
 
 
 def shift_flow(dx: float, dy: float) -> Flow:
-    """A flow function that answers with the known pan: content moves by (dx, dy) from frame to frame.
+    """Return a flow function with the known pan: content moves by (dx, dy) from frame to frame.
 
-    Which of two frames is the later one is told by the mean brightness, which grows with time in these clips.
+    The later one of two frames is recognised by its mean brightness, which increases with time in these clips.
     """
 
     def flow(a: Tensor, b: Tensor) -> Tensor:
@@ -22,7 +22,7 @@ def shift_flow(dx: float, dy: float) -> Flow:
 
 
 def pan(frames: int = 4) -> Tensor:
-    """(t, 3, 24, 32): a texture that moves two pixels right and one down a frame, and brightens by one level."""
+    """Return (t, 3, 24, 32): a texture that moves two pixels right and one down a frame, and brightens by one level."""
     texture = torch.rand(3, 60, 60, generator=torch.Generator().manual_seed(0)) * 0.5
     clip = [texture[:, 20 - t : 44 - t, 20 - 2 * t : 52 - 2 * t] for t in range(frames)]
     return torch.stack([f - f.mean() + 0.4 + t / 255 for t, f in enumerate(clip)])
@@ -57,7 +57,7 @@ def test_flicker_adds_its_square() -> None:
     torch.testing.assert_close(error, torch.tensor([36.0, 36.0]), rtol=1e-4, atol=0)
 
 
-def test_change_that_motion_explains_does_not_count_and_blur_brings_nothing() -> None:
+def test_motion_does_not_count_as_change_and_blur_does_not_help() -> None:
     clip = pan()
     before, now = clip[:-1], clip[1:]
     along = motion(before, now, shift_flow(2, 1))
@@ -82,7 +82,7 @@ def test_where_nothing_moves_all_change_is_unexplained() -> None:
     torch.testing.assert_close(unexplained_change(clip[:-1], clip[1:], still), torch.ones(2))
 
 
-def test_what_is_occluded_does_not_count() -> None:
+def test_occluded_pixels_do_not_count() -> None:
     before, now = torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 8)
     now[..., :2] = 1
     visible = torch.ones(1, 8, 8)

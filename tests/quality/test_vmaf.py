@@ -1,4 +1,4 @@
-"""VMAF through the real ffmpeg, on arrays, image lists and video files."""
+"""VMAF by the real ffmpeg, on arrays, image lists and video files."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from vsrcli.quality.vmaf import vmaf
 
 
 def moving(frames: int = 4) -> np.ndarray:
-    """(t, 96, 128, 3) uint8: smooth texture in motion."""
+    """Return a moving smooth texture (t, 96, 128, 3), uint8."""
     y, x = np.mgrid[:96, :128]
     clip = [
         np.stack([np.sin((x + 3 * t) / (4 + c)) + np.cos(y / (5 + c)) for c in range(3)], -1) for t in range(frames)
@@ -55,7 +55,7 @@ def test_video_files_are_paired_by_order_whatever_their_timestamps(tmp_path: Pat
     assert vmaf(bad, good).mean < vmaf(good, clip).mean
 
 
-def test_what_cannot_be_compared_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_incomparable_clips_are_rejected_in_one_line(tmp_path: Path) -> None:
     clip = moving()
     with pytest.raises(InputError, match="same length, not 3 frames with 4"):
         vmaf(clip[:3], clip)

@@ -1,1 +1,1 @@
-"""PSNR, SSIM and their kin, the papers' degradations, and evaluation clips. No nets, no command line."""
+"""PSNR, SSIM and further measures, and the papers' degradations. No nets, no command line."""

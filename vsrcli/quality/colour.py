@@ -1,4 +1,4 @@
-"""Whether an enlargement keeps colours: each channel's mean beside the source's, and flat patches to try it on."""
+"""Colour fidelity of an upscaled frame: the mean of each channel against the source's, and flat test patches."""
 
 import torch
 from torch import Tensor
@@ -6,7 +6,7 @@ from torch import Tensor
 from vsrcli.levels import to_unit
 
 TOLERANCE = 0.15
-"""Levels by which the mean of a channel may differ: a third of what rounding to 8 bits can hide."""
+"""Allowed difference of a channel's mean in levels: a third of what rounding to 8 bits can hide."""
 
 GREYS = tuple(range(16, 241, 16))
 """Levels of the grey patches, from studio black to just below white."""
@@ -24,10 +24,10 @@ PATCHES: dict[str, tuple[int, int, int]] = {
 
 
 def colour_shift(hr: Tensor, lr: Tensor) -> Tensor:
-    """Return how much brighter each channel is on average than the source's: (..., 3), in 8-bit levels, signed.
+    """Return the mean of each channel minus that of the source: (..., 3), in 8-bit levels.
 
     `hr` (..., 3, s*h, s*w) and `lr` (..., 3, h, w) are frames in [0, 1]. `hr` is clamped first, as a written frame is.
-    The mean over all HR pixels is also that of the frame reduced by area means, so nothing needs to be reduced.
+    The mean over all HR pixels equals that of the frame downscaled by area means, so nothing is downscaled.
     """
     return 255 * (hr.clamp(0, 1).mean((-2, -1)) - lr.mean((-2, -1)))
 

@@ -1,7 +1,7 @@
-"""How the papers make low-resolution frames: MATLAB's bicubic (BI) and Gaussian blur with decimation (BD).
+"""The papers' degradations: MATLAB's bicubic downscaling (BI) and Gaussian blur with decimation (BD).
 
 Both are separable, so each is one small matrix per axis, `rows @ x @ columns.T`: one batched product on any device,
-differentiable, borders included. The matrices are cached per length, scale and device.
+differentiable, borders included. The matrices are cached by length, scale and device.
 """
 
 import math
@@ -14,15 +14,15 @@ from torch import Tensor
 from vsrcli.errors import UsageError
 from vsrcli.levels import to_unit
 
-BD_SIGMA = 1.6  # of the BasicVSR papers, in HR pixels
+BD_SIGMA = 1.6  # HR pixels, as in the BasicVSR papers
 
 
 def imresize(x: Tensor, scale: float) -> Tensor:
-    """MATLAB's `imresize(x, scale, 'bicubic')` with antialiasing: (..., h, w) -> (..., ceil(h s), ceil(w s)).
+    """Compute MATLAB's `imresize(x, scale, 'bicubic')` with antialiasing: (..., h, w) to (..., ceil(h s), ceil(w s)).
 
-    The cubic (Keys 1981, a = -0.5) is widened by 1/scale when shrinking; borders are symmetric. As in MATLAB, rows are
-    resized before columns, and uint8 is rounded (half up) and clipped to uint8 after each of the two. Floating types
-    of any range are neither rounded nor clipped, and keep their type (float32 at least inside).
+    The cubic kernel (Keys 1981, a = -0.5) is widened by 1/scale when downscaling; borders are symmetric. As in MATLAB,
+    rows are resized before columns, and uint8 is rounded (half up) and clipped to uint8 after each of the two. Floating
+    types of any range are neither rounded nor clipped, and keep their type (computed in float32 at least).
     """
 
     def matrix(length: int, like: Tensor) -> Tensor:
@@ -35,11 +35,11 @@ def imresize(x: Tensor, scale: float) -> Tensor:
 
 
 def bi(hr: Tensor, scale: int, *, quantise: bool = True) -> Tensor:
-    """The BI degradation: (..., h, w) in [0, 1] -> (..., h/scale, w/scale) in [0, 1], type kept.
+    """Apply the BI degradation: (..., h, w) in [0, 1] to (..., h/scale, w/scale) in [0, 1] of the same type.
 
-    `quantise` is the 8-bit protocol of the published figures: HR counts as 8-bit, and each of imresize's two passes
-    rounds to 8 bits. Without it the result is exact and differentiable but may leave [0, 1] by a little.
-    Raises UsageError where scale does not divide the size (see `crop_to_multiple`).
+    `quantise` selects the 8-bit protocol of the published figures: HR counts as 8-bit, and each of imresize's two
+    passes rounds to 8 bits. Without it the result is exact and differentiable but may leave [0, 1] slightly. Raises
+    UsageError if `scale` does not divide the size (see `crop_to_multiple`).
     """
     _check_size(hr, scale)
     if not quantise:
@@ -49,13 +49,13 @@ def bi(hr: Tensor, scale: int, *, quantise: bool = True) -> Tensor:
 
 
 def bd(hr: Tensor, scale: int, *, sigma: float = BD_SIGMA, quantise: bool = True) -> Tensor:
-    """The BD degradation: (..., h, w) in [0, 1] -> (..., h/scale, w/scale) in [0, 1], type kept.
+    """Apply the BD degradation: (..., h, w) in [0, 1] to (..., h/scale, w/scale) in [0, 1] of the same type.
 
-    MATLAB's `fspecial('gaussian', 2*ceil(3*sigma)+2, sigma)`, `imfilter(..., 'replicate')`, then every scale-th pixel
-    such that the even kernel is centred on the centre of the LR pixel: HR position 4k + 1.5 for x4 (samples 2, 6,
-    10, ... counted from 1, as in the BasicVSR papers). For x2, where no protocol is published, the same rule gives
-    2k + 0.5 (samples 1, 3, 5, ...), and sigma stays: LR and HR then cover the same area, without a shift, as in BI.
-    `quantise`: HR counts as 8-bit and the result is rounded to 8 bits once. Raises UsageError where scale does not
+    It is MATLAB's `fspecial('gaussian', 2*ceil(3*sigma)+2, sigma)`, `imfilter(..., 'replicate')`, then every scale-th
+    pixel such that the even kernel is centred on the centre of the LR pixel: HR position 4k + 1.5 for x4 (samples 2, 6,
+    10, ... counted from 1, as in the BasicVSR papers). For x2, where no protocol is published, the same rule gives 2k +
+    0.5 (samples 1, 3, 5, ...) with the same sigma: LR and HR then cover the same area, without a shift, as in BI. With
+    `quantise`, HR counts as 8-bit and the result is rounded to 8 bits once. Raises UsageError if `scale` does not
     divide the size (see `crop_to_multiple`) or is odd.
     """
     _check_size(hr, scale)
@@ -71,7 +71,7 @@ def bd(hr: Tensor, scale: int, *, sigma: float = BD_SIGMA, quantise: bool = True
 
 
 def crop_to_multiple(hr: Tensor, multiple: int) -> Tensor:
-    """(..., h, w) without the last rows and columns beyond a multiple, as the papers crop their ground truth."""
+    """Crop (..., h, w) at the bottom and right to multiples of `multiple`, as the papers crop their ground truth."""
     h, w = hr.shape[-2:]
     return hr[..., : h - h % multiple, : w - w % multiple]
 
@@ -83,18 +83,21 @@ def _check_size(hr: Tensor, scale: int) -> None:
 
 
 def _to_levels(y: Tensor) -> Tensor:
-    """Round half up, as MATLAB's uint8() does for what is not negative (torch.round goes to even), and clip."""
+    """Round half up, as MATLAB's uint8() does for positive numbers (torch.round rounds half to even), and clip."""
     return (y + 0.5).floor_().clamp_(0, 255)
 
 
 def _resample(
     x: Tensor, matrix: Callable[[int, Tensor], Tensor], after_pass: Callable[[Tensor], Tensor] | None = None
 ) -> Tensor:
-    """Rows, then columns, times their matrices, `after_pass` on each product; float32 at least, autocast or not."""
-    wide = x.to(torch.promote_types(x.dtype, torch.float32))
-    rows, columns = (matrix(length, wide) for length in x.shape[-2:])
+    """Multiply rows, then columns, by their matrices, with `after_pass` on each product.
+
+    Computes in float32 at least, also under autocast.
+    """
+    upcast = x.to(torch.promote_types(x.dtype, torch.float32))
+    rows, columns = (matrix(length, upcast) for length in x.shape[-2:])
     with torch.autocast(x.device.type, enabled=False):
-        y = torch.matmul(rows, wide)
+        y = torch.matmul(rows, upcast)
         y = torch.matmul(after_pass(y) if after_pass else y, columns.T)
     return (after_pass(y) if after_pass else y).to(x.dtype)
 
@@ -107,9 +110,9 @@ def _cubic(x: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-@torch.inference_mode(False)  # a cached inference tensor would be of no use to autograd later
+@torch.inference_mode(False)  # autograd cannot use a cached inference tensor later
 def _cubic_matrix(length: int, scale: float, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """(ceil(length scale), length): row i holds the weights of output sample i."""
+    """Return a matrix (ceil(length scale), length) whose row i holds the weights of output sample i."""
     shrink = min(scale, 1.0)
     taps = math.ceil(4 / shrink) + 2
     centre = (torch.arange(math.ceil(length * scale), dtype=torch.float64)[:, None] + 0.5) / scale - 0.5
@@ -123,7 +126,7 @@ def _cubic_matrix(length: int, scale: float, dtype: torch.dtype, device: torch.d
 @lru_cache(maxsize=64)
 @torch.inference_mode(False)
 def _gaussian_matrix(length: int, scale: int, sigma: float, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """(length / scale, length): row i holds the Gaussian around the centre of LR pixel i, borders replicated."""
+    """Return a matrix (length / scale, length) whose row i is the Gaussian around LR pixel i, borders replicated."""
     half = math.ceil(3 * sigma) + 1
     offset = torch.arange(2 * half, dtype=torch.float64) - (half - 0.5)
     first = torch.arange(length // scale)[:, None] * scale + scale // 2 - half
@@ -132,6 +135,6 @@ def _gaussian_matrix(length: int, scale: int, sigma: float, dtype: torch.dtype, 
 
 
 def _dense(index: Tensor, weight: Tensor, length: int) -> Tensor:
-    """(out, length): `weight` (out, taps), each row made to sum to one, added up where `index` points."""
+    """Return a matrix (out, length) with the normalised `weight` (out, taps) added at the columns in `index`."""
     dense = torch.zeros(index.shape[0], length, dtype=torch.float64)
     return dense.scatter_add_(1, index, weight / weight.sum(1, keepdim=True))

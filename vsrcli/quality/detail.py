@@ -1,7 +1,7 @@
-"""Energy of the detail in a result that its LR frame cannot hold: what grows when a recurrent net runs away.
+"""Energy of the detail in a result above the band of its LR frame: it grows when a recurrent net diverges.
 
-Detail is the HR frame minus its own reduced and enlarged self. Comparing the reduced HR frame with the LR frame does
-not see a picture full of worms, for these lie in the band that is lost when it is reduced.
+Detail is the HR frame minus its downscaled and upscaled version. Comparing the downscaled HR frame with the LR frame
+does not show such artifacts, because downscaling removes their band.
 """
 
 import torch.nn.functional as F
@@ -9,11 +9,11 @@ from torch import Tensor
 
 
 def detail_energy(hr: Tensor, scale: int) -> Tensor:
-    """Return the mean squared detail above the LR band: (..., 3, s*h, s*w) in [0, 1] -> (...), in levels squared.
+    """Return the mean squared detail above the LR band: (..., 3, s*h, s*w) in [0, 1] to (...), in levels squared.
 
-    R, G and B are averaged, so that one plane is enough. It is reduced by area means, and these are enlarged
-    bilinearly. Sides that are no multiple of `scale` (a model's factor) lose their last rows and columns. Where a frame
-    is not finite, neither is its energy. The arithmetic is in float32 whatever the type of the frames.
+    R, G and B are averaged, so that one plane is enough. It is downscaled by area means, which are upscaled bilinearly.
+    The last rows and columns beyond a multiple of `scale` (a model's factor) are ignored. If a frame is not finite, its
+    energy is not either. The arithmetic is in float32 for all types of frames.
     """
     height, width = (side // scale * scale for side in hr.shape[-2:])
     grey = hr[..., :height, :width].float().mean(-3).view(-1, 1, height, width)

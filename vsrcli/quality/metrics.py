@@ -1,7 +1,7 @@
-"""Full-reference quality of frames: PSNR, SSIM and MSE on luma or RGB, by the papers' conventions.
+"""Full-reference metrics of frames: PSNR, SSIM and MSE on luma or RGB, by the papers' conventions.
 
-`planes` turns frames (..., 3, h, w) in [0, 1] into what is compared, planes (..., c, h, w) in 0..255; the metrics take
-two of these and return one value a frame (...). All compute in float64 where the device has it.
+`planes` converts frames (..., 3, h, w) in [0, 1] to planes (..., c, h, w) in 0..255. The metrics take two of these and
+return one value a frame (...). All compute in float64 where the device supports it.
 """
 
 import math
@@ -21,16 +21,16 @@ def _double(x: Tensor) -> Tensor:
 
 
 def rgb_to_y(frames: Tensor) -> Tensor:
-    """(..., 3, h, w) in [0, 1] -> BT.601 studio-swing luma (..., 1, h, w) in 16..235, not rounded.
+    """Convert (..., 3, h, w) in [0, 1] to BT.601 studio-range luma (..., 1, h, w) in 16..235, not rounded.
 
-    MATLAB's rgb2ycbcr on doubles, as all VSR papers evaluate: 65.481 R + 128.553 G + 24.966 B + 16.
+    This is MATLAB's rgb2ycbcr on doubles, as in all VSR papers: 65.481 R + 128.553 G + 24.966 B + 16.
     """
     r, g, b = torch.split(_double(frames), 1, -3)
     return 65.481 * r + 128.553 * g + 24.966 * b + 16
 
 
 def planes(frames: Tensor, channels: Channels = "y") -> Tensor:
-    """Frames (..., 3, h, w) in [0, 1], rounded to 8 bits as a written image would be, as planes in 0..255.
+    """Round frames (..., 3, h, w) in [0, 1] to 8 bits, as a written image is, and return them as planes in 0..255.
 
     "y" gives luma (..., 1, h, w), "rgb" the frames themselves (..., 3, h, w).
     """
@@ -39,20 +39,23 @@ def planes(frames: Tensor, channels: Channels = "y") -> Tensor:
 
 
 def mse(a: Tensor, b: Tensor) -> Tensor:
-    """Mean squared error of planes (..., c, h, w) in 0..255, over c, h and w: (...)."""
+    """Return the mean squared error of planes (..., c, h, w) in 0..255 over c, h and w: (...)."""
     return (_double(a) - _double(b)).square().mean((-3, -2, -1))
 
 
 def psnr(a: Tensor, b: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB, peak 255, of planes (..., c, h, w): (...). Infinite where they are equal."""
+    """Return the peak signal-to-noise ratio in dB (peak 255) of planes (..., c, h, w): (...).
+
+    It is infinite if they are equal.
+    """
     return 10 * torch.log10(255**2 / mse(a, b))
 
 
 def ssim(a: Tensor, b: Tensor) -> Tensor:
-    """Structural similarity (Wang et al. 2004) of planes (..., c, h, w) in 0..255, mean over planes: (...).
+    """Return the structural similarity (Wang et al. 2004) of planes (..., c, h, w) in 0..255, averaged over planes.
 
-    The authors' MATLAB code without its downsampling, as VSR papers use it: 11x11 Gaussian window of sigma 1.5,
-    population moments, K1 = 0.01, K2 = 0.03, L = 255, mean over the valid region (frames of 11x11 or more).
+    It follows the authors' MATLAB code without its downsampling, as VSR papers use it: 11x11 Gaussian window of sigma
+    1.5, population moments, K1 = 0.01, K2 = 0.03, L = 255, mean over the valid region (frames of 11x11 or more).
     """
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     x, y = _double(a), _double(b)
@@ -63,7 +66,7 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _blur(x: Tensor) -> Tensor:
-    """Gaussian filtering of (..., h, w) where the whole window fits: (..., h - 10, w - 10)."""
+    """Filter (..., h, w) by the Gaussian where the whole window fits: (..., h - 10, w - 10)."""
     weights = [math.exp(-((i - SSIM_WINDOW // 2) ** 2) / (2 * SSIM_SIGMA**2)) for i in range(SSIM_WINDOW)]
     for axis in (-2, -1):
         # shifted sums: 12 times as fast on a CPU as conv2d in float64

@@ -1,4 +1,4 @@
-"""A small table of results, rendered as Markdown, CSV or JSON."""
+"""A table of results, rendered as Markdown, CSV or JSON."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ Value = str | int | float | None
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its stable `key` (JSON and CSV), its `title` (Markdown), and decimals for floating numbers."""
+    """A column: its stable `key` (JSON and CSV), its `title` (Markdown), and the decimals of floating-point numbers."""
 
     key: str
     title: str
@@ -21,13 +21,13 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of values by column key; a missing key, None or NaN is what was not run and stays blank."""
+    """Rows of values by column key; a missing key, None or NaN means not measured and stays blank."""
 
     columns: Sequence[Column]
     rows: Sequence[Mapping[str, Value]]
 
     def markdown(self) -> str:
-        """A GitHub table, padded so that it also reads well as plain text; numbers stand on the right."""
+        """Return a GitHub table, padded to be readable as plain text too; numbers are right-aligned."""
         cells = [[c.title for c in self.columns]]
         cells += [[_text(row.get(c.key), c.digits) for c in self.columns] for row in self.rows]
         widths = [max(3, *(len(line[i]) for line in cells)) for i in range(len(self.columns))]
@@ -39,7 +39,7 @@ class Table:
         return "".join(f"| {' | '.join(line)} |\n" for line in [lines[0], rule, *lines[1:]])
 
     def csv(self) -> str:
-        """A header of keys, then full-precision values."""
+        """Return CSV with a header of keys and values of full precision."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow([c.key for c in self.columns])
@@ -47,13 +47,13 @@ class Table:
         return out.getvalue()
 
     def json(self) -> str:
-        """A list of objects with the columns' keys; what is blank is null, and an infinite number the text "inf"."""
+        """Return a JSON list of objects with the columns' keys; blanks are null, infinite numbers the text "inf"."""
         rows = [{c.key: _plain(row.get(c.key)) for c in self.columns} for row in self.rows]
         return json.dumps(rows, indent=2, allow_nan=False)
 
 
 def mean_row(rows: Sequence[Mapping[str, Value]], **labels: Value) -> dict[str, Value]:
-    """The plain mean over rows of every key that is a number in all of them, with `labels` in place of the rest."""
+    """Return the mean over rows of every key that is a number in all of them, with `labels` for other keys."""
     means: dict[str, Value] = {}
     for key in rows[0] if rows else ():
         values = [v for row in rows if isinstance(v := row.get(key), int | float) and not math.isnan(v)]

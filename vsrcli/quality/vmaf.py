@@ -1,4 +1,4 @@
-"""VMAF through the libvmaf of imageio-ffmpeg's ffmpeg binary."""
+"""VMAF by the libvmaf of imageio-ffmpeg's ffmpeg binary."""
 
 import json
 import re
@@ -18,18 +18,19 @@ Source = Path | Sequence[Path] | np.ndarray
 
 @dataclass(frozen=True)
 class Vmaf:
-    """VMAF (model vmaf_v0.6.1, 0..100) of each frame and on average."""
+    """VMAF (model vmaf_v0.6.1, 0..100) of each frame and its mean."""
 
     mean: float
     frames: tuple[float, ...]
 
 
 def vmaf(distorted: Source, reference: Source, *, threads: int = 1) -> Vmaf:
-    """VMAF of `distorted` against `reference`: each a video file, image files in order, or uint8 RGB (t, h, w, 3).
+    """Measure VMAF of `distorted` against `reference`.
 
-    Frames are paired by their order, whatever their timestamps; of two video files the shorter one decides. Both are
-    compared as 8-bit 4:2:0, RGB converted by BT.601. Raises InputError where sizes or counts differ or a source cannot
-    be read, VsrError where this ffmpeg has no libvmaf.
+    Each is a video file, image files in order, or uint8 RGB (t, h, w, 3). Frames are paired by their order, whatever
+    their timestamps; of two video files the shorter one decides. Both are compared as 8-bit 4:2:0; RGB is converted by
+    BT.601. Raises InputError where sizes or counts differ or a source cannot be read, VsrError if this ffmpeg has no
+    libvmaf.
     """
     counts = [len(s) for s in (distorted, reference) if not isinstance(s, Path)]
     if len(counts) == 2 and counts[0] != counts[1]:
@@ -41,7 +42,7 @@ def vmaf(distorted: Source, reference: Source, *, threads: int = 1) -> Vmaf:
         command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-v", "error"]
         command += [*_input(distorted, work / "distorted"), *_input(reference, work / "reference")]
         command += ["-lavfi", f"[0:v]{even}[a];[1:v]{even}[b];[a][b]{score}", "-f", "null", "-"]
-        # the log's path stands in a filter's option, where a drive's colon would need escaping: hence cwd
+        # cwd: in a filter's option the colon of a drive in the log's path would need escaping
         done = subprocess.run(command, cwd=work, capture_output=True, text=True, errors="replace")
         log = work / "vmaf.json"
         if done.returncode or not log.exists():
@@ -54,7 +55,7 @@ def vmaf(distorted: Source, reference: Source, *, threads: int = 1) -> Vmaf:
 
 
 def _input(source: Source, scratch: Path) -> list[str]:
-    """ffmpeg's arguments that open `source`; lists and raw frames are written to `scratch` first."""
+    """Return ffmpeg's arguments for opening `source`; lists and raw frames are written to `scratch` first."""
     if isinstance(source, Path):
         if not source.is_file():
             raise InputError(f"{source}: no such file")
