@@ -1,4 +1,4 @@
-"""Names of models are understood, or refused with what there is."""
+"""Names of models are resolved, or rejected with suggestions."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the catalogue says that a net costs is what is counted on the net."""
+"""The catalogue's costs equal those counted on the nets."""
 
 import pytest
 import torch

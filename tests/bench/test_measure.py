@@ -1,4 +1,4 @@
-"""Measuring: figures that fit together, stages that add up, plans that cost what upscaling costs."""
+"""Measurements are consistent, shares of stages add up, and plans cost what upscaling costs."""
 
 import itertools
 import time
@@ -40,7 +40,7 @@ def test_a_streaming_net_is_measured(one: Measurement) -> None:
     assert one.stages["encode"] < 0.05  # this net has no such stage
 
 
-def test_an_output_that_the_factor_does_not_divide_is_refused() -> None:
+def test_indivisible_output_is_rejected() -> None:
     with pytest.raises(UsageError, match="130x96"):
         measure(replace(CASE, output=(130, 96)), print)
 
@@ -54,7 +54,7 @@ def test_figures_follow_from_the_times() -> None:
     assert figures["gflops"] == pytest.approx(300) and figures["gemm_share"] == pytest.approx(0.5)
 
 
-def test_measurements_are_related_to_the_first_and_to_one_peak(one: Measurement) -> None:
+def test_speedup_and_peak_share_refer_to_all_measurements(one: Measurement) -> None:
     two = replace(one, fps=2 * one.fps, gflops=2 * one.gflops, gemm_gflops=3 * one.gemm_gflops)
     a, b = related([one, two])
     assert (a.speedup, b.speedup) == (1, 2)
@@ -62,7 +62,7 @@ def test_measurements_are_related_to_the_first_and_to_one_peak(one: Measurement)
     assert b.gemm_share == pytest.approx(2 * a.gemm_share)
 
 
-def test_a_stage_within_another_is_taken_out_of_it_but_flow_keeps_its_own() -> None:
+def test_nested_stages_are_subtracted_except_in_flow() -> None:
     net = BasicVSR(channels=8, blocks=1).eval()
     timer = StageTimer(net, CPU)
     start = time.perf_counter()

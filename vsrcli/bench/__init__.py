@@ -1,4 +1,4 @@
-"""How fast models run on this machine: the engine over synthetic frames, each model in a process of its own."""
+"""Speed of models on this machine: the engine over synthetic frames, each model in its own process."""
 
 from vsrcli.bench.case import Case, Measurement, resolve
 from vsrcli.bench.run import benchmark

@@ -1,4 +1,4 @@
-"""What is to be measured and what comes out: plain records, which travel between processes and become JSON."""
+"""Input and output of a measurement: plain records, which are sent between processes and become JSON."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +25,14 @@ class Blueprint:
 class Case:
     """One model to measure in one precision.
 
-    `model` is its name or its checkpoint's path; `random` is what to build with random weights instead, where its own
-    are not here. `output` is the (width, height) of the HR frames. `frames` and `window` None: as suits the device and
-    the net.
+    Attributes:
+        model: its name or its checkpoint's path.
+        random: net to build with random weights if the model's weights are missing.
+        precision: auto, fp32, fp16 or bf16.
+        device: auto, cpu, cuda, cuda:1 or mps.
+        output: (width, height) of the HR frames.
+        frames: number of timed frames; None for the device's default.
+        window: frames of a window; None for the net's default.
     """
 
     model: str
@@ -41,25 +46,37 @@ class Case:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured of one model in one precision; the field names are those of `vsr bench --json` and stable.
+    """The measurement of one model in one precision. Its field names are those of `vsr bench --json` and stable.
 
-    model: full name, or the checkpoint's file name. architecture, scale, parameters: the net's.
-    weights: bundled, installed, downloaded, path, or random where none are there (the speed is the same).
-    precision: fp32, fp16 or bf16. device, threads (null on accelerators), torch: where it ran.
-    input_width, input_height, output_width, output_height: pixels of LR and HR frames.
-    window (null: it streams), lookahead: frames. tile: [w, h] in LR pixels, null: whole frames. frames: timed frames.
-    fps: 1000 / ms_median. ms_median, ms_p95: milliseconds per frame; of a net that runs in windows, over windows, each
-      divided by its frames.
-    realtime_24, realtime_30: fps over 24 and 30; 1 or more keeps up with such a video.
-    peak_memory_bytes: on CUDA the most that torch had allocated, on a CPU by how much the process grew at its peak
-      (weights included); null where the system does not tell.
-    gflop: 1e9 operations per frame in a long clip, 2 per multiply-accumulate, without what windows do twice.
-    gflops: gflop per second at ms_median. gemm_gflops: the most that a large matrix product reached in this precision.
-    gemm_share: gflops / gemm_gflops.
-    stages: shares of the time, adding up to 1: flow, encode (what is said of a frame before propagation), warp (of
-      propagated features or frames; warps within flow count there), propagate, reconstruct (features to HR pixels, and
-      the enlarged frame that they are added to), other (the engine).
-    speedup: fps over the fps of the first measurement.
+    Attributes:
+        model: full name, or the checkpoint's file name.
+        architecture: name of the net's architecture.
+        scale: factor of the net.
+        parameters: number of the net's parameters.
+        weights: bundled, installed, downloaded, path, or random where they are missing (the speed is the same).
+        precision: fp32, fp16 or bf16.
+        device: name of the processor.
+        threads: number of threads; null on accelerators.
+        torch: version of PyTorch.
+        input_width, input_height, output_width, output_height: size of LR and HR frames in pixels.
+        window: frames; null if the net streams.
+        lookahead: frames.
+        tile: [w, h] in LR pixels; null for whole frames.
+        frames: number of timed frames.
+        fps: 1000 / ms_median.
+        ms_median, ms_p95: milliseconds per frame. For nets that run in windows they are computed over windows, each
+            divided by its frames.
+        realtime_24, realtime_30: fps over 24 and 30; 1 or more keeps up with such a video.
+        peak_memory_bytes: on CUDA the peak of torch's allocations, on a CPU the growth of the process at its peak
+            (weights included); null where the system does not report it.
+        gflop: 1e9 operations per frame in a long clip, 2 per multiply-accumulate, without repeated work of windows.
+        gflops: gflop per second at ms_median.
+        gemm_gflops: highest rate of a large matrix product in this precision.
+        gemm_share: gflops / gemm_gflops.
+        stages: shares of the time, with the sum 1: flow, encode (features before propagation), warp (of propagated
+            features or frames; warps within flow count there), propagate, reconstruct (features to HR pixels, and the
+            upsampled frame that they are added to), other (the engine).
+        speedup: fps over the fps of the first measurement.
     """
 
     model: str
@@ -94,7 +111,7 @@ class Measurement:
 
 
 def resolve(model: str | None) -> tuple[str, Blueprint | None]:
-    """The full name of a model (None: the default), and what to build if its weights are not here.
+    """Return the full name of a model (None: the default), and the net to build if its weights are missing.
 
     Nothing is downloaded. Raises UsageError for an unknown name, WeightsError for a checkpoint that cannot be read.
     """
@@ -112,10 +129,10 @@ def resolve(model: str | None) -> tuple[str, Blueprint | None]:
 
 
 def blueprint(entry: Entry) -> Blueprint:
-    """A net of the shape of a catalogue's model."""
+    """Return the blueprint of a catalogue's model."""
     return Blueprint(entry.arch, entry.config)
 
 
 def architectures_listed() -> set[str]:
-    """The architectures that the catalogue has a model of."""
+    """Return the architectures that have a model in the catalogue."""
     return {entry.arch for entry in catalogue().models.values()}

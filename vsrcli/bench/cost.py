@@ -1,4 +1,4 @@
-"""What a net costs: parameters, and floating-point operations per frame, counted on the net itself."""
+"""Cost of a net: parameters, and floating-point operations per frame, counted on the net itself."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -16,16 +16,16 @@ from vsrcli.nets.recurrent import RecurrentNet
 
 
 def parameters(net: nn.Module) -> int:
-    """How many trainable numbers the net has."""
+    """Return the number of the net's parameters."""
     return sum(p.numel() for p in net.parameters())
 
 
 def flops(net: RecurrentNet, h: int, w: int) -> float:
-    """Floating-point operations for one LR frame of h x w pixels, in the long run of a clip.
+    """Return the floating-point operations per LR frame of h x w pixels in a long clip.
 
-    Counted are convolutions and matrix products, two for each multiply-accumulate (the papers' convention), deformable
-    convolutions as if they were plain; warping, interpolation and activations are not. Nothing is computed: a copy of
-    the net runs on the meta device.
+    Convolutions and matrix products count, two operations for each multiply-accumulate (the papers' convention),
+    deformable convolutions as if they were plain. Warping, interpolation and activations do not count. Nothing is
+    computed: a copy of the net runs on the meta device.
     """
     blank = copy.deepcopy(net).to("meta")
     for module in blank.modules():
@@ -36,7 +36,7 @@ def flops(net: RecurrentNet, h: int, w: int) -> float:
 
 
 def plain(self: DeformConv, x: Tensor, offset: Tensor, mask: Tensor) -> Tensor:
-    """The plain convolution of the same shape in place of `DeformConv.convolve`."""
+    """Compute the plain convolution of the same shape, in place of `DeformConv.convolve`."""
     return F.conv2d(x, self.weight, self.bias, padding=1)
 
 
@@ -44,13 +44,13 @@ SHAPES: dict[object, Callable[..., Sequence[int]]] = {
     torch.ops.aten.grid_sampler_2d.default: lambda x, grid, *rest: (*x.shape[:2], *grid.shape[1:3]),
     torch.ops.aten.upsample_bilinear2d.default: lambda x, size, *rest: (*x.shape[:2], *size),
 }
-"""The result's shape of operators that are not counted and that the meta device would take apart."""
+"""Shapes of the results of operators that do not count and that the meta device would decompose."""
 
 
 class Counter(TorchDispatchMode):
-    """Adds up the operations of convolutions and matrix products.
+    """Counter of the operations of convolutions and matrix products.
 
-    Unlike torch's own FlopCounterMode it does not take other operators apart, which costs seconds a clip.
+    Unlike torch's own FlopCounterMode it does not decompose other operators, which costs seconds a clip.
     """
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Counter(TorchDispatchMode):
 
 
 def clip_flops(net: RecurrentNet, frames: int, h: int, w: int) -> int:
-    """Operations for a whole clip; `net` is on the meta device."""
+    """Return the operations for a whole clip; `net` is on the meta device."""
     dtype = next(net.parameters()).dtype
     counter = Counter()
     with torch.no_grad(), counter:  # inference_mode would hide convolutions inside composite operators

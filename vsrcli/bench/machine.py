@@ -1,4 +1,4 @@
-"""What the machine is and can do: its name, its peak in matrix products, the memory that a process has used."""
+"""Properties of the machine: its name, its peak rate of matrix products, the memory of a process."""
 
 import platform
 import sys
@@ -10,7 +10,7 @@ import torch
 
 
 def device_name(device: torch.device) -> str:
-    """The device's name as its maker writes it."""
+    """Return the device's name as its maker writes it."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     cpuinfo = Path("/proc/cpuinfo")
@@ -22,7 +22,7 @@ def device_name(device: torch.device) -> str:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until all that was asked of the device is done."""
+    """Wait until all work queued on the device is done."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -30,9 +30,9 @@ def synchronize(device: torch.device) -> None:
 
 
 def gemm_gflops(device: torch.device, dtype: torch.dtype, *, seconds: float = 0.5) -> float:
-    """The most GFLOP/s that a large matrix product reaches in `dtype`, tried over and over for some `seconds`.
+    """Return the highest GFLOP/s of a large matrix product in `dtype`, repeated for about `seconds`.
 
-    In float32 on CUDA the product may use TF32 if convolutions may, since it is their peak that is wanted.
+    In float32 on CUDA the product may use TF32 if convolutions may, since their peak is wanted.
     """
     if device.type == "cuda" and dtype == torch.float32 and torch.backends.cudnn.allow_tf32:
         torch.set_float32_matmul_precision("high")
@@ -54,7 +54,7 @@ def gemm_gflops(device: torch.device, dtype: torch.dtype, *, seconds: float = 0.
 
 
 def resident_memory(*, peak: bool) -> int | None:
-    """Return the bytes of this process in memory, now or at its peak; None for a peak that the system does not tell."""
+    """Return the bytes of this process in memory, now or at its peak; None if the system does not report the peak."""
     now = psutil.Process().memory_info()
     if not peak:
         return int(now.rss)

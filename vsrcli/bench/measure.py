@@ -1,4 +1,4 @@
-"""Measures one model in this process: builds it, warms it up, runs the engine over synthetic frames, counts."""
+"""Measure one model in this process: build it, warm it up, and run the engine over synthetic frames."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,24 +24,24 @@ from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.zoo.architectures import ARCHITECTURES
 
 Progress = Callable[[str], None]
-"""Receives what is being done, in a few words."""
+"""Called with a few words on the current step."""
 
 Sample = tuple[int, float]
-"""Frames that came out at once, and the seconds that they took together."""
+"""Number of frames that were ready at once, and the seconds for all of them."""
 
 FRAMES_CPU = WINDOW
 FRAMES_GPU = 4 * WINDOW
-"""Timed frames if not said otherwise: BasicVSR to 720p takes seconds a frame on two cores, milliseconds on a GPU."""
+"""Default number of timed frames: BasicVSR to 720p takes seconds a frame on two cores, milliseconds on a GPU."""
 
 WARM_UP = 3
 PROGRESS_SECONDS = 0.5
 
 
 def measure(case: Case, progress: Progress) -> Measurement:
-    """Measure one case. Meant for a fresh process: on a CPU, peak memory is the process's.
+    """Measure one case. It is meant for a new process: on a CPU, the peak memory is that of the process.
 
-    Raises UsageError for an output that the model's factor does not divide, and whatever picking the device, loading
-    and the engine raise.
+    Raises UsageError for an output size that the model's factor does not divide, and the errors of choosing the device,
+    of loading and of the engine.
     """
     device = pick_device(case.device)
     dtype = pick_precision(case.precision, device)
@@ -100,7 +100,7 @@ def measure(case: Case, progress: Progress) -> Measurement:
 
 
 def speed(samples: Sequence[Sample], gflop: float, gemm: float) -> dict[str, float]:
-    """The figures of a `Measurement` that follow from the times, the operations per frame and the peak."""
+    """Return the fields of a `Measurement` that follow from the times, the operations per frame and the peak rate."""
     ms = [1000 * seconds / count for count, seconds in samples]
     median = float(np.median(ms))
     fps = 1000 / median
@@ -118,7 +118,7 @@ def speed(samples: Sequence[Sample], gflop: float, gemm: float) -> dict[str, flo
 
 
 def build(case: Case) -> tuple[RecurrentNet, str, str, str]:
-    """The net, its name, its architecture's, and where its weights come from."""
+    """Return the net, its name, its architecture's name, and the source of its weights."""
     if case.random is None:
         loaded = zoo.load(case.model)
         return loaded.net, loaded.name, loaded.arch, loaded.source
@@ -130,9 +130,10 @@ def build(case: Case) -> tuple[RecurrentNet, str, str, str]:
 def choose(
     net: RecurrentNet, case: Case, height: int, width: int, device: torch.device, dtype: torch.dtype
 ) -> tuple[Plan, int]:
-    """The plan that `vsr upscale` would run by, and how many frames to time: whole windows.
+    """Return the plan that `vsr upscale` would use, and the number of frames to time, in whole windows.
 
-    For fewer frames than a window, window and lookahead shrink alike, so that their cost per frame stays the same.
+    For fewer frames than a window, window and lookahead shrink by the same factor, so that their cost per frame is
+    unchanged.
     """
     frames = case.frames or (FRAMES_CPU if device.type == "cpu" else FRAMES_GPU)
     if not net.bidirectional:
@@ -155,10 +156,10 @@ def run(
     count: int,
     done: Callable[[int], None],
 ) -> tuple[list[Sample], Plan]:
-    """Push frames until `count` have come out: a sample for each push that gave some.
+    """Push frames until `count` HR frames are ready; return a sample for each push that gave some, and the final plan.
 
-    Also the plan as the engine left it: short of memory, it takes to smaller tiles. The clock runs from the LR frame to
-    the HR frame, both as 8-bit levels in main memory. `done` hears how many there are.
+    The engine changes the plan to smaller tiles if memory runs out. The time is from LR frame to HR frame, both as
+    8-bit levels in main memory. `done` is called with the number of HR frames.
     """
     engine = Engine(net, plan, device, detector=None)
     samples: list[Sample] = []
@@ -180,7 +181,7 @@ def run(
 
 
 def moving_frames(height: int, width: int) -> Iterator[Frame]:
-    """Yield 8-bit frames without end: a smooth random texture that moves to and fro, 2 pixels a frame."""
+    """Yield 8-bit frames without end: a smooth random texture that moves back and forth by 2 pixels a frame."""
     reach = 32
     generator = torch.Generator().manual_seed(0)
     blobs = torch.rand(1, 3, (height + reach) // 4 + 2, (width + reach) // 4 + 2, generator=generator)

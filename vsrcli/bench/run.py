@@ -1,4 +1,4 @@
-"""Runs measurements one after the other, each in a fresh process, so that none inherits another's memory or threads."""
+"""Run measurements one after the other, each in a new process, so that memory and threads are not shared."""
 
 import multiprocessing
 import traceback
@@ -13,22 +13,22 @@ from vsrcli.errors import Reason, VsrError
 
 
 def benchmark(cases: Sequence[Case], progress: Callable[[Case, str], None]) -> list[Measurement]:
-    """Measure all cases, in order. `progress` hears what is being done. Raises what `measure` raises.
+    """Measure all cases in order. `progress` is called with each step. Raises as `measure` does.
 
-    The speedup refers to the first; the peak of a precision is the highest that was seen in it.
+    The speedup refers to the first case. The peak rate of a precision is the highest one measured in it.
     """
     return list(related([in_fresh_process(case, partial(progress, case)) for case in cases]))
 
 
 def related(found: Sequence[Measurement]) -> Iterator[Measurement]:
-    """The measurements with what depends on the others: speedup and the share of the common peak."""
+    """Yield the measurements with the fields that depend on others: speedup and the share of the common peak."""
     for one in found:
         gemm = max(other.gemm_gflops for other in found if other.precision == one.precision)
         yield replace(one, speedup=one.fps / found[0].fps, gemm_gflops=gemm, gemm_share=one.gflops / gemm)
 
 
 def in_fresh_process(case: Case, progress: Callable[[str], None]) -> Measurement:
-    """`measure(case, progress)` in a new process."""
+    """Return `measure(case, progress)` of a new process."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_serve, args=(theirs, case), daemon=True)
@@ -52,7 +52,7 @@ def in_fresh_process(case: Case, progress: Callable[[str], None]) -> Measurement
 
 
 def _serve(pipe: Connection, case: Case) -> None:
-    """In the new process: measure and send what happens."""
+    """Measure in the new process and send results, progress and errors."""
     try:
         from vsrcli.bench.measure import measure
 

@@ -1,4 +1,4 @@
-"""Where a net's time goes: its steps and the stages marked within them, timed while they run."""
+"""Time of a net by stage: its steps and the stages marked within them, timed while they run."""
 
 import time
 from collections import defaultdict
@@ -17,7 +17,7 @@ STAGES = ("flow", "encode", "warp", "propagate", "reconstruct")
 
 
 class StageTimer:
-    """Seconds by stage. A stage within another is taken out of it, but for what a flow net does: that is flow.
+    """Seconds by stage. A stage within another is not counted in the outer one, except in flow, which is one stage.
 
     The device is synchronised at every border, which slows a GPU down: time frames in another run there.
     """
@@ -31,7 +31,7 @@ class StageTimer:
 
     @contextmanager
     def attached(self) -> Iterator[None]:
-        """Time all that the net does within."""
+        """Time all that the net does in this context."""
         for step in STEPS:
             setattr(self.net, step, self._timed(step, getattr(self.net, step)))
         try:
@@ -42,7 +42,7 @@ class StageTimer:
                 delattr(self.net, step)  # uncovers the class's own method
 
     def shares(self, total: float) -> dict[str, float]:
-        """Each stage's part of `total` seconds, and what is left as "other"."""
+        """Return each stage's share of `total` seconds, and the remaining one as "other"."""
         shares = {name: self.seconds[name] / total for name in STAGES}
         return shares | {"other": max(0.0, 1.0 - sum(shares.values()))}
 
@@ -67,7 +67,7 @@ class StageTimer:
             self._running.pop()
 
     def _border(self) -> None:
-        """Give the time since the last border to the innermost running stage."""
+        """Add the time since the last border to the innermost running stage."""
         synchronize(self.device)
         now = time.perf_counter()
         if self._running:
