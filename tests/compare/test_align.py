@@ -1,4 +1,4 @@
-"""Frames of the same moment come together, whatever the containers, rates and rotations."""
+"""Frames of the same moment are paired, whatever the containers, rates and rotations."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +16,7 @@ from vsrcli.media.probe import probe
 
 
 def number(rgb: np.ndarray) -> int:
-    """Which frame of the pattern a picture shows."""
+    """Return the number of the pattern's frame that a picture shows."""
     height, width = rgb.shape[:2]
     step = 64 / width
     ys, xs = (np.minimum((np.arange(n) * step).round().astype(int), m - 1) for n, m in ((height, 48), (width, 64)))
@@ -46,7 +46,7 @@ def test_a_video_of_half_the_rate_shows_each_frame_twice(tmp_path: Path) -> None
     assert all(abs(2 * b - a) <= 1 for a, b in pairs)
 
 
-def test_the_shortest_video_ends_it(tmp_path: Path) -> None:
+def test_shortest_video_ends_the_comparison(tmp_path: Path) -> None:
     long = probe(make.video(tmp_path / "a.mp4", frames=9))
     short = probe(make.video(tmp_path / "b.mp4", frames=6))
     assert shown([long, short]) == [[n, n] for n in range(6)]
@@ -59,7 +59,7 @@ def test_a_start_in_the_middle_gives_the_same_moments(tmp_path: Path) -> None:
     assert shown(infos, start=9.0) == []
 
 
-def test_images_go_by_number(tmp_path: Path) -> None:
+def test_images_are_paired_by_number(tmp_path: Path) -> None:
     images = probe(clip(tmp_path / "frames", frames=5, width=64, height=48))
     film = probe(make.video(tmp_path / "a.mp4", frames=5, rate=Fraction(10)))
     assert shown([images, film]) == [[n, n] for n in range(5)]

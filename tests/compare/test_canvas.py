@@ -1,4 +1,4 @@
-"""Strokes, boxes and text: coverage that can be worked out by hand."""
+"""Strokes, boxes and text: coverage that can be computed by hand."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def test_blending_mixes_and_is_cut_off_at_the_borders() -> None:
     assert image[9, 9].tolist() == [100, 100, 100]
 
 
-def test_text_fills_the_width_that_is_foretold_and_scales() -> None:
+def test_text_has_the_computed_width_and_scales() -> None:
     for size in (7.0, 16.0, 41.5):
         image = np.zeros((120, 900, 3), dtype=np.uint8)
         draw_text(image, "BasicVSR ×4 27.65 dB", 10, 80, size, (255, 255, 255))

@@ -1,4 +1,4 @@
-"""Comparison pictures keep the frames' pixels where nothing is drawn, and mark and enlarge what is asked for."""
+"""Comparison pictures keep the frames' pixels where nothing is drawn, and mark and enlarge the zoomed crop."""
 
 import numpy as np
 import pytest
@@ -72,7 +72,7 @@ def test_smaller_frames_are_enlarged_to_the_largest() -> None:
     assert out.shape == (120, 322, 3) and (out[:, :160] == 70).all()
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_unsuitable_frames_are_rejected() -> None:
     with pytest.raises(UsageError, match="one label for each"):
         side_by_side([frame(1)], [])
     with pytest.raises(UsageError, match="differ in shape"):

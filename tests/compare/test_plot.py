@@ -1,4 +1,4 @@
-"""The plot as SVG and as a picture: the lines are where the values are."""
+"""The plot as SVG and as a picture: lines pass through the values."""
 
 import math
 import xml.etree.ElementTree as ET
@@ -21,7 +21,7 @@ def texts(svg: str) -> list[str]:
     return [e.text or "" for e in ET.fromstring(svg).iter(SVG + "text")]
 
 
-def test_values_lie_between_the_ticks_in_proportion() -> None:
+def test_values_are_proportional_between_ticks() -> None:
     svg = plot_svg([Panel("PSNR-Y (dB)", [Series("net", [20.0, 30.0, 25.0])])])
     curve = next(line for line in lines(svg, PALETTE[0]) if len(line) == 3)
     (x0, y0), (x1, y1), (x2, y2) = curve

@@ -1,4 +1,4 @@
-"""Walks through several videos together, so that frames of the same moment come side by side, each upright."""
+"""Align several videos in time: step through them together, with the frames of one moment side by side and upright."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ _HALF = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """The frames shown at one moment, uint8 (h, w, 3) each; `pts` and `duration` are the master's."""
+    """The frames shown at one moment, each uint8 (h, w, 3); `pts` and `duration` are the master's."""
 
     seconds: float
     pts: int
@@ -28,16 +28,16 @@ class Moment:
 
 
 def master(infos: Sequence[VideoInfo]) -> int:
-    """Whose frames and clock decide: the first video, or among image sequences the first of all."""
+    """Return the index of the video that sets the clock: the first video, or the first of image sequences."""
     return next((i for i, info in enumerate(infos) if not info.images), 0)
 
 
 def aligned(infos: Sequence[VideoInfo], *, start: float = 0.0) -> Iterator[Moment]:
-    """One moment for each of the master's frames, from `start` seconds after its first one, while all have frames.
+    """Yield a moment for each of the master's frames, from `start` seconds after its first one, while all have frames.
 
-    Videos are aligned by time, counted from each one's first frame: beside a frame of the master stands the nearest of
-    every other. Where image sequences take part, which have no clock of their own, frames go by their number. What vsr
-    made of a part of a video stands beside that part, which its tag tells.
+    Videos are aligned by time, counted from the first frame of each: a frame of the master is paired with the nearest
+    frame of every other video. If image sequences take part, which have no clock of their own, frames are paired by
+    number.
     """
     lead, places = master(infos), origins(infos)
     by_number = any(info.images for info in infos)
@@ -97,7 +97,7 @@ def _by_time(infos: Sequence[VideoInfo], lead: int, start: float, places: Sequen
 
 
 def _timed(info: VideoInfo, start: float) -> Iterator[tuple[Fraction, Frame]]:
-    """Frames with their seconds since the first one, from `start` on."""
+    """Yield frames with their seconds since the first one, from `start` on."""
     began = next(decode(info)).pts * info.time_base
     seek = float(began) - info.start_time + start if start > 0 else None
     for frame in decode(info, start=seek):
@@ -105,7 +105,7 @@ def _timed(info: VideoInfo, start: float) -> Iterator[tuple[Fraction, Frame]]:
 
 
 class _Nearest:
-    """Finds a video's frame that is nearest in time, for times that only grow."""
+    """Search for the frame of a video that is nearest in time, for increasing times."""
 
     def __init__(self, info: VideoInfo, start: float) -> None:
         self._frames = _timed(info, max(0.0, start - 2 / float(info.rate)))
@@ -114,7 +114,7 @@ class _Nearest:
         self._next = next(self._frames, None)
 
     def at(self, seconds: Fraction) -> Frame | None:
-        """None once the video is over."""
+        """Return the frame nearest to `seconds`, or None after the end of the video."""
         while self._now and self._next and abs(self._next[0] - seconds) < abs(self._now[0] - seconds):
             self._now, self._next = self._next, next(self._frames, None)
         if self._now is None:
@@ -125,7 +125,7 @@ class _Nearest:
 
 
 def upright(rgb: np.ndarray, info: VideoInfo) -> np.ndarray:
-    """The picture as 8-bit RGB, turned and mirrored as its display matrix says (to the nearest quarter turn)."""
+    """Return the picture as 8-bit RGB, rotated and mirrored by its display matrix (to the nearest quarter turn)."""
     levels = rgb if rgb.dtype == np.uint8 else np.rint(rgb / 257).astype(np.uint8)
     if info.rotation is None:
         return levels

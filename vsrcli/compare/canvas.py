@@ -11,7 +11,7 @@ Colour = tuple[int, int, int]
 
 
 def stroke_coverage(segments: np.ndarray, width: float, height: int, columns: int) -> np.ndarray:
-    """How much of each pixel round-ended strokes cover: (n, 4) lines in pixels -> (height, columns) in 0..1."""
+    """Return how much of each pixel round-ended strokes cover: lines (n, 4) in pixels to (height, columns) in 0..1."""
     out = np.zeros((height, columns), dtype=np.float32)
     reach = width / 2 + 0.5
     for x0, y0, x1, y1 in segments:
@@ -31,7 +31,7 @@ def stroke_coverage(segments: np.ndarray, width: float, height: int, columns: in
 
 
 def rounded_box_coverage(height: int, width: int, radius: float) -> np.ndarray:
-    """Coverage (height, width) of a box with rounded corners that fills the array."""
+    """Return the coverage (height, width) of a box with rounded corners that fills the array."""
     ys = np.abs(np.arange(height) + 0.5 - height / 2)[:, None] - (height / 2 - radius)
     xs = np.abs(np.arange(width) + 0.5 - width / 2) - (width / 2 - radius)
     outside = np.hypot(np.maximum(xs, 0), np.maximum(ys, 0)) + np.minimum(np.maximum(xs, ys), 0)
@@ -40,7 +40,7 @@ def rounded_box_coverage(height: int, width: int, radius: float) -> np.ndarray:
 
 
 def blend(image: np.ndarray, x: int, y: int, coverage: np.ndarray, colour: Colour, opacity: float = 1.0) -> None:
-    """Paint `colour` through `coverage` (h, w) with its corner at (x, y), in place; what lies outside is cut off."""
+    """Paint `colour` through `coverage` (h, w) with its corner at (x, y), in place; parts outside are clipped."""
     top, left = max(y, 0), max(x, 0)
     bottom, right = min(y + coverage.shape[0], image.shape[0]), min(x + coverage.shape[1], image.shape[1])
     if top >= bottom or left >= right:
@@ -57,7 +57,7 @@ def draw_text(image: np.ndarray, text: str, x: float, baseline: float, size: flo
 
 
 def draw_lines(image: np.ndarray, segments: np.ndarray, width: float, colour: Colour, opacity: float = 1.0) -> None:
-    """Draw lines (n, 4) in pixels, overlaps painted once."""
+    """Draw lines (n, 4) in pixels; overlaps are painted once."""
     if not len(segments):
         return
     corners = segments.reshape(-1, 2)
@@ -68,11 +68,11 @@ def draw_lines(image: np.ndarray, segments: np.ndarray, width: float, colour: Co
 
 
 def fill(image: np.ndarray, x: int, y: int, width: int, height: int, colour: Colour) -> None:
-    """Fill a box of whole pixels, cut off at the image's borders."""
+    """Fill a box of whole pixels, clipped at the image's borders."""
     image[max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)] = colour
 
 
-@lru_cache(maxsize=256)  # a label stands on every frame of a video
+@lru_cache(maxsize=256)  # every frame of a video has the same labels
 def _text_coverage(text: str, size: float, x: float, baseline: float) -> np.ndarray:
     height = math.ceil(baseline + size * (DESCENT + STROKE) / CAP_HEIGHT) + 1
     width = math.ceil(x + text_width(text, size)) + 2

@@ -1,6 +1,6 @@
-"""A stroke font of our own: each character is a pen's path, so that it can be drawn smooth at any size.
+"""A built-in stroke font: each character is a path of a pen, so that it is smooth at any size.
 
-Units: the baseline is 0, y points up, capitals are 14 high, small letters 10, descenders reach to -4.3. A path is made
+Units: the baseline is 0, y points up, capitals are 14 high, small letters 10, descenders reach to -4.3. A path consists
 of `M x y` (move), `L x y` (line) and `A cx cy rx ry from to` (elliptic arc, degrees counterclockwise, joined to the
 path by a line).
 """
@@ -123,13 +123,13 @@ UNKNOWN = (8.0, "M0 0L0 14L8 14L8 0L0 0")
 
 
 def text_width(text: str, size: float) -> float:
-    """The width in pixels of `text` with capitals `size` pixels high, from the outer edges of its strokes."""
+    """Return the width in pixels of `text` with capitals `size` pixels high, from the outer edges of its strokes."""
     pens = sum(GLYPHS.get(c, UNKNOWN)[0] for c in text) + GAP * max(len(text) - 1, 0)
     return (pens + STROKE) * size / CAP_HEIGHT
 
 
 def text_segments(text: str, size: float, x: float, baseline: float) -> np.ndarray:
-    """The strokes of `text` as lines (n, 4): x0, y0, x1, y1 in pixels, y down, the first stroke's edge at `x`."""
+    """Return the strokes of `text` as lines (n, 4): x0, y0, x1, y1 in pixels, y down, with the left edge at `x`."""
     unit = size / CAP_HEIGHT
     pen = x / unit + STROKE / 2
     parts = [np.zeros((0, 4))]
@@ -142,7 +142,7 @@ def text_segments(text: str, size: float, x: float, baseline: float) -> np.ndarr
 
 @lru_cache(maxsize=256)
 def _glyph_segments(character: str) -> np.ndarray:
-    """(n, 4) in font units, y up; a dot is a segment of no length."""
+    """Return the lines (n, 4) of a character in font units, y up; a dot is a line of length zero."""
     lines: list[tuple[float, float, float, float]] = []
     at: tuple[float, float] | None = None
     for op, arguments in re.findall(r"([MLA])([^MLA]*)", GLYPHS.get(character, UNKNOWN)[1]):

@@ -19,7 +19,7 @@ CHIP: Colour = (12, 13, 17)
 WHITE: Colour = (255, 255, 255)
 ACCENT: Colour = (255, 184, 28)
 SWAY = 0.5
-"""How far a moving wipe's borders go from their places, in widths of a strip."""
+"""Amplitude of a moving wipe's borders, in widths of a strip."""
 
 
 def side_by_side(
@@ -30,14 +30,19 @@ def side_by_side(
     zoom: Zoom | None = None,
     sway: float | None = None,
 ) -> np.ndarray:
-    """One picture out of one frame of each video: uint8 RGB (h, w, 3) each -> (h', w', 3) of even size.
+    """Compose one picture from one frame of each video: uint8 RGB (h, w, 3) each to (h', w', 3) of even size.
 
-    "side" sets the frames in a row, "stack" in a column; "wipe" gives each an upright strip of one frame. Frames that
-    are smaller than the largest, as the input of an upscaler, are enlarged to it by bicubic. `zoom` is a crop (x, y,
-    width, height) in pixels of the largest frame: it is marked by a coloured frame and shown enlarged under each frame
-    (beside it in "stack"). An empty label draws none. `sway`, from -1 to 1, moves a wipe's borders to the left or
-    right; labels are then of a size that fits wherever the borders are. Raises UsageError where shapes or the crop do
-    not fit.
+    Frames smaller than the largest, such as the input of an upscaler, are enlarged to it by bicubic interpolation.
+    Raises UsageError if shapes or the crop do not fit.
+
+    Args:
+        frames: one frame of each video.
+        labels: one label for each frame; an empty one draws none.
+        mode: "side" puts the frames in a row, "stack" in a column; "wipe" divides one frame into upright strips.
+        zoom: a crop (x, y, width, height) in pixels of the largest frame. It is marked by a coloured frame and shown
+            enlarged under each frame (beside it in "stack").
+        sway: moves a wipe's borders to the left or right, from -1 to 1. Labels then have a size that fits at all
+            positions.
     """
     if not frames or len(frames) != len(labels):
         raise UsageError(f"a comparison needs one label for each frame: got {len(frames)} frames, {len(labels)} labels")
@@ -63,7 +68,7 @@ def side_by_side(
 
 
 def _wipe(frames: list[np.ndarray], labels: list[str], zoom: Zoom | None, sway: float | None) -> np.ndarray:
-    """Strips of equal width of one picture; the zoomed crops of all frames stand in a row below it."""
+    """Compose strips of equal width into one picture; the zoomed crops of all frames are in a row below it."""
     height, width = frames[0].shape[:2]
     gap, count = _line(height), len(frames)
     moved = SWAY * (sway or 0.0)
@@ -94,13 +99,16 @@ def _wipe(frames: list[np.ndarray], labels: list[str], zoom: Zoom | None, sway: 
 
 
 def same_size(frames: list[np.ndarray]) -> list[np.ndarray]:
-    """The frames (h, w, 3), each enlarged to the largest one's size. Raises UsageError where shapes differ."""
+    """Return the frames (h, w, 3), each enlarged to the largest one's size. Raises UsageError for other shapes."""
     height, width = max((f.shape[:2] for f in frames), key=lambda size: size[0] * size[1])
     return [f if f.shape[:2] == (height, width) else _resized(f, height, width) for f in frames]
 
 
 def _resized(frame: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Bicubic to `height`; what is wider by rounding is cut, another shape refused."""
+    """Enlarge to `height` by bicubic interpolation; cut columns added by rounding.
+
+    Raises UsageError for another shape.
+    """
     h, w = frame.shape[:2]
     scale = max(height / h, width / w)
     if abs(height / h - width / w) * min(h, w) > 2:
@@ -116,7 +124,7 @@ def _check_zoom(zoom: Zoom, width: int, height: int) -> None:
 
 
 def _enlarged(frame: np.ndarray, zoom: Zoom, height: int, width: int) -> np.ndarray:
-    """The crop at (height, width), inside a frame of the accent's colour."""
+    """Return the crop at (height, width) with a frame in the accent colour."""
     x, y, w, h = zoom
     crop = _resized(frame[y : y + h, x : x + w], height, width).copy()
     _outline(crop, (0, 0, crop.shape[1], crop.shape[0]), _line(frame.shape[0]), ACCENT)
@@ -124,7 +132,7 @@ def _enlarged(frame: np.ndarray, zoom: Zoom, height: int, width: int) -> np.ndar
 
 
 def _mark(image: np.ndarray, zoom: Zoom) -> None:
-    """A coloured frame around the crop, with a thin dark one outside it that shows on bright ground."""
+    """Draw a coloured frame around the crop, with a thin dark line outside it that is visible on bright areas."""
     x, y, w, h = zoom
     line = _line(image.shape[0])
     _outline(image, (x - line - 1, y - line - 1, w + 2 * line + 2, h + 2 * line + 2), 1, (0, 0, 0))
@@ -148,9 +156,9 @@ def _label(
     *,
     lines: float | None = None,
 ) -> None:
-    """A translucent chip with white text near the top, between columns `left` and `right`; shrunk until it fits.
+    """Draw a translucent chip with white text near the top, between columns `left` and `right`; it is shrunk to fit.
 
-    The text's size follows from `lines`, the height of the main picture (the image's own unless given).
+    The text's size follows from `lines`, the height of the main picture (the image's own by default).
     """
     if not label:
         return
@@ -171,7 +179,7 @@ def _label(
 
 @lru_cache(maxsize=64)
 def _chip(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
-    """Coverage of a chip and of the hairline around it."""
+    """Return the coverage of a chip and of the thin line around it."""
     radius = 0.32 * height
     chip = rounded_box_coverage(height, width, radius)
     border = chip.copy()
@@ -180,7 +188,7 @@ def _chip(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _line(height: int) -> int:
-    """How thick separators and frames are, in pixels, for a picture of this height."""
+    """Return the thickness of separators and frames in pixels, for a picture of this height."""
     return max(2, round(height / 200))
 
 
@@ -194,7 +202,7 @@ def _join(tiles: list[np.ndarray], gap: int, *, axis: int) -> np.ndarray:
 
 
 def _even(image: np.ndarray) -> np.ndarray:
-    """Padded to an even size, as 4:2:0 video needs."""
+    """Pad to an even size, as 4:2:0 video needs."""
     h, w = image.shape[:2]
     if h % 2 == 0 and w % 2 == 0:
         return image

@@ -1,6 +1,6 @@
 """A line plot of figures by frame (PSNR, SSIM) or by time (a training run), as SVG text or as an RGB picture.
 
-Both come from one list of shapes, so they look alike; the picture needs no font on the machine.
+Both are drawn from one list of shapes, so they look alike; the picture needs no font on the machine.
 """
 
 import math
@@ -24,9 +24,9 @@ LEFT, RIGHT, TOP, BOTTOM, GAP = 62.0, 22.0, 46.0, 44.0, 66.0
 
 @dataclass(frozen=True)
 class Series:
-    """One line: what it is called and its value in each frame; NaN and infinity leave a gap.
+    """One line of a plot: its label and its value in each frame; NaN and infinity leave a gap.
 
-    `at` says where along x the values stand, from 0 on and in order; None: one a frame.
+    `at` gives the positions of the values along x, increasing from 0; None means one a frame.
     """
 
     label: str
@@ -36,9 +36,9 @@ class Series:
 
 @dataclass(frozen=True)
 class Panel:
-    """One diagram of a plot: a heading such as "PSNR-Y (dB)", its lines, and decimals for the means in its legend.
+    """One diagram of a plot: a heading such as "PSNR-Y (dB)", its lines, and the decimals of the means in its legend.
 
-    `digits` None leaves the means out.
+    If `digits` is None, there are no means.
     """
 
     title: str
@@ -67,7 +67,7 @@ _Shape = _Line | _Text
 
 
 def plot_svg(panels: Sequence[Panel], *, axis: str = "frame", width: int = 900, panel_height: int = 230) -> str:
-    """Return the panels one above the other as an SVG document; `axis` is what runs from 0 along x."""
+    """Return the panels, one above the other, as an SVG document; `axis` is the label of x, which starts at 0."""
     height, shapes = _layout(panels, width, panel_height, axis)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
@@ -93,7 +93,7 @@ def plot_svg(panels: Sequence[Panel], *, axis: str = "frame", width: int = 900, 
 def plot_picture(
     panels: Sequence[Panel], *, width: int = 900, panel_height: int = 230, density: float = 2.0
 ) -> np.ndarray:
-    """The same as uint8 RGB (h, w, 3), `density` pixels for each of the SVG's."""
+    """Return the same plot as uint8 RGB (h, w, 3), with `density` pixels for each of the SVG's."""
     height, shapes = _layout(panels, width, panel_height, "frame")
     image = np.empty((round(height * density), round(width * density), 3), dtype=np.uint8)
     fill(image, 0, 0, image.shape[1], image.shape[0], _rgb(PAPER))
@@ -110,7 +110,7 @@ def plot_picture(
 
 
 def _layout(panels: Sequence[Panel], width: int, panel_height: int, axis: str) -> tuple[int, list[_Shape]]:
-    """The picture's height and all that is drawn on it, in drawing order."""
+    """Return the picture's height and all shapes in drawing order."""
     ends = [_places(s)[-1] for p in panels for s in p.series if s.values]
     if not ends:
         raise UsageError("there is nothing to plot: no frames were measured")
@@ -125,7 +125,7 @@ def _layout(panels: Sequence[Panel], width: int, panel_height: int, axis: str) -
 
 
 def _places(series: Series) -> Sequence[float]:
-    """Return where along x each value stands."""
+    """Return the position along x of each value."""
     return range(len(series.values)) if series.at is None else series.at
 
 
@@ -159,7 +159,7 @@ def _panel(panel: Panel, end: float, box: tuple[float, float, float, float]) -> 
 
 
 def _legend(panel: Panel, right: float, baseline: float) -> list[_Shape]:
-    """Swatch, label and mean of each line, in one row that ends at `right`, written smaller if it is too long."""
+    """Return swatch, label and mean of each line, in one row that ends at `right`; long text is smaller."""
     labels = []
     for series in panel.series:
         finite = [v for v in series.values if math.isfinite(v)]
@@ -178,7 +178,7 @@ def _legend(panel: Panel, right: float, baseline: float) -> list[_Shape]:
 
 
 def _runs(values: Sequence[float]) -> list[list[int]]:
-    """The numbers of frames with finite values, as stretches without gaps."""
+    """Return the numbers of frames with finite values, grouped into runs without gaps."""
     runs: list[list[int]] = [[]]
     for frame, value in enumerate(values):
         if math.isfinite(value):
@@ -189,7 +189,7 @@ def _runs(values: Sequence[float]) -> list[list[int]]:
 
 
 def _ticks(low: float, high: float, about: int, *, inside: bool = False) -> list[float]:
-    """Round numbers in steps of 1, 2 or 5 times a power of ten, around [low, high] or inside it."""
+    """Return round numbers in steps of 1, 2 or 5 times a power of ten, around [low, high] or inside it."""
     if high - low < 1e-6:
         low, high = low - 0.5, high + 0.5
     raw = (high - low) / about

@@ -18,7 +18,7 @@ from vsrcli.media.info import VideoInfo
 from vsrcli.quality.metrics import planes, psnr, ssim
 
 CROPPED = 16
-"""A result that lacks at most so many rows or columns of the reference was made from a cropped one."""
+"""A result that lacks fewer rows and columns of the reference than this was made from a cropped one."""
 
 
 @dataclass
@@ -30,14 +30,14 @@ class Quality:
     ssim: list[list[float]] = field(default_factory=list)
 
     def add(self, frames: Sequence[np.ndarray], reference: np.ndarray) -> None:
-        """One moment's figures; smaller frames are enlarged to the reference. Raises UsageError for larger ones."""
+        """Add the figures of one moment; smaller frames are enlarged. Raises UsageError for larger ones."""
         pairs = [_matched(frame, reference) for frame in frames]
         both = [(_luma(frame), _luma(truth)) for frame, truth in pairs]
         self.psnr.append([float(psnr(a, b)) for a, b in both])
         self.ssim.append([float(ssim(a, b)) for a, b in both])
 
     def panels(self) -> list[Panel]:
-        """What to plot."""
+        """Return the panels of the plot."""
         return [
             Panel(title, [Series(n, [row[i] for row in rows]) for i, n in enumerate(self.labels)], digits=digits)
             for title, rows, digits in (("PSNR-Y (dB)", self.psnr, 2), ("SSIM-Y", self.ssim, 4))
@@ -57,14 +57,14 @@ class Quality:
 def measure_quality(
     infos: Sequence[VideoInfo], reference: VideoInfo, quality: Quality, on_frame: Callable[[int], None]
 ) -> None:
-    """Add every moment's figures to `quality`."""
+    """Add the figures of every moment to `quality`."""
     for count, moment in enumerate(aligned([*infos, reference]), 1):
         quality.add(moment.frames[:-1], moment.frames[-1])
         on_frame(count)
 
 
 def _matched(frame: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The frame in the reference's size, and the part of the reference that it shows."""
+    """Return the frame in the reference's size, and the part of the reference that it shows."""
     (height, width), (h, w) = reference.shape[:2], frame.shape[:2]
     if h > height or w > width:
         raise UsageError(f"the reference of {width}x{height} is smaller than a video of {w}x{h}")

@@ -21,26 +21,26 @@ from vsrcli.media.images import write_image
 from vsrcli.media.info import VideoInfo
 
 WIPE_PERIOD = 8.0
-"""Seconds in which a wipe's border goes there and back: slow enough to look at what it passes."""
+"""Seconds in which a wipe's border moves there and back, slow enough to look at details."""
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Look:
-    """How a comparison looks; see `side_by_side`."""
+    """The appearance of a comparison; see `side_by_side`."""
 
     labels: Sequence[str]
     mode: Mode = "side"
     zoom: Zoom | None = None
 
     def picture(self, frames: list[np.ndarray], *, sway: float | None = None) -> np.ndarray:
-        """One picture of all frames."""
+        """Return one picture of all frames."""
         return side_by_side(frames, list(self.labels), mode=self.mode, zoom=self.zoom, sway=sway)
 
 
 def still(infos: Sequence[VideoInfo], output: Path, look: Look, *, at: float = 0.0) -> None:
-    """Write the moment `at` seconds as a picture. Raises UsageError where a video is over by then."""
+    """Write the moment at `at` seconds as a picture. Raises UsageError if a video has ended before."""
     begin = common_start(infos)
     if at and at < begin - 1 / float(infos[master(infos)].rate):
         raise UsageError(f"a part is among the videos: they have no moment before {begin:g} s in common")
@@ -60,9 +60,9 @@ def film(
     reference: VideoInfo | None = None,
     quality: Quality | None = None,
 ) -> int:
-    """Write all moments as a video with the master's timestamps, sound and subtitles; the number of frames.
+    """Write all moments as a video with the master's timestamps, sound and subtitles; return the number of frames.
 
-    A wipe's borders move slowly to and fro. With `reference` the figures of each moment go to `quality`.
+    A wipe's borders move slowly from side to side. With `reference` the figures of each moment are added to `quality`.
     """
     lead = infos[master(infos)]
     stamps: list[int] = []
@@ -113,7 +113,7 @@ def _sway(seconds: float) -> float:
 
 
 def _output(lead: VideoInfo, output: Path, picture: np.ndarray) -> tuple[VideoInfo, EncodeSettings]:
-    """The master as if it had the comparison's size, upright, and plain 8-bit 4:2:0 that plays everywhere."""
+    """Return the master's info with the comparison's size, upright, as 8-bit 4:2:0 that plays everywhere."""
     height, width = picture.shape[:2]
     shown = replace(lead, width=width, height=height, rotation=None, pix_fmt="yuv420p", bit_depth=8, interlaced=False)
     return shown, choose_settings(shown, output, width=width, height=height)
