@@ -13,7 +13,7 @@ from vsrcli.quality.report import Value
 
 
 def tiny_model(path: Path, seed: int = 0) -> Path:
-    """BasicVSR with 8 channels and one block, not trained, whose frames do depend on their neighbours."""
+    """Save an untrained BasicVSR with 8 channels and one block, whose frames depend on their neighbours."""
     torch.manual_seed(seed)
     net = BasicVSR(8, 1)
     for level in range(len(net.spynet.basic_module)):
@@ -23,7 +23,7 @@ def tiny_model(path: Path, seed: int = 0) -> Path:
 
 
 def clip(folder: Path, *, frames: int = 4, width: int = 128, height: int = 96, seed: int = 0) -> Path:
-    """A folder of numbered PNG."""
+    """Write a folder of numbered PNG files."""
     folder.mkdir(parents=True)
     for n in range(frames):
         write_png(folder / f"{n:03d}.png", make.pattern(n, width, height, seed=seed))

@@ -1,4 +1,4 @@
-"""Each choice is measured against whole-clip fp32 on the same frames."""
+"""Each choice is compared with whole-clip fp32 on the same frames."""
 
 import math
 from dataclasses import replace
@@ -26,7 +26,7 @@ from vsrcli.quality.metrics import mse, planes, psnr
 CPU = torch.device("cpu")
 
 
-def test_costs_are_those_of_the_engine_run_that_way(net: RecurrentNet, two_clips: Path) -> None:
+def test_costs_equal_those_of_separate_engine_runs(net: RecurrentNet, two_clips: Path) -> None:
     plan = Plan(window=1, lookahead=0)
     clips = choose_clips(two_clips, ["first"])
     rows = ablate(clips, net, [Choice("window", "1", lambda h, w: plan)], Setting("bi", 4), CPU)
@@ -55,7 +55,7 @@ def test_every_axis_of_the_grid_runs_and_leaves_the_net_as_it_was(net: Recurrent
     assert net.compute_dtype == torch.float32
 
 
-def test_the_exact_way_costs_nothing_but_time(net: RecurrentNet, two_clips: Path) -> None:
+def test_exact_propagation_loses_nothing(net: RecurrentNet, two_clips: Path) -> None:
     exact = next(c for c in choices(["window"], net, CPU) if c.label.startswith("exact"))
     plan = replace(exact.plan(1, 1), window=2)
     rows = ablate(
@@ -82,6 +82,6 @@ def test_axes_that_a_net_lacks_are_left_out() -> None:
     assert [c.keyframe_interval for c in iconvsr] == [0, 3, 10]
 
 
-def test_an_unknown_axis_is_refused(net: RecurrentNet) -> None:
+def test_unknown_axis_is_rejected(net: RecurrentNet) -> None:
     with pytest.raises(UsageError, match="no such axis: windows"):
         choices(["windows"], net, CPU)

@@ -1,4 +1,4 @@
-"""Frames of evaluation clips come as pairs by the published protocol."""
+"""Frames of evaluation clips are paired by the published protocol."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +33,7 @@ def test_lr_is_made_of_the_cropped_truth_in_8_bits(
     assert torch.allclose(levels, levels.round(), atol=1e-4)
 
 
-def test_given_lr_frames_are_taken_as_they_are(tmp_path: Path) -> None:
+def test_given_lr_frames_are_unchanged(tmp_path: Path) -> None:
     clip(tmp_path / "GT" / "a", width=130, height=96)
     clip(tmp_path / "LR" / "a", width=32, height=24, seed=5)
     [found] = find_clips(tmp_path)
@@ -42,7 +42,7 @@ def test_given_lr_frames_are_taken_as_they_are(tmp_path: Path) -> None:
     assert (planes_to_picture((pair.lr * 255).round().to(torch.uint8)) == make.pattern(0, 32, 24, seed=5)).all()
 
 
-def test_lr_frames_of_another_scale_are_refused(tmp_path: Path) -> None:
+def test_lr_frames_of_another_scale_are_rejected(tmp_path: Path) -> None:
     clip(tmp_path / "GT" / "a", width=128, height=96)
     clip(tmp_path / "LR" / "a", width=64, height=48)
     [found] = find_clips(tmp_path)
@@ -50,7 +50,7 @@ def test_lr_frames_of_another_scale_are_refused(tmp_path: Path) -> None:
         next(pairs(found, "none", 4))
 
 
-def test_none_without_lr_frames_says_what_to_give(two_clips: Path) -> None:
+def test_degradation_none_requires_lr_frames(two_clips: Path) -> None:
     with told(InputError, "--degradation bi"):
         next(pairs(choose_clips(two_clips)[0], "none", 4))
 

@@ -1,4 +1,4 @@
-"""Layouts of evaluation sets, as folders of (here empty) files."""
+"""Layouts of evaluation sets, as folders of empty files."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def test_gt_beside_lr_folders(tmp_path: Path) -> None:
     assert all(c.lr is not None and c.lr[0].parent.parent.name == "BIx4" for c in clips)
 
 
-def test_among_several_lr_folders_none_is_guessed(tmp_path: Path) -> None:
+def test_ambiguous_lr_folders_are_not_used(tmp_path: Path) -> None:
     make(tmp_path, *frames("GT/city"), *frames("BIx4/city"), *frames("BDx4/city"))
     assert find_clips(tmp_path)[0].lr is None
     (named,) = find_clips(tmp_path, lr_name="BDx4")
@@ -76,7 +76,7 @@ def test_video_files(tmp_path: Path) -> None:
     assert find_clips(tmp_path / "b.mp4")[0].hr == (tmp_path / "b.mp4",)
 
 
-def test_nothing_found_and_uneven_pairs_are_told_in_one_line(tmp_path: Path) -> None:
+def test_missing_clips_and_unequal_pairs_are_reported_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         find_clips(tmp_path / "absent")
     with pytest.raises(InputError, match="no clips found"):

@@ -1,4 +1,4 @@
-"""The table holds what the quality functions say of the net's frames, clip by clip and on average."""
+"""The table holds the results of the quality functions on the net's frames, clip by clip and on average."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -36,7 +36,7 @@ def model(net: RecurrentNet, plan: Plan | None = None) -> Model:
 
 
 def frames_of(net: RecurrentNet, root: Path, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The net's frames by its own forward, and the truth: uint8 (t, 3, h, w) each."""
+    """Return the net's frames from its own forward, and the truth: uint8 (t, 3, h, w) each."""
     made = list(pairs(choose_clips(root)[index], "bi", 4))
     with torch.inference_mode():
         hr = net(torch.stack([p.lr for p in made])[None])[0]
@@ -44,7 +44,7 @@ def frames_of(net: RecurrentNet, root: Path, index: int) -> tuple[torch.Tensor, 
 
 
 @pytest.mark.parametrize("channels", ["y", "rgb"])
-def test_figures_are_those_of_the_quality_functions(net: RecurrentNet, two_clips: Path, channels: Channels) -> None:
+def test_figures_equal_those_of_the_quality_functions(net: RecurrentNet, two_clips: Path, channels: Channels) -> None:
     methods: list[Method] = [Bicubic(4), model(net)]
     rows = evaluate(choose_clips(two_clips), methods, Setting("bi", 4), Measures(channels))
     assert [(r["clip"], r["method"]) for r in rows] == [
@@ -132,7 +132,7 @@ def test_vmaf_and_saved_frames(two_clips: Path, tmp_path: Path) -> None:
     assert table(rows, "y").columns[-2].key == "vmaf"
 
 
-def test_published_figures_stand_beside_means_and_what_was_not_run_is_blank() -> None:
+def test_published_figures_are_added_to_means() -> None:
     rows: list[Row] = [{"clip": "a", "method": "m1", "psnr": 30.0}, {"clip": "mean", "method": "m1", "psnr": 30.0}]
     found = beside(rows, {"m1": Figures(27.24, 0.8251), "m2": Figures(27.5)})
     assert found[0] == rows[0]

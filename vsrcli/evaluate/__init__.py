@@ -1,1 +1,1 @@
-"""Models measured on clips with ground truth, the price of each shortcut, and videos set side by side. Never prints."""
+"""Evaluation of models on clips with ground truth, and ablation of the engine's shortcuts. It never prints."""

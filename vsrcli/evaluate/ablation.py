@@ -1,4 +1,4 @@
-"""The price of every shortcut: what each choice of window, tile, precision costs against whole-clip fp32."""
+"""Ablation: the loss of each choice of window, tile and precision against the whole clip in fp32."""
 
 import copy
 import math
@@ -26,7 +26,8 @@ from vsrcli.quality.report import Column, Table, Value
 WINDOWS = (8, 15, WINDOW)
 LOOKAHEADS = (0, 4, 8, LOOKAHEAD, 16)
 SHORT_WINDOW = WINDOW // 2
-"""In which lookaheads are tried: test clips of some 40 frames have next to no borders between the default windows."""
+"""Window for the ablation of lookaheads: test clips of about 40 frames have almost no borders between default windows.
+"""
 
 TILE = (96, 96)
 KEYFRAME_INTERVALS = (0, 3, 5, 10)
@@ -42,9 +43,9 @@ AXES = ("window", "lookahead", "horizon", "tile", "precision", "keyframe-interva
 
 @dataclass(frozen=True)
 class Choice:
-    """One way to run a model; `plan` gets the LR frame's height and width. None as the interval: the net's own.
+    """One way to run a model. `plan` takes height and width of the LR frame. The interval None is the net's own.
 
-    With a `warmup` the clip is run in shards, each on so many frames before its own first.
+    With a `warmup` the clip is run in shards, each of which begins that many frames before its own first frame.
     """
 
     axis: str
@@ -57,7 +58,7 @@ class Choice:
 
 @dataclass
 class _Sum:
-    """What one choice cost so far, over all clips."""
+    """Accumulated cost of one choice over all clips."""
 
     seconds: float = 0.0
     frames: int = 0
@@ -72,7 +73,7 @@ REFERENCE = Choice("reference", "whole clip, fp32, untiled", lambda h, w: WHOLE)
 
 
 def choices(axes: Sequence[str], net: RecurrentNet, device: torch.device) -> list[Choice]:
-    """The grid: each choice differs from whole-clip fp32 in its own axis alone (a lookahead in its window as well).
+    """Return the grid: each choice differs from whole-clip fp32 in its own axis alone (a lookahead also in its window).
 
     Axes that the net does not have are left out. Raises UsageError for an unknown axis.
     """
@@ -92,7 +93,7 @@ def choices(axes: Sequence[str], net: RecurrentNet, device: torch.device) -> lis
             made.append(Choice(axis, "half the frame", lambda h, w: replace(WHOLE, tile=(-(-w // 2), h))))
             made.append(Choice(axis, "{}x{}".format(*TILE), lambda h, w: replace(WHOLE, tile=TILE)))
         elif axis == "precision":
-            # fp16 on a CPU takes 13 times as long as fp32 (measured with BasicVSR): nobody would choose it
+            # fp16 on a CPU takes 13 times as long as fp32 (measured with BasicVSR), so it is no choice
             kinds = {"bf16": torch.bfloat16} | ({"fp16": torch.float16} if device.type != "cpu" else {})
             made += [Choice(axis, name, lambda h, w: WHOLE, dtype=dtype) for name, dtype in kinds.items()]
         elif axis == "keyframe-interval" and INTERVAL in net.options:
@@ -134,11 +135,11 @@ def ablate(
     channels: Channels = "y",
     on_frame: OnFrame = lambda clip, choice: None,
 ) -> list[dict[str, Value]]:
-    """A row for the reference and for each choice; `net` is fp32 and left as it is.
+    """Return a row for the reference and for each choice; `net` is fp32 and is not changed.
 
-    Keys: axis, choice, psnr (dB, of the result against the ground truth, mean over clips), mean_loss and worst_loss
-    (dB a frame against the reference's; negative is a gain), to_reference (dB: PSNR of the result against the
-    reference's result, errors pooled over all frames), seconds_per_frame, time_ratio (reference = 1).
+    Keys: axis, choice, psnr (dB, of the result against the ground truth, mean over clips), mean_loss and worst_loss (dB
+    a frame against the reference's; negative is a gain), to_reference (dB: PSNR of the result against the reference's
+    result, errors pooled over all frames), seconds_per_frame, time_ratio (reference = 1).
     """
     sums = [_Sum() for _ in range(len(grid) + 1)]
     nets = {dtype: _placed(net, device, dtype) for dtype in {torch.float32, *(c.dtype for c in grid)}}
@@ -168,7 +169,7 @@ def ablate(
 def _run(
     net: RecurrentNet, choice: Choice, frames: Sequence[Pair], device: torch.device, on_frame: Callable[[], None]
 ) -> tuple[list[Tensor], float]:
-    """All results of one choice on one clip, uint8 on the CPU, and the seconds they took."""
+    """Return all results of one choice on one clip, uint8 on the CPU, and the seconds for them."""
     own = getattr(net, INTERVAL, None)
     if choice.keyframe_interval is not None:
         setattr(net, INTERVAL, choice.keyframe_interval)
@@ -225,7 +226,7 @@ def _row(choice: Choice, total: _Sum, reference: _Sum) -> dict[str, Value]:
 
 
 def table(rows: Sequence[dict[str, Value]]) -> Table:
-    """The rows as a table."""
+    """Return the rows as a table."""
     columns = [
         Column("model", "model"),
         Column("axis", "axis"),

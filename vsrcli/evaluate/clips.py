@@ -1,4 +1,4 @@
-"""What is measured on: the frames of an evaluation clip in pairs of HR and LR, one at a time."""
+"""Frames of an evaluation clip in pairs of HR and LR, one at a time."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ class Pair:
 
 
 def choose_clips(root: Path, names: Sequence[str] | None = None) -> list[Clip]:
-    """The clips under `root`, or those of them called `names`. Raises InputError or UsageError."""
+    """Return the clips under `root`, or those of them called `names`. Raises InputError or UsageError."""
     clips = find_clips(root)
     if names is None:
         return clips
@@ -43,7 +43,7 @@ def choose_clips(root: Path, names: Sequence[str] | None = None) -> list[Clip]:
 
 
 def length(clip: Clip, limit: int | None = None) -> int | None:
-    """How many frames `pairs` will give, as far as is known beforehand."""
+    """Return the number of frames that `pairs` will yield, or None if it is not known beforehand."""
     count = probe(clip.hr[0]).frames if clip.is_video else len(clip.hr)
     return min(count, limit) if count is not None and limit is not None else count
 
@@ -51,11 +51,11 @@ def length(clip: Clip, limit: int | None = None) -> int | None:
 def pairs(
     clip: Clip, degradation: Degradation, scale: int, *, limit: int | None = None, crf: int | None = None
 ) -> Iterator[Pair]:
-    """The clip's frames in order, at most `limit`; LR as x264 leaves it where a `crf` is given.
+    """Yield the clip's frames in order, at most `limit`; with a `crf` the LR frames are compressed by x264.
 
-    HR is cut at the right and bottom to a multiple of the scale, and both sides are 8-bit, as in the published
-    protocol; "none" takes the clip's own LR frames as they are. Raises InputError where HR and LR do not fit, and
-    UsageError where LR frames to compress have odd sides.
+    HR is cropped at the right and bottom to a multiple of the scale, and both sides are 8-bit, as in the published
+    protocol. The degradation "none" takes the clip's own LR frames unchanged. Raises InputError if HR and LR do not
+    fit, and UsageError if LR frames to compress have odd sides.
     """
     plain = partial(_pairs, clip, degradation, scale, limit)
     if crf is None:

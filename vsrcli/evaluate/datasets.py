@@ -1,12 +1,12 @@
-"""Finds the clips of an evaluation set: which files are ground truth, which are LR, which frames are scored.
+"""Find the clips of an evaluation set: which files are ground truth, which are LR, which frames are scored.
 
-Only paths are handled here; frames are read by the caller. Layouts that are recognised (HR may also be called GT,
-truth, original, target or sharp; LR anything else beside it):
+Only paths are handled here; frames are read by the caller. Recognised layouts (HR may also be called GT, truth,
+original, target or sharp; LR any other name beside it):
 
     root/*.png                      one clip
     root/CLIP/*.png                 Vid4, UDM10
-    root/GT/CLIP/*.png              with root/BIx4/CLIP/*.png or the like: Vid4 and REDS4 as BasicSR has them
-    root/CLIP/truth/*.png           with root/CLIP/blur4/*.png or the like: UDM10, SPMCS
+    root/GT/CLIP/*.png              with root/BIx4/CLIP/*.png or similar: Vid4 and REDS4 in BasicSR's layout
+    root/CLIP/truth/*.png           with root/CLIP/blur4/*.png or similar: UDM10, SPMCS
     root/sep_testlist.txt           with root/sequences/00001/0266/im1..7.png (or root/GT/...): Vimeo-90K-T
     root/*.mp4, *.mkv, ...          each video file is a clip
 """
@@ -34,16 +34,16 @@ class Clip:
 
     @property
     def is_video(self) -> bool:
-        """Whether the frames lie in a video file."""
+        """Whether the frames are in a video file."""
         return is_video(self.hr[0])
 
 
 def find_clips(root: Path, *, lr_name: str | None = None) -> list[Clip]:
-    """The clips under `root` (a folder, a video file, or Vimeo-90K's list), in natural order of their names.
+    """Return the clips under `root` (a folder, a video file, or Vimeo-90K's list), in natural order of their names.
 
-    `lr_name` says which folder holds the LR frames. Without it that is the one called LR or LQ, else the only one
-    beside the ground truth; among several, none is guessed. Raises InputError where there is no clip, where a list
-    names missing frames, or where HR and LR differ in number.
+    `lr_name` is the name of the folder with the LR frames. By default it is the one called LR or LQ, else the only one
+    beside the ground truth; among several, none is chosen. Raises InputError if there is no clip, if a list names
+    missing frames, or if the numbers of HR and LR frames differ.
     """
     if not root.exists():
         raise InputError(f"{root}: no such file or folder")
@@ -77,7 +77,7 @@ def _folder(root: Path, lr_name: str | None) -> list[Clip]:
 
 
 def _vimeo(listing: Path, lr_name: str | None) -> list[Clip]:
-    """Septuplets by a list of lines 00001/0266; the published figures are of the fourth frame alone."""
+    """Return the septuplets in a list of lines such as 00001/0266; published figures use only the fourth frame."""
     root = listing.parent
     hr_root = _hr_folder(root) or root
     clips = []
@@ -97,7 +97,7 @@ def _hr_folder(root: Path) -> Path | None:
 
 
 def _lr_folder(root: Path, hr: Path, inside: Path, lr_name: str | None) -> Path | None:
-    """The folder with the LR frames of the clip that lies `inside` the HR folder, if it is beyond doubt."""
+    """Return the folder with the LR frames of the clip `inside` the HR folder, if it is unambiguous."""
     if lr_name is not None:
         return root / lr_name / inside
     found = {f.name.lower(): f / inside for f in _folders(root) if f != hr and _images(f / inside)}

@@ -1,4 +1,4 @@
-"""The papers' table: every method on every clip, the means, and the published figures beside them."""
+"""The papers' table: every method on every clip, the means, and the published figures."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from vsrcli.zoo.catalogue import Figures
 
 Row = dict[str, Value]
 OnFrame = Callable[[str, str], None]
-"""Called with the clip's and the method's name for each frame that is made."""
+"""Called with the clip's and the method's name for each finished frame."""
 
 OnRow = Callable[[Row], None]
 
 MEAN = "mean"
-"""What stands in the clip's place in rows of means over clips."""
+"""Name of the clip in rows of means over clips."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """On what all methods are measured: how LR is made, at most how many frames a clip, and x264's CRF or none."""
+    """Common input of all methods: degradation, scale, frame limit of a clip, and x264's CRF or None."""
 
     degradation: Degradation
     scale: int
@@ -41,10 +41,10 @@ def evaluate(
     on_frame: OnFrame = lambda clip, method: None,
     on_row: OnRow = lambda row: None,
 ) -> list[Row]:
-    """A row for each clip and method (told to `on_row` at once), then one of means for each method.
+    """Return a row for each clip and method (`on_row` gets it at once), then a row of means for each method.
 
-    Keys: clip, method, frames (that are scored), psnr (dB), ssim, mse (levels squared), seconds_per_frame, and where
-    asked for warping_error (levels squared), unexplained change (per cent), the truth's own of both, tof (pixels),
+    Keys: clip, method, frames (number of scored ones), psnr (dB), ssim, mse (levels squared), seconds_per_frame, and on
+    request warping_error (levels squared), unexplained change (per cent), the truth's own of both, tof (pixels),
     red_shift, green_shift and blue_shift (levels), lines, the truth's own and invented_lines (levels squared), lpips,
     vmaf. Means are over clips, as in the papers.
     """
@@ -65,7 +65,7 @@ def _mean(rows: Sequence[Row]) -> Row:
 
 
 def beside(rows: Sequence[Row], published: dict[str, Figures]) -> list[Row]:
-    """The rows with published figures in those of means, and a row for each published model that was not run."""
+    """Return the rows with published figures in rows of means, and a row for each published model that was not run."""
     out: list[Row] = []
     for row in rows:
         figures = published.get(str(row["method"])) if row["clip"] == MEAN else None
@@ -79,7 +79,7 @@ def _published(figures: Figures) -> Row:
 
 
 def table(rows: Sequence[Row], channels: Channels, *, with_mse: bool = False) -> Table:
-    """The rows as a table; columns that no row has are left out."""
+    """Return the rows as a table without empty columns."""
     plane = channels.upper()
     columns = [
         Column("crf", "CRF"),

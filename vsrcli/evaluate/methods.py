@@ -1,4 +1,4 @@
-"""What is measured: bicubic enlargement and models, each turning LR frames into HR frames and timed at it."""
+"""Methods to evaluate: bicubic upscaling and models. Each turns LR frames into HR frames and is timed."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -17,38 +17,38 @@ from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.quality.degrade import imresize
 
 Planner = Callable[[RecurrentNet, int, int, torch.device, torch.dtype], Plan]
-"""(net, LR height, LR width, device, precision) -> how the engine shall run."""
+"""Takes the net, LR height, LR width, device and precision; returns the engine's plan."""
 
 Say = Callable[[str], None]
 
 
 class Runner:
-    """One method at work on one clip: LR frames (3, h, w) in, HR frames uint8 (3, scale*h, scale*w) out, in order.
+    """One method on one clip: takes LR frames (3, h, w), returns HR frames uint8 (3, scale*h, scale*w) in order.
 
-    `seconds` is the time spent so far on making the frames that came out.
+    `seconds` is the time spent so far on the returned frames.
     """
 
     def __init__(self) -> None:
         self.seconds = 0.0
 
     def push(self, lr: Tensor) -> Iterator[Tensor]:
-        """Take one frame; those that are ready now. The iterator must be used up before the next call."""
+        """Take one frame; return those that are ready. The iterator must be exhausted before the next call."""
         raise NotImplementedError
 
     def flush(self) -> Iterator[Tensor]:
-        """The clip has ended: the rest."""
+        """Return the remaining frames at the end of the clip."""
         return iter(())
 
 
 class Method(Protocol):
-    """Something that can be measured, by its name."""
+    """A method that can be evaluated, with its name."""
 
     @property
     def name(self) -> str:
-        """How the tables call it."""
+        """Name in the tables."""
 
     def start(self, height: int, width: int) -> Runner:
-        """Begin a clip with LR frames of that size."""
+        """Start a clip with LR frames of that size."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Bicubic:
     name: str = "bicubic"
 
     def start(self, height: int, width: int) -> Runner:
-        """Nothing to prepare."""
+        """Return a runner; there is nothing to prepare."""
         return _BicubicRunner(self.scale)
 
 
@@ -77,9 +77,10 @@ class _BicubicRunner(Runner):
 
 @dataclass(frozen=True)
 class Model:
-    """A net, already placed on `device` in `dtype`, run by the engine as `planner` says.
+    """A net, already on `device` in `dtype`, that the engine runs with the plan of `planner`.
 
-    `scenes`: start afresh at scene cuts, as `vsr upscale` does; the published protocol takes each clip as one scene.
+    With `scenes` states are reset at scene cuts, as in `vsr upscale`; the published protocol takes each clip as one
+    scene.
     """
 
     name: str
@@ -91,7 +92,7 @@ class Model:
     say: Say = lambda line: None
 
     def start(self, height: int, width: int) -> Runner:
-        """A fresh engine."""
+        """Return a runner with a new engine."""
         plan = self.planner(self.net, height, width, self.device, self.dtype)
         return EngineRunner(
             Engine(self.net, plan, self.device, detector=SceneDetector() if self.scenes else None, say=self.say)
@@ -99,21 +100,21 @@ class Model:
 
 
 class EngineRunner(Runner):
-    """Times an engine, its results rounded to 8 bits."""
+    """Runner that times an engine; its results are rounded to 8 bits."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__()
         self.engine = TensorEngine(engine, bit_depth=8)
 
     def push(self, lr: Tensor) -> Iterator[Tensor]:
-        """One frame to the engine."""
+        """Push one frame into the engine."""
         began = time.perf_counter()
         ready = self.engine.push(lr)
         self.seconds += time.perf_counter() - began
         return self._timed(ready)
 
     def flush(self) -> Iterator[Tensor]:
-        """What the engine still holds."""
+        """Return the frames that the engine still holds."""
         return self._timed(self.engine.flush())
 
     def _timed(self, ready: Iterator[Tensor]) -> Iterator[Tensor]:

@@ -1,4 +1,4 @@
-"""The published figures that a result can stand beside: which test set a folder holds, and what the catalogue knows."""
+"""Published figures to compare a result with: the test set in a folder, and its figures in the catalogue."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from vsrcli.zoo.catalogue import Entry, Figures, catalogue
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A test set that papers report: its key in the catalogue, its clips, and what its figures are measured on."""
+    """A test set of the papers: its key in the catalogue, title, number of clips, and the channels of its figures."""
 
     key: str
     title: str
@@ -28,7 +28,7 @@ SETS = {
 
 
 def recognise(root: Path) -> Benchmark | None:
-    """The test set that `root` holds, by the nearest folder with its name in it; None if it is none of them."""
+    """Return the test set in `root`, by the nearest folder with its name; None if there is none."""
     if root.name == "sep_testlist.txt" or (root / "sep_testlist.txt").is_file():
         return SETS["vimeo90k"]
     for part in reversed(root.resolve().parts):
@@ -40,7 +40,7 @@ def recognise(root: Path) -> Benchmark | None:
 
 
 def published(test: Benchmark, degradation: str, scale: int) -> dict[str, Figures]:
-    """The figures of all models of the catalogue that have some for this test, by the model's name."""
+    """Return the figures of the catalogue's models for this test, by the model's name."""
 
     def figures(entry: Entry) -> Figures | None:
         return entry.published.get(f"{test.key}-{degradation}") if entry.scale == scale else None

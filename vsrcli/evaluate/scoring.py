@@ -1,4 +1,4 @@
-"""Measures several methods on one clip in a single pass: each frame is read, degraded and scored once, then dropped."""
+"""Measure several methods on one clip in a single pass: each frame is read, degraded and scored once, then dropped."""
 
 import importlib
 import math
@@ -24,17 +24,24 @@ from vsrcli.quality.temporal import Flow, Motion, motion, tof, unexplained_chang
 from vsrcli.quality.vmaf import vmaf
 
 OnFrame = Callable[[str], None]
-"""Called with a method's name for each frame that it has made."""
+"""Called with a method's name for each of its finished frames."""
 
 COLOUR_KEYS = ("red_shift", "green_shift", "blue_shift")
 
 
 @dataclass(frozen=True)
 class Measures:
-    """What is measured beside PSNR, SSIM and MSE, and where. `flow` turns on the temporal figures, `lpips` LPIPS.
+    """Figures to measure besides PSNR, SSIM and MSE, and where.
 
-    `colour` adds the shift of each channel against the LR frames, `lines` the lines that the truth does not have. With
-    `save`, results are written as save/METHOD/CLIP/FRAME.png.
+    Attributes:
+        channels: "y" or "rgb".
+        flow: optical flow for the temporal figures; None leaves them out.
+        lpips: LPIPS of two frames; None leaves it out.
+        vmaf: whether to measure VMAF.
+        colour: whether to measure the shift of each channel against the LR frames.
+        lines: whether to measure lines that the truth does not have.
+        save: folder for results as METHOD/CLIP/FRAME.png.
+        device: where figures are computed.
     """
 
     channels: Channels = "y"
@@ -49,10 +56,10 @@ class Measures:
 
 @dataclass(eq=False)
 class _Truth:
-    """A ground-truth frame that some method has not reached yet: uint8 (3, h, w), planes, motion since the last.
+    """A ground-truth frame that some method has not reached yet: uint8 (3, h, w), planes, motion since the last frame.
 
-    `lr` is the frame that methods were given, or None where nobody asks for it. `own` holds the truth's own figures
-    along that motion: what noise, aliasing and the flow's faults leave of it.
+    `lr` is the frame given to the methods, or None if it is not needed. `own` holds the truth's own figures along that
+    motion: the effect of noise, aliasing and errors of the flow.
     """
 
     name: str
@@ -65,7 +72,7 @@ class _Truth:
 
 @dataclass(eq=False)
 class Scores:
-    """One method's figures on one clip: a value for each scored frame by the figure's key, and the time of all."""
+    """One method's figures on one clip: a value for each scored frame by the figure's key, and the total time."""
 
     frames: int = 0
     seconds: float = 0.0
@@ -73,12 +80,12 @@ class Scores:
     files: list[Path] = field(default_factory=list)
 
     def add(self, **figures: float) -> None:
-        """One more frame's figures."""
+        """Add the figures of one more frame."""
         for key, value in figures.items():
             self.values.setdefault(key, []).append(value)
 
     def means(self) -> dict[str, float]:
-        """The mean over frames of each figure, and seconds a frame."""
+        """Return the mean over frames of each figure, and the seconds a frame."""
         means = {key: math.fsum(v) / len(v) for key, v in self.values.items()}
         return means | {"seconds_per_frame": self.seconds / self.frames}
 
@@ -92,11 +99,11 @@ def score_clip(
     scored: Sequence[int] | None = None,
     on_frame: OnFrame = lambda name: None,
 ) -> dict[str, Scores]:
-    """Every method's scores on the clip, by the method's name.
+    """Return the scores of every method on the clip, by the method's name.
 
-    `scored` numbers the frames that count (None: all); figures between two frames need both in the clip. All methods
-    advance together, so ground truth is held only until the slowest has passed it. Raises InputError for an empty clip
-    and UsageError where no scored frame is reached.
+    `scored` holds the numbers of the frames that count (None: all); figures between two frames need both in the clip.
+    All methods advance together, so ground truth is held only until the slowest has passed it. Raises InputError for an
+    empty clip and UsageError if no scored frame is reached.
     """
     if not measures.vmaf:
         return _Pass(clip, methods, measures, scored, on_frame, None).run(frames)
@@ -105,7 +112,7 @@ def score_clip(
 
 
 class _Pass:
-    """The state of one pass over one clip; `scratch` is a folder for what VMAF reads, or None."""
+    """The state of one pass over one clip; `scratch` is a folder for VMAF's input, or None."""
 
     def __init__(
         self,
@@ -164,7 +171,7 @@ class _Pass:
         return _Truth(pair.name, hr, lr, planes(to_unit(hr), m.channels), between, own)
 
     def _take(self, name: str, out: Tensor) -> None:
-        """A method's next frame: scored, written, and kept until the one after it."""
+        """Score and write a method's next frame, and keep it until the one after it."""
         m, scores = self._measures, self._scores[name]
         number, out = scores.frames, out.to(m.device)
         truth = self._truth[number]
@@ -217,9 +224,9 @@ class _Pass:
 
 
 def load_lpips(device: torch.device) -> Callable[[Tensor, Tensor], float]:
-    """LPIPS (Zhang et al. 2018, AlexNet, version 0.1) of two frames (3, h, w) in [0, 1], by the package `lpips`.
+    """Return LPIPS (Zhang et al. 2018, AlexNet, version 0.1) of two frames (3, h, w) in [0, 1], by the package `lpips`.
 
-    Raises VsrError where that is not installed or its weights cannot be had.
+    Raises VsrError if it is not installed or its weights are not available.
     """
     try:
         package: Any = importlib.import_module("lpips")
@@ -238,7 +245,7 @@ def load_lpips(device: torch.device) -> Callable[[Tensor, Tensor], float]:
 
 
 def _steadiness(previous: Tensor, frame: Tensor, along: Motion) -> dict[str, float]:
-    """Warping error (levels squared) and unexplained change (per cent) of two frames (1, 3, h, w)."""
+    """Return warping error (levels squared) and unexplained change (per cent) of two frames (1, 3, h, w)."""
     return {
         "warping_error": float(warping_error(previous, frame, along)),
         "unexplained": 100 * float(unexplained_change(previous, frame, along)),
@@ -246,9 +253,9 @@ def _steadiness(previous: Tensor, frame: Tensor, along: Motion) -> dict[str, flo
 
 
 def _lines(frame: Tensor, truth: Tensor) -> dict[str, float]:
-    """Energy of lines in two frames (1, 3, h, w), and of those that only the first has; all in levels squared.
+    """Return the energy of lines in two frames (1, 3, h, w), and of those only in the first; all in levels squared.
 
-    The truth's lines are found again for each method: they are 16 planes, too many to keep for a whole clip.
+    The truth's lines are computed again for each method: they are 16 planes, too many to keep for a whole clip.
     """
     found, there = lines(frame), lines(truth)
     return {
