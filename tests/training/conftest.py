@@ -1,4 +1,4 @@
-"""A tiny pack that all rooms train on."""
+"""A tiny pack for all training tests."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Tiny recipes and moving textures to train on."""
+"""Tiny recipes and moving textures for training tests."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ precision = "fp32"
 
 
 def textured(frames: int, h: int, w: int, seed: int = 0) -> Tensor:
-    """uint8 (frames, 3, h, w) of a still texture that pans by a pixel a frame."""
+    """Return a still texture that pans by a pixel a frame: (frames, 3, h, w), uint8."""
     generator = torch.Generator().manual_seed(seed)
     still = torch.randint(0, 256, (3, h, w + frames), generator=generator, dtype=torch.uint8)
     return torch.stack([still[:, :, i : i + w] for i in range(frames)])

@@ -1,18 +1,18 @@
-"""Losses mean what they say."""
+"""Losses have the values of their definitions."""
 
 import pytest
 import torch
 
 from tests.training.make import textured
-from vsrcli.training.losses import charbonnier, endpoint_error, flow_warping, unrest
+from vsrcli.training.losses import charbonnier, endpoint_error, flow_warping, static_scene_loss
 
 
-def test_only_clips_that_stand_still_must_be_steady() -> None:
+def test_static_scene_loss_counts_only_static_clips() -> None:
     truth = torch.rand(2, 3, 3, 8, 8)
     truth[1] = truth[1, :1]
     sr = truth + torch.tensor([0.0, 0.1, 0.2])[:, None, None, None]
-    assert unrest(sr, truth, "l2").item() == pytest.approx(0.01, rel=1e-3)
-    assert unrest(sr[:1], truth[:1], "l2") == 0
+    assert static_scene_loss(sr, truth, "l2").item() == pytest.approx(0.01, rel=1e-3)
+    assert static_scene_loss(sr[:1], truth[:1], "l2") == 0
 
 
 def test_warping_loss_is_least_for_the_true_flow() -> None:

@@ -1,4 +1,4 @@
-"""Recipes: what is wrong is refused, what ships is valid, and the rate follows its schedule."""
+"""Recipes: invalid ones are rejected, shipped ones are valid, and the learning rate follows its schedule."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from vsrcli.errors import UsageError
 from vsrcli.training import recipe
 
 
-def test_a_recipe_that_is_wrong_is_refused() -> None:
+def test_invalid_recipe_is_rejected() -> None:
     for text, message in [
         (TINY.replace("[loss]", "[losses]"), "unknown section"),
         (TINY.replace("flow = 0.2", "flows = 0.2"), "has no flows"),
@@ -31,7 +31,7 @@ def test_all_recipes_that_ship_are_valid() -> None:
         assert recipe.load(name).optimiser.iterations > 0
 
 
-def test_the_rate_warms_up_and_falls() -> None:
+def test_learning_rate_warms_up_and_decays() -> None:
     cosine = recipe.OptimiserRecipe(iterations=100, rate=1.0, final_rate=0.1, warmup=10)
     assert cosine.rate_at(0) == pytest.approx(0.1)
     assert cosine.rate_at(10) == pytest.approx(1.0)

@@ -1,4 +1,4 @@
-"""Recipes: small TOML files that say everything a training run depends on but the data and the time."""
+"""Recipes: small TOML files with all settings of a training run except the data and the time."""
 
 import math
 import re
@@ -15,14 +15,14 @@ T = TypeVar("T")
 
 DEGRADATIONS = ("bi", "bd", "real")
 TAUGHT = ("output", "space", "time", "flow_teaching", "features")
-"""The terms of the loss that a teacher gives."""
+"""The terms of the loss that need a teacher."""
 
 
 @dataclass(frozen=True)
 class NetRecipe:
-    """Which net: an architecture of the zoo, the arguments of its constructor, and whence its first weights come.
+    """The net: an architecture of the zoo, the arguments of its constructor, and its initial weights.
 
-    `start` is a model's name or path whose weights are taken over wherever key and shape agree.
+    `start` is a model's name or path whose weights are reused wherever key and shape agree.
     """
 
     arch: str
@@ -32,10 +32,16 @@ class NetRecipe:
 
 @dataclass(frozen=True)
 class DataRecipe:
-    """Batches: `batch` clips of `frames` frames of `patch` x `patch` LR pixels. "real" needs a pack of pairs.
+    """The batches.
 
-    The share `still` of the clips is one frame over and over, of which a recurrent net must not make ever more.
-    `answers`, 0 to 1, is the part of a packed teacher's answer in the target (answers.py); the rest is the truth.
+    Attributes:
+        degradation: "bi", "bd" or "real".
+        patch: height and width of a crop in LR pixels.
+        frames: frames of a clip.
+        batch: clips of a batch.
+        still: share of clips that repeat one frame, so that a recurrent net does not add detail to still scenes without
+            end.
+        answers: weight, 0 to 1, of a packed teacher's answer in the target (answers.py); the rest is the truth.
     """
 
     degradation: str
@@ -48,13 +54,18 @@ class DataRecipe:
 
 @dataclass(frozen=True)
 class LossRecipe:
-    """`kind` ("charbonnier" or "l2", eq. 8 of REPVSR) on frames; the others are weights, 0 leaves a term out.
+    """The terms of the loss. The numbers are weights; 0 leaves a term out.
 
-    `flow`: the warping loss, eq. 9. `teacher` is the model that is distilled: `output` weighs its frames as a second
-    target, `space` and `time` the two parts of space-time distillation, `flow_teaching` (per pixel) its flow as a
-    target while only the flow net learns. With `features` the teacher is BasicVSR, and IconVSR is refitted to its
-    features (refit.py); the other terms do not count then. `steady` weighs how much the net's frames of clips that
-    stand still (see `still`) differ from each other.
+    Attributes:
+        kind: distance of frames, "charbonnier" or "l2" (eq. 8 of REPVSR).
+        flow: warping loss (eq. 9).
+        teacher: the model that is distilled.
+        output: the teacher's frames as a second target.
+        space: space-time distillation, attention in space.
+        time: space-time distillation, memory in time.
+        flow_teaching: the teacher's flow as a target (per pixel), while only the flow net is trained.
+        features: IconVSR is fitted to the features of BasicVSR as the teacher (refit.py), without the other terms.
+        steady: change of the net's frames in clips that stand still (see `DataRecipe.still`).
     """
 
     kind: str = "charbonnier"
@@ -70,12 +81,23 @@ class LossRecipe:
 
 @dataclass(frozen=True)
 class OptimiserRecipe:
-    """`rate` after `warmup` iterations, falling to `final_rate` ("cosine") or halving every `step` ("step").
+    """The optimiser and its schedule.
 
-    `method` is "adam" or "muon" (muon.py), which gets as far in half the iterations. The first `flow_iterations` train
-    only the flow net by the warping loss. `frozen` names parameters (by prefix) that stay as they are; `slow` those
-    that learn at a tenth of the rate. `ema` is the decay of the averaged weights per iteration, `clip` the largest
-    gradient norm, `precision` the type of the convolutions.
+    Attributes:
+        iterations: length of the run.
+        rate: learning rate after the warm-up.
+        final_rate: learning rate at the end of the schedule "cosine".
+        schedule: "cosine", or "step", which halves the learning rate.
+        step: iterations between halvings.
+        warmup: iterations of the linear warm-up.
+        flow_iterations: iterations at the start that train only the flow net, by the warping loss.
+        clip: largest norm of the gradient.
+        ema: decay of the averaged weights per iteration.
+        precision: type of the convolutions.
+        frozen: prefixes of parameters that are not trained.
+        slow: prefixes of parameters that learn at a tenth of the rate.
+        seed: of all random choices.
+        method: "adam" or "muon" (muon.py), which needs half the iterations.
     """
 
     iterations: int
@@ -94,7 +116,7 @@ class OptimiserRecipe:
     method: str = "adam"
 
     def rate_at(self, iteration: int) -> float:
-        """Linear warm-up, then a cosine fall to `final_rate` or a halving every `step` iterations."""
+        """Return the learning rate: linear warm-up, then cosine decay to `final_rate` or halving every `step`."""
         if iteration < self.warmup:
             return self.rate * (iteration + 1) / self.warmup
         if self.schedule == "step":
@@ -114,7 +136,7 @@ class Recipe:
     optimiser: OptimiserRecipe
 
     def changed(self, *, iterations: int | None = None, seed: int | None = None, start: str | None = None) -> "Recipe":
-        """The recipe with another length, seed or start where one is given."""
+        """Return the recipe with another length, seed or start; None keeps the recipe's own."""
         own = self.optimiser
         changed = replace(
             own,
@@ -124,12 +146,12 @@ class Recipe:
         return replace(self, optimiser=changed, net=self.net if start is None else replace(self.net, start=start))
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for checkpoints and cards."""
+        """Return plain values for checkpoints and cards."""
         return asdict(self)
 
 
 def known() -> list[str]:
-    """The names of the recipes that come with vsr."""
+    """Return the names of the recipes that ship with vsr."""
     return sorted(p.name.removesuffix(".toml") for p in _folder().iterdir() if p.name.endswith(".toml"))
 
 
@@ -141,7 +163,7 @@ def about(name: str) -> str:
 
 
 def load(name: str) -> Recipe:
-    """A recipe by its name or by the path of a TOML file. Raises UsageError where it is unknown or wrong."""
+    """Return a recipe by its name or by the path of a TOML file. Raises UsageError if it is unknown or invalid."""
     bundled = _folder() / f"{name}.toml"
     path = Path(name)
     if bundled.is_file():
@@ -154,7 +176,7 @@ def load(name: str) -> Recipe:
 
 
 def parse(text: str, name: str) -> Recipe:
-    """A recipe from TOML. Raises UsageError for anything it does not know."""
+    """Return a recipe from TOML. Raises UsageError for unknown sections, keys and values."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

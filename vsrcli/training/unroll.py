@@ -8,7 +8,7 @@ from vsrcli.nets.reparam import merged_once
 
 
 def clip_flows(net: RecurrentNet, lr: Tensor, *, forward: bool) -> Tensor:
-    """Flows (n, t-1, 2, h, w) of clips (n, t, 3, h, w): from each frame but the last to the next, or back."""
+    """Return the flows (n, t-1, 2, h, w) of clips (n, t, 3, h, w): from each frame to the next one, or back."""
     n, t, _, h, w = lr.shape
     earlier, later = lr[:, :-1].flatten(0, 1), lr[:, 1:].flatten(0, 1)
     flow = net.flow(earlier, later) if forward else net.flow(later, earlier)
@@ -16,7 +16,7 @@ def clip_flows(net: RecurrentNet, lr: Tensor, *, forward: bool) -> Tensor:
 
 
 def clip_window(net: RecurrentNet, lr: Tensor) -> tuple[Window, Tensor]:
-    """Clips (n, t, 3, h, w), ready for the net's branches, and the flows to the previous frames (n, t-1, 2, h, w).
+    """Return clips (n, t, 3, h, w) as a window, and the flows to the previous frames (n, t-1, 2, h, w).
 
     The patch must fit the net (`multiple` and `min_size`); nothing is padded.
     """
@@ -36,7 +36,7 @@ def clip_window(net: RecurrentNet, lr: Tensor) -> tuple[Window, Tensor]:
 
 
 def unroll(net: RecurrentNet, lr: Tensor) -> tuple[Tensor, Tensor]:
-    """Upscale clips (n, t, 3, h, w): HR (n, t, 3, s*h, s*w) and the flows to the previous frames (n, t-1, 2, h, w)."""
+    """Upscale clips (n, t, 3, h, w); return HR (n, t, 3, s*h, s*w) and the flows to the previous frames."""
     with merged_once(net):
         window, backward = clip_window(net, lr)
         return torch.stack(list(upsample_window(net, window)), 1), backward

@@ -1,4 +1,4 @@
-"""Packs are read or named, and written whole or not at all."""
+"""Packs are read, or rejected by name, and written completely or not at all."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from vsrcli.training.data.pack import Pack, write_pack
 from vsrcli.training.data.sampler import Sampler
 
 
-def test_a_pack_that_is_none_is_named(tmp_path: Path) -> None:
+def test_invalid_pack_is_named_in_the_error(tmp_path: Path) -> None:
     (tmp_path / "not.safetensors").write_bytes(b"no pack")
     for path in (tmp_path / "not.safetensors", tmp_path / "missing.safetensors"):
         with pytest.raises(InputError, match=path.name):
@@ -23,7 +23,7 @@ def test_a_pack_that_is_none_is_named(tmp_path: Path) -> None:
         Sampler(Pack([tmp_path / "short.safetensors"]), recipe.parse(TINY, "tiny").data, 4, 0)
 
 
-def test_a_pack_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+def test_failed_write_leaves_the_old_pack(tmp_path: Path) -> None:
     path = tmp_path / "pack.safetensors"
     assert write_pack(path, {"train/a": torch.zeros(1)}, {}) == 1
     before = path.read_bytes()

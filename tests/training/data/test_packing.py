@@ -1,4 +1,4 @@
-"""Packs are made from real media, and of other packs."""
+"""Packs are made from real videos and photographs, and from other packs."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from vsrcli.training.data.packing import compact, pack
 from vsrcli.training.loop.validation import validation_pairs
 
 
-def test_a_compact_pack_holds_the_same_clips_in_less(tmp_path: Path) -> None:
+def test_compact_pack_holds_the_same_clips_in_less_space(tmp_path: Path) -> None:
     smooth = {
         f"{part}/{name}": torch.from_numpy(np.stack([make.pattern(i, 128, 96) for i in range(5)])).permute(0, 3, 1, 2)
         for part, name in (("train", "a.001"), ("train", "a.002"), ("train", "b.001"), ("validation", "c.001"))
@@ -83,7 +83,7 @@ def test_videos_and_photographs_become_a_pack_to_train_on(tmp_path: Path) -> Non
         pack([tmp_path / "nowhere"], out)
 
 
-def test_clips_of_like_names_are_all_packed_and_all_read(tmp_path: Path) -> None:
+def test_clips_of_equal_names_are_all_packed_and_read(tmp_path: Path) -> None:
     for folder, seed in (("a", 0), ("b", 1)):
         (tmp_path / folder).mkdir()
         write_video(tmp_path / folder / "walk.mp4", textured(3, 144, 144, seed))

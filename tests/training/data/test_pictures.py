@@ -1,4 +1,4 @@
-"""Compressed clips are read alike with and without PyAV."""
+"""Compressed clips are read identically with and without PyAV."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Real codecs damage frames as they do in the wild, and keep colours and places."""
+"""Real codecs degrade frames realistically, and keep colours and positions."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from vsrcli.training.data.real import CODECS, Codec, lower_real, transcode
 
 
 @pytest.mark.parametrize("codec", CODECS[1:], ids=lambda codec: codec.encoder)
-def test_real_codecs_damage_but_keep_every_frame(codec: Codec) -> None:
+def test_real_codecs_degrade_but_keep_every_frame(codec: Codec) -> None:
     clip = textured(4, 32, 64)
     decoded, better = (transcode(clip, codec.encoder, codec.at(quality)) for quality in (codec.worst, codec.best))
     assert decoded.shape == clip.shape and decoded.dtype == torch.uint8
@@ -25,7 +25,7 @@ def test_a_round_trip_through_a_codec_keeps_the_mean_of_flat_colours(codec: Code
         assert (decoded - clip.float()).mean((0, 2, 3)).abs().max() <= 2  # 8-bit Y'CbCr has no closer colour
 
 
-def test_the_real_side_is_small_and_shows_the_same_picture() -> None:
+def test_lr_frames_are_small_and_show_the_same_picture() -> None:
     ramp = torch.linspace(0, 255, 128).expand(3, 3, 128, 128).to(torch.uint8)
     for seed in range(6):
         lr = lower_real(ramp, 4, torch.Generator().manual_seed(seed))

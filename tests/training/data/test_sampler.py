@@ -1,4 +1,4 @@
-"""Batches depend on their number alone, and their pairs stay aligned."""
+"""Batches depend only on their number, and their pairs stay aligned."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ def test_a_batch_depends_on_its_number_alone(packed: Path) -> None:
     torch.testing.assert_close(degrade.bi(hr, 4), lr, atol=0, rtol=0)
 
 
-def test_a_share_of_clips_stands_still(packed: Path) -> None:
+def test_share_of_still_clips(packed: Path) -> None:
     data = replace(recipe.parse(TINY, "tiny").data, still=0.5)
     clips = [clip for number in range(16) for clip in Sampler(Pack([packed]), data, 4, seed=0).batch(number)[1]]
     still = sum(torch.equal(clip[0], clip[-1]) for clip in clips)

@@ -1,4 +1,4 @@
-"""Photographs are set in motion."""
+"""Photographs become moving clips."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""A teacher's answers are packed and aimed at."""
+"""A teacher's answers are packed and used as targets."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from vsrcli.training.distill.answers import add_answers
 from vsrcli.zoo import formats, loading
 
 
-def test_a_teachers_answers_are_packed_and_aimed_at(packed: Path, tmp_path: Path) -> None:
+def test_answers_are_packed_and_used_as_targets(packed: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     for name in ("one", "two"):
         net, config = RepVSR(channels=8, blocks=1), {"channels": 8, "blocks": 1}
@@ -50,7 +50,7 @@ def test_a_teachers_answers_are_packed_and_aimed_at(packed: Path, tmp_path: Path
     assert likeness.min() > metrics.psnr(metrics.planes(taught), metrics.planes(hr)).max(), "an answer to another crop"
 
 
-def test_answers_need_a_pack_that_has_them_and_teachers_that_agree(packed: Path, tmp_path: Path) -> None:
+def test_answers_need_a_suitable_pack_and_matching_teachers(packed: Path, tmp_path: Path) -> None:
     data = replace(recipe.parse(TINY, "tiny").data, answers=0.5)
     with told(UsageError, "vsr train teach"):
         Sampler(Pack([packed]), data, 4, seed=0)

@@ -1,17 +1,17 @@
-"""IconVSR's one trunk learns what BasicVSR puts out."""
+"""IconVSR's trunk learns BasicVSR's output."""
 
 import torch
 
 from vsrcli.nets.basicvsr import BasicVSR
 from vsrcli.nets.iconvsr import IconVSR
 from vsrcli.training.distill.refit import feature_loss
-from vsrcli.training.loop.warm import take_over
+from vsrcli.training.loop.warm import reuse_weights
 
 
-def test_refitting_aims_at_what_basicvsr_puts_out() -> None:
+def test_feature_loss_is_the_distance_to_basicvsrs_output() -> None:
     torch.manual_seed(0)
     teacher, student = BasicVSR(channels=4, blocks=1), IconVSR(channels=4, blocks=1, keyframe_interval=0)
-    take_over(student, teacher.state_dict())
+    reuse_weights(student, teacher.state_dict())
     clip = torch.rand(1, 3, 3, 32, 32)
     loss = feature_loss(student, teacher, clip, "l2")
     loss.backward()

@@ -1,4 +1,4 @@
-"""Every net can be taught from and learn: its features are found, one a frame."""
+"""Every net can be teacher and student: its features are found, one a frame."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from vsrcli.zoo.architectures import ARCHITECTURES
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
-def test_every_net_s_features_are_found_one_a_frame(arch: str) -> None:
+def test_features_of_every_net_are_found_one_a_frame(arch: str) -> None:
     net = small(arch)
     side = max(net.min_size, 8 * net.multiple)
     with torch.no_grad(), tapped(net) as seen:

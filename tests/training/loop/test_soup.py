@@ -1,4 +1,4 @@
-"""Soups: weights whose errors cancel are mixed, others are left out."""
+"""Soups: weights whose errors cancel are averaged, others are left out."""
 
 import copy
 from pathlib import Path
@@ -31,7 +31,7 @@ def pack(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def models(tmp_path: Path) -> list[str]:
-    """Two nets that lie off a third one to opposite sides, and one that is far from all."""
+    """Return two nets on opposite sides of a third one, and one that is far from all."""
     torch.manual_seed(0)
     middle = RepVSR(8, 1, multibranch=False).eval()
     left, right, lost = (copy.deepcopy(middle) for _ in range(3))
@@ -44,7 +44,7 @@ def models(tmp_path: Path) -> list[str]:
     return [save(tmp_path / f"{n}.safetensors", net) for n, net in (("a", left), ("b", right), ("c", lost))]
 
 
-def test_what_cancels_is_mixed_and_what_harms_is_left_out(models: list[str], pack: Path, tmp_path: Path) -> None:
+def test_models_are_averaged_only_if_the_mean_is_no_worse(models: list[str], pack: Path, tmp_path: Path) -> None:
     lines: list[str] = []
     psnr, bicubic = cook(models, [pack], tmp_path / "out.safetensors", device="cpu", say=lines.append)
     alone = [float(line.split(": ")[1].split()[0]) for line in lines[:3]]
@@ -65,7 +65,7 @@ def test_one_model_is_scored(models: list[str], pack: Path, tmp_path: Path) -> N
     assert output.exists()
 
 
-def test_what_cannot_be_mixed_is_refused(models: list[str], pack: Path, tmp_path: Path) -> None:
+def test_unsuitable_models_are_rejected(models: list[str], pack: Path, tmp_path: Path) -> None:
     other = save(tmp_path / "bd.safetensors", RepVSR(8, 1, multibranch=False), degradation="bd")
     output = tmp_path / "out.safetensors"
     with pytest.raises(UsageError, match="one net and degradation"):

@@ -1,4 +1,4 @@
-"""Runs resume exactly, lower the loss, and leave weights that load."""
+"""Runs resume exactly, reduce the loss, and save weights that load."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(packed: Path, tmp_path: Path,
             torch.testing.assert_close(other[key], value, atol=0, rtol=0)
 
 
-def test_flow_learns_first_and_alone(packed: Path, tmp_path: Path) -> None:
+def test_flow_net_is_trained_first_and_alone(packed: Path, tmp_path: Path) -> None:
     fresh = Trainer(recipe.parse(TINY, "tiny"), Pack([packed]), tmp_path).net.state_dict()
     trained = run(packed, tmp_path, 2).net.state_dict()
     changed = {key for key in fresh if not torch.equal(fresh[key], trained[key])}
@@ -77,20 +77,20 @@ def test_a_short_run_and_one_without_validation_leave_weights_too(packed: Path, 
         assert loading.load(out / "best.safetensors").arch == "repvsr"
 
 
-def test_what_a_killed_run_had_logged_after_its_checkpoint_is_forgotten(packed: Path, tmp_path: Path) -> None:
+def test_log_rows_after_the_last_checkpoint_are_deleted(packed: Path, tmp_path: Path) -> None:
     trainer = run(packed, tmp_path, 3)
     (tmp_path / "log.csv").write_text("iteration,minutes\n1,0.1\n3,0.2\n5,0.3\n")
     trainer.resume()
     assert (tmp_path / "log.csv").read_text().splitlines() == ["iteration,minutes", "1,0.1", "3,0.2"]
 
 
-def test_another_start_can_be_given_and_must_fit(packed: Path, tmp_path: Path) -> None:
+def test_another_start_must_fit(packed: Path, tmp_path: Path) -> None:
     first = run(packed, tmp_path / "first", 4)
     first.export(tmp_path / "first.safetensors")
     lines: list[str] = []
     plan = recipe.parse(TINY, "tiny").changed(start=str(tmp_path / "first.safetensors"))
     Trainer(plan, Pack([packed]), tmp_path / "second", say=lines.append)
-    assert any("took over" in line for line in lines)
+    assert any("reused" in line for line in lines)
     formats.save(tmp_path / "other.safetensors", BasicVSR(8, 1), arch="basicvsr", config={"channels": 8, "blocks": 1})
     with pytest.raises(UsageError, match="nothing of"):
         Trainer(plan.changed(start=str(tmp_path / "other.safetensors")), Pack([packed]), tmp_path / "third")
@@ -112,7 +112,7 @@ def _written(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("multibranch", ["true", "false"])
-def test_weights_stay_in_float32_where_the_arithmetic_is_bf16(packed: Path, tmp_path: Path, multibranch: str) -> None:
+def test_weights_stay_in_float32_with_bf16_arithmetic(packed: Path, tmp_path: Path, multibranch: str) -> None:
     text = TINY.replace('"fp32"', '"bf16"').replace("multibranch = true", f"multibranch = {multibranch}")
     trainer = Trainer(recipe.parse(text, "tiny"), Pack([packed]), tmp_path)
     assert {p.dtype for p in trainer.net.parameters()} == {torch.float32}

@@ -1,1 +1,1 @@
-"""Packs of training clips: made from videos and photographs, read, and drawn from in batches."""
+"""Packs of training clips: made from videos and photographs, read, and sampled in batches."""

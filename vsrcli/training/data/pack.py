@@ -1,10 +1,10 @@
-"""Packs of short sharp clips, each one file that is read whole.
+"""Packs of short sharp clips. Each pack is one file that is read into memory.
 
-A pack is one safetensors file of uint8 clips (t, 3, h, w): `train/NAME` and `validation/NAME`, and where the
-low-resolution side was made at packing time (degradation "real") also `train-lr/NAME` and `validation-lr/NAME`, where
-a teacher was asked (distill/answers.py) `train-answer/NAME`; or compressed (pictures.py). It needs no video library to
-read, so training runs where there is none. Where there is one, degradation "real" is drawn anew for every batch unless
-the pack holds low-resolution frames.
+A pack is one safetensors file of uint8 clips (t, 3, h, w): `train/NAME` and `validation/NAME`. If LR frames were made
+at packing time (degradation "real"), it also has `train-lr/NAME` and `validation-lr/NAME`; if a teacher's answers were
+added (distill/answers.py), `train-answer/NAME`. Clips may be compressed (pictures.py). Reading a pack needs no video
+library, so training runs without one. With one, the degradation "real" is sampled anew for every batch unless the pack
+holds LR frames.
 """
 
 import json
@@ -28,7 +28,10 @@ class Pack:
     """The clips of one or more pack files, all in memory."""
 
     def __init__(self, paths: list[Path]) -> None:
-        """Raises InputError where a file is missing or no pack, or all together hold no clip to train on."""
+        """Read the packs.
+
+        Raises InputError if a file is missing or no pack, or if all together hold no clip for training.
+        """
         self.parts: dict[str, dict[str, Tensor]] = {}
         self.sources: list[str] = []
         stems = Counter(path.stem for path in paths)
@@ -51,22 +54,22 @@ class Pack:
             raise InputError("the pack holds no clip to train on")
 
     def names(self, part: str) -> list[str]:
-        """The clips of "train" or "validation", sorted."""
+        """Return the names of the clips of "train" or "validation", sorted."""
         return sorted(self.parts.get(part, {}))
 
     def pair(self, part: str, name: str) -> tuple[Tensor, Tensor | None]:
-        """A clip's uint8 HR frames (t, 3, h, w), and its LR frames where the pack has them."""
+        """Return a clip's uint8 HR frames (t, 3, h, w), and its LR frames if the pack has them."""
         return self.parts[part][name], self.parts.get(f"{part}-lr", {}).get(name)
 
     def answer(self, part: str, name: str) -> Tensor | None:
-        """A teacher's uint8 HR frames for a clip, where the pack has them."""
+        """Return a teacher's uint8 HR frames for a clip, if the pack has them."""
         return self.parts.get(f"{part}-answer", {}).get(name)
 
 
 def write_pack(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> int:
-    """Write a pack of tensors by key, with what is to be known of it; returns the number of its clips.
+    """Write a pack of tensors by key with metadata `about`; return the number of its clips.
 
-    The file appears whole or not at all, and what it replaces stays until then.
+    The file appears complete or not at all, and the file that it replaces stays until then.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
@@ -75,7 +78,7 @@ def write_pack(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) ->
 
 
 def in_turns(names: list[str], each: int | None = None) -> list[str]:
-    """The first clip of every source, then the second of every source, and so on, `each` of them at most."""
+    """Return the first clip of every source, then the second of every source, and so on, at most `each` of them."""
     sources: dict[str, list[str]] = {}
     for name in names:
         sources.setdefault(name.rpartition(".")[0], []).append(name)
@@ -83,5 +86,5 @@ def in_turns(names: list[str], each: int | None = None) -> list[str]:
 
 
 def spread(names: list[str]) -> list[str]:
-    """At most VALIDATION_CLIPS of the names, evenly spread."""
+    """Return at most VALIDATION_CLIPS of the names, evenly spread."""
     return names[:: -(-len(names) // VALIDATION_CLIPS) or 1]

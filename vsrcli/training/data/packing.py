@@ -1,4 +1,4 @@
-"""Making packs: videos and photographs become small sharp uint8 clips in one file. Only this needs PyAV."""
+"""Make packs: cut videos and photographs into small sharp uint8 clips in one file. Only this module needs PyAV."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,9 +16,9 @@ from vsrcli.training.data import pictures, stills
 from vsrcli.training.data.pack import Pack, in_turns, spread, write_pack
 from vsrcli.training.data.real import lower_real
 
-HALVE_FROM = 720  # lines: below the coding scale of such videos lies no detail, above it lie artefacts
-CANDIDATES = 4  # crops of which the sharpest is taken
-DULL = 2.0  # levels between neighbouring pixels: clips below show nothing to learn from
+HALVE_FROM = 720  # lines: at full size such videos have compression artifacts instead of detail
+CANDIDATES = 4  # number of random crops, of which the sharpest is used
+DULL = 2.0  # levels between neighbouring pixels: clips below have no useful detail
 
 Say = Callable[[str], None]
 
@@ -35,11 +35,20 @@ def pack(
     seed: int = 0,
     say: Say | None = None,
 ) -> int:
-    """Write a pack of clips of `frames` frames of `size` x `size` from videos, photographs and folders of them.
+    """Write a pack of clips from videos, photographs and folders of them; return the number of clips.
 
-    Sources whose name contains one of `hold_out` become validation clips. `real`, a scale, adds low-resolution frames
-    that were blurred, reduced and compressed by a real codec. Returns the number of clips. Raises UsageError where
-    there is no source, InputError where one cannot be read.
+    Raises UsageError if there is no source, InputError if one cannot be read.
+
+    Args:
+        sources: files and folders.
+        output: path of the pack.
+        frames: frames of a clip.
+        size: height and width of a clip in pixels.
+        clips_per_source: largest number of clips of one source.
+        hold_out: sources whose name contains one of these become validation clips.
+        real: scale of LR frames to add, which are blurred, downscaled and compressed by a real codec; None adds none.
+        seed: of all random choices.
+        say: called with a line for each source.
     """
     files = sorted({f for source in sources for f in _files(source)})
     if not files:
@@ -52,7 +61,7 @@ def pack(
         generator = torch.Generator().manual_seed((seed << 32) + number)
         part = parts[file]
         if file in photos:
-            fronts = [f for f in photos if parts[f] == part]  # what is held out is not seen in training either
+            fronts = [f for f in photos if parts[f] == part]  # held-out photographs are not used for training either
             clips = photo_clips(file, fronts, frames, size, clips_per_source, generator)
         else:
             clips = video_clips(file, frames, size, clips_per_source, generator)
@@ -69,9 +78,9 @@ def pack(
 
 
 def compact(packs: list[Path], output: Path, limit: int) -> int:
-    """Write as many of the packs' clips as `limit` bytes hold, compressed: of all sources alike, few for validation.
+    """Write as many of the packs' clips, compressed, as fit into `limit` bytes; return their number.
 
-    Returns the number of clips. Raises InputError where a pack cannot be read.
+    All sources are represented equally, with a few validation clips. Raises InputError if a pack cannot be read.
     """
     whole = Pack(packs)
     train = in_turns(whole.names("train"))
@@ -97,7 +106,7 @@ def compact(packs: list[Path], output: Path, limit: int) -> int:
 
 
 def video_clips(file: Path, frames: int, size: int, limit: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Up to `limit` clips (frames, 3, size, size) spread over a video; 720 lines and more are halved first."""
+    """Yield up to `limit` clips (frames, 3, size, size) spread over a video; 720 lines and more are halved first."""
     windows = sum(1 for _ in _packets(file)) // frames
     wanted = set(torch.linspace(0, windows - 1, min(limit, windows)).round().int().tolist()) if windows else set()
     window: list[Tensor] = []
@@ -114,7 +123,7 @@ def video_clips(file: Path, frames: int, size: int, limit: int, generator: torch
 def photo_clips(
     file: Path, photos: list[Path], frames: int, size: int, limit: int, generator: torch.Generator
 ) -> Iterator[Tensor]:
-    """Up to `limit` clips of a photograph in motion; before a third of them another photograph moves."""
+    """Yield up to `limit` clips of a photograph in motion; in a third of them another photograph moves in front."""
     photo = _photo(file)
     for _ in range(limit if min(photo.shape[-2:]) >= 2 * size else 0):
         front = None
@@ -127,7 +136,7 @@ def photo_clips(
 
 
 def _sharpest_crop(frames: Tensor, size: int, generator: torch.Generator) -> Tensor | None:
-    """Of a few random crops of (t, 3, h, w) the one with the most detail; None if it is dull or the video too small."""
+    """Return the sharpest of a few random crops of (t, 3, h, w); None if it has no detail or the video is too small."""
     unit = 2 if min(frames.shape[-2:]) >= HALVE_FROM else 1
     h, w = frames.shape[-2:]
     if min(h, w) < size * unit:
@@ -144,13 +153,13 @@ def _sharpest_crop(frames: Tensor, size: int, generator: torch.Generator) -> Ten
 
 
 def _sharpness(clip: Tensor) -> float:
-    """Mean absolute difference of neighbouring pixels, in levels, of the middle frame."""
+    """Return the mean absolute difference of neighbouring pixels of the middle frame, in levels."""
     frame = clip[len(clip) // 2].float()
     return float(frame.diff(dim=-1).abs().mean() + frame.diff(dim=-2).abs().mean()) / 2
 
 
 def _files(source: Path) -> Iterator[Path]:
-    """The videos and photographs that a path names."""
+    """Yield the videos and photographs in a path."""
     if source.is_dir():
         candidates = [p for p in source.rglob("*") if is_video(p) or is_image(p)]
         yield from (p for p in candidates if p.is_file())
@@ -186,7 +195,7 @@ def _opened(file: Path) -> Any:
 
 
 def _rgb(frame: Any) -> Tensor:
-    """(3, h, w) uint8 of a decoded frame."""
+    """Return a decoded frame as (3, h, w) uint8."""
     return torch.from_numpy(frame.to_ndarray(format="rgb24")).permute(2, 0, 1)
 
 

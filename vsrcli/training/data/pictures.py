@@ -1,7 +1,7 @@
-"""Clips as compressed pictures, so that a pack can travel to a machine that is reached by a narrow path.
+"""Clips as compressed pictures, so that a pack can be sent over a slow connection.
 
-A clip of t frames is one picture, its frames one below another: JPEG (about 41 dB) for HR frames, PNG for the LR frames
-of real degradation, whose every level counts. In a pack it is a one-dimensional tensor of the file's bytes.
+A clip of t frames is one picture with its frames one below the other: JPEG (about 41 dB) for HR frames, PNG for the LR
+frames of real degradation, whose every level counts. In a pack it is a one-dimensional tensor of the file's bytes.
 """
 
 import io
@@ -10,11 +10,11 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-JPEG_SCALE = 2  # the quantiser scale, 1 to 31: 1 is half as large again for 3 dB
+JPEG_SCALE = 2  # quantiser scale, 1 to 31: 1 makes files 1.5 times as large for 3 dB
 
 
 def compress(clip: Tensor, *, lossless: bool) -> Tensor:
-    """Frames (t, 3, h, w) uint8 -> the bytes (n,) uint8 of a picture of (t*h, w)."""
+    """Compress frames (t, 3, h, w) uint8 to the bytes (n,) uint8 of a picture of (t*h, w)."""
     import av
 
     picture = av.VideoFrame.from_ndarray(clip.permute(0, 2, 3, 1).flatten(0, 1).contiguous().numpy(), format="rgb24")
@@ -29,7 +29,7 @@ def compress(clip: Tensor, *, lossless: bool) -> Tensor:
 
 
 def decompress(data: Tensor, frames: int) -> Tensor:
-    """The picture's bytes -> frames (t, 3, h, w) uint8. By PyAV, or by torchvision where there is no PyAV."""
+    """Decompress a picture's bytes to frames (t, 3, h, w) uint8, by PyAV, or by torchvision if PyAV is missing."""
     try:
         import av
     except ImportError:

@@ -1,8 +1,8 @@
-"""Low-resolution clips as they are met in life: blurred, reduced somehow, noisy, and compressed by a real codec.
+"""Realistic degradation of clips: blur, downscaling by a random method, noise, and compression by a real codec.
 
-Random blur and noise alone leave out what a net meets most often and must not amplify: blocks, ringing and the
-pulsing of predicted frames. Those come from an actual encoder (H.264, HEVC, VP9, MPEG-2 or MPEG-4), run over the
-whole clip.
+Random blur and noise alone leave out what a net sees most often and must not amplify: blocks, ringing and the pulsing
+of predicted frames. Those come from an actual encoder (H.264, HEVC, VP9, MPEG-2 or MPEG-4), which encodes the whole
+clip.
 """
 
 from collections.abc import Mapping
@@ -42,27 +42,27 @@ CODECS = (
     Codec("mpeg4", 2, 12, {"g": "100", "bf": "0", "threads": "1"}),
 )
 
-UNIT = 32  # pixels: x265 takes the process down on small frames of other sides, such as 48
+UNIT = 32  # pixels: x265 crashes on small frames with other sides, such as 48
 ANTIALIAS_LOBES = 3
 
 
 def lower_real(hr: Tensor, scale: int, generator: torch.Generator) -> Tensor:
-    """Return a clip's LR side, (t, 3, h, w) uint8 -> (t, 3, h/scale, w/scale) uint8, by one random chain of steps.
+    """Return a clip's LR frames, (t, 3, h, w) uint8 to (t, 3, h/scale, w/scale) uint8, by a random chain of steps.
 
-    Blur, reduction, noise, and a codec once or twice; each chain leaves some of them out, and one in ten all of them
-    but the reduction.
+    The steps are blur, downscaling, noise, and a codec once or twice. Each chain omits some of them, and one in ten has
+    only the downscaling.
     """
     clean = _chance(0.1, generator)
     frames = _blur(hr.float(), generator) if not clean and _chance(0.4, generator) else hr.float()
     lr = _reduce(frames, scale, generator)
     if not clean and _chance(0.35, generator):
         sigma = _uniform(0.5, 5.0, generator)
-        shape = lr.shape if _chance(0.5, generator) else (len(lr), 1, *lr.shape[-2:])  # of colour, or of luma
+        shape = lr.shape if _chance(0.5, generator) else (len(lr), 1, *lr.shape[-2:])  # colour noise, or luma noise
         lr = lr + sigma * torch.randn(shape, generator=generator)
     lr = (lr + 0.5).clamp(0, 255).to(torch.uint8)
     if not clean:
         lr = compress(lr, generator)
-        if _chance(0.2, generator):  # edited and published again
+        if _chance(0.2, generator):  # a clip that was edited and published again
             lr = compress(lr, generator)
     return lr
 
@@ -74,9 +74,9 @@ def compress(clip: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def transcode(clip: Tensor, encoder: str, options: dict[str, str]) -> Tensor:
-    """What a viewer decodes after `encoder` (4:2:0, 8 bit) has encoded (t, 3, h, w) uint8.
+    """Return (t, 3, h, w) uint8 after `encoder` (4:2:0, 8 bit) has encoded it and it is decoded again.
 
-    Raises UsageError for sizes that not all the encoders take.
+    Raises UsageError for sizes that not all encoders support.
     """
     from vsrcli.media.compress import compressed
 
@@ -87,7 +87,7 @@ def transcode(clip: Tensor, encoder: str, options: dict[str, str]) -> Tensor:
 
 
 def _blur(x: Tensor, generator: torch.Generator) -> Tensor:
-    """A Gaussian of random size, oblong and turned at random."""
+    """Blur by a Gaussian of random size, anisotropy and angle."""
     major, minor = (_uniform(0.3, 2.4, generator) for _ in range(2))
     angle = torch.tensor(_uniform(0, 3.1416, generator))
     reach = torch.arange(-7, 8).float()
@@ -99,7 +99,7 @@ def _blur(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _reduce(x: Tensor, scale: int, generator: torch.Generator) -> Tensor:
-    """Reduce by bicubic, area or Lanczos, as scalers in the world do."""
+    """Downscale by bicubic, area or Lanczos resampling, as common scalers do."""
     kind = int(torch.randint(3, (), generator=generator))
     if kind == 0:
         return imresize(x, 1 / scale)
@@ -109,7 +109,7 @@ def _reduce(x: Tensor, scale: int, generator: torch.Generator) -> Tensor:
 
 
 def _lanczos(x: Tensor, scale: int) -> Tensor:
-    """Lanczos-3 reduction by a whole number, borders replicated."""
+    """Downscale by a whole number with Lanczos-3; borders are replicated."""
     reach = ANTIALIAS_LOBES * scale
     position = (torch.arange(2 * reach) + 0.5 - reach) / scale
     tap = torch.sinc(position) * torch.sinc(position / ANTIALIAS_LOBES)

@@ -1,4 +1,4 @@
-"""Batches drawn from packed clips: random crops, flips, transposes and time reversal, then degradation."""
+"""Sample batches from packed clips: random crops, flips, transposes and time reversal, then degradation."""
 
 import torch
 from torch import Tensor
@@ -15,12 +15,15 @@ Pair = tuple[Tensor, Tensor]
 
 
 class Sampler:
-    """Batches by number: batch i depends on the seed, the recipe, the pack and i alone, so any run can be resumed."""
+    """Batches by number: batch i depends only on the seed, the recipe, the pack and i, so any run can be resumed."""
 
     def __init__(
         self, pack: Pack, recipe: DataRecipe, scale: int, seed: int, device: torch.device | str = "cpu"
     ) -> None:
-        """Raises UsageError where the pack cannot serve the recipe. Frames are degraded on the `device`."""
+        """Select the clips for the recipe. Frames are degraded on `device`.
+
+        Raises UsageError if the pack has no clip that fits the recipe.
+        """
         self.pack, self.recipe, self.scale, self.seed, self.device = pack, recipe, scale, seed, torch.device(device)
         size = recipe.patch * scale
         self.names = []
@@ -42,7 +45,7 @@ class Sampler:
             )
 
     def batch(self, number: int) -> Pair:
-        """LR (n, t, 3, p, p) and HR targets (n, t, 3, s*p, s*p) of batch `number`."""
+        """Return LR frames (n, t, 3, p, p) and HR targets (n, t, 3, s*p, s*p) of batch `number`."""
         generator = torch.Generator().manual_seed((self.seed << 32) + number)
         clips = [self._clip(generator) for _ in range(self.recipe.batch)]
 
@@ -55,7 +58,7 @@ class Sampler:
         return lr, with_mean_of(target, lr) if self.recipe.degradation == "real" else target
 
     def _clip(self, generator: torch.Generator) -> dict[str, Tensor]:
-        """One crop of a random clip: its "hr" frames and, where the recipe wants them, its "lr" and "answer"."""
+        """Return one crop of a random clip: its "hr" frames and, if the recipe needs them, "lr" and "answer"."""
 
         def pick(stop: int) -> int:
             return int(torch.randint(stop, (), generator=generator))
@@ -89,14 +92,14 @@ class Sampler:
 
 
 def lower(hr: Tensor, degradation: str, scale: int) -> Tensor:
-    """The LR frames of HR frames by "bi" or "bd"."""
+    """Return the LR frames of HR frames by the degradation "bi" or "bd"."""
     return (degrade.bi if degradation == "bi" else degrade.bd)(hr, scale)
 
 
 def with_mean_of(hr: Tensor, lr: Tensor) -> Tensor:
-    """Return `hr` (..., s*h, s*w), shifted channel by channel so that each frame has the mean of `lr` (..., h, w).
+    """Return `hr` (..., s*h, s*w) with the mean of each channel of each frame set to that of `lr` (..., h, w).
 
     Encoders shift colours a little (x264 at CRF 35: 0.2 to 1 level up). A net that learns to undo this shifts the
-    colours of every video; one that is taught to leave the mean alone does not.
+    colours of every video; one that learns to keep the mean does not.
     """
     return hr + (lr.mean((-2, -1), keepdim=True) - hr.mean((-2, -1), keepdim=True))

@@ -1,4 +1,4 @@
-"""Photographs set in motion: sub-pixel pan, zoom, rotation and perspective, and a layer that moves in front."""
+"""Clips from photographs: sub-pixel pan, zoom, rotation and perspective, and a layer that moves in front."""
 
 import math
 
@@ -12,10 +12,10 @@ from vsrcli.quality.degrade import imresize
 def animate(
     photo: Tensor, frames: int, size: int, generator: torch.Generator, *, front: Tensor | None = None
 ) -> Tensor:
-    """A clip (frames, 3, size, size), uint8, of a camera that moves smoothly over `photo` (3, h, w), uint8.
+    """Return a clip (frames, 3, size, size), uint8, of a camera that moves smoothly over `photo` (3, h, w), uint8.
 
     The photo is rendered at twice the size and halved, so that the clip is as sharp as its resolution allows. `front`,
-    another photo, covers a part of the picture and moves on its own, so that things are hidden and revealed.
+    another photo, covers a part of the picture and moves on its own, which creates occlusion.
     """
     clip = _camera(photo, frames, 2 * size, generator)
     if front is not None:
@@ -28,7 +28,7 @@ def animate(
 
 
 def _camera(photo: Tensor, frames: int, size: int, generator: torch.Generator) -> Tensor:
-    """Float frames (frames, 3, size, size) in 0..255 that wander over the photo at about its own resolution."""
+    """Return float frames (frames, 3, size, size) in 0..255 of a moving camera at about the photo's own resolution."""
     h, w = photo.shape[-2:]
     # room for the motion around the window; small photos are mirrored
     window = min(int(size * 1.5), h, w)
@@ -42,10 +42,10 @@ def _camera(photo: Tensor, frames: int, size: int, generator: torch.Generator) -
 
 
 def _motion(frames: int, size: int, generator: torch.Generator) -> Tensor:
-    """Homographies (frames, 3, 3) in grid units (the window spans -1 to 1), smooth in time.
+    """Return homographies (frames, 3, 3) in grid units (the window spans -1 to 1), smooth in time.
 
-    Half of the cameras pan by less than 3 pixels of the final clip a frame, the others by up to 12: most real motion
-    is slow, and sub-pixel shifts are what a recurrent net learns resolution from.
+    Half of the cameras pan by less than 3 pixels of the final clip a frame, the others by up to 12: most real motion is
+    slow, and a recurrent net gains resolution from sub-pixel shifts.
     """
 
     def uniform(*shape: int) -> Tensor:
@@ -64,7 +64,7 @@ def _motion(frames: int, size: int, generator: torch.Generator) -> Tensor:
 
 
 def _grid(homography: Tensor, size: int) -> Tensor:
-    """Sampling grid (frames, size, size, 2) of homographies (frames, 3, 3)."""
+    """Return the sampling grid (frames, size, size, 2) of homographies (frames, 3, 3)."""
     along = (torch.arange(size) * 2 + 1) / size - 1
     points = torch.stack([*torch.meshgrid(along, along, indexing="xy"), torch.ones(size, size)], -1)
     moved = torch.einsum("fij,yxj->fyxi", homography, points)
@@ -72,7 +72,7 @@ def _grid(homography: Tensor, size: int) -> Tensor:
 
 
 def _blob(size: int, generator: torch.Generator) -> Tensor:
-    """A mask (1, 1, size, size) in [0, 1] of irregular shape with an edge a few pixels wide."""
+    """Return a mask (1, 1, size, size) in [0, 1] of irregular shape, with an edge that is a few pixels wide."""
     noise = torch.rand(1, 1, 5, 5, generator=generator)
     field = F.interpolate(noise, size=(size, size), mode="bicubic", align_corners=True)
     return torch.sigmoid((field - 0.6) * size / 4)

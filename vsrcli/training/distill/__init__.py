@@ -1,1 +1,1 @@
-"""Learning from larger nets: their packed answers, their features in training, their trunk's weights."""
+"""Distillation from larger nets: their packed answers, their features in training, their trunk's weights."""

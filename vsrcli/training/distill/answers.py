@@ -1,10 +1,11 @@
-"""A large net's answers, packed beside the clips: targets without the noise of what no net can know.
+"""Answers of large nets, packed beside the clips: targets without the detail that no net can predict.
 
-What is left of a small net's error is mostly detail that the LR frames do not determine. As a target it is noise: it
-averages out over many batches and makes each one's gradient worse. A good teacher's frame is about the mean of all HR
-frames that the LR frames allow, so aiming at it instead of at the truth leads to the same place, by a steadier path.
-Asked once and stored, it costs a second a clip instead of several times the student's own work in every iteration; and
-it may know more than the student, the whole clip and the frame around a crop, since a mean over that is still the mean.
+Most of the remaining error of a small net is detail that the LR frames do not determine. In a target it acts as noise:
+it averages out over many batches and makes the gradient of each one worse. A good teacher's frame is about the mean of
+all HR frames that are consistent with the LR frames, so it has the same optimum as the truth, with less noise. Computed
+once and stored, an answer costs a second a clip instead of several times the student's own work in every iteration. The
+teacher may also see more than the student, the whole clip and the frame around a crop, since a mean over that is still
+the mean.
 """
 
 from collections.abc import Callable
@@ -32,11 +33,18 @@ def add_answers(
     device: str = "auto",
     say: Say | None = None,
 ) -> int:
-    """Write a pack of the packs' clips, at most `clips_per_source` of each source to train on, with answers.
+    """Write a pack of the packs' clips with answers; return the number of clips.
 
-    An answer is the mean of what the teachers, models of one degradation and scale, make of the clip so degraded.
-    Returns the number of clips. Raises UsageError where the teachers do not go together, InputError where a pack cannot
-    be read, and what loading a model raises.
+    An answer is the mean of the teachers' results for the degraded clip. Raises UsageError if the teachers do not have
+    one degradation and scale, InputError if a pack cannot be read, and the errors of loading a model.
+
+    Args:
+        packs: paths of the packs.
+        output: path of the new pack.
+        teachers: names or paths of models of one degradation and scale.
+        clips_per_source: largest number of training clips of one source.
+        device: where the teachers run.
+        say: called with a line for each clip.
     """
     nets, degradation = _load(teachers, device)
     whole = Pack(packs)
@@ -57,7 +65,7 @@ def add_answers(
 
 @torch.inference_mode()
 def answer(nets: list[RecurrentNet], hr: Tensor, degradation: str) -> Tensor:
-    """The mean of the nets' HR frames for a clip (t, 3, h, w), uint8, once it is degraded; the same shape and type."""
+    """Return the mean of the nets' HR frames for a degraded clip (t, 3, h, w), uint8: the same shape and type."""
     device = next(nets[0].parameters()).device
     lr = lower(to_unit(hr)[None], degradation, nets[0].scale).to(device)
     mean = torch.stack([net(lr) for net in nets]).mean(0)[0]

@@ -1,9 +1,9 @@
-"""IconVSR out of BasicVSR: one trunk learns what took BasicVSR two branches and their fusion.
+"""Fit IconVSR to BasicVSR: one trunk learns the function of BasicVSR's two branches and their fusion.
 
 BasicVSR upsamples a fusion of both branches' features. IconVSR upsamples the forward feature alone, whose trunk sees
-the backward feature (eq. 6); all else can be taken over as it is (warm.py). So the forward trunk is fitted, feature by
-feature, until the first upsampling convolution puts out the same as BasicVSR's: nothing is enlarged, no HR frame is
-needed, and each frame gives a target of 256 channels without the noise of what no net can know.
+the backward feature (eq. 6); all other weights can be reused (warm.py). So the forward trunk is fitted, feature by
+feature, until the output of the first upsampling convolution equals BasicVSR's. Nothing is upsampled, no HR frame is
+needed, and each frame gives a target of 256 channels without detail that no net can predict.
 """
 
 from typing import cast
@@ -20,9 +20,9 @@ from vsrcli.training.unroll import clip_window
 
 
 def feature_loss(student: RecurrentNet, teacher: RecurrentNet, lr: Tensor, kind: str) -> Tensor:
-    """Distance `kind` of IconVSR's first upsampled features to BasicVSR's, for clips (n, t, 3, h, w).
+    """Return the distance `kind` of IconVSR's first upsampled features to BasicVSR's, for clips (n, t, 3, h, w).
 
-    The student's flow and backward branch must be the teacher's, as they are after a warm start if they are frozen.
+    The student's flow and backward branch must equal the teacher's, as after a warm start if they are frozen.
     """
     student, teacher = cast(IconVSR, student), cast(BasicVSR, teacher)
     window, _ = clip_window(student, lr)
@@ -33,7 +33,7 @@ def feature_loss(student: RecurrentNet, teacher: RecurrentNet, lr: Tensor, kind:
 
 @torch.no_grad()
 def _targets(teacher: BasicVSR, window: Window, frames: list[Features]) -> list[Tensor]:
-    """What the teacher's first upsampling convolution puts out for each frame, given the backward features."""
+    """Return the output of the teacher's first upsampling convolution for each frame, given the backward features."""
     state: State | None = None
     targets = []
     for lr, flow, frame in zip(window.lr, window.to_previous, frames, strict=True):

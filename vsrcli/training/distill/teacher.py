@@ -1,9 +1,9 @@
-"""Space-time distillation (Xiao et al., CVPR 2021): what a large net attends to, and what it remembers.
+"""Space-time distillation (Xiao et al., CVPR 2021): the attention of a large net, and its memory.
 
 Space: the attention map of a frame is the mean square of its features over channels; the student's should have the
-teacher's shape. Time: one ConvLSTM (supplement, eq. 1) reads the feature maps of a clip in order; the memory that it
-ends with should be the same for both nets. The ConvLSTM starts at random and learns along with the student, which the
-supplement's table 1 finds to be as good as pretraining it; a 1x1 convolution brings the student's features to the
+teacher's shape. Time: one ConvLSTM (supplement, eq. 1) reads the feature maps of a clip in order; its final memory
+should be the same for both nets. The ConvLSTM is randomly initialised and trained along with the student, which the
+supplement's table 1 finds to be as good as pretraining it. A 1x1 convolution maps the student's features to the
 teacher's width.
 """
 
@@ -27,7 +27,7 @@ def first(output: Tensor | tuple[Tensor, ...]) -> Tensor:
 
 @contextmanager
 def tapped(net: RecurrentNet) -> Iterator[list[Tensor]]:
-    """Collect, within, what the net's feature module puts out, frame by frame, as float32 (n, c, h, w)."""
+    """Collect the outputs of the net's feature module in this context, frame by frame, as float32 (n, c, h, w)."""
     seen: list[Tensor] = []
     module = net.get_submodule(net.feature_module)
     handle = module.register_forward_hook(lambda _module, _input, output: seen.append(first(output).float()))
@@ -38,14 +38,14 @@ def tapped(net: RecurrentNet) -> Iterator[list[Tensor]]:
 
 
 def attention(features: Tensor) -> Tensor:
-    """Spatial attention maps (..., c, h, w) -> (..., h*w) of unit length: mean square over channels."""
+    """Return spatial attention maps of (..., c, h, w): the mean square over channels, (..., h*w), of unit length."""
     return F.normalize(features.square().mean(-3).flatten(-2), dim=-1)
 
 
 class ConvLSTM(nn.Module):
-    """The supplement's eq. 1: gates by 3x3 convolutions of input and hidden state, with peepholes to the memory.
+    """The ConvLSTM of the supplement's eq. 1, with 3x3 convolutions for its gates and peepholes to the memory.
 
-    The peepholes are per channel, not per pixel as its Hadamard products have it, so that any patch size fits.
+    The peepholes are per channel, not per pixel as in its Hadamard products, so that any patch size fits.
     """
 
     def __init__(self, c_in: int, width: int) -> None:
@@ -55,7 +55,7 @@ class ConvLSTM(nn.Module):
         self.peepholes = nn.Parameter(torch.zeros(3, width, 1, 1))
 
     def forward(self, features: Tensor) -> Tensor:
-        """The memory (n, width, h, w) after reading (n, t, c, h, w) in order."""
+        """Return the memory (n, width, h, w) after reading (n, t, c, h, w) in order."""
         n, _, _, h, w = features.shape
         hidden = features.new_zeros(n, self.width, h, w)
         memory = torch.zeros_like(hidden)
@@ -69,10 +69,10 @@ class ConvLSTM(nn.Module):
 
 
 class Teacher:
-    """A model of the zoo that answers the student's batches: its frames, and the features that feed its upsampling."""
+    """A model of the zoo that gives targets for the student's batches: its frames, and the features it upsamples."""
 
     def __init__(self, name: str, device: torch.device, dtype: torch.dtype) -> None:
-        """Raises what loading raises: UsageError, WeightsError."""
+        """Load the model. Raises UsageError or WeightsError."""
         from vsrcli.zoo import loading
 
         self.net = loading.load(name, device=device).net
@@ -80,7 +80,7 @@ class Teacher:
 
     @torch.no_grad()
     def __call__(self, lr: Tensor, *, features: bool = True) -> tuple[Tensor, Tensor | None]:
-        """HR frames (n, t, 3, s*h, s*w) and `features` (n, t, c, h, w), if wanted, for clips (n, t, 3, h, w)."""
+        """Return HR frames (n, t, 3, s*h, s*w) and, on request, features (n, t, c, h, w) of (n, t, 3, h, w)."""
         if not features:
             return self.net(lr), None
         with tapped(self.net) as seen:
@@ -89,12 +89,12 @@ class Teacher:
 
     @torch.no_grad()
     def flows(self, lr: Tensor) -> Tensor:
-        """Its flows to the previous frames (n, t-1, 2, h, w) for clips (n, t, 3, h, w)."""
+        """Return its flows to the previous frames (n, t-1, 2, h, w) for clips (n, t, 3, h, w)."""
         return clip_flows(self.net, lr, forward=False)
 
 
 def feature_channels(net: RecurrentNet, device: torch.device) -> int:
-    """Return how many channels the net's feature module puts out, found by running it on two small frames."""
+    """Return the number of channels of the net's feature module, found by running the net on two small frames."""
     side = max(net.min_size, 8 * net.multiple)
     with torch.no_grad(), tapped(net) as seen:
         net(torch.zeros(1, 2, 3, side, side, device=device))
@@ -102,7 +102,7 @@ def feature_channels(net: RecurrentNet, device: torch.device) -> int:
 
 
 class SpaceTime(nn.Module):
-    """Both losses, with the parts of them that learn."""
+    """The losses of space-time distillation, with their trainable parts."""
 
     def __init__(self, student_channels: int, teacher_channels: int) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class SpaceTime(nn.Module):
         self.lstm = ConvLSTM(teacher_channels, LSTM_WIDTH)
 
     def forward(self, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
-        """The losses of space and of time for features (n, t, c, h, w); no gradient goes to the teacher's."""
+        """Return the losses of space and of time for features (n, t, c, h, w); the teacher's get no gradient."""
         teacher = teacher.detach()
         space = (attention(student) - attention(teacher)).square().sum(-1).mean()
         widened = self.widen(student.flatten(0, 1)).unflatten(0, student.shape[:2])

@@ -1,4 +1,4 @@
-"""The card beside trained weights: what they came from and how well they do."""
+"""The model card of trained weights: recipe, data and validation result."""
 
 import platform
 from pathlib import Path

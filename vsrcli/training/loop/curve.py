@@ -1,4 +1,4 @@
-"""The training curve as an SVG: the loss above, the validation gain over bicubic below."""
+"""The training curve as SVG: the loss above, the validation gain over bicubic below."""
 
 import csv
 from pathlib import Path
@@ -29,7 +29,7 @@ def _series(label: str, points: list[tuple[float, float]], *, smooth: bool = Fal
 
 
 def _smooth(values: list[float]) -> list[float]:
-    """Return a running mean whose memory is a twentieth of the run."""
+    """Return a running mean over about a twentieth of the run."""
     weight = 1 / max(1.0, len(values) / 20)
     out, mean = [], values[0] if values else 0.0
     for value in values:

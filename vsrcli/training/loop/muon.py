@@ -1,7 +1,7 @@
-"""Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon): momentum whose matrices are made orthogonal.
+"""Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon): momentum with orthogonalised matrices.
 
-An update of a convolution kernel, read as the matrix (c_out, c_in * 9), is brought to all-equal singular values, so
-that rare directions learn as fast as common ones. torch.optim.Muon takes two-dimensional parameters alone.
+The update of a convolution kernel, as the matrix (c_out, c_in * 9), gets equal singular values, so that rare directions
+learn as fast as common ones. torch.optim.Muon takes only two-dimensional parameters.
 """
 
 from collections import defaultdict
@@ -12,17 +12,18 @@ import torch
 from torch import Tensor, nn
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
-"""Coefficients of the odd quintic that brings singular values near 1 in five steps (ibid.)."""
+"""Coefficients of the odd quintic that brings singular values close to 1 in five steps (ibid.)."""
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon for kernels and matrices, Adam (0.9, 0.999) for all that has one row or one column, at one learning rate.
+    """Muon for kernels and matrices, Adam (0.9, 0.999) for parameters of one row or one column, at one learning rate.
 
-    Updates of matrices are scaled to the size of Adam's (RMS 0.2, Liu et al. 2025), so that rates mean the same.
+    Updates of matrices are scaled to the size of Adam's (RMS 0.2, Liu et al. 2025), so that learning rates are
+    comparable.
     """
 
     def __init__(self, groups: Iterable[dict[str, Any]], lr: float = 1e-3) -> None:
-        """Split each group of parameters in two, of which "muon" says which is which."""
+        """Split each group of parameters in two; the key "muon" tells them apart."""
         split = []
         for group in groups:
             for muon in (True, False):
@@ -33,7 +34,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """One update of every parameter that has a gradient."""
+        """Update every parameter that has a gradient once."""
         for group in self.param_groups:
             parameters = [p for p in cast(list[nn.Parameter], group["params"]) if p.grad is not None]
             if group["muon"]:
@@ -71,15 +72,15 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalised(matrices: Tensor) -> Tensor:
-    """The nearest (semi-)orthogonal matrices to (n, rows, columns), roughly: singular values 0.7 to 1.2."""
+    """Return (semi-)orthogonal matrices close to (n, rows, columns), with singular values of 0.7 to 1.2."""
     a, b, c = NEWTON_SCHULZ
-    wide = matrices.shape[-2] <= matrices.shape[-1]
-    x: Tensor = matrices if wide else matrices.mT
+    is_wide = matrices.shape[-2] <= matrices.shape[-1]
+    x: Tensor = matrices if is_wide else matrices.mT
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-12)
     for _ in range(5):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x if wide else x.mT
+    return x if is_wide else x.mT
 
 
 def _is_matrix(p: Tensor) -> bool:

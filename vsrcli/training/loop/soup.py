@@ -1,9 +1,9 @@
 """Greedy soups (Wortsman et al., ICML 2022): the mean of several runs' weights, where it validates no worse.
 
-Runs that began with the same weights end in one valley of the loss, each off its middle by the noise of its own last
-batches. Their mean lies nearer to the middle, and costs nothing to run. Weights of unlike beginnings have no valley in
-common: their mean is far below each, and the greedy choice leaves them out. The choice is made on the validation clips,
-so the figure that it gives flatters a little.
+Runs that start from the same weights end in one basin of the loss, each off its centre by the noise of its last
+batches. Their mean is closer to the centre and costs nothing at inference. Runs that start from different weights have
+no basin in common: their mean is much worse than each, and the greedy choice leaves them out. The choice is made on the
+validation clips, so its score is slightly optimistic.
 """
 
 import copy
@@ -22,11 +22,11 @@ Say = Callable[[str], None]
 
 
 def cook(models: list[str], packs: list[Path], output: Path, *, device: str = "auto", say: Say) -> tuple[float, float]:
-    """Write the greedy soup of some models to `output`, in float16; `say` hears how each does on the validation clips.
+    """Write the greedy soup of some models to `output` in float16; return its PSNR-Y and bicubic's.
 
-    The models are taken in from the best to the worst, each one kept where the mean with it is no worse than without.
-    A single model is only scored, and copied. Returns the soup's PSNR-Y and bicubic's, means over the clips. Raises
-    UsageError where the models are not of one kind or the packs have no validation clip.
+    Both are means over the validation clips. Models are added from the best to the worst, and each one is kept if the
+    mean with it is no worse than without. A single model is only scored and copied. `say` is called with the score of
+    each model. Raises UsageError if the models do not have the same shape, or the packs have no validation clip.
     """
     from vsrcli.zoo import formats, loading
 
@@ -67,7 +67,7 @@ def cook(models: list[str], packs: list[Path], output: Path, *, device: str = "a
 
 @torch.no_grad()
 def mean(nets: list[RecurrentNet]) -> RecurrentNet:
-    """A net whose weights are the mean of others' of the same shape."""
+    """Return a net whose weights are the mean of those of nets of the same shape."""
     states = [net.state_dict() for net in nets]
     out = copy.deepcopy(nets[0])
     out.load_state_dict({key: torch.stack([s[key].float() for s in states]).mean(0) for key in states[0]})

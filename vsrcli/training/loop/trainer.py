@@ -1,4 +1,4 @@
-"""The training loop: minimise, average, validate, log and checkpoint, so that a run can stop and go on at any time."""
+"""The training loop: optimise, average, validate, log and save checkpoints, so that a run can always be resumed."""
 
 import csv
 import math
@@ -23,23 +23,23 @@ from vsrcli.training.distill.teacher import SpaceTime, Teacher, feature_channels
 from vsrcli.training.loop import card
 from vsrcli.training.loop.muon import Muon
 from vsrcli.training.loop.validation import score, validation_pairs
-from vsrcli.training.loop.warm import take_over
-from vsrcli.training.losses import DISTANCES, endpoint_error, flow_warping, unrest
+from vsrcli.training.loop.warm import reuse_weights
+from vsrcli.training.losses import DISTANCES, endpoint_error, flow_warping, static_scene_loss
 from vsrcli.training.recipe import OptimiserRecipe, Recipe
 from vsrcli.training.unroll import clip_flows, unroll
 
 Say = Callable[[str], None]
 
 COLUMNS = ("iteration", "minutes", "rate", "loss", "flow_loss", "gradient", "psnr", "bicubic")
-LONGEST_STEP = 5.0  # an iteration that takes so many times the usual was suspended: the rest of it is not counted
+LONGEST_STEP = 5.0  # times the usual: a longer iteration was suspended, and its excess does not count
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 class Trainer:
     """One run of a recipe.
 
-    `out` receives last.pt (the whole state), best.safetensors (the averaged weights that validated best) with its card
-    best.md, log.csv and curve.svg. Without a clip to validate on, the last weights count as the best.
+    `out` receives last.pt (the full state), best.safetensors (the averaged weights with the best validation) with its
+    card best.md, log.csv and curve.svg. Without validation clips, the last weights count as the best.
     """
 
     def __init__(
@@ -74,10 +74,14 @@ class Trainer:
         self._ahead: tuple[int, Future[Pair]] | None = None
 
     def run(self, *, minutes: float | None = None, validate_every: int = 500, save_every: float = 3.0) -> None:
-        """Train until the recipe's iterations or `minutes` of this call are over; leave the state in `out`.
+        """Train for the recipe's iterations or `minutes` of this call, and save the state in `out`.
 
-        Only iterations count as time, not validation, nor while the process was suspended. Validates every
-        `validate_every` iterations and at the end, saves every `save_every` minutes.
+        Only iterations count as time, not validation or suspension of the process.
+
+        Args:
+            minutes: limit of this call; None for no limit.
+            validate_every: iterations between validations; the last iteration is validated too.
+            save_every: minutes between checkpoints.
         """
         start = saved = self.minutes
         total = self.recipe.optimiser.iterations
@@ -98,7 +102,7 @@ class Trainer:
         self.save()
 
     def step(self) -> dict[str, float]:
-        """One iteration: what the log says of it."""
+        """Run one iteration and return its line of the log."""
         recipe, optimiser = self.recipe, self.optimiser
         lr, hr = self._batch()
         rate = recipe.optimiser.rate_at(self.iteration)
@@ -122,7 +126,7 @@ class Trainer:
         }
 
     def _batch(self) -> Pair:
-        """This iteration's batch; an accelerator's next one is made meanwhile."""
+        """Return this iteration's batch; for an accelerator the next one is prepared in the background."""
         if self.device.type == "cpu":
             return self.sampler.batch(self.iteration)
         number, ready = self._ahead or (-1, None)
@@ -131,7 +135,7 @@ class Trainer:
         return batch
 
     def _losses(self, lr: Tensor, hr: Tensor, *, flow_only: bool) -> tuple[Tensor, Tensor]:
-        """The sum that is minimised, and the flow's warping loss alone (REPVSR eqs. 8-10, both on the HR targets)."""
+        """Return the total loss, and the flow's warping loss alone (REPVSR eqs. 8-10, both on the HR targets)."""
         recipe = self.recipe.loss
         loss = lr.new_zeros(())
         if recipe.features:
@@ -146,7 +150,7 @@ class Trainer:
                 sr, flows = unroll(self.net, lr)
             loss = DISTANCES[recipe.kind](sr, hr) + self._distil(lr, sr, seen)
         if recipe.steady and not flow_only:
-            loss = loss + recipe.steady * unrest(sr, hr, recipe.kind)
+            loss = loss + recipe.steady * static_scene_loss(sr, hr, recipe.kind)
         if not (recipe.flow or flow_only):
             return loss, loss.new_zeros(())
         frames, previous = hr[:, 1:].flatten(0, 1), hr[:, :-1].flatten(0, 1)
@@ -158,9 +162,9 @@ class Trainer:
         return flow_loss, flow_loss
 
     def _distil(self, lr: Tensor, sr: Tensor, seen: list[Tensor]) -> Tensor:
-        """What the teacher adds to the loss: its frames as targets, its attention in space and its memory in time.
+        """Return the teacher's part of the loss: its frames as targets, its attention in space and its memory in time.
 
-        `seen` are the student's features of each frame, where those are asked for.
+        `seen` are the student's features of each frame, if they are needed.
         """
         recipe = self.recipe.loss
         if self.teacher is None or not (recipe.output or recipe.space or recipe.time):
@@ -173,7 +177,10 @@ class Trainer:
         return loss
 
     def _average(self) -> None:
-        """Move the averaged merged weights; the decay grows with the run so that the start is soon forgotten."""
+        """Update the averaged merged weights.
+
+        The decay grows with the run, so that the initial weights soon lose influence.
+        """
         decay = min(self.recipe.optimiser.ema, (1 + self.iteration) / (10 + self.iteration))
         every = 5
         if self.iteration % every == 0:
@@ -182,7 +189,7 @@ class Trainer:
             torch._foreach_lerp_([self.average[k] for k in floats], [state[k] for k in floats], 1 - decay**every)
 
     def averaged_net(self) -> RecurrentNet:
-        """The net with the averaged weights, merged, in float32 and eval mode."""
+        """Return the net with the averaged weights, merged, in float32 and eval mode."""
         net = reparameterize(self.net)
         net.set_precision(torch.float32)
         net.load_state_dict(self.average)
@@ -222,7 +229,7 @@ class Trainer:
         )
 
     def save(self) -> None:
-        """Write last.pt: everything that the next iteration depends on. A reader never sees half a file."""
+        """Write last.pt: everything that the next iteration depends on. A reader never sees a partial file."""
         self.out.mkdir(parents=True, exist_ok=True)
         state = {
             "recipe": self.recipe.as_dict(),
@@ -238,12 +245,12 @@ class Trainer:
             torch.save(state, temporary)
 
     def resume(self) -> None:
-        """Go on from last.pt. Raises InputError where it is missing or damaged, UsageError where the net differs."""
+        """Continue from last.pt. Raises InputError if it is missing or damaged, UsageError if the net differs."""
         path = self.out / "last.pt"
         try:
             state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
         except Exception as error:
-            raise InputError(f"{path}: cannot go on from here ({error})") from None
+            raise InputError(f"{path}: cannot be resumed ({error})") from None
         if any(state["recipe"]["net"][key] != self.recipe.as_dict()["net"][key] for key in ("arch", "config")):
             raise UsageError(f"{path}: was trained with another net than recipe {self.recipe.name} describes")
         self.net.load_state_dict(state["net"])
@@ -252,10 +259,10 @@ class Trainer:
         if self.space_time:
             self.space_time.load_state_dict(state["space_time"])
         self.iteration, self.minutes, self.best = state["iteration"], state["minutes"], state["best"]
-        self._forget_later_rows()
+        self._delete_later_rows()
 
-    def _forget_later_rows(self) -> None:
-        """Take from the log what a run that was killed had written after its last checkpoint."""
+    def _delete_later_rows(self) -> None:
+        """Delete from the log what a killed run wrote after its last checkpoint."""
         path = self.out / "log.csv"
         if path.exists():
             header, *rows = path.read_text().splitlines(keepends=True)
@@ -283,9 +290,9 @@ class Trainer:
 
 
 def build(recipe: Recipe, say: Say) -> RecurrentNet:
-    """The recipe's net, with fresh weights but for those taken over from `start`.
+    """Return the recipe's net, with new weights except for those reused from `start`.
 
-    Raises UsageError where the architecture is unknown or nothing of `start` fits.
+    Raises UsageError if the architecture is unknown or nothing of `start` fits.
     """
     from vsrcli.zoo.architectures import ARCHITECTURES
 
@@ -296,15 +303,15 @@ def build(recipe: Recipe, say: Say) -> RecurrentNet:
         from vsrcli.zoo import loading
 
         given = loading.load(recipe.net.start, say=say).net.state_dict()
-        taken = take_over(net, given)
+        taken = reuse_weights(net, given)
         if not taken:
-            raise UsageError(f"recipe {recipe.name}: nothing of {recipe.net.start} fits the net")
-        say(f"took over {taken} tensors of {recipe.net.start}, which has {len(given)}")
+            raise UsageError(f"recipe {recipe.name}: no weights of {recipe.net.start} fit the net")
+        say(f"reused {taken} of the {len(given)} tensors of {recipe.net.start}")
     return net
 
 
 def _groups(net: nn.Module, recipe: OptimiserRecipe) -> list[dict[str, Any]]:
-    """Groups of parameters for the optimiser: at the full rate, and slow ones; frozen ones need no gradient."""
+    """Return groups of parameters for the optimiser, at the full rate and at a tenth; frozen ones get no gradient."""
     groups: dict[float, list[nn.Parameter]] = {}
     for name, parameter in net.named_parameters():
         if recipe.frozen and name.startswith(recipe.frozen):

@@ -1,4 +1,4 @@
-"""How a net does on clips that are kept from training."""
+"""Validation of a net on clips that are not used for training."""
 
 import torch
 
@@ -11,7 +11,7 @@ from vsrcli.training.data.sampler import Pair, lower
 
 
 def validation_pairs(pack: Pack, degradation: str, scale: int) -> list[Pair]:
-    """Clips that are kept from training, whole, at most VALIDATION_CLIPS spread over all: LR and HR with n = 1."""
+    """Return LR and HR of whole validation clips with n = 1, at most VALIDATION_CLIPS, evenly spread."""
     pairs = []
     for number, name in enumerate(spread(pack.names("validation"))):
         hr, lr = pack.pair("validation", name)
@@ -27,7 +27,7 @@ def validation_pairs(pack: Pack, degradation: str, scale: int) -> list[Pair]:
 
 @torch.no_grad()
 def score(net: RecurrentNet, pairs: list[Pair], device: torch.device) -> tuple[float, float]:
-    """Mean PSNR-Y of the net and of MATLAB's bicubic on clips, over all their frames."""
+    """Return the mean PSNR-Y of the net and of MATLAB's bicubic on clips, over all their frames."""
     ours, bicubic = [], []
     for lr, hr in pairs:
         target = metrics.planes(hr)

@@ -1,4 +1,4 @@
-"""Warm starts: weights taken over from a trained net, also where the new one is built differently."""
+"""Warm starts: reuse weights of a trained net, also for a net of another structure."""
 
 import torch
 from torch import Tensor, nn
@@ -8,10 +8,10 @@ from vsrcli.nets.reparam import load_merged
 State = dict[str, Tensor]
 
 
-def take_over(net: nn.Module, given: State) -> int:
-    """Start `net` from the state dict of another: equal keys and shapes as they are, and BasicVSR into IconVSR.
+def reuse_weights(net: nn.Module, given: State) -> int:
+    """Initialise `net` from the state dict of another; return the number of reused tensors.
 
-    Returns how many tensors were taken over.
+    Tensors of equal key and shape are copied. BasicVSR's are converted for IconVSR.
     """
     if type(net).__name__ == "IconVSR" and "fusion.weight" in given and "edvr.fusion.feat_fusion.weight" not in given:
         given = basicvsr_as_iconvsr(given, net.state_dict())
@@ -20,14 +20,14 @@ def take_over(net: nn.Module, given: State) -> int:
 
 @torch.no_grad()
 def basicvsr_as_iconvsr(given: State, own: State) -> State:
-    """What IconVSR can begin with from BasicVSR's state dict; `own` is IconVSR's fresh one.
+    """Return initial weights for IconVSR from BasicVSR's state dict; `own` is IconVSR's new one.
 
-    - The forward trunk's first convolution reads (frame, backward feature, warped feature): BasicVSR knows the first
-      and the last; the backward feature starts at zero weight and is learnt.
-    - The refill convolutions pass the warped feature on and give the keyframe's no weight, so that a keyframe begins as
-      any other frame; EDVR-M gets gradients as soon as they have moved.
+    - The forward trunk's first convolution reads (frame, backward feature, warped feature). BasicVSR has weights for
+      the first and the last; the backward feature starts with zero weights and is learnt.
+    - The refill convolutions pass the warped feature on and give the keyframe zero weights, so that keyframes are like
+      all other frames at first. EDVR-M gets gradients as soon as these weights have changed.
     - BasicVSR upsamples a 1x1 fusion of both branches, IconVSR the forward feature: the first upsampling convolution
-      absorbs the fusion's forward half.
+      absorbs the forward half of the fusion.
     """
     state = dict(given)
     channels = given["backward_trunk.main.0.weight"].shape[0]
