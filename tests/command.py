@@ -1,4 +1,4 @@
-"""`vsr` as a person calls it, in this process: starting another with PyTorch takes three seconds."""
+"""Call `vsr` in this process: starting another one with PyTorch takes three seconds."""
 
 import io
 import signal

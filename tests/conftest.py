@@ -1,4 +1,4 @@
-"""Shared by all tests: processes, where the reference data lies (outside the repository), a film and a small net."""
+"""Common parts of all tests: processes, the reference data (outside the repository), a video and a small net."""
 
 import os
 from pathlib import Path
@@ -17,9 +17,9 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Spread the suite over the cores where all of its quick tests are asked for, and -n is not given.
+    """Spread the suite over the cores if all of its quick tests are requested and -n is not given.
 
-    A few tests are sooner run in one process. Slow ones, which measure speed and memory, and the soak run alone.
+    A few tests are faster in one process. Slow ones, which measure speed and memory, and the soak run alone.
     """
     if hasattr(config, "workerinput") or not config.pluginmanager.hasplugin("xdist"):
         return
@@ -46,7 +46,7 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Save NanoVSR with 8 channels, untrained: the cheapest net that runs both ways, for what holds for any net."""
+    """Save NanoVSR with 8 channels, untrained: the cheapest bidirectional net, for tests that any net can serve."""
     import torch
     from safetensors.torch import save_file
 
@@ -63,7 +63,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """20 frames of 64x48 with two sound tracks, subtitles, chapters, a cover and tags."""
+    """Return a video of 20 frames of 64x48 with two sound tracks, subtitles, chapters, a cover and tags."""
     from tests.media import make
 
     return make.rich(tmp_path_factory.mktemp("film") / "film.mkv")

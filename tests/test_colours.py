@@ -1,4 +1,4 @@
-"""Every model whose weights are here keeps colours: on flat patches, and on frames of real videos.
+"""Every model with local weights keeps colours: on flat patches, and on frames of real videos.
 
 `pytest -s` prints the figures; the large nets take minutes and are `slow`.
 """
@@ -41,7 +41,7 @@ def net_of(entry: Entry) -> RecurrentNet:
 
 
 def shift(net: RecurrentNet, clip: Tensor) -> Tensor:
-    """The mean over frames of the colour shift of a clip (t, 3, h, w) by a job with default options: (3,)."""
+    """Return the mean colour shift (3,) over the frames of a clip (t, 3, h, w) upscaled with default options."""
     device = torch.device("cpu")
     height, width = clip.shape[-2:]
     plan = make_plan(EngineOptions(), net, height, width, device, torch.float32)

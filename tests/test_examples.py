@@ -1,4 +1,4 @@
-"""The examples: the shipped clip is what its script says, and the scripts do what their comments promise."""
+"""The examples: the shipped clip is the output of its script, and the scripts do what their comments say."""
 
 import itertools
 import os
@@ -50,7 +50,7 @@ def test_demo_is_written_with_its_sound_and_colour_tags(make_demo: ModuleType, t
     assert np.abs(shown[1].astype(int) - frames[1]).mean() < 8
 
 
-def test_words_are_drawn_alike_each_time_and_legibly(tmp_path: Path) -> None:
+def test_drawn_words_are_deterministic_and_legible(tmp_path: Path) -> None:
     pytest.importorskip("PIL")
     from PIL import Image
 
@@ -105,7 +105,7 @@ def test_shell_scripts_parse(script: Path) -> None:
 
 
 @needs_bash
-def test_folder_script_keeps_the_tree_goes_on_after_a_failure_and_skips_what_is_done(tmp_path: Path) -> None:
+def test_folder_script_keeps_the_tree_and_continues_after_failures(tmp_path: Path) -> None:
     names = [
         "a b.mp4",
         "bad.mkv",
@@ -143,7 +143,7 @@ def test_folder_script_stops_when_vsr_was_interrupted(tmp_path: Path) -> None:
 
 
 @needs_bash
-def test_folder_script_refuses_a_wrong_call(tmp_path: Path) -> None:
+def test_folder_script_rejects_invalid_arguments(tmp_path: Path) -> None:
     wrong = run_folder_script(tmp_path)
     assert wrong.returncode == 2
     assert "no such folder" in wrong.stderr

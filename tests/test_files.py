@@ -1,4 +1,4 @@
-"""A file that is written is whole or as before, whatever happens, and nothing else is left."""
+"""A written file is complete or as before, whatever happens, and no other file is left."""
 
 import os
 from collections.abc import Callable
@@ -26,7 +26,7 @@ WRITERS: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
-def test_what_a_killed_run_left_is_replaced(writer: Callable[[Path], object], tmp_path: Path) -> None:
+def test_temporary_files_of_a_killed_run_are_replaced(writer: Callable[[Path], object], tmp_path: Path) -> None:
     for name in ("a", "a.png", "a.jpg"):
         (tmp_path / f"{name}.part").write_bytes(b"half")
     writer(tmp_path / "a")
@@ -60,7 +60,7 @@ def test_a_failed_write_leaves_the_old_file(durably: bool, error: type[BaseExcep
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_a_picture_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+def test_unwritable_picture_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.png").mkdir()
     for path in (tmp_path / "a.png", tmp_path / "missing" / "a.png"):
         with pytest.raises(OutputError, match="cannot write") as caught:
@@ -71,7 +71,7 @@ def test_a_picture_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) ->
 
 @pytest.mark.skipif(os.name != "posix", reason="rights are otherwise elsewhere")
 @pytest.mark.parametrize("mask", [0o022, 0o077])
-def test_pictures_have_the_rights_of_other_new_files(mask: int, tmp_path: Path) -> None:
+def test_pictures_have_the_permissions_of_other_new_files(mask: int, tmp_path: Path) -> None:
     before = os.umask(mask)
     try:
         write_image(tmp_path / "a.png", PICTURE)

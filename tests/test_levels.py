@@ -1,4 +1,4 @@
-"""Levels become floats and levels again without loss, on every path."""
+"""Levels are converted to floats and back without loss, on every path."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from vsrcli.levels import picture_to_unit, planes_to_picture, to_levels, to_unit
 
 
 @pytest.mark.parametrize(("dtype", "top"), [(np.uint8, 255), (np.uint16, 65535)])
-def test_every_level_comes_back(dtype: type[np.unsignedinteger], top: int) -> None:
+def test_every_level_survives_the_round_trip(dtype: type[np.unsignedinteger], top: int) -> None:
     picture = np.arange(3 * 65536).reshape(256, 256, 3).astype(dtype)
     unit = picture_to_unit(picture)
     assert (unit.shape, unit.dtype, unit.is_contiguous()) == ((3, 256, 256), torch.float32, True)
@@ -28,12 +28,12 @@ def test_floats_are_clamped_and_rounded_but_not_changed() -> None:
     assert torch.equal(to_unit(unit), before)
 
 
-def test_float_pictures_pass_as_they_are() -> None:
+def test_float_pictures_are_unchanged() -> None:
     unit = torch.rand(3, 5, 7) * 3 - 1
     picture = unit_to_picture(unit, 32)
     assert picture.shape == (5, 7, 3) and torch.equal(picture_to_unit(picture), unit)
 
 
-def test_pictures_that_may_not_be_written_to_are_read() -> None:
+def test_read_only_pictures_are_read() -> None:
     picture = np.frombuffer(bytes(range(24)), np.uint8).reshape(2, 4, 3)
     assert np.array_equal(planes_to_picture(to_levels(picture_to_unit(picture))), picture)

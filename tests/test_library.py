@@ -61,7 +61,7 @@ def test_frames_and_files_give_the_same_pictures(upscaler: vsrcli.Upscaler, tmp_
     assert all(np.array_equal(a, b) for a, b in zip(from_file, from_memory, strict=True))
 
 
-def test_a_tensor_gives_what_its_frames_give(upscaler: vsrcli.Upscaler) -> None:
+def test_tensor_and_frames_give_the_same_result(upscaler: vsrcli.Upscaler) -> None:
     given = pictures(3, np.float32)
     clip = torch.from_numpy(np.stack(given)).permute(0, 3, 1, 2)
     made = upscaler(clip)
@@ -89,7 +89,7 @@ def test_wrong_input_is_one_clear_error(upscaler: vsrcli.Upscaler) -> None:
         next(vsrcli.read("x.mp4", rate=Fraction(3), fps=3))
 
 
-def test_an_event_cancels_a_job_that_goes_on_later(upscaler: vsrcli.Upscaler, tmp_path: Path) -> None:
+def test_event_cancels_a_job_that_can_be_continued(upscaler: vsrcli.Upscaler, tmp_path: Path) -> None:
     source = make.rich(tmp_path / "in.mkv", width=32, height=32, frames=90)
     cancel = threading.Event()
 
@@ -119,7 +119,7 @@ def test_the_models_are_listed() -> None:
     assert models["repvsr.real"].scale == 4 and models["basicvsr.reds4"].licence
 
 
-def test_the_examples_do_what_they_say(
+def test_examples_do_what_they_describe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("PIL")

@@ -1,4 +1,4 @@
-"""One process at a time: a second one is told at once, a kill frees the lock, and no file is left."""
+"""One process at a time: a second one fails at once, a kill releases the lock, and no file is left."""
 
 import signal
 import subprocess
@@ -31,7 +31,7 @@ def holder(path: Path) -> subprocess.Popen[str]:
     return process
 
 
-def test_a_second_process_is_told_at_once_and_a_kill_frees_the_lock(tmp_path: Path) -> None:
+def test_second_process_fails_at_once_and_a_kill_releases_the_lock(tmp_path: Path) -> None:
     folder = tmp_path / "o.mkv.vsr"
     folder.mkdir()
     process = holder(folder / "lock")
@@ -65,7 +65,7 @@ def test_the_same_process_cannot_hold_a_file_twice(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_lock_is_let_go_by_another_thread(tmp_path: Path) -> None:
+def test_lock_is_released_by_another_thread(tmp_path: Path) -> None:
     held = hold(tmp_path / "lock", wait=False)
     thread = threading.Thread(target=held.release)
     thread.start()
@@ -73,7 +73,7 @@ def test_a_lock_is_let_go_by_another_thread(tmp_path: Path) -> None:
     hold(tmp_path / "lock", wait=False).release()
 
 
-def test_many_at_once_hold_one_after_the_other(tmp_path: Path) -> None:
+def test_many_processes_hold_the_lock_one_after_the_other(tmp_path: Path) -> None:
     inside, most, done = 0, 0, []
 
     def work() -> None:
@@ -105,7 +105,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     assert (tmp_path / "victim").read_text() == "precious"
 
 
-def test_a_file_that_an_older_version_left_is_taken_over(tmp_path: Path) -> None:
+def test_lock_file_of_an_older_version_is_reused(tmp_path: Path) -> None:
     (tmp_path / "lock").write_bytes(b"")
     hold(tmp_path / "lock", wait=False).release()
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""No model destroys a scene, however long: stills, tripod, hand-held and zooming shots, whose truth is known."""
+"""Models stay stable in long scenes: still, tripod, hand-held and zooming shots with known truth."""
 
 import math
 import zlib
@@ -53,7 +53,7 @@ def photo() -> Tensor:
 
 
 def scene(kind: str, length: int) -> Iterator[Tensor]:
-    """Yield HR frames (3, HEIGHT, WIDTH) in [0, 1] of a camera before a sharp picture."""
+    """Yield HR frames (3, HEIGHT, WIDTH) in [0, 1] of a camera in front of a sharp picture."""
     picture = photo()
     generator = torch.Generator().manual_seed(zlib.crc32(kind.encode()))
     position, velocity = torch.zeros(2), torch.zeros(2)
@@ -72,7 +72,7 @@ def scene(kind: str, length: int) -> Iterator[Tensor]:
 
 
 def view(picture: Tensor, centre: Tensor, zoom: float) -> Tensor:
-    """Return what a camera sees of a picture: bicubic samples around `centre` (2), `zoom` times the distance apart."""
+    """Return a camera's view of a picture: bicubic samples around `centre` (2), `zoom` times the distance apart."""
     h, w = picture.shape[-2:]
     ys = (centre[0] + (torch.arange(HEIGHT) - HEIGHT / 2) * zoom + 0.5) * (2 / h) - 1
     xs = (centre[1] + (torch.arange(WIDTH) - WIDTH / 2) * zoom + 0.5) * (2 / w) - 1
@@ -81,7 +81,7 @@ def view(picture: Tensor, centre: Tensor, zoom: float) -> Tensor:
 
 
 def lowered(hr: Tensor, degradation: str | None, crf: int | None) -> list[Tensor]:
-    """Return the LR frames (3, h, w) of HR frames (t, 3, sh, sw), compressed by x264 where a CRF is given."""
+    """Return the LR frames (3, h, w) of HR frames (t, 3, sh, sw), compressed by x264 if a CRF is given."""
     make = degrade.bd if degradation == "bd" else degrade.bi
     lr = [make(frame[None, None], 4)[0, 0] for frame in hr]
     if crf is None:
@@ -93,7 +93,7 @@ def lowered(hr: Tensor, degradation: str | None, crf: int | None) -> list[Tensor
 
 
 def upscaled(net: RecurrentNet, lr: list[Tensor], horizon: Horizon | None = DEFAULT) -> Iterator[Tensor]:
-    """Yield the HR frames that a job with default options makes."""
+    """Yield the HR frames of a job with default options."""
     device = pick_device("cpu")
     height, width = lr[0].shape[-2:]
     plan = make_plan(EngineOptions(horizon=horizon), net, height, width, device, torch.float32)
@@ -113,7 +113,7 @@ def detail(hr: Tensor) -> float:
 
 @dataclass
 class Course:
-    """What a model made of a long scene, frame by frame."""
+    """A model's result on a long scene, frame by frame."""
 
     title: str
     still: bool
@@ -127,7 +127,7 @@ class Course:
 
     @property
     def worst(self) -> float:
-        """The gain of the worst stretch."""
+        """Return the gain of the worst stretch."""
         starts = range(STRETCH, len(self.gains) - STRETCH + 1, STRETCH)
         return min(float(np.mean(self.gains[start : start + STRETCH])) for start in starts)
 
@@ -141,7 +141,7 @@ class Course:
 
     @property
     def settled(self) -> float:
-        """The least likeness to frame 15 in the second half."""
+        """Return the lowest similarity to frame 15 in the second half."""
         return min(self.likeness[len(self.likeness) // 2 :])
 
     def __str__(self) -> str:
@@ -173,7 +173,7 @@ def course(model: str, kind: str, length: int, crf: int | None, horizon: Horizon
 @pytest.mark.parametrize("crf", [None, 23])
 @pytest.mark.parametrize("kind", SCENES)
 @pytest.mark.parametrize("model", MODELS)
-def test_no_model_destroys_a_long_scene(model: str, kind: str, crf: int | None) -> None:
+def test_models_stay_stable_in_long_scenes(model: str, kind: str, crf: int | None) -> None:
     made = course(model, kind, 600, crf)
     print(made)
     assert made.worst >= made.early - 0.3
@@ -184,7 +184,7 @@ def test_no_model_destroys_a_long_scene(model: str, kind: str, crf: int | None) 
 
 @needs_photo
 @pytest.mark.slow
-def test_a_still_settles_within_frames_where_the_papers_recurrence_runs_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_still_converges_where_the_papers_recurrence_diverges(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.test_long_scenes.HEIGHT", 96)
     monkeypatch.setattr("tests.test_long_scenes.WIDTH", 96)
     net = loading.load("basicvsr.reds4").net

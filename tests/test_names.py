@@ -1,4 +1,4 @@
-"""Names are sorted as people count, and one list says what is a video and what an image."""
+"""Names are sorted naturally, and one list defines which files are videos and which are images."""
 
 import random
 from pathlib import Path
@@ -18,11 +18,11 @@ def test_numbers_in_names_are_compared_as_numbers() -> None:
     assert ordered("s2e10.mkv", "s10e1.mkv", "s2e9.mkv") == ["s2e9.mkv", "s2e10.mkv", "s10e1.mkv"]
 
 
-def test_signs_that_only_look_like_digits_are_no_numbers() -> None:
+def test_other_unicode_digits_are_no_numbers() -> None:
     assert ordered("1²2.png", "1²10.png", "١٠.png", "٢.png") == ["1²2.png", "1²10.png", "٢.png", "١٠.png"]
 
 
-def test_the_order_does_not_depend_on_the_folder_s(tmp_path: Path) -> None:
+def test_order_does_not_depend_on_the_folder(tmp_path: Path) -> None:
     names = ["01.png", "1.png", "001.png", "a.png", "A.png", "٠١.png"]
     expected = ordered(*names)
     for seed in range(20):
@@ -46,6 +46,6 @@ def test_an_evaluation_set_may_hold_any_kind_of_video(tmp_path: Path) -> None:
     assert all(clip.is_video for clip in clips)
 
 
-def test_formats_that_are_not_written_get_another_ending() -> None:
+def test_formats_that_cannot_be_written_get_another_suffix() -> None:
     names = {"a.mpg": "a.mkv", "b.MP4": "b.MP4", "c.bmp": "c.png", "d.webp": "d.png", "e.JPG": "e.JPG", "f": "f"}
     assert {name: target(Path("out"), Path(name)).name for name in names} == names

@@ -1,4 +1,4 @@
-"""The promises that take minutes to check: real files, memory that does not grow with length, speed.
+"""Promises that take minutes to check: real files, memory that does not grow with length, speed.
 
 `pytest -m slow -s tests/test_promises.py` prints the figures.
 """
@@ -31,7 +31,7 @@ REAL = ["bear_vp9_opus.webm", "phone_rotated_vfr.mp4", "rooftops_320x240_60fps.m
 
 
 def facts(path: Path) -> dict[str, Any]:
-    """Times of frames in seconds, sound packets with their times, colour tags, rotation."""
+    """Return times of frames in seconds, sound packets with their times, colour tags and rotation."""
     with av.open(str(path)) as container:
         video = container.streams.video[0]
         times: list[Fraction] = []
@@ -72,7 +72,7 @@ def test_real_files_keep_all_but_their_size(shared: Path, tiny_model: str, tmp_p
 
 
 def peak_memory(film: Path, output: Path, model: str, way: tuple[str, ...]) -> int:
-    """KiB of the process that upscales `film`."""
+    """Return the KiB of the process that upscales `film`."""
     arguments = ["upscale", film, "-o", output, "-m", model, "--window", "15", *way, "-q"]
     script = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True);"
     script += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
@@ -110,7 +110,7 @@ print(json.dumps(seconds))
 
 
 def test_speed_against_the_plain_loop() -> None:
-    """fp32 is no slower than the same arithmetic run plainly; bf16, where the CPU has it, 1.7 times as fast as fp32."""
+    """Check that fp32 is no slower than the same arithmetic in a plain loop, and bf16 1.7 times as fast as fp32."""
     times: dict[str, list[float]] = {"plain": [], "float32": [], "bfloat16": []}
     for _ in range(2):
         for kind, seconds in times.items():
@@ -124,7 +124,7 @@ def test_speed_against_the_plain_loop() -> None:
 
 
 class PlainRepVSR(RepVSR):
-    """The same arithmetic written down straightforwardly: everything HR-sized is made at HR size."""
+    """The same arithmetic in straightforward form, with all HR operations at HR size."""
 
     def propagate(
         self, branch: str, features: Features, flow: Tensor | None, state: State | None
@@ -141,7 +141,7 @@ class PlainRepVSR(RepVSR):
 
 
 def test_repvsr_against_its_straightforward_form() -> None:
-    """A 320x180 frame to 720p: at least 1.5 times as fast, timed in turns in one process."""
+    """Check 320x180 to 720p: at least 1.5 times as fast, timed alternately in one process."""
     torch.manual_seed(0)
     best = torch.bfloat16 if cpu_has_bf16() else torch.float32
     nets: dict[str, RepVSR] = {"plain": PlainRepVSR().eval(), "fp32": RepVSR(), "fast": RepVSR()}

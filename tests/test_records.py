@@ -1,4 +1,4 @@
-"""A record brings natural values to the types of its fields, and refuses all others in one line."""
+"""A record converts values to the types of its fields, and rejects all others in one line."""
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -39,7 +39,7 @@ class Toy(Record):
         ("name", Path("a") / "b", str(Path("a") / "b")),
     ],
 )
-def test_natural_values_become_the_field_s_type(name: str, given: Any, kept: Any) -> None:
+def test_natural_values_are_converted_to_the_type_of_the_field(name: str, given: Any, kept: Any) -> None:
     value = getattr(Toy(**{name: given}), name)
     assert value == kept and type(value) is type(kept)
 
@@ -63,7 +63,7 @@ def test_natural_values_become_the_field_s_type(name: str, given: Any, kept: Any
         ({"on": 1}, "not a on: 1 (give True or False)"),
     ],
 )
-def test_others_are_refused_in_a_line(given: dict[str, Any], message: str) -> None:
+def test_other_values_are_rejected_in_one_line(given: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError) as refused:
         Toy(**given)
     assert str(refused.value).startswith(message)

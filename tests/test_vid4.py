@@ -1,6 +1,6 @@
-"""The promise of quality, through the real command line: PNG in, PNG out, official weights, Vid4's city and calendar.
+"""The promise of quality, by the real command line: PNG to PNG, official weights, Vid4's city and calendar.
 
-Minutes long: `pytest -m slow -s tests/test_vid4.py` prints the figures.
+It takes minutes: `pytest -m slow -s tests/test_vid4.py` prints the figures.
 """
 
 import subprocess
@@ -31,7 +31,7 @@ def read(folder: Path) -> Tensor:
 
 @pytest.fixture(scope="module")
 def upscaled(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Tensor, Tensor]]:
-    """(clip, options) -> (ground truth, result of `vsr upscale` on its BI frames); each is made once."""
+    """Return (ground truth, result of `vsr upscale` on its BI frames) by (clip, options); each is computed once."""
     root = tmp_path_factory.mktemp("vid4")
 
     @cache
@@ -61,7 +61,7 @@ def upscaled(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable
 
 
 def quality(truth: Tensor, result: Tensor) -> Tensor:
-    """PSNR-Y of each frame, dB."""
+    """Return the PSNR-Y of each frame in dB."""
     return torch.stack([psnr(planes(a, "y"), planes(b, "y")) for a, b in zip(result, truth, strict=True)])
 
 
@@ -73,7 +73,7 @@ def test_whole_clip_reaches_the_reference(upscaled: Callable[..., tuple[Tensor, 
 
 
 @pytest.mark.parametrize("clip", ["city", "calendar"])
-def test_the_horizon_costs_next_to_nothing(upscaled: Callable[..., tuple[Tensor, Tensor]], clip: str) -> None:
+def test_horizon_loses_almost_nothing(upscaled: Callable[..., tuple[Tensor, Tensor]], clip: str) -> None:
     truth, papers = upscaled(clip, "--propagation", "clip", "--horizon", "none")
     _, bounded = upscaled(clip, "--propagation", "clip")
     loss = quality(truth, papers) - quality(truth, bounded)
@@ -82,9 +82,7 @@ def test_the_horizon_costs_next_to_nothing(upscaled: Callable[..., tuple[Tensor,
 
 
 @pytest.mark.parametrize("clip", ["city", "calendar"])
-def test_the_default_window_loses_nothing_that_counts(
-    upscaled: Callable[..., tuple[Tensor, Tensor]], clip: str
-) -> None:
+def test_default_window_loses_almost_nothing(upscaled: Callable[..., tuple[Tensor, Tensor]], clip: str) -> None:
     truth, whole = upscaled(clip, "--propagation", "clip")
     _, windowed = upscaled(clip, "--propagation", "window")
     loss = quality(truth, whole) - quality(truth, windowed)

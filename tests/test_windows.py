@@ -1,4 +1,4 @@
-"""Whole jobs under Windows' rules for files and consoles (tests/windows.py keeps them on Linux)."""
+"""Complete jobs under Windows' rules for files and consoles (emulated on Linux by tests/windows.py)."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the 
 
 
 class Stop:
-    """Interrupts a job once so many frames are made."""
+    """Interrupts a job once after a number of frames."""
 
     def __init__(self, frames: int) -> None:
         self.frames = frames
@@ -29,7 +29,7 @@ class Stop:
 
 
 @pytest.mark.parametrize("propagation", ["window", "exact"])
-def test_a_job_is_stopped_and_goes_on(
+def test_stopped_job_is_continued(
     windows_rules: list[str],  # noqa: F811
     tiny_model: str,
     tmp_path: Path,
@@ -57,7 +57,7 @@ def test_images_in_and_out(windows_rules: list[str], tmp_path: Path) -> None:  #
 
 
 @pytest.mark.parametrize("command", [["models"], ["--help"], ["upscale", "naïve→?.mkv"]])
-def test_a_console_of_a_few_characters_is_no_failure(command: list[str], tmp_path: Path) -> None:
+def test_console_with_a_small_character_set(command: list[str], tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
     done = subprocess.run(
         [sys.executable, "-m", "vsrcli", *command], capture_output=True, cwd=Path(__file__).parents[1], env=environment

@@ -1,4 +1,4 @@
-"""Strings from outside are shown in one line that a terminal finds nothing to obey in."""
+"""Strings from outside are printed in one line without characters that control a terminal."""
 
 import json
 import os
@@ -19,14 +19,14 @@ from vsrcli.words import clean, counted
 EVIL = "a\x1b]0;owned\x07\n\r\x9b2J\u202egpj.\u2028b"
 
 
-def test_what_a_terminal_would_obey_is_escaped_and_the_rest_is_not() -> None:
+def test_only_terminal_control_characters_are_escaped() -> None:
     assert clean(EVIL) == r"a\x1b]0;owned\x07\x0a\x0d\x9b2J\u202egpj.\u2028b"
     assert clean(os.fsdecode(b"caf\xe9")) == r"caf\udce9"
     for text in ("plain", "naïve café", "文件.mkv", "می\u200cروم", "e\u0301", "👩\u200d🚀"):
         assert clean(text) == text
 
 
-def test_one_is_one() -> None:
+def test_nouns_have_the_right_number() -> None:
     assert [counted(n, "frame") for n in (0, 1, 2)] == ["0 frames", "1 frame", "2 frames"]
 
 

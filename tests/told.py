@@ -1,4 +1,4 @@
-"""What a person reads of an error on the command line."""
+"""Error messages as the command line prints them."""
 
 import re
 from collections.abc import Iterator

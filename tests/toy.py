@@ -1,4 +1,4 @@
-"""Toy nets of a dozen lines: what holds for the engine holds for them, at next to no cost."""
+"""Toy nets of a few lines: properties of the engine hold for them too, at almost no cost."""
 
 from typing import ClassVar
 
@@ -10,10 +10,10 @@ from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
 
 
 class Toy(RecurrentNet):
-    """A net that sees both ways: each branch mixes the frame with a blurred, flow-dependent trace of those before it.
+    """A bidirectional net: each branch mixes the frame with a blurred, flow-dependent trace of the frames before it.
 
-    The past fades by `memory` a frame, a pixel sees its neighbours within one pixel a frame, and the result depends on
-    which flow is given where: an engine that mixes up frames, flows or states gives other frames.
+    The past fades by `memory` a frame, a pixel depends on its neighbours within one pixel a frame, and the result
+    depends on every flow: an engine that confuses frames, flows or states gives other results.
     """
 
     branches: ClassVar[tuple[Branch, ...]] = (Branch("backward", reverse=True), Branch("forward", reverse=False))
@@ -42,19 +42,19 @@ class Toy(RecurrentNet):
 
 
 class ToyStream(Toy):
-    """The same with its forward branch alone: a net that can stream."""
+    """The same net with only its forward branch: a net that can stream."""
 
     branches = (Branch("forward", reverse=False),)
 
 
 class ToyTwice(Toy):
-    """The same with each branch twice, in turn: a forward branch feeds a later reverse one."""
+    """The same net with each branch twice, in turn: a forward branch feeds a later reverse one."""
 
     branches = tuple(Branch(f"{way}_{i}", reverse=way == "backward") for i in (1, 2) for way in ("backward", "forward"))
 
 
 class SmallMemory(Toy):
-    """A toy net on a machine whose memory holds 90 columns only."""
+    """A toy net on a machine whose memory holds only 90 columns."""
 
     def propagate(
         self, branch: str, features: Features, flow: Tensor | None, state: State | None

@@ -1,4 +1,4 @@
-"""Windows' rules about files, kept on Linux: what would fail there fails here."""
+"""Windows' rules about files, emulated on Linux: what would fail there fails here."""
 
 import contextlib
 import errno
@@ -33,7 +33,7 @@ def held(path: str) -> bool:
 
 
 def refuse_held(function: Callable[..., Any], paths: int) -> Callable[..., Any]:
-    """Return `function` of os, refusing where one of its first `paths` arguments is a file that is open."""
+    """Return `function` of os, which fails if one of its first `paths` arguments is an open file."""
 
     def strict(*arguments: Any, **named: Any) -> Any:
         for path in arguments[:paths]:
@@ -47,10 +47,10 @@ def refuse_held(function: Callable[..., Any], paths: int) -> Callable[..., Any]:
 
 @pytest.fixture
 def windows_rules(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Refuse what Windows refuses: fsync of read-only handles and folders, rename and removal of open files.
+    """Reject what Windows rejects: fsync of read-only handles and folders, rename and removal of open files.
 
-    Names with characters that Windows reserves, and opening a folder, are refused too. Yields a list that collects
-    what was refused, for the failure's message.
+    Names with characters that Windows reserves, and opening a folder, are rejected too. Yields a list of the rejected
+    calls, for the failure's message.
     """
     refused: list[str] = []
     fsync, opened = os.fsync, os.open

@@ -20,7 +20,7 @@ _MODULES = {"Frame": "frame", "Upscaler": "api", "list_models": "api", "read": "
 
 
 def __getattr__(name: str) -> Any:
-    """Import a part of the interface when it is first used, so that `import vsrcli` stays light."""
+    """Import a part of the interface when it is first used, so that `import vsrcli` stays fast."""
     if name in _MODULES:
         import importlib
 

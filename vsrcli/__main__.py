@@ -1,4 +1,4 @@
-"""`python -m vsrcli` is `vsr`."""
+"""Run `vsr` as `python -m vsrcli`."""
 
 from vsrcli.cli import main
 

@@ -33,20 +33,30 @@ def upscale(
 ) -> Result:
     """Upscale one video or image sequence; the same as `vsr upscale INPUT -o OUTPUT -m MODEL`.
 
-    An architecture alone ("iconvsr"), or None, picks its weights by the source: those for clean frames where it is
-    lossless or hardly compressed, else those for compressed ones; `Result.picked` says why. `content="anime"` asks for
-    weights for drawn content.
+    For many files use `Upscaler`, which loads its model once. A job that was interrupted, or stopped by setting
+    `cancel`, continues when the function is called again with the same arguments.
 
-    `options` are the fields of `vsrcli.pipeline.Options` in their types: `scale=2`, `crf=18`, `size=(1920, 1080)`,
-    `tile=(256, 256)` or None for whole frames, `memory=6 << 30` bytes, `horizon=30` frames or None, `start=62.5`
-    seconds, `rate=30` or Fraction(30000, 1001) (or `fps`, as the command line has it), `overwrite=True`.
-    `on_event` is called with an `Event` for each frame, note and warning, from the thread that has the news. A job that
-    was interrupted, or stopped by setting `cancel`, goes on when it is called again with the same arguments. For many
-    files `Upscaler` loads its model once.
+    Args:
+        input: a video, an image, a folder or pattern of images.
+        output: the result; None chooses a name beside the input.
+        model: full name, checkpoint, or architecture ("iconvsr"). An architecture, or None, chooses weights by the
+            source: those for clean frames if it is lossless or hardly compressed, else those for compressed ones;
+            `Result.picked` gives the reason.
+        content: "anime" requests weights for drawn content.
+        on_event: called with an `Event` for each frame, note and warning, from the thread where it occurs.
+        cancel: stops the job at the next frame when it is set.
+        options: the fields of `vsrcli.pipeline.Options` in their types: `scale=2`, `crf=18`, `size=(1920, 1080)`,
+            `tile=(256, 256)` or None for whole frames, `memory=6 << 30` bytes, `horizon=30` frames or None,
+            `start=62.5` seconds, `rate=30` or Fraction(30000, 1001) (or `fps`, as on the command line),
+            `overwrite=True`.
 
-    Raises UsageError for options that are none, of the wrong type or out of range, or that contradict each other;
-    InputError, OutputError, WeightsError or OutOfMemoryError (all `vsrcli.errors.VsrError`) on failure;
-    InterruptedJobError on Ctrl-C and on `cancel`.
+    Returns:
+        What was written and how, as `Result`.
+
+    Raises:
+        UsageError: unknown options, or options of the wrong type, out of range, or that contradict each other.
+        InputError, OutputError, WeightsError, OutOfMemoryError: failures (all are `vsrcli.errors.VsrError`).
+        InterruptedJobError: Ctrl-C, or `cancel` is set.
     """
     chosen = as_record(Options, options, model=model, content=content)
     target = None if output is None else Path(output)
@@ -57,8 +67,8 @@ def read(path: str | PathLike[str], **options: Unpack[SpanChoices]) -> Iterator[
     """Yield the frames of a video, an image or an image sequence, decoded as `vsr upscale` decodes them.
 
     Each is RGB (h, w, 3), uint8, or uint16 for sources of more than 8 bits, with its number, pts and duration. The
-    options are `start` and `end` in seconds, `rate` of an image sequence, `deinterlace`. Raises InputError for what is
-    no video, UsageError for options that are none.
+    options are `start` and `end` in seconds, `rate` of an image sequence, `deinterlace`. Raises InputError if the file
+    is no video, UsageError for unknown options.
     """
     span = as_record(SpanOptions, options)
     info = probe(Path(path), rate=span.rate)

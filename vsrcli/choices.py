@@ -1,4 +1,4 @@
-"""The options of the Python interface as typed keywords: the fields of the records, each to be left out at will."""
+"""The options of the Python interface as typed keywords, all optional: the fields of the records."""
 
 from fractions import Fraction
 from typing import Literal, TypedDict
@@ -9,7 +9,7 @@ from vsrcli.nets.horizon import Horizon
 
 
 class EngineChoices(TypedDict, total=False):
-    """Where and how a net is run: the fields of `EngineOptions`. `horizon` may be a number of frames."""
+    """Device and settings of the engine: the fields of `EngineOptions`. `horizon` may be a number of frames."""
 
     device: str
     precision: Precision
@@ -23,7 +23,7 @@ class EngineChoices(TypedDict, total=False):
 
 
 class SpanChoices(TypedDict, total=False):
-    """What is read of a source: the fields of `SpanOptions`. `fps` is another name for `rate`."""
+    """The part of a source to read: the fields of `SpanOptions`. `fps` is another name for `rate`."""
 
     start: float | None
     end: float | None
@@ -33,7 +33,7 @@ class SpanChoices(TypedDict, total=False):
 
 
 class JobChoices(SpanChoices, total=False):
-    """How large a result is and how it is encoded, of one job: the other fields of `Options`."""
+    """Size and encoding of the result of one job: the other fields of `Options`."""
 
     scale: float | None
     height: int | None
@@ -47,4 +47,4 @@ class JobChoices(SpanChoices, total=False):
 
 
 class UpscaleChoices(EngineChoices, JobChoices, total=False):
-    """All of them."""
+    """All options of `upscale`."""

@@ -1,7 +1,7 @@
-"""The one exception family. Each kind carries the exit code that the command line ends with.
+"""The exception hierarchy. Each class has the exit code of the command line.
 
-Messages speak to users of the command line and of the library alike, so they name no flags. Where the way out depends
-on how vsr was called, an error or a note carries its `reason`, and the command line adds its own advice to it.
+Messages are for users of the command line and of the library alike, so they name no flags. Where the solution depends
+on how vsr was called, an error or a note carries its `reason`, and the command line adds its own advice.
 """
 
 from enum import Enum
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class Reason(Enum):
-    """Why something fails or is told, where the way out has its own name on the command line; with its data."""
+    """Reasons of errors and notes whose solution has its own name on the command line; with their data."""
 
     OUTPUT_EXISTS = "the output is there already"
     OUTPUT_IS_INPUT = "the output is the input"
@@ -48,7 +48,7 @@ class Reason(Enum):
 class VsrError(Exception):
     """A failure with a one-line message. Exit code 1.
 
-    `reason` and `data` are for who wants to say what to do about it in the caller's own terms.
+    `reason` and `data` let callers give advice in their own terms.
     """
 
     exit_code = 1
@@ -59,40 +59,40 @@ class VsrError(Exception):
 
 
 class UsageError(VsrError):
-    """The call itself is wrong: options that contradict each other or do not fit the input. Exit code 2."""
+    """An invalid call: options that contradict each other or do not fit the input. Exit code 2."""
 
     exit_code = 2
 
 
 class OutputExistsError(UsageError):
-    """The output, `path`, is there already and may not be overwritten."""
+    """The output, `path`, exists and may not be overwritten."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"{path} exists", Reason.OUTPUT_EXISTS)
         self.path = path
 
     def __reduce__(self) -> tuple[type["OutputExistsError"], tuple[Path]]:
-        """Pickle it by its path."""
+        """Pickle the error by its path."""
         return type(self), (self.path,)
 
 
 def plain(error: OSError) -> str:
-    """Return what the system refused, in one line: which file, and why."""
+    """Return in one line which file the system refused, and why."""
     if error.filename is None:
         return f"cannot write: {error.strerror or error}"
     return f"cannot use {error.filename}: {error.strerror or error}"
 
 
 class InputError(VsrError):
-    """The source cannot be read as video: missing, empty, no video stream, damaged."""
+    """The source cannot be read as video: it is missing, empty, damaged or has no video stream."""
 
 
 class OutputError(VsrError):
-    """The result cannot be written: no permission, disk full, container cannot hold it."""
+    """The result cannot be written: no permission, a full disk, or a container that cannot hold it."""
 
 
 class WeightsError(VsrError):
-    """Weights are missing, damaged, or not of a known architecture."""
+    """Weights are missing, damaged, or of an unknown architecture."""
 
 
 class OutOfMemoryError(VsrError):
@@ -106,13 +106,13 @@ class SomeFailedError(VsrError):
 
 
 class InterruptedJobError(VsrError):
-    """Stopped on request; the same command goes on where it stopped. Exit code 130."""
+    """The job was stopped on request; the same command continues it. Exit code 130."""
 
     exit_code = 130
 
 
 class Note(str):
-    """A line about a job that goes on, with its reason and data like an error's."""
+    """A line about a job that continues, with a reason and data like an error's."""
 
     __slots__ = ("data", "reason")
 
@@ -120,11 +120,11 @@ class Note(str):
     data: dict[str, object]
 
     def __new__(cls, text: str, reason: Reason, **data: object) -> "Note":
-        """Make a line of a text."""
+        """Create a note from a text."""
         note = super().__new__(cls, text)
         note.reason, note.data = reason, data
         return note
 
     def __getnewargs_ex__(self) -> tuple[tuple[str, Reason], dict[str, object]]:
-        """Pickle it with its reason."""
+        """Pickle the note with its reason and data."""
         return (str(self), self.reason), self.data

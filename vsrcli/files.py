@@ -1,4 +1,4 @@
-"""Writes files so that a crash loses nothing, puts finished ones in place, and tells whether they changed."""
+"""Write files safely against crashes, rename finished ones into place, and compute their digests."""
 
 import contextlib
 import errno
@@ -9,25 +9,25 @@ from itertools import count
 from pathlib import Path
 
 PART = ".part"
-"""Ends the name of a file that is not written to its end."""
-_LONGEST_NAME = 255  # bytes that file systems have for a name
+"""Suffix of the names of incomplete files."""
+_LONGEST_NAME = 255  # bytes, the limit of common file systems
 
 
 def write_durably(path: Path, data: bytes) -> None:
-    """Write a file so that after a crash it is either absent (or as before) or whole. Raises OSError."""
+    """Write a file so that after a crash it is either absent (or as before) or complete. Raises OSError."""
     with replacing(path) as temporary, temporary.open("xb") as file:
         file.write(data)
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that a reader never sees half; unlike `write_durably`, a crash of the machine may lose it."""
+    """Write a file that readers never see incomplete; unlike with `write_durably`, a system crash may lose it."""
     with replacing(path, durably=False) as temporary, temporary.open("xb") as file:
         file.write(data)
 
 
 @contextlib.contextmanager
 def replacing(path: Path, *, durably: bool = True) -> Iterator[Path]:
-    """Give the block a name to write a file under, and rename what it wrote to `path`; if it fails, nothing is left.
+    """Yield a name for writing a file, and rename the file to `path`; if the block fails, the file is deleted.
 
     `durably` flushes it to the disk first. A link under the temporary name is not followed. Raises OSError.
     """
@@ -48,19 +48,22 @@ def replacing(path: Path, *, durably: bool = True) -> Iterator[Path]:
 
 
 def into_place(temporary: Path, path: Path) -> None:
-    """Rename a written file so that what it replaces is lost only when it is safe on the disk. Raises OSError."""
+    """Rename a written file so that the file it replaces is lost only when the new one is on the disk.
+
+    Raises OSError.
+    """
     sync(temporary)
     temporary.replace(path)
     sync(path.parent)
 
 
 def sync(path: Path) -> None:
-    """Flush a file to the disk, or a folder where the system lets one be opened and flushed. Raises OSError."""
+    """Flush a file to the disk, or a folder if the system can open and flush one. Raises OSError."""
     if path.is_dir():
-        with contextlib.suppress(PermissionError):  # Windows opens no folder, and needs no flush of one
+        with contextlib.suppress(PermissionError):  # Windows cannot open folders, and need not flush them
             _flush(path, os.O_RDONLY, ignore=(errno.EBADF, errno.EINVAL, errno.ENOTSUP))
     else:
-        _flush(path, os.O_RDWR)  # Windows flushes only what may be written
+        _flush(path, os.O_RDWR)  # Windows flushes only writable files
 
 
 def _flush(path: Path, access: int, *, ignore: tuple[int, ...] = ()) -> None:
@@ -89,24 +92,24 @@ def _digest(path: Path) -> str:
 def settle(
     temporary: Path, path: Path, *, overwrite: bool, announce: Callable[[Path], None] = lambda path: None
 ) -> Path:
-    """Give a written file its name, safe on the disk, and return the name that it got.
+    """Rename a written file to `path`, safe on the disk, and return the name that it got.
 
-    Unless `overwrite`, what stands under the name is never replaced, not even if it appears in the same moment: then
-    the name is the next free one of `free_names`. `announce` hears each name before it is tried. Raises OSError.
+    Unless `overwrite`, an existing file is never replaced, not even if it appears at the same moment: then the name is
+    the next free one of `free_names`. `announce` is called with each name before it is tried. Raises OSError.
     """
     sync(temporary)
     if overwrite:
         announce(path)
         into_place(temporary, path)
         return path
-    if path.is_symlink() and not path.exists():  # a link to nothing is no file
+    if path.is_symlink() and not path.exists():  # a dangling link
         path.unlink()
     for name in free_names(path):
         announce(name)
         if _put(temporary, name):
             sync(name.parent)
             return name
-    raise AssertionError("names do not end")
+    raise AssertionError("free_names is infinite")
 
 
 def free_names(path: Path) -> Iterator[Path]:
@@ -117,8 +120,8 @@ def free_names(path: Path) -> Iterator[Path]:
 
 
 def _put(temporary: Path, path: Path) -> bool:
-    """Rename a file unless something has its new name already; return whether it was renamed."""
-    if os.name != "posix":  # there a rename replaces nothing
+    """Rename a file unless the new name exists; return whether it was renamed."""
+    if os.name != "posix":  # a rename on Windows never replaces a file
         try:
             temporary.rename(path)
         except FileExistsError:

@@ -1,24 +1,28 @@
-"""The one record of a frame, from the decoder through the engine to the encoder."""
+"""The record of a frame, used from the decoder through the engine to the encoder."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 LARGEST = {8: 255, 16: 65535}
-"""White by the bits of a channel."""
+"""Level of white by bits per channel."""
 
 Tint = tuple[float, float]
-"""Cb and Cr of all of a picture, from -0.5 to 0.5, as in H.273, section 8.3."""
+"""Constant Cb and Cr of a picture, from -0.5 to 0.5, as in H.273, section 8.3."""
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
     """A picture with its place in time.
 
-    `number` counts from the first frame of what is decoded. `data` is RGB (h, w, 3): levels, that is uint8, or uint16
-    over the full 0..65535 for sources of more than 8 bits a channel; or float32 with white at 1. `pts` and `duration`
-    are in the source's time base. `bit_depth` is what the frame's result is to have: 8 or 16, or 32 for float32. Left
-    at 0 it is that of `data`. `tint`, where it is not None, is to be put on `data`, which is grey then.
+    Attributes:
+        number: counts from the first decoded frame.
+        data: RGB (h, w, 3): levels in uint8, or in uint16 over the full 0..65535 for sources of more than 8 bits a
+            channel; or float32 with white at 1.
+        pts: presentation time in the source's time base.
+        duration: in the source's time base.
+        bit_depth: of the result: 8 or 16, or 32 for float32. 0 means that of `data`.
+        tint: constant chroma to add to `data`, which then is grey; None for none.
     """
 
     number: int
@@ -34,15 +38,15 @@ class Frame:
 
     @property
     def height(self) -> int:
-        """Rows."""
+        """Number of rows."""
         return int(self.data.shape[0])
 
     @property
     def width(self) -> int:
-        """Columns."""
+        """Number of columns."""
         return int(self.data.shape[1])
 
 
 def largest_level(data: np.ndarray) -> int:
-    """Return the level of white: 255 of uint8, 65535 of uint16."""
+    """Return the level of white: 255 for uint8, 65535 for uint16."""
     return LARGEST[8 * data.itemsize]

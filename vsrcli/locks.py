@@ -1,4 +1,4 @@
-"""Lets one process at a time work on what a file guards: a lock that the system drops when its process ends."""
+"""File locks, so that one process at a time works on a job. The system releases them when the process ends."""
 
 import errno
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 _NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
-"""What file systems answer that know no locks."""
+"""Error numbers of file systems without locks."""
 
 
 class LockedError(Exception):
@@ -15,7 +15,7 @@ class LockedError(Exception):
 
 
 class Hold:
-    """A held lock. Nothing is left of its file when it is released; after a kill the file stays, without a lock."""
+    """A held lock. Its file is deleted on release; after a kill the file remains, without a lock."""
 
     def __init__(self, path: Path, lock: FileLock | None) -> None:
         self.path = path
@@ -23,14 +23,14 @@ class Hold:
         self._held = True
 
     def release(self) -> None:
-        """Let go. The second time it does nothing."""
+        """Release the lock. The second call has no effect."""
         if not self._held:
             return
         self._held = False
-        deleted = self._delete()  # while it is held, so that it is no later holder's file
+        deleted = self._delete()  # while the lock is held, so that the file is not that of a later holder
         if self._lock is not None:
             self._lock.release(force=True)
-        if not deleted:  # Windows deletes no open file
+        if not deleted:  # Windows cannot delete open files
             self._delete()
 
     def _delete(self) -> bool:
@@ -42,10 +42,10 @@ class Hold:
 
 
 def hold(path: Path, *, wait: bool) -> Hold:
-    """Make a file and lock it, waiting for its holder or not.
+    """Create a file and lock it; with `wait`, wait for its current holder.
 
-    On a file system without locks nothing is locked. Raises LockedError where another holds it and `wait` is False,
-    FileNotFoundError where the folder vanishes, OSError where the file cannot be made or is a link.
+    On a file system without locks nothing is locked. Raises LockedError if another process holds it and `wait` is
+    False, FileNotFoundError if the folder disappears, OSError if the file cannot be created or is a link.
     """
     while True:
         lock = FileLock(path, thread_local=False, fallback_to_soft=False)

@@ -1,4 +1,4 @@
-"""Records of options: frozen dataclasses of typed fields, from which every other spelling of an option comes."""
+"""Records of options: frozen dataclasses with typed fields, from which all other forms of an option are derived."""
 
 import math
 import os
@@ -12,11 +12,11 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from vsrcli.errors import UsageError
 
 Kept = Literal["asked", "resolved", "no"]
-"""Whether a job's record holds an option: as it was asked for; as what came of it; or not, since no frame depends on it
-or another option's result tells it."""
+"""How a job's record keeps an option: the requested value; the resolved value; or not at all, since no frame depends on
+it or another option includes it."""
 
 LARGEST_DENOMINATOR = 1_000_000
-"""Of a rate: numbers such as 29.97 are no exact fractions."""
+"""Largest denominator of a rate: numbers such as 29.97 are no exact fractions."""
 
 
 def option(
@@ -31,8 +31,16 @@ def option(
 ) -> Any:
     """Return a field of a record of options.
 
-    A number, or each of a pair, is `least` or more, more than `above`, and `most` or less. `noun` is what messages call
-    it, instead of the field's name; `unit` tells numbers apart that are written differently (seconds, bytes).
+    Limits apply to a number, or to each of a pair.
+
+    Args:
+        default: default value.
+        least: smallest value.
+        above: the value must be greater.
+        most: largest value.
+        noun: name in messages, instead of the field's name.
+        unit: distinguishes numbers that are written differently (seconds, bytes).
+        kept: how a job's record keeps it.
     """
     about = {"least": least, "above": above, "most": most, "noun": noun, "unit": unit, "kept": kept}
     return field(default=default, metadata=about)
@@ -40,7 +48,7 @@ def option(
 
 @dataclass(frozen=True)
 class Option:
-    """One field of a record: its name, the alternatives of its type, its default, and what `option` says of it."""
+    """One field of a record: its name, the alternatives of its type, its default, and the arguments of `option`."""
 
     name: str
     kinds: tuple[Any, ...]
@@ -54,11 +62,11 @@ class Option:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Return the words that it may be, in order; there are none where it is a number or free text."""
+        """The words that it accepts, in order; empty for numbers and free text."""
         return tuple(word for kind in self.kinds if get_origin(kind) is Literal for word in get_args(kind))
 
     def fit(self, value: Any) -> Any:
-        """Return a value in the type of this option. Raises UsageError if it is of another, or out of range."""
+        """Convert a value to the type of this option. Raises UsageError if it has another type or is out of range."""
         for kind in self.kinds:
             fitted = _fit(kind, value)
             if fitted is not MISSING:
@@ -85,16 +93,16 @@ class Option:
 
 
 def options_of(record: type) -> tuple[Option, ...]:
-    """Return the options of a record's type, in the order of its fields."""
+    """Return the options of a type of record, in the order of its fields."""
     hints = get_type_hints(record)
     assert is_dataclass(record)
     return tuple(Option(f.name, _alternatives(hints[f.name]), f.default, **f.metadata) for f in fields(record))
 
 
 class Record:
-    """Makes a frozen dataclass a record of options: its values are brought to the types of its fields, or refused.
+    """Base of frozen dataclasses of options. It converts values to the types of the fields.
 
-    Raises UsageError for a value of another type, or out of range.
+    Raises UsageError for a value of another type or out of range.
     """
 
     def __post_init__(self) -> None:
@@ -102,12 +110,12 @@ class Record:
             object.__setattr__(self, one.name, one.fit(getattr(self, one.name)))
 
     def plain(self, *, keep: Callable[[Option], bool] = lambda option: True) -> dict[str, Any]:
-        """Return the options as plain data for JSON, by name; only those that are to be kept."""
+        """Return the options for which `keep` is true as plain data for JSON, by name."""
         return {one.name: plain(getattr(self, one.name)) for one in options_of(type(self)) if keep(one)}
 
 
 def plain(value: Any) -> Any:
-    """Return a value of an option as plain data for JSON."""
+    """Return the value of an option as plain data for JSON."""
     if isinstance(value, Fraction):
         return str(value)
     if isinstance(value, tuple):
@@ -120,7 +128,7 @@ def _alternatives(hint: Any) -> tuple[Any, ...]:
 
 
 def _fit(kind: Any, value: Any) -> Any:
-    """Return the value in one type, or MISSING."""
+    """Return the value converted to one type, or MISSING."""
     if get_origin(kind) is Literal:
         return value if isinstance(value, str) and value in get_args(kind) else MISSING
     if get_origin(kind) is tuple:

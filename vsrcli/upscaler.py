@@ -1,4 +1,4 @@
-"""A model that is loaded once and upscales many things: videos, frames in memory, tensors."""
+"""`Upscaler`: a model that is loaded once and upscales videos, frames in memory and tensors."""
 
 import threading
 from collections import deque
@@ -32,17 +32,20 @@ T = TypeVar("T", bound=Record)
 
 
 def unheard(event: Event) -> None:
-    """Take an event that nobody wants to hear of."""
+    """Ignore an event."""
 
 
 class Upscaler:
     """Upscales with one model, or with the models of one architecture, each loaded when it is first needed.
 
-    `model` is a full name ("repvsr.real"), a checkpoint's path, or an architecture ("iconvsr"). With an architecture,
-    or None, `video` picks the weights by each source, and all else takes the architecture's first; `content="anime"`
-    asks for weights for drawn content. The options are those of `vsrcli.choices.EngineChoices`.
+    One Upscaler serves one thread at a time. Raises UsageError for options that are unknown or out of range.
 
-    One Upscaler serves one thread at a time. Raises UsageError for options that are none or out of range.
+    Args:
+        model: full name ("repvsr.real"), path of a checkpoint, or architecture ("iconvsr"). With an architecture, or
+            None, `video` chooses the weights by each source, and all other methods use the architecture's first.
+        content: "anime" requests weights for drawn content.
+        progress: called with an `Event` when weights are downloaded, and for notes and warnings.
+        options: those of `vsrcli.choices.EngineChoices`.
     """
 
     def __init__(
@@ -63,7 +66,7 @@ class Upscaler:
 
     @property
     def model(self) -> LoadedModel:
-        """Return the model that takes frames and tensors, loaded and in place.
+        """The model for frames and tensors, loaded and on its device.
 
         Raises UsageError for an unknown name, WeightsError for missing or damaged weights.
         """
@@ -79,7 +82,7 @@ class Upscaler:
 
     @property
     def scale(self) -> int:
-        """Return the factor by which the model enlarges each side."""
+        """The factor by which the model enlarges each side."""
         return self.model.scale
 
     def video(
@@ -91,11 +94,17 @@ class Upscaler:
         cancel: threading.Event | None = None,
         **options: Unpack[JobChoices],
     ) -> Result:
-        """Upscale a video, an image or an image sequence into a file, with all that belongs to it.
+        """Upscale a video, an image or an image sequence to a file, with its sound, subtitles and metadata.
 
-        `progress` is called with an `Event` for each frame, note and warning, from the thread that has the news. When
-        `cancel` is set, the job stops at the next frame and raises InterruptedJobError; the same call goes on with it.
         Raises UsageError, InputError, OutputError, WeightsError or OutOfMemoryError (all `VsrError`) on failure.
+
+        Args:
+            input: the source.
+            output: the result; None chooses a name beside the input.
+            progress: called with an `Event` for each frame, note and warning, from the thread where it occurs.
+            cancel: when it is set, the job stops at the next frame and raises InterruptedJobError; the same call
+                continues it.
+            options: those of `vsrcli.choices.JobChoices`.
         """
         hear = self._progress if progress is None else progress
         chosen = as_record(Options, options, model=self._name, content=self._content, **vars(self._options))
@@ -103,11 +112,11 @@ class Upscaler:
         return run(prepare(Path(input), target, chosen, hear, load=self._load), hear, cancel=cancel)
 
     def frames(self, frames: Iterable[Frame | np.ndarray], *, cancel: threading.Event | None = None) -> Iterator[Frame]:
-        """Yield the HR frame of each frame, as soon as enough of the future is known; any number of frames.
+        """Yield the HR frame of each frame as soon as enough later frames are known; there may be any number of frames.
 
-        A frame is a `Frame`, or its picture alone: RGB (h, w, 3) of uint8, of uint16 over 0..65535, or of float32 with
-        white at 1. What comes out has the type, number and times of what went in. All are of one size. When `cancel`
-        is set, no further frame comes. Raises UsageError for a picture of another shape, type or size.
+        A frame is a `Frame`, or only its picture: RGB (h, w, 3) of uint8, of uint16 over 0..65535, or of float32 with
+        white at 1. Results have the type, number and times of their sources. All frames must have one size. When
+        `cancel` is set, no further frame is returned. Raises UsageError for a picture of another shape, type or size.
         """
         engine: Engine | None = None
         first: tuple[int, ...] = ()
@@ -130,7 +139,7 @@ class Upscaler:
                 return
 
     def __call__(self, clip: Tensor) -> Tensor:
-        """Upscale a clip (t, 3, h, w) of RGB in 0..1: return (t, 3, s*h, s*w), float32 in 0..1, on the clip's device.
+        """Upscale a clip (t, 3, h, w) of RGB in 0..1 to (t, 3, s*h, s*w), float32 in 0..1, on the clip's device.
 
         Raises UsageError for a tensor of another shape.
         """
@@ -150,7 +159,7 @@ class Upscaler:
 
 
 def checked(picture: np.ndarray) -> np.ndarray:
-    """Return a picture as it is if it is one. Raises UsageError."""
+    """Return a valid picture unchanged. Raises UsageError for other arrays."""
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype not in (np.uint8, np.uint16, np.float32):
         shape = tuple(picture.shape)
         raise UsageError(f"not a picture: {shape} of {picture.dtype} (give (h, w, 3) of uint8, uint16 or float32)")
@@ -158,7 +167,7 @@ def checked(picture: np.ndarray) -> np.ndarray:
 
 
 def as_record(record: type[T], options: Any, **more: Any) -> T:
-    """Return a record of options from keywords. Raises UsageError for a keyword that is none of its fields."""
+    """Return a record of options from keywords. Raises UsageError for a keyword that is not one of its fields."""
     given = dict(options)
     if "fps" in given:
         if "rate" in given:

@@ -1,4 +1,4 @@
-"""Backward warping by optical flow: what nets align by, and what measures of flicker compare along."""
+"""Backward warping by optical flow, for alignment in nets and for measures of flicker."""
 
 import torch
 import torch.nn.functional as F
@@ -6,9 +6,9 @@ from torch import Tensor
 
 
 def flow_warp(x: Tensor, flow: Tensor, *, padding: str = "zeros", mode: str = "bilinear") -> Tensor:
-    """Sample `x` (n, c, h, w) where `flow` (n, 2, h, w; x then y, in pixels) points, by `mode` "bilinear" or "bicubic".
+    """Sample `x` (n, c, h, w) where `flow` (n, 2, h, w; x then y, in pixels) points; `mode` is "bilinear" or "bicubic".
 
-    Outside the frame lies zero or, with padding="border", the nearest pixel. Coordinates are computed in the flow's
+    Outside the frame there is zero or, with padding="border", the nearest pixel. Coordinates are computed in the flow's
     type, which should be float32 or better: half-precision coordinates are off by up to 0.7 pixel at width 1280.
     """
     h, w = x.shape[-2:]

@@ -1,18 +1,18 @@
-"""How numbers and strings stand in messages."""
+"""Numbers and strings in messages."""
 
 import unicodedata
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_JOINERS = "\u200c\u200d"  # which words of some languages, and emoji, need
+_JOINERS = "\u200c\u200d"  # needed by words of some languages, and by emoji
 
 
 def counted(number: int, noun: str) -> str:
-    """Return "1 frame", "2 frames"."""
+    """Return a number with its noun: "1 frame", "2 frames"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def clean(text: str) -> str:
-    """Return a text in one line that a terminal shows as it is: control and other invisible characters are escaped."""
+    """Return a text as one printable line: control characters and other invisible ones are escaped."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_escaped(c) if unicodedata.category(c) in _HIDDEN and c not in _JOINERS else c for c in text)
