@@ -1,8 +1,8 @@
-"""Upscale frames in memory: no file is written by vsr. Here they are read from a video, and some are saved as PNG.
+"""Upscale frames in memory: vsr writes no file. Here frames are read from a video, and some are saved as PNG.
 
     python examples/frames_in_memory.py in.mp4 pictures/
 
-Frames may come from anywhere: any arrays (h, w, 3) of RGB in uint8, uint16 or float32 will do.
+Frames may come from anywhere: arrays (h, w, 3) of RGB in uint8, uint16 or float32.
 """
 
 import sys

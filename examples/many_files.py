@@ -1,4 +1,4 @@
-"""Upscale many files with one model that is loaded once; what fails is named, and the rest goes on.
+"""Upscale many files with one model that is loaded once; failures are named, and the other files continue.
 
 python examples/many_files.py large/ tape1.avi tape2.mov ...
 """

@@ -1,4 +1,4 @@
-"""Upscale a video in a thread, show how it goes, and stop it after so many seconds; run it again to go on.
+"""Upscale a video in a thread, show the progress, and stop it after some seconds; run it again to continue.
 
     python examples/progress_and_cancel.py in.mp4 out.mp4 [SECONDS]
 
@@ -14,7 +14,7 @@ from vsrcli.pipeline import Event
 
 
 def show(event: Event) -> None:
-    """Called from the threads of the job; vsr itself prints nothing."""
+    """Print progress. It is called from the threads of the job; vsr itself prints nothing."""
     if event.kind in ("note", "warning"):
         print(event.text, file=sys.stderr)
     elif event.kind == "frame":

@@ -1,7 +1,7 @@
-"""Draws the demo's street scene as flat layers, which make_demo.py then sets in motion.
+"""Draw the demo's street scene as flat layers, which make_demo.py animates.
 
 All coordinates are world units; one unit is one pixel of the 640x480 ground truth. The world is larger than the view,
-so that the camera can move. Text is set in the scalable font that Pillow carries, so no font file is needed.
+so that the camera can move. Text uses Pillow's built-in scalable font, so no font file is needed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ GOLD, CREAM, GREEN, DARK = (228, 184, 92), (240, 228, 202), (24, 66, 54), (26, 2
 
 
 class Canvas:
-    """A transparent layer of `size` world units, drawn at twice `density` samples a unit and reduced when finished."""
+    """A transparent layer of `size` world units, drawn at twice `density` samples a unit and downscaled at the end."""
 
     def __init__(self, density: float, size: tuple[float, float] = WORLD) -> None:
         self.scale = 2 * density
@@ -53,7 +53,7 @@ class Canvas:
     def text(
         self, x: float, y: float, words: str, size: float, fill: Colour, *, bold: float = 0, gap: float = 0
     ) -> None:
-        """Words centred on (x, y), `gap` units between the letters; `bold` thickens the strokes."""
+        """Draw words centred on (x, y), with `gap` units between the letters; `bold` thickens the strokes."""
         font = ImageFont.load_default(size * self.scale)
         step = [font.getlength(c) + gap * self.scale for c in words]
         left = x * self.scale - (sum(step) - gap * self.scale) / 2
@@ -63,7 +63,7 @@ class Canvas:
             left += advance
 
     def glaze(self, shape: Callable[[Canvas], None], fill: Colour, opacity: float, blur: float = 0) -> None:
-        """Lay `fill` over what is there, in the form that `shape` draws on an empty canvas, blurred."""
+        """Blend `fill` over the layer, in the shape that `shape` draws on an empty canvas, blurred."""
         form = Canvas(self.scale / 2, self.size)
         shape(form)
         mask = form.image.getchannel("A")
@@ -83,7 +83,7 @@ class Canvas:
         self.image.paste(picture.resize((x1 - x0, y1 - y0), Image.Resampling.BILINEAR), (x0, y0))
 
     def grain(self, seed: int, cells: Sequence[float], strength: float) -> None:
-        """Uneven brightness over all that is drawn: noise in cells of several sizes (world units), +-`strength`."""
+        """Vary the brightness of all that is drawn: noise in cells of several sizes (world units), +-`strength`."""
         field = sum(noise(self.size, cell, seed + i) for i, cell in enumerate(cells)) / len(cells)
         grey = Image.fromarray(np.uint8(128 + 127 * strength * np.clip(field, -1, 1))).resize(self.image.size, 3)
         lit = ImageChops.overlay(self.image.convert("RGB"), grey.convert("RGB"))
@@ -91,21 +91,21 @@ class Canvas:
         self.image.paste(lit)
 
     def finish(self) -> Image.Image:
-        """The layer at `density`, colours multiplied by alpha."""
+        """Return the layer at `density`, with colours multiplied by alpha."""
         r, g, b, a = self.image.split()
         colour = [ImageChops.multiply(c, a) for c in (r, g, b)]
         return Image.merge("RGBA", (*colour, a)).reduce(2)
 
 
 def noise(size: tuple[float, float], cell: float, seed: int) -> np.ndarray:
-    """Smooth noise, about -1..1, over `size` world units with features of `cell` units: (h, w) float32."""
+    """Return smooth noise, about -1..1, over `size` world units with features of `cell` units: (h, w) float32."""
     shape = (int(size[1] / cell) + 2, int(size[0] / cell) + 2)
     grid = Image.fromarray(np.random.default_rng(seed).uniform(-1.4, 1.4, shape).astype(np.float32))
     return np.asarray(grid.resize((round(size[0]), round(size[1])), Image.Resampling.BICUBIC))
 
 
 def facade(density: float) -> Image.Image:
-    """The street front: bricks, two windows above, the bakery, a poster, the pavement and the road."""
+    """Draw the street front: bricks, two windows above, the bakery, a poster, the pavement and the road."""
     c = Canvas(density)
     _bricks(c)
     for x in (172, 392, 612):
@@ -339,7 +339,7 @@ def _bicycle(c: Canvas) -> None:
 
 
 def van(density: float) -> Image.Image:
-    """A delivery van, without its wheels; its layer is 270 x 160 units."""
+    """Draw a delivery van without its wheels; its layer is 270 x 160 units."""
     c = Canvas(density, (270, 160))
     c.glaze(lambda k: k.ellipse((6, 142, 264, 158), DARK), (14, 10, 16), 0.75, 4)
     c.rect((8, 6, 200, 132), (238, 226, 198), radius=12)
@@ -372,7 +372,7 @@ def van(density: float) -> Image.Image:
 
 
 def wheel(density: float) -> Image.Image:
-    """A wheel, centred in a layer of 44 x 44 units."""
+    """Draw a wheel, centred in a layer of 44 x 44 units."""
     c = Canvas(density, (44, 44))
     c.ellipse((1, 1, 43, 43), (30, 28, 32))
     c.ellipse((9, 9, 35, 35), (206, 204, 198))
@@ -385,7 +385,7 @@ def wheel(density: float) -> Image.Image:
 
 
 def flash(density: float) -> Image.Image:
-    """The headlight's glow, centred in a layer of 120 x 120 units."""
+    """Draw the headlight's glow, centred in a layer of 120 x 120 units."""
     c = Canvas(density, (120, 120))
     c.glaze(lambda k: k.ellipse((38, 38, 82, 82), DARK), (255, 238, 176), 0.8, 9)
     c.glaze(lambda k: k.ellipse((52, 52, 68, 68), DARK), (255, 255, 240), 1, 3)
@@ -393,7 +393,7 @@ def flash(density: float) -> Image.Image:
 
 
 def wires(density: float) -> Image.Image:
-    """Two overhead wires with a string of lanterns."""
+    """Draw two overhead wires with a string of lanterns."""
     c = Canvas(density)
     x = np.linspace(0, 800, 81)
     for base, sag, width in ((98.0, 34.0, 1.1), (76.0, 20.0, 1.4)):
@@ -409,7 +409,7 @@ def wires(density: float) -> Image.Image:
 
 
 def leaves(density: float) -> Image.Image:
-    """A branch that hangs into the picture at the top left; leaves nearer to the light are brighter."""
+    """Draw a branch at the top left; leaves nearer to the light are brighter."""
     c = Canvas(density)
     rng = np.random.default_rng(29)
     twigs = [((0, 40), (150, 96)), ((0, 20), (250, 70)), ((30, 40), (96, 190)), ((90, 50), (190, 130))]

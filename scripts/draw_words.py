@@ -1,11 +1,11 @@
-"""Draws pictures of words, numbers, tables and signs, so that a net in training sees lettering.
+"""Draw pictures of words, numbers, tables and signs, so that training data contain lettering.
 
     python scripts/draw_words.py words/ --count 40 --fonts /usr/share/fonts
     vsr train pack words/ -o words.safetensors --clips 2
 
-Lettering is where a net that has seen too little of it errs most visibly: it draws lines through rows of words. Each
-picture is a patchwork of panels as on posters, pages, shop fronts and wall calendars, in nonsense of random letters.
-This script needs Pillow (`pip install pillow`), whose own font is used where no folder of fonts is given.
+A net that was trained on too little lettering makes its most visible errors there: it draws lines through rows of
+words. Each picture is composed of panels as on posters, pages, shop fronts and wall calendars, with random letters.
+This script needs Pillow (`pip install pillow`), whose own font is used if no folder of fonts is given.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Colour = tuple[int, int, int]
 
 
 class Panel:
-    """A rectangle of the picture with one ground, one ink and one typeface."""
+    """A rectangle of the picture with one background, one ink and one typeface."""
 
     def __init__(self, picture: Image.Image, box: Box, fonts: list[Path], dice: random.Random) -> None:
         self.draw, self.box, self.dice = ImageDraw.Draw(picture), box, dice
@@ -36,11 +36,11 @@ class Panel:
         self.draw.rectangle(box, self.ground)
 
     def fill(self) -> None:
-        """Fill it in one of the ways in which words meet the eye."""
+        """Fill the panel with one of the common layouts of words."""
         self.dice.choice([self.page, self.table, self.sign, self.labels])()
 
     def page(self) -> None:
-        """Lines of running text."""
+        """Draw lines of running text."""
         left, top, right, bottom = self.box
         height = self._height(0.35)
         font, y = self._font(height), top + height // 2
@@ -53,7 +53,7 @@ class Panel:
             y += round(height * 1.4)
 
     def table(self) -> None:
-        """Rows and columns of numbers or words, ruled or not: a calendar's month, a price list, a timetable."""
+        """Draw rows and columns of numbers or words, with or without lines, as in calendars and price lists."""
         left, top, right, bottom = self.box
         height = self._height(0.5)
         font = self._font(height)
@@ -68,7 +68,7 @@ class Panel:
                 self.draw.text((x + across / 2, y + down / 2), cell, self.ink, font, "mm")
 
     def sign(self) -> None:
-        """A few words, each as wide as the panel, in a frame."""
+        """Draw a few words, each as wide as the panel, in a frame."""
         left, top, right, bottom = self.box
         edge = self.dice.randint(2, 14)
         self.draw.rectangle((left + edge, top + edge, right - edge, bottom - edge), outline=self.ink, width=edge)
@@ -82,7 +82,7 @@ class Panel:
             y += round(height * self.dice.uniform(1.2, 1.6))
 
     def labels(self) -> None:
-        """Words strewn about, each on a ground of its own."""
+        """Draw words at random positions, each on its own background."""
         left, top, right, bottom = self.box
         for _ in range(self.dice.randint(6, 25)):
             ground, ink = _colours(self.dice)
@@ -95,7 +95,7 @@ class Panel:
                 self.draw.text((x, y), word, ink, font, "mm")
 
     def _height(self, share: float) -> int:
-        """A height of letters, small ones as likely as large ones; the largest is `share` of what there is."""
+        """Return a height of letters, small ones as likely as large ones; the largest is `share` of the space."""
         low, high = LETTERING
         height: float = low * (high * share / low) ** self.dice.random()
         return round(height)
@@ -105,7 +105,7 @@ class Panel:
 
 
 def picture(fonts: list[Path], dice: random.Random) -> Image.Image:
-    """One patchwork, as sharp as lenses and print leave it."""
+    """Return one picture, as sharp as lenses and print allow."""
     image = Image.new("RGB", SIZE)
     for box in _split((0, 0, *SIZE), dice):
         Panel(image, box, fonts, dice).fill()
@@ -113,7 +113,7 @@ def picture(fonts: list[Path], dice: random.Random) -> Image.Image:
 
 
 def _split(box: Box, dice: random.Random) -> Iterator[Box]:
-    """Cut a rectangle in two, and the parts again, until they are small or chance has it."""
+    """Split a rectangle in two, and the parts again, until they are small or by chance."""
     left, top, right, bottom = box
     wide = right - left > bottom - top
     length = right - left if wide else bottom - top
@@ -126,7 +126,7 @@ def _split(box: Box, dice: random.Random) -> Iterator[Box]:
 
 
 def _colours(dice: random.Random) -> tuple[Colour, Colour]:
-    """Ground and ink that can be told apart; black, white and greys as often as colours."""
+    """Return background and ink of sufficient contrast; black, white and greys are as frequent as colours."""
     while True:
         pair = [_colour(dice), _colour(dice)]
         dark, light = sorted(0.299 * r + 0.587 * g + 0.114 * b for r, g, b in pair)
@@ -141,7 +141,7 @@ def _colour(dice: random.Random) -> Colour:
 
 
 def _word(dice: random.Random) -> str:
-    """Nonsense: letters as in words, figures as in prices and times."""
+    """Return a random word: letters as in words, digits as in prices and times."""
     if dice.random() < 0.25:
         return f"{dice.randint(0, 99)}{dice.choice('.:-')}{dice.randint(10, 59)}"
     word = "".join(
@@ -152,7 +152,7 @@ def _word(dice: random.Random) -> str:
 
 
 def main() -> None:
-    """Write the pictures asked for on the command line."""
+    """Write the pictures requested on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--count", type=int, default=40)

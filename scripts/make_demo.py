@@ -1,11 +1,11 @@
-"""Renders examples/demo.mp4, a two-second street scene with sound, and on request its ground truth.
+"""Render examples/demo.mp4, a two-second street scene with sound, and on request its ground truth.
 
     python scripts/make_demo.py                 # writes examples/demo.mp4 (160x120)
     python scripts/make_demo.py --hr truth/     # and the same frames in four times the size as truth/%08d.png
 
-Everything is our own drawing and our own sound, so the clip is free to use. Besides what vsr needs, this script needs
-Pillow (`pip install pillow`). The camera pans, turns and closes in by fractions of a pixel a frame, a van crosses the
-picture, leaves sway: what a recurrent net feeds on. The van's number plate is a blur in every single frame.
+All drawings and sounds are original, so the clip is free to use. Besides vsr's dependencies, this script needs Pillow
+(`pip install pillow`). The camera pans, rolls and zooms by fractions of a pixel a frame, a van crosses the picture, and
+leaves sway: the sub-pixel motion that recurrent nets use. The van's number plate is blurred in every single frame.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Street:
         }
 
     def render(self, index: int) -> np.ndarray:
-        """Frame `index` as (480 * density, 640 * density, 3) uint8."""
+        """Return frame `index` as (480 * density, 640 * density, 3) uint8."""
         t = index / (FRAMES - 1)
         picture = np.zeros((self.size[1], self.size[0], 3), np.float32)
         self._lay(picture, "facade", _camera(t, 1.0))
@@ -63,7 +63,7 @@ class Street:
         return levels
 
     def _lay(self, picture: np.ndarray, name: str, to_view: np.ndarray) -> None:
-        """Lay a layer over the picture; `to_view` (3, 3) maps its units to those of the view."""
+        """Draw a layer over the picture; `to_view` (3, 3) maps its units to those of the view."""
         back = np.linalg.inv(to_view)
         back[:, 2] *= self.density
         a, b, c, d, e, f = (float(v) for v in back[:2].ravel())
@@ -84,7 +84,10 @@ def _turn(angle: float) -> np.ndarray:
 
 
 def _camera(t: float, nearness: float) -> np.ndarray:
-    """World to view at time `t` (0..1): a slow pan, a slight roll and zoom; nearer layers move more."""
+    """Return the transform from world to view at time `t` (0..1); nearer layers move more.
+
+    The camera pans slowly, and rolls and zooms slightly.
+    """
     ease = t * t * (3 - 2 * t) * 0.5 + t * 0.5
     zoom = 1.0 + 0.035 * t
     pan = _shift(nearness * (18 - 38 * ease), nearness * (5 - 11 * ease))
@@ -96,7 +99,7 @@ def _camera(t: float, nearness: float) -> np.ndarray:
 
 
 def reduce_area(picture: np.ndarray, factor: int) -> np.ndarray:
-    """Mean over factor x factor pixels: (h, w, 3) uint8 -> (h/factor, w/factor, 3) uint8."""
+    """Return means over factor x factor pixels: (h, w, 3) uint8 to (h/factor, w/factor, 3) uint8."""
     h, w, _ = picture.shape
     blocks = picture.reshape(h // factor, factor, w // factor, factor, 3)
     means: np.ndarray = (blocks.mean((1, 3), dtype=np.float64) + 0.5).astype(np.uint8)
@@ -104,13 +107,13 @@ def reduce_area(picture: np.ndarray, factor: int) -> np.ndarray:
 
 
 def reduce_bicubic(picture: np.ndarray) -> np.ndarray:
-    """The BI degradation, for which the nets were trained: (h, w, 3) uint8 -> (h/4, w/4, 3) uint8."""
+    """Apply the BI degradation, for which the nets were trained: (h, w, 3) uint8 to (h/4, w/4, 3) uint8."""
     planes = torch.from_numpy(picture).permute(2, 0, 1) / 255
     return np.asarray((bi(planes, SCALE) * 255).round().byte().permute(1, 2, 0))
 
 
 def sound(seconds: float = FRAMES / RATE) -> np.ndarray:
-    """A music box, and the van's horn at the frames where its headlight flashes: (2, samples) float32."""
+    """Return a music box, and the van's horn at the frames where its headlight flashes: (2, samples) float32."""
     t = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     mix = np.zeros((2, t.size))
     melody = (76, 79, 84, 83, 79, 76, 74, 79, 77, 81, 86, 84, 79, 76, 72, 79)
@@ -130,7 +133,7 @@ def sound(seconds: float = FRAMES / RATE) -> np.ndarray:
 
 
 def write(path: Path, frames: list[np.ndarray], samples: np.ndarray) -> None:
-    """H.264 and AAC in mp4, tagged BT.709."""
+    """Write H.264 and AAC in mp4, tagged as BT.709."""
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
         video = container.add_stream("libx264", rate=RATE, options={"crf": "9", "preset": "veryslow", "threads": "1"})
         video.height, video.width, _ = frames[0].shape
