@@ -14,7 +14,7 @@ from vsrcli import cli as command_line
 from vsrcli.cli import upscale
 from vsrcli.cli.progress import Display
 from vsrcli.pipeline import Event
-from vsrcli.words import clean, counted
+from vsrcli.words import clean, counted, padded
 
 EVIL = "a\x1b]0;owned\x07\n\r\x9b2J\u202egpj.\u2028b"
 
@@ -28,6 +28,11 @@ def test_only_terminal_control_characters_are_escaped() -> None:
 
 def test_nouns_have_the_right_number() -> None:
     assert [counted(n, "frame") for n in (0, 1, 2)] == ["0 frames", "1 frame", "2 frames"]
+
+
+def test_columns_are_as_wide_as_their_widest_cell() -> None:
+    assert padded([["a", "x"], ["bcd", "10"]], [False, True], least=2) == [["a  ", " x"], ["bcd", "10"]]
+    assert padded([["a"]], [True], least=3) == [["  a"]]
 
 
 def test_events_results_and_plans_are_shown_clean(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """Numbers and strings in messages."""
 
 import unicodedata
+from collections.abc import Sequence
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _JOINERS = "\u200c\u200d"  # needed by words of some languages, and by emoji
@@ -9,6 +10,15 @@ _JOINERS = "\u200c\u200d"  # needed by words of some languages, and by emoji
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: "1 frame", "2 frames"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def padded(rows: Sequence[Sequence[str]], right: Sequence[bool], *, least: int = 0) -> list[list[str]]:
+    """Return a table's cells, filled with spaces so that each column is as wide as its widest cell, or `least`.
+
+    `right` says of each column whether its cells stand on the right, as numbers do.
+    """
+    widths = [max(least, *map(len, column)) for column in zip(*rows, strict=True)]
+    return [[t.rjust(w) if r else t.ljust(w) for t, w, r in zip(row, widths, right, strict=True)] for row in rows]
 
 
 def clean(text: str) -> str:

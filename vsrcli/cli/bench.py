@@ -12,7 +12,7 @@ from vsrcli.bench.case import RESOLUTIONS
 from vsrcli.cli import say
 from vsrcli.cli.params import Resolution, record_options, words_of
 from vsrcli.engine.options import EngineOptions
-from vsrcli.words import clean
+from vsrcli.words import clean, padded
 
 if TYPE_CHECKING:
     from vsrcli.bench import Case, Measurement
@@ -126,15 +126,9 @@ def report(found: Sequence["Measurement"]) -> str:
     if len(found) > 1:
         for row, value in zip(speed, ["speedup", *(f"{one.speedup:.3g}x" for one in found)], strict=True):
             row.append(value)
-    return "\n".join([*lines, "", *aligned(speed), "", "Share of the time:", *aligned(stages)])
+    return "\n".join([*lines, "", *_aligned(speed), "", "Share of the time:", *_aligned(stages)])
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as lines: the first two columns aligned to the left, the others to the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows as lines: model and precision on the left, figures on the right."""
+    return ["  ".join(row) for row in padded(rows, [i > 1 for i in range(len(rows[0]))])]

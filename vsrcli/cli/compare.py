@@ -1,6 +1,5 @@
 """`vsr compare`: videos side by side, and their quality frame by frame."""
 
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,6 @@ from vsrcli.words import counted
 
 if TYPE_CHECKING:
     from vsrcli.compare.quality import Quality
-    from vsrcli.media.info import VideoInfo
 
 
 class Crop(Kind[tuple[int, ...]]):
@@ -74,6 +72,7 @@ def command(
     are the first video's. A wipe's border moves slowly to and fro in a video. PSNR and SSIM are of the luma.
     """
     from vsrcli.cli.progress import Display
+    from vsrcli.compare.align import master
     from vsrcli.compare.quality import Quality, measure_quality
     from vsrcli.compare.video import Look, film, still
     from vsrcli.media.probe import probe
@@ -85,7 +84,7 @@ def command(
     look = Look(_labels(labels, inputs), mode, zoom)
     quality = Quality(look.labels) if truth else None
     with display.job("compare"):
-        tell = _counter(display, infos)
+        tell = display.count("comparing", infos[master(infos)].frames)
         frames = None
         if output and output.suffix.lower() in WRITABLE_IMAGES:
             still(infos, output, look, at=at or 0.0)
@@ -143,15 +142,6 @@ def _labels(text: str | None, inputs: tuple[Path, ...]) -> list[str]:
     if len(labels) != len(inputs):
         raise UsageError(f"--labels: {len(labels)} for {len(inputs)} videos")
     return labels
-
-
-def _counter(display: Any, infos: "list[VideoInfo]") -> Callable[[int], None]:
-    from vsrcli.compare.align import master
-    from vsrcli.pipeline.events import Event
-
-    total = infos[master(infos)].frames
-    display.event(Event("start", "comparing", total=total))
-    return lambda done: display.event(Event("frame", "comparing", done=done, total=total))
 
 
 def _means(quality: "Quality") -> str:

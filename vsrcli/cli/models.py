@@ -4,9 +4,8 @@ import json
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from vsrcli.words import padded
 from vsrcli.zoo import picking, store
 from vsrcli.zoo.catalogue import Entry, catalogue
 
@@ -23,7 +22,6 @@ USES = {"anime": "drawn animation", "real": "compressed video", "bi": "clean vid
 SPEEDS = {"fast": 100.0, "medium": 400.0}
 """By the most GFLOP that a 320x180 frame takes."""
 SLOWEST = "slow"
-WIDEST = 1000
 
 
 def as_record(entry: Entry, *, default: bool) -> dict[str, Any]:
@@ -48,55 +46,52 @@ def as_record(entry: Entry, *, default: bool) -> dict[str, Any]:
 
 
 def use_of(entry: Entry) -> str:
-    """For which sources a model is, in words for people."""
+    """Return for which sources a model is, in words for people."""
     return entry.use or USES.get(entry.content, USES.get(entry.degradation, entry.degradation))
 
 
 def speed_of(entry: Entry) -> str:
-    """How fast a model is, in a word, by what a frame costs."""
+    """Return how fast a model is, in a word, by what a frame costs."""
     return next((word for word, most in SPEEDS.items() if entry.gflop <= most), SLOWEST)
 
 
-def table(models: list[Entry], default: str, clean: str, *, verbose: bool = False) -> Table:
-    """The models, one a row; `default` and `clean` are what a compressed and a clean source get without -m.
+COLUMNS = {"use it for": False, "model": False, "scale": True, "speed": False, "weights": False}
+"""The table's columns, and whether they hold figures."""
+TECHNICAL = {"net": False, "degradation": False, "params": True, "GFLOP": True, "Vid4": True, "licence": False}
+"""The columns that `-v` adds."""
 
-    They stand by what they are for; `verbose` adds what is told of nets.
+
+def table(models: list[Entry], default: str, *, verbose: bool = False) -> list[str]:
+    """Return the table's lines, a model a line. Those whose weights are not here are dim.
+
+    Models stand by what they are for, what the default is for first. `verbose` adds the technical columns.
     """
-    grid = Table(box=None, pad_edge=False, header_style="bold", caption_justify="left", caption_style="dim")
-    grid.caption = f"* used without -m, or {clean} where the source is clean."
-    if verbose:
-        grid.caption += (
-            "\nDegradation: how the frames it learnt from were made small. GFLOP: per 320x180 frame.\n"
-            "Vid4: published PSNR-Y in dB."
-        )
-    else:
-        grid.caption += "\nvsr models -v: what they are and cost. vsr info FILE: what a file gets."
-    titles = ["use it for", "model", "scale", "speed", "weights"]
-    titles += ["net", "degradation", "params", "GFLOP", "Vid4", "licence"] if verbose else []
-    for title in titles:
-        right = title in ("scale", "params", "GFLOP", "Vid4")
-        grid.add_column(title, justify="right" if right else "left", no_wrap=True, overflow="ignore")
     uses = list(dict.fromkeys(use_of(entry) for entry in models))
     first = use_of(next(entry for entry in models if entry.name == default))
-    for entry in sorted(models, key=lambda one: (use_of(one) != first, uses.index(use_of(one)), one.name != default)):
-        located = store.locate(entry)
-        cells = [
+    ordered = sorted(models, key=lambda one: (use_of(one) != first, uses.index(use_of(one)), one.name != default))
+    here = [store.locate(entry) for entry in ordered]
+    columns = COLUMNS | (TECHNICAL if verbose else {})
+    rows = [tuple(columns)]
+    for entry, located in zip(ordered, here, strict=True):
+        cells = (
             use_of(entry),
             entry.name + ("*" if entry.name == default else ""),
             f"x{entry.scale}",
             speed_of(entry),
             located.kind if located else store.missing(entry),
-        ]
-        technical = [
+        )
+        technical = (
             entry.title,
             MEANING.get(entry.degradation, entry.degradation),
             f"{entry.parameters / 1e6:.2f} M",
             f"{entry.gflop:.0f}",
             f"{entry.vid4:.2f}" if entry.vid4 else "",
             entry.licence,
-        ]
-        grid.add_row(*cells, *(technical if verbose else []), style="" if located else "dim")
-    return grid
+        )
+        rows.append(cells + technical if verbose else cells)
+    head, *lines = ("  ".join(row).rstrip() for row in padded(rows, list(columns.values())))
+    styled = (click.style(line, dim=located is None) for line, located in zip(lines, here, strict=True))
+    return [click.style(head, bold=True), *styled]
 
 
 @click.command(name="models")
@@ -114,7 +109,13 @@ def command(as_json: bool, verbose: bool) -> None:
         return
     open_, _ = picking.choices(catalogue(), None)
     clean = picking.best(catalogue(), open_, clean=True, at_hand=lambda entry: store.locate(entry) is not None)
-    grid = table(models, default, clean.name, verbose=verbose)
-    wide = Console(width=WIDEST, highlight=False)
-    needed = wide.measure(grid).maximum  # names are never cut: a narrow terminal breaks the lines itself
-    Console(width=needed, highlight=False, soft_wrap=True).print(grid)
+    legend = [f"* used without -m, or {clean.name} where the source is clean."]
+    if verbose:
+        legend += [
+            "Degradation: how the frames it learnt from were made small. GFLOP: per 320x180 frame.",
+            "Vid4: published PSNR-Y in dB.",
+        ]
+    else:
+        legend.append("vsr models -v: what they are and cost. vsr info FILE: what a file gets.")
+    click.echo("\n".join(table(models, default, verbose=verbose)))
+    click.secho("\n".join(legend), dim=True)

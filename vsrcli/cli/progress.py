@@ -2,14 +2,15 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
+from vsrcli.cli.downloads import Downloads
 from vsrcli.cli.messages import full
 from vsrcli.pipeline.events import Event
 from vsrcli.words import clean, counted
@@ -151,7 +152,7 @@ class Display:
         self._quiet, self._verbose = quiet, verbose
         self._progress: Progress | None = None
         self._task: Any = None
-        self._download: Progress | None = None
+        self._downloads = Downloads(self._console)
         self._speed = Speed()
         self._plain_at = 0.0
 
@@ -167,7 +168,8 @@ class Display:
         elif event.kind == "warning":
             self.line(f"warning: {full(event.text)}", style="yellow")
         elif event.kind == "download":
-            self._show_download(event)
+            if not self._quiet:
+                self._downloads.show(event.done, event.total)
         elif event.kind == "start":
             self._speed = Speed(event.total, event.done, event.burst)
             if event.done:
@@ -181,6 +183,11 @@ class Display:
             self._update("sweeping", event)
         elif event.kind == "assemble":
             self._update("assembling", Event("assemble", done=event.total or 0, total=event.total))
+
+    def count(self, stage: str, total: int | None) -> Callable[[int], None]:
+        """Begin a job that counts frames alone; what is returned shows that so many are done."""
+        self.event(Event("start", stage, total=total))
+        return lambda done: self.event(Event("frame", stage, done=done, total=total))
 
     @contextmanager
     def job(self, name: str) -> Iterator[None]:
@@ -270,20 +277,6 @@ class Display:
             parts = [f"{stage}: {'' if event.kind == 'sweep' else 'frame '}{event.done} of {event.total or '?'}"]
             parts += [f"{fps:.2f} fps"] if fps else []
             self.line(", ".join(parts + ([f"{left} left"] if left else [])))
-
-    def _show_download(self, event: Event) -> None:
-        if self._quiet or not self._console.is_terminal:
-            return
-        if self._download is None:
-            self._download = Progress(
-                TextColumn("downloading"), BarColumn(), DownloadColumn(), console=self._console, transient=True
-            )
-            self._task = self._download.add_task("", total=event.total)
-            self._download.start()
-        self._download.update(self._task, completed=event.done, total=event.total)
-        if event.done == event.total:
-            self._download.stop()
-            self._download = None
 
 
 class _LiveSpeed(ProgressColumn):

@@ -1,8 +1,8 @@
 """`vsr weights`: download, verify and locate the weights of the catalogue's models."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
+from functools import partial
 
 import click
 
@@ -19,21 +19,6 @@ def tell(line: str) -> None:
     say(f"vsr: {line}")
 
 
-@contextmanager
-def progress_bar(label: str) -> Iterator[store.Progress | None]:
-    """A bar on a terminal, nothing elsewhere; it appears with the first bytes."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-    columns = (TextColumn(label), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(label, total=None, visible=False)
-        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
-
-
 @click.group(name="weights")
 def command() -> None:
     """Download, verify and locate weights.
@@ -46,9 +31,15 @@ def command() -> None:
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True)
 def pull(models: tuple[str, ...]) -> None:
     """Download the weights of MODELs, unless they are here; go on with a download that broke off."""
+    from rich.console import Console
+
+    from vsrcli.cli.downloads import Downloads
+
+    downloads = Downloads(Console(stderr=True))
     for entry in [catalogue().resolve(name) for name in models]:
-        with progress_bar(entry.name) as progress:
-            located, digest = store.obtain(entry, progress=progress, say=tell)
+        with closing(downloads):
+            show = partial(downloads.show, name=entry.name)
+            located, digest = store.obtain(entry, progress=show, say=tell)
         tell(f"{entry.name}: {located.kind}, verified (SHA-256 {digest[:8]}): {located.path}")
 
 

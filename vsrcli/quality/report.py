@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from vsrcli.words import padded
+
 Value = str | int | float | None
 
 
@@ -30,12 +32,9 @@ class Table:
         """Return a GitHub table, padded to be readable as plain text too; numbers are right-aligned."""
         cells = [[c.title for c in self.columns]]
         cells += [[_text(row.get(c.key), c.digits) for c in self.columns] for row in self.rows]
-        widths = [max(3, *(len(line[i]) for line in cells)) for i in range(len(self.columns))]
         right = [any(_is_number(row.get(c.key)) for row in self.rows) for c in self.columns]
-        rule = ["-" * (w - 1) + ":" if r else "-" * w for w, r in zip(widths, right, strict=True)]
-        lines = [
-            [t.rjust(w) if r else t.ljust(w) for t, w, r in zip(line, widths, right, strict=True)] for line in cells
-        ]
+        lines = padded(cells, right, least=3)
+        rule = ["-" * (len(t) - 1) + ":" if r else "-" * len(t) for t, r in zip(lines[0], right, strict=True)]
         return "".join(f"| {' | '.join(line)} |\n" for line in [lines[0], rule, *lines[1:]])
 
     def csv(self) -> str:

@@ -1,0 +1,192 @@
+"""What `vsr evaluate` does once its options are read: load, measure with progress, make the table."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+
+from vsrcli import zoo
+from vsrcli.cli.progress import Display
+from vsrcli.engine.device import pick_device, pick_precision, place
+from vsrcli.engine.options import EngineOptions
+from vsrcli.engine.planning import make_plan
+from vsrcli.errors import UsageError
+from vsrcli.evaluate import ablation
+from vsrcli.evaluate.clips import choose_clips, length
+from vsrcli.evaluate.datasets import Clip
+from vsrcli.evaluate.evaluation import Setting, beside, evaluate, table
+from vsrcli.evaluate.methods import Bicubic, Method, Model
+from vsrcli.evaluate.published import published, recognise
+from vsrcli.evaluate.scoring import Measures, load_lpips
+from vsrcli.pipeline.events import Event
+from vsrcli.quality.report import Table, Value
+from vsrcli.quality.temporal import Flow
+from vsrcli.zoo import LoadedModel
+from vsrcli.zoo.catalogue import Figures
+from vsrcli.zoo.options import set_option
+
+FLOW_MODEL = "basicvsr.vimeo90k-bi"
+"""Whose SPyNet finds the motion for the temporal figures: one for all methods, so that they can be compared."""
+
+
+def names(text: str | None) -> list[str] | None:
+    """ "a,b" -> ["a", "b"]; None stays."""
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _load(asked: dict[str, Any], display: Display) -> dict[str, LoadedModel]:
+    """The models by the names that the tables give them: a checkpoint's path as typed where file names coincide."""
+    loaded: dict[str, LoadedModel] = {}
+    for name in asked["models"]:
+        model = zoo.load(
+            name,
+            scale=asked["scale"],
+            say=display.line,
+            progress=lambda done, total: display.event(Event("download", done=done, total=total)),
+        )
+        loaded[name if model.name in loaded else model.name] = model
+    scales = {m.scale for m in loaded.values()}
+    if len(scales) > 1:
+        raise UsageError(f"the models upscale by {', '.join(f'x{s}' for s in sorted(scales))}: give one --scale")
+    if asked["keyframe_interval"] is not None:
+        set_option(list(loaded.values()), "keyframe_interval", asked["keyframe_interval"])
+    return loaded
+
+
+def _clips(asked: dict[str, Any]) -> list[Clip]:
+    return choose_clips(asked["data"], names(asked["clips"]))
+
+
+def _frames(clips: Sequence[Clip], limit: int | None) -> int | None:
+    """Frames of all clips together, if known."""
+    counts = [length(c, limit) for c in clips]
+    return None if None in counts else sum(c for c in counts if c is not None)
+
+
+def _counter(display: Display, total: int | None) -> Callable[[str, str], None]:
+    """Return what shows each frame of a clip that a method has made."""
+    show, done = display.count("evaluating", total), itertools.count(1)
+    return lambda clip, method: show(next(done))
+
+
+def measure(asked: dict[str, Any], options: EngineOptions, display: Display) -> tuple[Table, dict[str, Any]]:
+    """Return the table of the methods' quality, and the settings under which it was made."""
+    clips = _clips(asked)
+    device = pick_device(asked["device"])
+    dtype = pick_precision(asked["precision"], device)
+    loaded = _load(asked, display)
+    scale = next((m.scale for m in loaded.values()), asked["scale"] or 4)
+    methods: list[Method] = [Bicubic(scale)]
+    for name, model in loaded.items():
+        net = place(model.net, device, dtype)
+        planner = partial(make_plan, options)
+        methods.append(Model(name, net, device, dtype, planner, scenes=asked["scenes"], say=display.line))
+    measures = Measures(
+        channels=asked["channels"],
+        flow=_flow(device, display) if asked["temporal"] else None,
+        lpips=load_lpips(device) if asked["with_lpips"] else None,
+        vmaf=asked["vmaf"],
+        colour=asked["colour"],
+        lines=asked["lines"],
+        save=asked["save"],
+        device=device,
+    )
+    crfs = asked["crf"] or (None,)
+    total = _frames(clips, asked["frames"])
+    rows: list[dict[str, Value]] = []
+    with display.job("evaluate"):
+        counter = _counter(display, total and total * len(methods) * len(crfs))
+        for crf in crfs:
+            setting = Setting(asked["degradation"], scale, asked["frames"], crf)
+            several = {"crf": crf} if len(crfs) > 1 else {}
+            own = replace(measures, save=measures.save / f"crf{crf}") if several and measures.save else measures
+            tell = partial(_tell, display)
+            rows += [several | row for row in evaluate(clips, methods, setting, own, on_frame=counter, on_row=tell)]
+    rows = beside(rows, _published(asked, scale, len(clips), display))
+    made = table(rows, asked["channels"], with_mse=asked["with_mse"])
+    return made, _settings(asked, options, loaded, scale, device, dtype)
+
+
+def ablate(asked: dict[str, Any], options: EngineOptions, display: Display) -> tuple[Table, dict[str, Any]]:
+    """Return the table of what each choice costs, and the settings under which it was made."""
+    clips = _clips(asked)
+    device = pick_device(asked["device"])
+    axes = names(asked["ablate"]) or []
+    loaded = _load(asked, display)
+    if not loaded:
+        raise UsageError("--ablate: give a model with -m")
+    rows: list[dict[str, Value]] = []
+    total = _frames(clips, asked["frames"])
+    if asked["crf"] and len(asked["crf"]) > 1:
+        raise UsageError("--ablate: give one --crf")
+    crf = asked["crf"][0] if asked["crf"] else None
+    for name, model in loaded.items():
+        grid = ablation.choices(axes, model.net, device)
+        setting = Setting(asked["degradation"], model.scale, asked["frames"], crf)
+        with display.job("ablate"):
+            counter = _counter(display, total and total * (len(grid) + 1))
+            found = ablation.ablate(
+                clips, model.net, grid, setting, device, channels=asked["channels"], on_frame=counter
+            )
+        rows += [{"model": name, **row} for row in found]
+    scale = next(iter(loaded.values())).scale
+    return ablation.table(rows), _settings(asked, options, loaded, scale, device, torch.float32)
+
+
+def _flow(device: torch.device, display: Display) -> Flow:
+    """Optical flow by the SPyNet of FLOW_MODEL."""
+    net = zoo.load(FLOW_MODEL, device=device, say=display.line).net
+
+    def flow(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode():
+            return net.flow(a, b)
+
+    return flow
+
+
+def _published(asked: dict[str, Any], scale: int, clips: int, display: Display) -> dict[str, Figures]:
+    """Published figures that may stand beside these results, with a line where not all of their clips were run."""
+    test = None if asked["crf"] else recognise(asked["data"])
+    found = published(test, asked["degradation"], scale) if test else {}
+    if test is None or not found:
+        return {}
+    if test.channels != asked["channels"]:
+        display.line(f"published figures of {test.title} are with --channels {test.channels}")
+        return {}
+    if clips != test.clips:
+        display.line(f"published figures are of all {test.clips} clips of {test.title}; {clips} were run")
+    if asked["frames"]:
+        display.line("published figures are of whole clips, not of their first frames")
+    return found
+
+
+def _settings(
+    asked: dict[str, Any],
+    options: EngineOptions,
+    loaded: dict[str, LoadedModel],
+    scale: int,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> dict[str, Any]:
+    """Return what `--json` says of how the results were made."""
+    return {
+        "data": str(asked["data"]),
+        "scale": scale,
+        **options.plain(),
+        "device": str(device),
+        "precision": str(dtype).removeprefix("torch."),
+        "flow": FLOW_MODEL if asked["temporal"] else None,
+        **{key: asked[key] for key in ("degradation", "channels", "frames", "scenes", "ablate")},
+        "crf": asked["crf"][0] if asked["crf"] and len(asked["crf"]) == 1 else asked["crf"],
+        "models": [{"name": n, "weights": m.source, "sha256": m.sha256} for n, m in loaded.items()],
+    }
+
+
+def _tell(display: Display, row: dict[str, Value]) -> None:
+    display.line(
+        f"{row['clip']}: {row['method']} {row['psnr']:.3f} dB, SSIM {row['ssim']:.4f}, "
+        f"{row['seconds_per_frame']:.3f} s/frame"
+    )
