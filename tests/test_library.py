@@ -106,6 +106,21 @@ def test_event_cancels_a_job_that_can_be_continued(upscaler: vsrcli.Upscaler, tm
         assert sum(1 for _ in container.decode(video=0)) == 90
 
 
+def test_an_event_cancels_a_job_that_is_being_put_together(upscaler: vsrcli.Upscaler, tmp_path: Path) -> None:
+    source = make.video(tmp_path / "in.mkv", width=32, height=32, frames=3)
+    cancel = threading.Event()
+
+    def hear(event: Event) -> None:
+        if event.kind == "assemble":
+            cancel.set()
+
+    with pytest.raises(InterruptedJobError, match="go on"):
+        upscaler.video(source, tmp_path / "out.mkv", progress=hear, cancel=cancel, preset="ultrafast")
+    assert not (tmp_path / "out.mkv").exists()
+    result = upscaler.video(source, tmp_path / "out.mkv", preset="ultrafast")
+    assert (result.frames, result.made) == (3, 0)
+
+
 def test_an_event_stops_frames(upscaler: vsrcli.Upscaler) -> None:
     cancel = threading.Event()
     made = upscaler.frames(pictures(5), cancel=cancel)

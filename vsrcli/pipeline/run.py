@@ -56,6 +56,7 @@ def run(job: Job, on_event: OnEvent = lambda event: None, *, cancel: threading.E
     failure.
     """
     started = time.monotonic()
+    cancel = cancel or threading.Event()
 
     def warn(line: str) -> None:
         job.warnings.append(line)
@@ -84,14 +85,15 @@ def run(job: Job, on_event: OnEvent = lambda event: None, *, cancel: threading.E
             output = work.placed  # a run before was stopped while it cleaned up
         else:
             if not work.complete:
-                make_segments(job, work, on_event, warn, cancel or threading.Event())
+                make_segments(job, work, on_event, warn, cancel)
             else:
                 job.findings = work.findings
                 if job.findings.damage is not None:
                     warn(f"{job.info.path} {job.findings.damage.line()}")
             on_event(Event("assemble", total=work.frames))
             work.verify()
-            placing = Placing(job.options.overwrite, work.announce, None if work.mark is None else work.mark.output)
+            begun = None if work.mark is None else work.mark.output
+            placing = Placing(job.options.overwrite, work.announce, begun, cancel.is_set)
             tags = output_tags(job, work.segments[0].pts[0])
             output = job.sink.finish(work.segments, tags, warn, placing, job.findings.joins)
             work.finish()

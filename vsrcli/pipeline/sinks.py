@@ -49,11 +49,15 @@ class Announce(Protocol):
 
 @dataclass(frozen=True)
 class Placing:
-    """How an output is put in place: whether it `overwrite`s, who hears of it, and what name an earlier run began."""
+    """How an output is put in place: whether it `overwrite`s, who hears of it, and what name an earlier run began.
+
+    `cancelled` says whether to stop while the output is being written.
+    """
 
     overwrite: bool
     announce: Announce
     begun: str | None
+    cancelled: Callable[[], bool]
 
 
 class Sink(Protocol):
@@ -139,6 +143,7 @@ class VideoSink:
             warn=lambda line: None if line in already else warn(line),
             overwrite=placing.overwrite,
             announce=lambda name, file: placing.announce(name, file=file),
+            cancelled=placing.cancelled,
         )
 
 
