@@ -121,13 +121,6 @@ def test_local_weights_are_preferred() -> None:
     assert pick(FULL, "big", LOSSY, at_hand=lambda entry: False).entry.name == "big.real"
 
 
-def test_scales_restrict_the_choice() -> None:
-    with pytest.raises(UsageError, match="upscales by x4, not by x2"):
-        pick(FULL, "big", LOSSY, scale=2)
-    with pytest.raises(UsageError, match="did you mean"):
-        pick(FULL, "bigg", LOSSY)
-
-
 def test_new_weights_are_chosen_once_they_are_listed() -> None:
     table = tomllib.loads((weights_folder() / "catalogue.toml").read_text("utf-8"))
     table["architectures"]["animesr"] = {"title": "AnimeSR", "parameters": 1, "gflop": 1.0}
@@ -151,3 +144,8 @@ def test_shipped_catalogue_always_has_a_choice(name: str | None, source: Compres
     kinds = {e.degradation for e in catalogue().models.values() if e.arch == found.arch}
     clean = is_clean(source, choices(catalogue(), name)[0])
     assert found.degradation == ("bi" if clean or "real" not in kinds else "real")
+
+
+def test_an_unknown_name_is_refused() -> None:
+    with pytest.raises(UsageError, match="did you mean"):
+        pick(FULL, "bigg", LOSSY)

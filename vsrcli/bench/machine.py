@@ -29,14 +29,14 @@ def synchronize(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
-def gemm_gflops(device: torch.device, dtype: torch.dtype, *, seconds: float = 0.5) -> float:
+def gemm_gflops(device: torch.device, dtype: torch.dtype) -> float:
     """Return the highest GFLOP/s of a large matrix product in `dtype`, repeated for about `seconds`.
 
     In float32 on CUDA the product may use TF32 if convolutions may, since their peak is wanted.
     """
     if device.type == "cuda" and dtype == torch.float32 and torch.backends.cudnn.allow_tf32:
         torch.set_float32_matmul_precision("high")
-    best, size, deadline = 0.0, 1024, time.perf_counter() + seconds
+    best, size, deadline = 0.0, 1024, time.perf_counter() + 0.5
     largest = 4096 if device.type == "cpu" else 8192
     while True:
         a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
@@ -49,7 +49,7 @@ def gemm_gflops(device: torch.device, dtype: torch.dtype, *, seconds: float = 0.
             best = max(best, 2 * size**3 / took / 1e9)
             if time.perf_counter() > deadline:
                 return best
-        if size < largest and 8 * took < seconds / 4:
+        if size < largest and 8 * took < 0.5 / 4:
             size *= 2
 
 

@@ -56,7 +56,7 @@ def draw_text(image: np.ndarray, text: str, x: float, baseline: float, size: flo
     blend(image, left, top, _text_coverage(text, size, x - left, baseline - top), colour)
 
 
-def draw_lines(image: np.ndarray, segments: np.ndarray, width: float, colour: Colour, opacity: float = 1.0) -> None:
+def draw_lines(image: np.ndarray, segments: np.ndarray, width: float, colour: Colour) -> None:
     """Draw lines (n, 4) in pixels; overlaps are painted once."""
     if not len(segments):
         return
@@ -64,7 +64,7 @@ def draw_lines(image: np.ndarray, segments: np.ndarray, width: float, colour: Co
     left, top = (math.floor(c - width / 2) - 1 for c in corners.min(0))
     right, bottom = (math.ceil(c + width / 2) + 1 for c in corners.max(0))
     coverage = stroke_coverage(segments - np.array([left, top, left, top]), width, bottom - top, right - left)
-    blend(image, left, top, coverage, colour, opacity)
+    blend(image, left, top, coverage, colour)
 
 
 def fill(image: np.ndarray, x: int, y: int, width: int, height: int, colour: Colour) -> None:

@@ -38,45 +38,43 @@ class Clip:
         return is_video(self.hr[0])
 
 
-def find_clips(root: Path, *, lr_name: str | None = None) -> list[Clip]:
+def find_clips(root: Path) -> list[Clip]:
     """Return the clips under `root` (a folder, a video file, or Vimeo-90K's list), in natural order of their names.
 
-    `lr_name` is the name of the folder with the LR frames. By default it is the one called LR or LQ, else the only one
-    beside the ground truth; among several, none is chosen. Raises InputError if there is no clip, if a list names
-    missing frames, or if the numbers of HR and LR frames differ.
+    LR frames are those in the folder called LR or LQ, else in the only one beside the ground truth; among several, none
+    is guessed. Raises InputError where there is no clip, where a list names missing frames, or where HR and LR differ
+    in number.
     """
     if not root.exists():
         raise InputError(f"{root}: no such file or folder")
     if is_video(root) and root.is_file():
         return [Clip(root.stem, (root,))]
     if root.is_file():
-        return _vimeo(root, lr_name)
+        return _vimeo(root)
     if (root / "sep_testlist.txt").is_file():
-        return _vimeo(root / "sep_testlist.txt", lr_name)
-    clips = _folder(root, lr_name)
+        return _vimeo(root / "sep_testlist.txt")
+    clips = _folder(root)
     if not clips:
         raise InputError(f"{root}: no clips found; expected folders of PNG frames, GT/ and LR/ folders, or video files")
     return clips
 
 
-def _folder(root: Path, lr_name: str | None) -> list[Clip]:
+def _folder(root: Path) -> list[Clip]:
     frames = _images(root)
     if frames:
         return [Clip(root.resolve().name, frames)]
     hr = _hr_folder(root)
     if hr is not None:
         if _images(hr):
-            return [_paired(root.resolve().name, hr, _lr_folder(root, hr, Path(), lr_name))]
+            return [_paired(root.resolve().name, hr, _lr_folder(root, hr, Path()))]
         inner = [f for f in _folders(hr) if _images(f)]
-        return [_paired(f.name, f, _lr_folder(root, hr, Path(f.name), lr_name)) for f in inner]
-    clips = [
-        clip for folder in _folders(root) if _images(folder) or _hr_folder(folder) for clip in _folder(folder, lr_name)
-    ]
+        return [_paired(f.name, f, _lr_folder(root, hr, Path(f.name))) for f in inner]
+    clips = [clip for folder in _folders(root) if _images(folder) or _hr_folder(folder) for clip in _folder(folder)]
     videos = sorted((p for p in root.iterdir() if is_video(p) and p.is_file()), key=natural_key)
     return clips + [Clip(p.stem, (p,)) for p in videos]
 
 
-def _vimeo(listing: Path, lr_name: str | None) -> list[Clip]:
+def _vimeo(listing: Path) -> list[Clip]:
     """Return the septuplets in a list of lines such as 00001/0266; published figures use only the fourth frame."""
     root = listing.parent
     hr_root = _hr_folder(root) or root
@@ -84,7 +82,7 @@ def _vimeo(listing: Path, lr_name: str | None) -> list[Clip]:
     for name in listing.read_text(encoding="utf-8", errors="replace").split():
         if not _images(hr_root / name):
             raise InputError(f"{listing}: names {name}, but {hr_root / name} has no frames")
-        clip = _paired(name, hr_root / name, _lr_folder(root, hr_root, Path(name), lr_name))
+        clip = _paired(name, hr_root / name, _lr_folder(root, hr_root, Path(name)))
         clips.append(Clip(clip.name, clip.hr, clip.lr, scored=(len(clip.hr) // 2,)))
     if not clips:
         raise InputError(f"{listing}: an empty list")
@@ -96,10 +94,8 @@ def _hr_folder(root: Path) -> Path | None:
     return next((by_name[name] for name in HR_NAMES if name in by_name), None)
 
 
-def _lr_folder(root: Path, hr: Path, inside: Path, lr_name: str | None) -> Path | None:
+def _lr_folder(root: Path, hr: Path, inside: Path) -> Path | None:
     """Return the folder with the LR frames of the clip `inside` the HR folder, if it is unambiguous."""
-    if lr_name is not None:
-        return root / lr_name / inside
     found = {f.name.lower(): f / inside for f in _folders(root) if f != hr and _images(f / inside)}
     for name in ("lr", "lq"):
         if name in found:

@@ -54,8 +54,8 @@ def begun_with(folder: Path) -> str | None:
 def is_sound(plan: Plan, segment_frames: int) -> bool:
     """Return whether a plan that was read can be one that was written."""
 
-    def whole(value: object, least: int, most: int = 1 << 40) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+    def whole(value: object, least: int) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool) and least <= value <= 1 << 40
 
     window, tile, horizon = plan.window, plan.tile, plan.horizon
     return (

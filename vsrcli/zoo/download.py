@@ -47,7 +47,6 @@ def fetch(
     sha256: str,
     progress: Progress | None = None,
     stall: float = STALL_SECONDS,
-    attempts: int = ATTEMPTS,
     pause: float = PAUSE_SECONDS,
 ) -> str:
     """Download `url` to `path` and return its SHA-256. Raises WeightsError on failure.
@@ -59,8 +58,7 @@ def fetch(
         sha256: first digits of the expected digest.
         progress: called with the bytes done and the total.
         stall: seconds without data after which a transfer counts as broken.
-        attempts: number of attempts.
-        pause: seconds before the second attempt; doubled before each further one.
+        pause: seconds before the second of four attempts; doubled before each further one.
     """
     part = path.with_name(path.name + ".part")
     try:
@@ -69,7 +67,7 @@ def fetch(
         try:
             if path.is_file() and (digest := digest_of(path)).startswith(sha256):
                 return digest  # another process was faster
-            digest = complete(url, part, sha256=sha256, progress=progress, stall=stall, attempts=attempts, pause=pause)
+            digest = complete(url, part, sha256=sha256, progress=progress, stall=stall, pause=pause)
             into_place(part, path)
             return digest
         finally:
@@ -78,12 +76,10 @@ def fetch(
         raise WeightsError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
-def complete(
-    url: str, part: Path, *, sha256: str, progress: Progress | None, stall: float, attempts: int, pause: float
-) -> str:
+def complete(url: str, part: Path, *, sha256: str, progress: Progress | None, stall: float, pause: float) -> str:
     """Download to `part` until its SHA-256 is as expected, and return the digest; see `fetch`."""
     reason = ""
-    for attempt in range(attempts):
+    for attempt in range(ATTEMPTS):
         if attempt:
             time.sleep(pause * 2 ** (attempt - 1))
         resumed = size(part) > 0

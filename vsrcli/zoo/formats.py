@@ -139,8 +139,9 @@ def strip(state: StateDict, prefix: str) -> StateDict:
     return {key.removeprefix(prefix): value for key, value in state.items()}
 
 
-def first_few(keys: Iterable[str], limit: int = 3) -> str:
+def first_few(keys: Iterable[str]) -> str:
     """Return the first few of `keys` as text for a message."""
+    limit = 3
     listed = [shown(key) for key in keys]
     more = f" and {len(listed) - limit} more" if len(listed) > limit else ""
     return ", ".join(listed[:limit]) + more

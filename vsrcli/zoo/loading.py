@@ -46,16 +46,13 @@ def is_open(name: str | None) -> bool:
     return name is None or not (is_path(name) or name.lower() in catalogue().models)
 
 
-def find_for(
-    source: "Compression", name: str | None = None, *, drawn: bool = False, scale: int | None = None
-) -> picking.Pick:
+def find_for(source: "Compression", name: str | None = None, *, drawn: bool = False) -> picking.Pick:
     """Choose the catalogue's model for a source, by a name that `is_open`. Raises UsageError for an unknown name."""
     return picking.pick(
         catalogue(),
         name,
         source,
         drawn=drawn,
-        scale=scale,
         at_hand=lambda candidate: store.locate(candidate) is not None,
     )
 

@@ -49,11 +49,10 @@ def pick(
     source: "Compression",
     *,
     drawn: bool = False,
-    scale: int | None = None,
     at_hand: AtHand = lambda entry: True,
 ) -> Pick:
     """Choose weights for a source by a name that leaves them open. Raises UsageError as `Catalogue.resolve` does."""
-    found, lacking = choices(catalogue, name, drawn=drawn, scale=scale)
+    found, lacking = choices(catalogue, name, drawn=drawn)
     clean = is_clean(source, found)
     entry = best(catalogue, found, clean=clean, at_hand=at_hand)
     reason = f"the source is {_strength(source, clean=clean)} ({source})"
@@ -78,19 +77,17 @@ def best(catalogue: Catalogue, entries: Sequence[Entry], *, clean: bool, at_hand
     return min(entries, key=rank)
 
 
-def choices(
-    catalogue: Catalogue, name: str | None, *, drawn: bool = False, scale: int | None = None
-) -> tuple[list[Entry], str | None]:
+def choices(catalogue: Catalogue, name: str | None, *, drawn: bool = False) -> tuple[list[Entry], str | None]:
     """Return the models that a name allows, in the catalogue's order, and a line on what is lacking, or None.
 
     These are all models of an architecture (None: of the default model's). For drawn content they are its models for
     drawn content, or without a name all such models. Raises UsageError as `Catalogue.resolve` does.
     """
-    drawings = [e for e in catalogue.models.values() if e.content == "anime" and scale in (None, e.scale)]
+    drawings = [e for e in catalogue.models.values() if e.content == "anime"]
     if name is None and drawn and drawings:
         return drawings, None
-    arch = catalogue.resolve(name, scale=scale).arch
-    found = [e for e in catalogue.models.values() if e.arch == arch and scale in (None, e.scale)]
+    arch = catalogue.resolve(name).arch
+    found = [e for e in catalogue.models.values() if e.arch == arch]
     fitting = [e for e in found if (e.content == "anime") == drawn]
     lacking = f"{name or 'the catalogue'} has no weights for drawn content" if drawn and not fitting else None
     return fitting or found, lacking
