@@ -4,6 +4,8 @@ import vsrcli
 vsrcli.upscale("in.mp4", "out.mp4")                          # one file
 upscaler = vsrcli.Upscaler("repvsr.real")                    # many: the model is loaded once
 for frame in upscaler.frames(vsrcli.read("in.mp4")): ...     # frames in memory
+
+Notes and warnings that no `on_event` or `progress` takes go to the logger "vsrcli" (see `vsrcli.log`).
 """
 
 from typing import TYPE_CHECKING, Any

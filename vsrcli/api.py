@@ -11,11 +11,11 @@ from vsrcli.frame import Frame
 from vsrcli.media.decode import decode
 from vsrcli.media.options import SpanOptions
 from vsrcli.media.probe import probe
-from vsrcli.pipeline.events import OnEvent
+from vsrcli.pipeline.events import OnEvent, logged
 from vsrcli.pipeline.job import prepare
 from vsrcli.pipeline.options import Content, Options
 from vsrcli.pipeline.run import Result, run
-from vsrcli.upscaler import Upscaler, as_record, unheard
+from vsrcli.upscaler import Upscaler, as_record
 from vsrcli.zoo.catalogue import Entry, catalogue
 
 __all__ = ["Upscaler", "list_models", "read", "upscale"]
@@ -27,7 +27,7 @@ def upscale(
     *,
     model: str | PathLike[str] | None = None,
     content: Content = "auto",
-    on_event: OnEvent = unheard,
+    on_event: OnEvent = logged,
     cancel: threading.Event | None = None,
     **options: Unpack[UpscaleChoices],
 ) -> Result:
@@ -43,7 +43,8 @@ def upscale(
             source: those for clean frames if it is lossless or hardly compressed, else those for compressed ones;
             `Result.picked` gives the reason.
         content: "anime" requests weights for drawn content.
-        on_event: called with an `Event` for each frame, note and warning, from the thread where it occurs.
+        on_event: called with an `Event` for each frame, note and warning, from the thread where it occurs. Without
+            it, notes and warnings go to the logger "vsrcli" (see `vsrcli.log`).
         cancel: stops the job at the next frame when it is set.
         options: the fields of `vsrcli.pipeline.Options` in their types: `scale=2`, `crf=18`, `size=(1920, 1080)`,
             `tile=(256, 256)` or None for whole frames, `memory=6 << 30` bytes, `horizon=30` frames or None,

@@ -20,7 +20,7 @@ from vsrcli.engine.planning import make_plan
 from vsrcli.engine.tensors import TensorEngine
 from vsrcli.errors import UsageError
 from vsrcli.frame import Frame
-from vsrcli.pipeline.events import Event, OnEvent
+from vsrcli.pipeline.events import Event, OnEvent, logged
 from vsrcli.pipeline.job import prepare
 from vsrcli.pipeline.options import Content, Options
 from vsrcli.pipeline.run import Result, run
@@ -29,10 +29,6 @@ from vsrcli.zoo.loading import LoadedModel, Loader
 from vsrcli.zoo.options import set_option
 
 T = TypeVar("T", bound=Record)
-
-
-def unheard(event: Event) -> None:
-    """Ignore an event."""
 
 
 class Upscaler:
@@ -44,7 +40,8 @@ class Upscaler:
         model: full name ("repvsr.real"), path of a checkpoint, or architecture ("iconvsr"). With an architecture, or
             None, `video` chooses the weights by each source, and all other methods use the architecture's first.
         content: "anime" requests weights for drawn content.
-        progress: called with an `Event` when weights are downloaded, and for notes and warnings.
+        progress: called with an `Event` when weights are downloaded, and for notes and warnings. Without it, notes
+            and warnings are logged (see `vsrcli.log`).
         options: those of `vsrcli.choices.EngineChoices`.
     """
 
@@ -53,7 +50,7 @@ class Upscaler:
         model: str | PathLike[str] | None = None,
         *,
         content: Content = "auto",
-        progress: OnEvent = unheard,
+        progress: OnEvent = logged,
         **options: Unpack[EngineChoices],
     ) -> None:
         self._name = None if model is None else fspath(model)

@@ -15,6 +15,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from vsrcli import log
 from vsrcli.engine.chunk import Chunk, ChunkRunner, Frames, States
 from vsrcli.engine.colours import keep_colours
 from vsrcli.engine.exact import entry_name, sweeps
@@ -58,7 +59,7 @@ class Engine:
     plan: Plan
     device: torch.device
     detector: SceneDetector | None = field(default_factory=SceneDetector)
-    say: Callable[[str], None] = lambda line: None
+    say: Callable[[str], None] = log.warning
     frame_store: FrameStore = field(default_factory=dict)
     state_store: Store = field(default_factory=dict)
     swept: Callable[[int, int, int], None] = lambda done, total, scene_end: None

@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from vsrcli import log
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import Plan
 from vsrcli.engine.scenes import SceneDetector
@@ -89,7 +90,7 @@ class Model:
     dtype: torch.dtype
     planner: Planner
     scenes: bool = False
-    say: Say = lambda line: None
+    say: Say = log.warning
 
     def start(self, height: int, width: int) -> Runner:
         """Return a runner with a new engine."""

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from vsrcli import log
+
 
 @dataclass(frozen=True)
 class Event:
@@ -23,3 +25,13 @@ class Event:
 
 
 OnEvent = Callable[[Event], None]
+
+
+def logged(event: Event) -> None:
+    """Take an event that no caller listens to: log it (see `vsrcli.log`), but for the progress of frames and bytes."""
+    if event.kind == "note":
+        log.note(event.text)
+    elif event.kind == "warning":
+        log.warning(event.text)
+    elif event.kind in ("start", "assemble", "done"):
+        log.LOG.debug("%s at %d of %s frames", event.kind, event.done, event.total or "?")

@@ -14,7 +14,7 @@ from vsrcli.errors import InputError, InterruptedJobError, OutputError, Reason, 
 from vsrcli.media.damage import Damage
 from vsrcli.media.made import made_text, offset_in_source
 from vsrcli.media.mux import MADE_TAG
-from vsrcli.pipeline.events import Event, OnEvent
+from vsrcli.pipeline.events import Event, OnEvent, logged
 from vsrcli.pipeline.fingerprint import fingerprint
 from vsrcli.pipeline.job import Job
 from vsrcli.pipeline.job_records import damaged
@@ -49,7 +49,7 @@ class Result:
     damage: Damage | None = None
 
 
-def run(job: Job, on_event: OnEvent = lambda event: None, *, cancel: threading.Event | None = None) -> Result:
+def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None = None) -> Result:
     """Do the job, or the rest of it.
 
     Raises InterruptedJobError on KeyboardInterrupt, and at the next frame when `cancel` is set; other VsrErrors on

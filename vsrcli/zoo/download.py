@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from vsrcli import __version__
+from vsrcli import __version__, log
 from vsrcli.errors import WeightsError
 from vsrcli.files import into_place
 from vsrcli.locks import hold
@@ -81,6 +81,7 @@ def complete(url: str, part: Path, *, sha256: str, progress: Progress | None, st
     reason = ""
     for attempt in range(ATTEMPTS):
         if attempt:
+            log.note(f"{url} {reason}: attempt {attempt + 1} of {ATTEMPTS}")
             time.sleep(pause * 2 ** (attempt - 1))
         resumed = size(part) > 0
         try:

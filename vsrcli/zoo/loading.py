@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vsrcli import log
 from vsrcli.errors import UsageError
 from vsrcli.zoo import picking, store
 from vsrcli.zoo.catalogue import Entry, catalogue, is_path
@@ -36,8 +37,8 @@ class LoadedModel:
 def find(name: str | None, *, scale: int | None = None, say: store.Say | None = None) -> Entry:
     """Return the catalogue's entry for a name; for an architecture the first with local weights, else its first."""
     entry = catalogue().resolve(name, scale=scale, at_hand=lambda candidate: store.locate(candidate) is not None)
-    if say and name is not None and name.lower() != entry.name:
-        say(f"{name} means {entry.name} (trained on {entry.trained_on}, {entry.degradation} degradation)")
+    if name is not None and name.lower() != entry.name:
+        (say or log.note)(f"{name} means {entry.name} (trained on {entry.trained_on}, {entry.degradation} degradation)")
     return entry
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import platformdirs
 
+from vsrcli import log
 from vsrcli.errors import WeightsError
 from vsrcli.zoo import download
 from vsrcli.zoo.catalogue import Entry, Source, weights_folder
@@ -82,7 +83,7 @@ def obtain(entry: Entry, *, progress: Progress | None = None, say: Say | None = 
 
     Files that fail verification are skipped with a line to `say`. Raises WeightsError with advice.
     """
-    tell = say or (lambda line: None)
+    tell = say or log.note
     for located in present(entry):
         digest = sha256(located.path)
         if digest.startswith(located.source.sha256):

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vsrcli import log
 from vsrcli.errors import InputError, UsageError
 from vsrcli.names import is_image, is_video
 from vsrcli.quality.degrade import imresize
@@ -71,8 +72,7 @@ def pack(
             tensors[f"{part}/{label}.{count:03d}"] = clip
             if real is not None:
                 tensors[f"{part}-lr/{label}.{count:03d}"] = lower_real(clip, real, generator)
-        if say:
-            say(f"{file.name}: {count} clips ({part})")
+        (say or log.note)(f"{file.name}: {count} clips ({part})")
     about = {"frames": frames, "size": size, "seed": seed, "sources": [f.name for f in files]}
     return write_pack(output, tensors, about)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from vsrcli import log
 from vsrcli.engine.device import pick_device, pick_precision, place
 from vsrcli.errors import UsageError
 from vsrcli.levels import to_levels, to_unit
@@ -58,8 +59,7 @@ def add_answers(
                 tensors[f"{part}-lr/{name}"] = lr
             if part == "train":
                 tensors[f"{part}-answer/{name}"] = answer(nets, hr, degradation)
-                if say:
-                    say(f"{number} of {len(names)} clips: {name}")
+                (say or log.note)(f"{number} of {len(names)} clips: {name}")
     return write_pack(output, tensors, {"sources": [*whole.sources, *teachers]})
 
 

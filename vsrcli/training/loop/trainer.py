@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vsrcli import log
 from vsrcli.errors import InputError, Note, Reason, UsageError
 from vsrcli.files import replacing, write_whole
 from vsrcli.nets.recurrent import RecurrentNet
@@ -46,7 +47,7 @@ class Trainer:
         self, recipe: Recipe, pack: Pack, out: Path, *, device: str | torch.device = "cpu", say: Say | None = None
     ) -> None:
         torch.manual_seed(recipe.optimiser.seed)
-        self.recipe, self.out, self.device, self.say = recipe, out, torch.device(device), say or (lambda line: None)
+        self.recipe, self.out, self.device, self.say = recipe, out, torch.device(device), say or log.note
         self.net = build(recipe, self.say).to(self.device).train()
         self.net.set_training_precision(DTYPES[recipe.optimiser.precision])
         self.sampler = Sampler(pack, recipe.data, self.net.scale, recipe.optimiser.seed, self.device)

@@ -1,0 +1,21 @@
+"""Where the library says what no caller listens to: Python's logging, under the name "vsrcli".
+
+A note is of level INFO, a warning WARNING, and the beginning and end of a job's stages DEBUG. Nothing is shown unless
+the program sets logging up, for example by `logging.basicConfig(level=logging.INFO)`. A caller that passes `on_event`,
+`progress` or `say` gets the news instead.
+"""
+
+import logging
+
+LOG = logging.getLogger("vsrcli")
+LOG.addHandler(logging.NullHandler())
+
+
+def note(line: str) -> None:
+    """Log what may be good to know."""
+    LOG.info("%s", line)
+
+
+def warning(line: str) -> None:
+    """Log what may be wrong with a result."""
+    LOG.warning("%s", line)
