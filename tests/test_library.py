@@ -11,9 +11,11 @@ import av
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import vsrcli
 from tests.media import make
+from tests.nets.small import small
 from vsrcli.choices import EngineChoices, JobChoices, SpanChoices
 from vsrcli.engine.options import EngineOptions
 from vsrcli.errors import InterruptedJobError, UsageError
@@ -71,9 +73,13 @@ def test_tensor_and_frames_give_the_same_result(upscaler: vsrcli.Upscaler) -> No
     assert upscaler(clip[:0]).shape == (0, 3, 128, 128)
 
 
-def test_the_model_is_loaded_once(upscaler: vsrcli.Upscaler) -> None:
-    assert upscaler.model is upscaler.model
-    assert upscaler.scale == 4
+def test_the_model_is_loaded_once(tmp_path: Path) -> None:
+    save_file(small("repvsr").state_dict(), tmp_path / "net.safetensors")
+    upscaler = vsrcli.Upscaler(str(tmp_path / "net.safetensors"))
+    assert (upscaler.model.name, upscaler.scale) == ("net.safetensors", 4)
+    (tmp_path / "net.safetensors").unlink()
+    for _ in range(2):
+        assert len(list(upscaler.frames(pictures(2)))) == 2
 
 
 def test_wrong_input_is_one_clear_error(upscaler: vsrcli.Upscaler) -> None:

@@ -17,6 +17,7 @@ from vsrcli.errors import UsageError
 from vsrcli.nets.basicvsr import BasicVSR
 from vsrcli.nets.edvr import EDVR
 from vsrcli.nets.layers import flow_warp
+from vsrcli.nets.observe import stage
 
 CPU = torch.device("cpu")
 CASE = Case("repvsr", Blueprint("repvsr", {}), precision="fp32", device="cpu", output=(128, 96), frames=3)
@@ -65,11 +66,19 @@ def test_speedup_and_peak_share_refer_to_all_measurements(one: Measurement) -> N
 def test_nested_stages_are_subtracted_except_in_flow() -> None:
     net = BasicVSR(channels=8, blocks=1).eval()
     timer = StageTimer(net, CPU)
-    start = time.perf_counter()
-    with timer.attached(), timer._stage("propagate"):
+
+    @stage("warp")
+    def inner() -> None:
+        time.sleep(0.03)
+
+    @stage("propagate")
+    def outer() -> None:
         time.sleep(0.02)
-        with timer._stage("warp"):
-            time.sleep(0.03)
+        inner()
+
+    start = time.perf_counter()
+    with timer.attached():
+        outer()
     total = time.perf_counter() - start
     assert timer.seconds["propagate"] >= 0.02 and timer.seconds["warp"] >= 0.03
     assert timer.seconds["propagate"] + timer.seconds["warp"] <= total

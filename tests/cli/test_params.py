@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import fields
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, get_args
 
 import click
@@ -17,6 +18,7 @@ from vsrcli.engine.options import EngineOptions, Precision
 from vsrcli.media.codecs import ENCODERS
 from vsrcli.media.options import Codec
 from vsrcli.nets.horizon import Horizon
+from vsrcli.pipeline import job
 from vsrcli.pipeline.options import Options
 from vsrcli.records import options_of
 from vsrcli.shards.options import ShardOptions
@@ -146,7 +148,12 @@ TYPED: dict[str, tuple[str, Any]] = {
 
 def test_variables_reach_the_record_by_the_names_of_the_flags(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Options] = []
-    monkeypatch.setattr(upscale, "_one", lambda source, output, options, display, **how: seen.append(options))
+
+    def prepare(source: Path, output: Path | None, options: Options, *rest: Any, **how: Any) -> None:
+        seen.append(options)
+        raise click.exceptions.Exit(0)
+
+    monkeypatch.setattr(job, "prepare", prepare)
     assert set(TYPED) == {one.name for one in options_of(Options)}
     environment = {"VSR_UPSCALE_" + params.RENAMED.get(n, n).upper(): text for n, (text, _) in TYPED.items()}
     done = CliRunner().invoke(cli, ["upscale", "in.mp4"], env=environment, auto_envvar_prefix="VSR")

@@ -146,7 +146,7 @@ def test_all_propagation_modes_reset_at_the_same_frames(name: str, net: BasicVSR
     resumed.restore({key: value.clone() for key, value in engine.checkpoint().items()})
     start = resumed.next_frame
     torch.testing.assert_close(run(resumed, video[start:]), made[start:], atol=1e-6, rtol=1e-6)
-    assert resumed._scene == 5
+    assert resumed.checkpoint()["scene"] == 5
 
 
 def test_unrelated_results_are_reported(net: BasicVSR) -> None:

@@ -13,7 +13,7 @@ from tests.command import vsr
 from tests.media import make
 from vsrcli.cli import upscale
 from vsrcli.errors import InputError, SomeFailedError, UsageError
-from vsrcli.pipeline import batch
+from vsrcli.pipeline import batch, job
 
 
 @pytest.fixture
@@ -41,14 +41,14 @@ def test_a_tree_is_kept_and_a_bad_file_does_not_stop_the_rest(tree: Path, tiny_m
 def test_a_failure_that_nobody_foresaw_stops_one_file_only(
     tree: Path, tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = upscale._one
+    real = job.prepare
 
-    def fails_on_a(source: Path, *rest: Any, **named: Any) -> dict[str, Any]:
+    def fails_on_a(source: Path, *rest: Any, **named: Any) -> job.Job:
         if source.name == "a.mp4":
             raise ZeroDivisionError("of all things")
         return real(source, *rest, **named)
 
-    monkeypatch.setattr(upscale, "_one", fails_on_a)
+    monkeypatch.setattr(job, "prepare", fails_on_a)
     arguments = [str(tree), "-o", str(tmp_path / "out"), "-r", "-m", tiny_model, "--json"]
     done = CliRunner().invoke(upscale.command, arguments)
     assert isinstance(done.exception, SomeFailedError)

@@ -27,7 +27,8 @@ def test_distillation_reaches_the_student_but_not_the_teacher(packed: Path, tmp_
     teacher = torch.randn(2, 3, 6, 5, 7, requires_grad=True)
     space, time = space_time(student, teacher)
     (space + time).backward()
-    assert student.grad is not None and student.grad.abs().min() >= 0 and student.grad.abs().max() > 0
+    assert student.grad is not None and student.grad.isfinite().all()
+    assert (student.grad.abs().amax((0, 2, 3, 4)) > 0).all()  # at each frame
     assert teacher.grad is None
     torch.testing.assert_close(attention(student * 3), attention(student))
     same, _ = SpaceTime(6, 6)(teacher.detach(), teacher)
