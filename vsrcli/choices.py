@@ -1,10 +1,11 @@
 """The options of the Python interface as typed keywords, all optional: the fields of the records."""
 
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Literal, TypedDict
 
 from vsrcli.engine.options import Precision, Propagation
-from vsrcli.media.options import Codec, Deinterlace
+from vsrcli.media.options import Audio, Codec, Deinterlace
 from vsrcli.nets.horizon import Horizon
 
 
@@ -38,10 +39,13 @@ class JobChoices(SpanChoices, total=False):
     scale: float | None
     height: int | None
     size: tuple[int, int] | None
-    codec: Codec | None
+    codec: Codec | str | None
     crf: float | None
     preset: str | None
+    tune: str | None
+    encoder_opt: Sequence[str] | Mapping[str, str]
     pix_fmt: str | None
+    audio: Audio
     overwrite: bool
     restart: bool
 

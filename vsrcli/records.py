@@ -3,7 +3,7 @@
 import math
 import os
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from fractions import Fraction
 from numbers import Integral, Real
@@ -132,7 +132,7 @@ def _fit(kind: Any, value: Any) -> Any:
     if get_origin(kind) is Literal:
         return value if isinstance(value, str) and value in get_args(kind) else MISSING
     if get_origin(kind) is tuple:
-        return _pair(value)
+        return _texts(value) if get_args(kind) == (str, ...) else _pair(value)
     if kind in (int, float, Fraction):
         return _number(kind, value)
     if kind is str and isinstance(value, os.PathLike):
@@ -149,6 +149,15 @@ def _number(kind: type, value: Any) -> Any:
     return kind(value)
 
 
+def _texts(value: Any) -> Any:
+    """Return texts as a tuple; of a mapping, texts like "key=value"."""
+    if isinstance(value, Mapping):
+        value = [f"{key}={one}" for key, one in value.items()]
+    if not isinstance(value, tuple | list) or not all(isinstance(one, str) for one in value):
+        return MISSING
+    return tuple(value)
+
+
 def _pair(value: Any) -> Any:
     if not isinstance(value, tuple | list) or len(value) != 2:
         return MISSING
@@ -161,6 +170,6 @@ def _described(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return " or ".join(map(repr, get_args(kind)))
     if get_origin(kind) is tuple:
-        return "a pair of whole numbers"
+        return "a list of texts" if get_args(kind) == (str, ...) else "a pair of whole numbers"
     names = {int: "a whole number", float: "a number", Fraction: "a number", str: "a text", bool: "True or False"}
     return "None" if kind is types.NoneType else names.get(kind, f"a {kind.__name__}")

@@ -11,7 +11,7 @@ from tests.command import vsr
 from vsrcli.cli import doctor
 from vsrcli.engine import device, devices
 from vsrcli.media import trial
-from vsrcli.media.codecs import ENCODERS
+from vsrcli.media.encoders import ENCODERS
 from vsrcli.pipeline import health
 
 

@@ -15,7 +15,7 @@ from vsrcli.bench.case import RESOLUTIONS
 from vsrcli.cli import bench, cli, evaluate, params, plan, train, upscale
 from vsrcli.engine.device import PRECISIONS
 from vsrcli.engine.options import EngineOptions, Precision
-from vsrcli.media.codecs import ENCODERS
+from vsrcli.media.encoders import ENCODERS
 from vsrcli.media.options import Codec
 from vsrcli.nets.horizon import Horizon
 from vsrcli.pipeline import job
@@ -137,7 +137,10 @@ TYPED: dict[str, tuple[str, Any]] = {
     "codec": ("ffv1", "ffv1"),
     "crf": ("18", 18.0),
     "preset": ("slow", "slow"),
+    "tune": ("film", "film"),
+    "encoder_opt": ("aq-mode=2", ("aq-mode=2",)),
     "pix_fmt": ("yuv444p", "yuv444p"),
+    "audio": ("AAC", "aac"),
     "rate": ("30000/1001", Fraction(30000, 1001)),
     "start": ("0:01", 1.0),
     "end": ("2.5", 2.5),

@@ -557,7 +557,7 @@ def test_sound_is_tried_before_the_work(mkv: Path) -> None:
 def test_sound_that_does_not_fit_is_refused_early(mp4: Path, mkv: Path) -> None:
     with pytest.raises(UsageError, match=r"\.webm cannot hold stream 1 \(audio, aac, eng\)") as refused:
         check_container(probe(mp4), Path("x.webm"))
-    assert refused.value.reason is Reason.NEEDS_CONTAINER and str(refused.value.data["output"]).endswith(".mkv")
+    assert refused.value.reason is Reason.SOUND_NOT_HELD and str(refused.value.data["output"]).endswith(".mkv")
     with pytest.raises(UsageError, match="flac"):
         check_container(probe(mkv), Path("x.avi"))
     assert check_container(probe(mkv), Path("x.mkv")) == []

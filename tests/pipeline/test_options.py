@@ -25,6 +25,8 @@ CHANGED: dict[str, Any] = {
     "start": 0.01,
     "end": 1.5,
     "deinterlace": "on",
+    "tune": "film",
+    "encoder_opt": ("aq-mode=2",),
 }
 
 

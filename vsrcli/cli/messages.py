@@ -26,6 +26,7 @@ ADVICE = {
     Reason.LOST_BY_CONTAINER: " (-o {output} keeps it)",
     Reason.FEWER_BITS: ": --codec {codec} keeps {kept}",
     Reason.FEWER_BITS_HERE: ": -o {output} --codec {codec} keeps {kept}",
+    Reason.SOUND_NOT_HELD: ": use -o {output}, or --audio {audio}",
     Reason.NEEDS_CONTAINER: ": use -o {output}",
     Reason.NO_LR_FRAMES: ": give --degradation bi or bd to make them",
     Reason.WRONG_SCALE: ": give the right --scale",

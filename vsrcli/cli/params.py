@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_origin
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args, get_origin
 
 import click
 
@@ -219,9 +219,16 @@ SHOWN = {
     "tile": Shown("auto, none, or WxH in source pixels.", metavar="TEXT"),
     "memory": Shown("Budget, e.g. 6GiB.  [default: 60 % of free RAM, 85 % of a GPU's]"),
     "deinterlace": Shown("By ffmpeg's bwdif; auto where the source says it is interlaced."),
-    "codec": Shown("[default: ProRes and FFV1 stay, else by container and depth]"),
+    "codec": Shown(
+        "h264 (x264, avc), hevc (h265, x265), av1, vp9, prores, ffv1, or any video encoder of FFmpeg's (h264_nvenc, "
+        "hevc_videotoolbox, av1_qsv, mpeg4, ...).  [default: ProRes and FFV1 stay, else by container and depth]",
+        metavar="NAME",
+    ),
     "crf": Shown("Quality, lower is better, in the encoder's own scale."),
     "preset": Shown("The encoder's speed preset."),
+    "tune": Shown("What the encoder is tuned for: film, animation, grain, ..."),
+    "encoder_opt": Shown("An option of the encoder's own, as ffmpeg names it. May be repeated.", metavar="KEY=VALUE"),
+    "audio": Shown("What sound of other codecs becomes: as it is, converted, or left out."),
     "pix_fmt": Shown("Pixel format, as ffmpeg names it.  [default: like the source]"),
     "rate": Shown("Frame rate of an image sequence."),
     "start": Shown("Begin here (a preview of a part, without chapters)."),
@@ -259,6 +266,16 @@ def click_option(option: Option, help_text: str | None = None) -> Callable[[Comm
     help_text = help_text or shown.help
     if option.kinds == (bool,):
         return click.option(*flags, name, is_flag=True, default=option.default, help=help_text)
+    if any(get_args(kind) == (str, ...) for kind in option.kinds):
+        return click.option(
+            *flags,
+            name,
+            multiple=True,
+            default=option.default,
+            metavar=shown.metavar,
+            help=help_text,
+            type=click.STRING,
+        )
     default = default_text(option)
     return click.option(
         *flags,

@@ -1,7 +1,8 @@
 """Which codec, pixel format and quality the output gets: decided once, from the source and the output's name."""
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import av
@@ -9,17 +10,23 @@ import numpy as np
 
 from vsrcli.errors import Note, Reason, UsageError
 from vsrcli.media.containers import CONTAINERS, container_of
+from vsrcli.media.encoders import (
+    ENCODERS,
+    TUNES,
+    EncoderFailsError,
+    holds,
+    is_foreign,
+    is_hardware,
+    quality,
+    quality_options,
+    read_options,
+    reorders_safely,
+    resolve,
+    try_encoder,
+    with_options,
+)
 from vsrcli.media.info import VideoInfo
 
-ENCODERS = {
-    "h264": "libx264",
-    "hevc": "libx265",
-    "av1": "libsvtav1",
-    "vp9": "libvpx-vp9",
-    "prores": "prores_ks",
-    "ffv1": "ffv1",
-    "gif": "ffv1",  # segments stay lossless; the palette is made over the whole film at the end
-}
 # (crf, preset) at which the loss is hard to see at normal viewing distance.
 DEFAULTS: dict[str, tuple[float | None, str | None]] = {
     "h264": (16, "medium"),
@@ -59,7 +66,8 @@ class EncodeSettings:
 
     `width` and `height` are those of the output picture. `crf` and `preset` are in the encoder's own scale (None where
     it has none; for ProRes the preset is the profile). `b_frames` False keeps coding order equal to showing order.
-    `notes` are one-line warnings about what had to differ from what was asked or from the source.
+    `tune` and `options` (FFmpeg's names) are the caller's own. `notes` are one-line warnings about what had to differ
+    from what was asked or from the source.
     """
 
     codec: str
@@ -70,7 +78,14 @@ class EncodeSettings:
     width: int
     height: int
     b_frames: bool = True
+    tune: str | None = None
+    options: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def name(self) -> str:
+        """The name that stands for the codec and its encoder: vsr's own, or FFmpeg's for another encoder."""
+        return self.encoder if is_foreign(self.codec, self.encoder) else self.codec
 
 
 def choose_settings(
@@ -83,22 +98,57 @@ def choose_settings(
     crf: float | None = None,
     preset: str | None = None,
     pix_fmt: str | None = None,
+    tune: str | None = None,
+    encoder_opt: Sequence[str] = (),
 ) -> EncodeSettings:
     """The settings for a (width, height) picture in `output`; what is None is chosen from the source.
 
-    Raises `UsageError` if the container cannot hold the codec, or the encoder lacks the pixel format, crf or preset.
+    An encoder that the caller named, or gave options, encodes a frame first. One that needs a device and finds none
+    gives way to vsr's own for its codec, unless it was given options in its own terms.
+    Raises `UsageError` if there is no such encoder, if it does not open, if the container cannot hold the codec, or if
+    the encoder lacks the pixel format, crf, preset, tune or option.
     """
+    own = read_options(encoder_opt)
+    settings = _settings(info, output, width, height, codec, crf, preset, pix_fmt, tune, own)
+    if not (is_foreign(settings.codec, settings.encoder) or tune or own):
+        return settings
+    try:
+        try_encoder(info, settings)
+    except EncoderFailsError as error:
+        free = crf is None and preset is None and pix_fmt is None and tune is None and not own
+        if not (is_hardware(settings.encoder) and settings.codec in ENCODERS and free):
+            raise
+        instead = _settings(info, output, width, height, settings.codec, None, None, None, None, {})
+        return replace(instead, notes=(*instead.notes, f"{error}: {instead.encoder} takes its place"))
+    return settings
+
+
+def _settings(
+    info: VideoInfo,
+    output: Path,
+    width: int,
+    height: int,
+    codec: str | None,
+    crf: float | None,
+    preset: str | None,
+    pix_fmt: str | None,
+    tune: str | None,
+    own: Mapping[str, str],
+) -> EncodeSettings:
+    """The settings as `choose_settings` gives them, before a frame is encoded with them."""
     container = container_of(output)
-    asked = any(option is not None for option in (crf, preset, pix_fmt))  # they are in another encoder's terms
-    codec = codec or _default_codec(info, output, width, height, keep=not asked)
-    if codec not in ENCODERS:
-        raise UsageError(f"unknown codec {codec}: choose one of {', '.join(ENCODERS)}")
-    if codec not in container.video:
-        fits = next(suffix for suffix in (".mp4", ".mkv", ".gif") if codec in CONTAINERS[suffix].video)
+    asked = own or any(option is not None for option in (crf, preset, pix_fmt, tune))  # in another encoder's terms
+    codec, encoder = resolve(codec or _default_codec(info, output, width, height, keep=not asked))
+    if not holds(container, codec):
+        suffixes = (".mp4", ".mkv", ".gif", ".mov", ".avi")
+        fits = next((suffix for suffix in suffixes if holds(CONTAINERS[suffix], codec)), None)
+        if fits is None:
+            raise UsageError(f"no container that vsr writes holds {codec}")
         message, held = f"{output.suffix} cannot hold {codec}", " or ".join(container.video)
         raise UsageError(message, Reason.CODEC_NOT_HELD, codecs=held, output=output.stem + fits)
-    encoder = ENCODERS[codec]
     supported = _pixel_formats(encoder)
+    if not supported:
+        raise UsageError(f"{encoder} takes no frames from memory")
     if pix_fmt is not None and pix_fmt not in supported:
         raise UsageError(f"{encoder} cannot encode {pix_fmt}: choose one of {', '.join(supported)}")
     chosen = pix_fmt or _nearest_pix_fmt(info, codec, supported)
@@ -116,28 +166,42 @@ def choose_settings(
     return EncodeSettings(
         codec,
         encoder,
-        _crf(codec, crf),
-        _preset(codec, preset, chosen),
+        _crf(codec, encoder, crf),
+        _preset(codec, encoder, preset, chosen),
         chosen,
         even_width,
         even_height,
-        b_frames=container.muxer != "avi",  # AVI has no timestamps, so frames must lie in showing order
+        # AVI has no timestamps, so frames must lie in showing order
+        b_frames=container.muxer != "avi" and reorders_safely(codec),
+        tune=_tune(encoder, tune),
+        options=tuple(own.items()),
         notes=tuple(notes),
     )
 
 
-def _crf(codec: str, asked: float | None) -> float | None:
-    default, largest = DEFAULTS[codec][0], LARGEST_CRF.get(codec)
+def _crf(codec: str, encoder: str, asked: float | None) -> float | None:
+    foreign = is_foreign(codec, encoder)
+    default, largest = quality(encoder) if foreign else (DEFAULTS[codec][0], LARGEST_CRF.get(codec))
+    codec = encoder if foreign else codec
     if asked is None:
         return default
     if largest is None:
         raise UsageError(f"{codec} has no crf", Reason.NO_CRF)
     if not 0 <= asked <= largest:
-        raise UsageError(f"a crf of {asked:g} is not for {codec}: use 0 (best) to {largest}")
+        raise UsageError(f"a crf of {asked:g} is not for {codec}: use 0 (best) to {largest:g}")
     return asked
 
 
-def _preset(codec: str, asked: str | None, pix_fmt: str) -> str | None:
+def _tune(encoder: str, asked: str | None) -> str | None:
+    known = TUNES.get(encoder)
+    if asked is not None and known is not None and asked not in known:
+        raise UsageError(f"{encoder} has no tune {asked}: choose one of {' '.join(known)}")
+    return asked
+
+
+def _preset(codec: str, encoder: str, asked: str | None, pix_fmt: str) -> str | None:
+    if is_foreign(codec, encoder):
+        return asked
     known = PRESETS.get(codec, ())
     if asked is None:
         return "4444" if codec == "prores" and "444" in pix_fmt else DEFAULTS[codec][1]
@@ -150,12 +214,16 @@ def _preset(codec: str, asked: str | None, pix_fmt: str) -> str | None:
 
 def encoder_options(info: VideoInfo, settings: EncodeSettings) -> dict[str, str]:
     """The encoder's private options (ffmpeg's names) for these settings, HDR metadata included."""
+    if is_foreign(settings.codec, settings.encoder):
+        return with_options(_foreign_options(settings), dict(settings.options))
     options: dict[str, str] = {}
     if settings.crf is not None:
         options["crf"] = f"{settings.crf:g}"
     if settings.preset is not None:
         names = {"vp9": "cpu-used", "prores": "profile"}
         options[names.get(settings.codec, "preset")] = settings.preset
+    if settings.tune is not None and settings.codec != "av1":
+        options["tune"] = settings.tune
     if not settings.b_frames:
         options["bf"] = "0"
     if info.colour.chroma_location:
@@ -166,8 +234,23 @@ def encoder_options(info: VideoInfo, settings: EncodeSettings) -> dict[str, str]
         options["x265-params"] = ":".join(["log-level=error", *hdr])
     elif settings.codec == "h264":
         options |= x264_parameters(hdr)
-    elif hdr:
-        options["svtav1-params"] = ":".join(hdr)
+    elif settings.codec == "av1" and (hdr or settings.tune is not None):
+        options["svtav1-params"] = ":".join([*([f"tune={settings.tune}"] if settings.tune is not None else []), *hdr])
+    return with_options(options, dict(settings.options))
+
+
+def _foreign_options(settings: EncodeSettings) -> dict[str, str]:
+    """The options for an encoder that vsr knows by its name alone."""
+    encoder = settings.encoder
+    options = {} if settings.crf is None else quality_options(encoder, settings.crf)
+    if not is_hardware(encoder):
+        options["strict"] = "experimental"
+        if not settings.b_frames:
+            options["bf"] = "0"
+    if settings.preset is not None:
+        options["preset"] = settings.preset
+    if settings.tune is not None:
+        options["tune"] = settings.tune
     return options
 
 
@@ -217,7 +300,8 @@ def _default_codec(info: VideoInfo, output: Path, width: int, height: int, *, ke
 
 
 def _pixel_formats(encoder: str) -> list[str]:
-    return [fmt.name for fmt in av.Codec(encoder, "w").video_formats or ()]
+    """Names of the formats that an encoder takes from memory."""
+    return [fmt.name for fmt in av.Codec(encoder, "w").video_formats or () if len(fmt.components)]
 
 
 def _shape(name: str) -> tuple[int, int, int, bool, bool]:
@@ -265,9 +349,9 @@ def _depth_note(info: VideoInfo, chosen: str, codec: str, output: Path) -> list[
     if bits >= info.bit_depth or codec == "gif":
         return []
     deeper = [name for name in container_of(output).video if DEEPEST.get(name, 8) > bits]
-    enough = [name for name in deeper if DEEPEST[name] >= info.bit_depth]
-    best = min(enough or ["ffv1"], key=DEEPEST.__getitem__)
-    kept = min(DEEPEST[best], info.bit_depth)
+    enough = [name for name in deeper if DEEPEST.get(name, 8) >= info.bit_depth]
+    best = min(enough or ["ffv1"], key=lambda name: DEEPEST.get(name, 8))
+    kept = min(DEEPEST.get(best, 8), info.bit_depth)
     line = f"{codec} keeps {bits} of the source's {info.bit_depth} bits here"
     if enough:
         return [Note(line, Reason.FEWER_BITS, codec=best, kept=kept)]

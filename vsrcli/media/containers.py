@@ -260,6 +260,8 @@ def _place_audio(
 ) -> Placement:
     if container.muxer == "gif":
         return left_out
+    if stream.wanted is not None:
+        return _place_wanted(stream, stream.wanted, container, suffix)
     if stream.codec in container.audio:
         return Placement(stream, "copy")
     if container.lossless and (container.any_audio or stream.codec in EXACT):
@@ -269,7 +271,22 @@ def _place_audio(
     if same:  # what it holds already it can hold
         return Placement(stream, "copy")
     message = f"{suffix} cannot hold {describe(stream)}"
+    able = next((name for name in ("aac", "opus") if name in container.audio), None)
+    if able is not None:
+        raise CannotHoldError(message, Reason.SOUND_NOT_HELD, output="NAME.mkv", audio=able)
     raise CannotHoldError(message, Reason.NEEDS_CONTAINER, output="NAME.mkv")
+
+
+def _place_wanted(stream: OtherStream, wanted: str, container: Container, suffix: str) -> Placement:
+    """What becomes of sound for which the caller has chosen a codec, or "none"."""
+    if wanted == "none":
+        return Placement(stream, None, f"{describe(stream)} is left out, as asked")
+    if stream.codec == wanted and wanted in container.audio:
+        return Placement(stream, "copy")
+    if wanted not in container.audio:
+        message = f"{suffix} cannot hold {wanted}"
+        raise CannotHoldError(message, Reason.NEEDS_CONTAINER, output="NAME.mkv")
+    return Placement(stream, wanted, f"{describe(stream)} is converted to {wanted}, as asked")
 
 
 def describe(stream: OtherStream) -> str:

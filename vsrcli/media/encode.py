@@ -15,6 +15,7 @@ from vsrcli.frame import Frame
 from vsrcli.media.codecs import EncodeSettings, encoder_options
 from vsrcli.media.colour import from_rgb
 from vsrcli.media.containers import url
+from vsrcli.media.encoders import segment_muxer
 from vsrcli.media.feed import segment_lead
 from vsrcli.media.info import Colour, VideoInfo
 from vsrcli.media.scheduling import ordinary_scheduling
@@ -38,12 +39,15 @@ class SegmentWriter:
         self._colour = output_colour(info, settings)
         self._lead = segment_lead(info)
         self._closed, self._frames = False, 0
+        self.unused: tuple[str, ...] = ()
+        """Options that the encoder does not know."""
         try:
             path.unlink(missing_ok=True)  # a link there is not followed
             self._container = _open_segment(path, info, settings)
             self._stream = self._open_stream()
             with ordinary_scheduling():
                 self._container.start_encoding()
+            self.unused = tuple(self._stream.codec_context.options)
         except FAILURES as error:
             raise OutputError(f"cannot write {path}: {_reason(error)}") from error
 
@@ -160,7 +164,7 @@ def output_aspect(info: VideoInfo, settings: EncodeSettings) -> Fraction:
 
 def _open_segment(path: Path, info: VideoInfo, settings: EncodeSettings) -> av.container.OutputContainer:
     options = {"avoid_negative_ts": "disabled"}  # no timestamp may be moved
-    if settings.codec != "prores":
+    if segment_muxer(settings.codec) == "nut":
         return av.open(url(path), "w", format="nut", container_options=options)
     clock = str(info.time_base.denominator)
     clocks = {"video_track_timescale": clock, "movie_timescale": clock}

@@ -15,10 +15,12 @@ from av.error import FFmpegError
 
 from vsrcli.errors import InterruptedJobError, OutputError, Reason
 from vsrcli.media.containers import open_container
+from vsrcli.media.encoders import segment_muxer
 from vsrcli.media.info import VideoInfo
 
 MICROSECOND = Fraction(1, 1_000_000)
 MILLISECOND = Fraction(1, 1000)
+_IN_MP4 = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4"})
 UNSHAPED = ("nut", "matroska")  # pipes in which a turned picture or the pixels' shape has no exact place
 
 
@@ -136,7 +138,7 @@ class Feed:
                     output.time_base = self.time_base
                     output.codec_context.sample_aspect_ratio = self.aspect
                     output.codec_context.framerate = self._mean_rate()  # Matroska tells durations beside one of it
-                    if muxer == "mov":  # ProRes, whose profile is told by the tag alone
+                    if muxer not in ("mp4", "matroska"):  # the profile of ProRes, and Ut's format, are in the tag alone
                         output.codec_context.codec_tag = source.codec_context.codec_tag
                     if self.rotation and muxer not in UNSHAPED:
                         output.set_display_matrix(self.rotation)
@@ -157,12 +159,12 @@ class Feed:
         Matroska, which tells each frame's own. FFV1, which needs no dts and which MP4 does not know, goes as NUT else.
         """
         with open_container(self.segments[0]) as container:
-            codec = container.streams.video[0].codec_context.name
-        if codec == "prores":
+            codec = container.streams.video[0].codec_context.codec.canonical_name
+        if segment_muxer(codec) == "mov":
             return "mov"
         if self.rounds and len(set(self._milliseconds(self.times.values()))) == len(self.times):
             return "matroska"
-        return "nut" if codec == "ffv1" else "mp4"
+        return "mp4" if codec in _IN_MP4 else "nut"
 
     def _mean_rate(self) -> Fraction:
         """Frames a second over the whole film."""

@@ -62,7 +62,7 @@ def try_sound(info: VideoInfo, output: Path) -> None:
         return
     command = [*ffmpeg(), *FILES_ONLY, "-i", url(info.path)]
     for number, placement in enumerate(sound):
-        command += ["-map", f"0:{placement.stream.index}", f"-c:{number}", str(placement.codec)]
+        command += ["-map", f"0:{placement.stream.index}", *_conversion(number, str(placement.codec))]
     command += ["-frames:a", "8", "-f", container_of(output).muxer, *ANY_STATE, os.devnull]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     if done.returncode:
@@ -140,6 +140,14 @@ def mux_command(
     return command + _muxer_arguments(feed, info, output, preview)
 
 
+def _conversion(number: int, codec: str) -> list[str]:
+    """The arguments that write stream `number` of the output by a codec."""
+    if codec != "opus":
+        return [f"-c:{number}", codec]
+    layouts = "channel_layouts=7.1|5.1|quad|3.0|stereo|mono"  # libopus takes no other orders of channels
+    return [f"-c:{number}", "libopus", f"-filter:{number}", f"aformat={layouts}"]
+
+
 def _made_tag(output: Path, own: Mapping[str, str], *, free: bool) -> str | None:
     """Return the tag that says how the file was made: one of its own, or one that the source leaves empty.
 
@@ -198,7 +206,7 @@ def _maps(
         else:
             arguments += ["-map", f"1:{index}", f"-disposition:{number}", disposition]
             if (codec := kept[index].codec) and codec != "copy":
-                arguments += [f"-c:{number}", codec]
+                arguments += _conversion(number, codec)
             filters = [r"noise=drop=lt(pts\,0)"] if preview else []  # seeking lands before the start
             if info.container == "ogg":  # the last packet's duration, less what is cut off its end, can be below zero
                 filters += [r"setts=duration=if(gt(DURATION\,0x7fffffff)\,1\,DURATION)"]

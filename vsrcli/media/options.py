@@ -7,17 +7,26 @@ from typing import Literal
 from vsrcli.records import Record, option
 
 Codec = Literal["h264", "hevc", "av1", "vp9", "prores", "ffv1"]
+Audio = Literal["copy", "aac", "flac", "opus", "none"]
 Deinterlace = Literal["auto", "on", "off"]
 
 
 @dataclass(frozen=True)
 class EncodingOptions(Record):
-    """How a result is encoded; None leaves the choice to vsr. `crf` and `preset` are in the encoder's own terms."""
+    """How a result is encoded; None leaves the choice to vsr.
 
-    codec: Codec | None = option(None, kept="resolved")
+    `codec` is also any video encoder of FFmpeg's, by its name there. `crf`, `preset`, `tune` and `encoder_opt` (texts
+    like "key=value") are in the encoder's own terms. `audio` is what all sound becomes that is of another codec;
+    "copy" leaves it, "none" leaves it out.
+    """
+
+    codec: Codec | str | None = option(None, kept="resolved")
     crf: float | None = option(None, kept="resolved")
     preset: str | None = option(None, kept="resolved")
+    tune: str | None = option(None)
+    encoder_opt: tuple[str, ...] = option((), noun="list of encoder options")
     pix_fmt: str | None = option(None, kept="resolved")
+    audio: Audio = option("copy", kept="no")  # no frame depends on it
 
 
 @dataclass(frozen=True)

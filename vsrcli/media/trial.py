@@ -7,7 +7,7 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
-from vsrcli.media.codecs import ENCODERS
+from vsrcli.media.encoders import ENCODERS
 from vsrcli.media.scheduling import ordinary_scheduling
 
 SIDE = 128

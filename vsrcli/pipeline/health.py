@@ -22,7 +22,7 @@ from vsrcli import __version__
 from vsrcli.engine.devices import devices, torch_build, why_no_gpu
 from vsrcli.engine.memory import room
 from vsrcli.errors import VsrError
-from vsrcli.media.codecs import ENCODERS
+from vsrcli.media.encoders import ENCODERS
 from vsrcli.media.trial import try_encoder
 from vsrcli.pipeline.job import prepare
 from vsrcli.pipeline.options import Options

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from vsrcli.engine.planning import make_plan
 from vsrcli.errors import Note, OutputError, OutputExistsError, Reason, UsageError
 from vsrcli.media.images import expand_images, png_size
 from vsrcli.media.info import VideoInfo
+from vsrcli.media.options import Audio
 from vsrcli.media.probe import probe
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.findings import Findings
@@ -122,7 +123,7 @@ def prepare(
     """
     options.check()
     refuse_huge(source, options)
-    info = probe(source, rate=options.rate)
+    info = with_sound(probe(source, rate=options.rate), options.audio)
     device = pick_device(options.device)
     dtype = pick_precision(options.precision, device)
     picked = pick_model(info, output, options, named=named)
@@ -164,6 +165,14 @@ def prepare(
         budget, needed = size_text(options.memory), size_text(job.memory)
         warnings.append(f"{budget} of memory are too little: this takes about {needed}")
     return job
+
+
+def with_sound(info: VideoInfo, audio: Audio) -> VideoInfo:
+    """Return a source whose sound is to become what is asked for."""
+    if audio == "copy":
+        return info
+    streams = (replace(one, wanted=audio) if one.kind == "audio" else one for one in info.streams)
+    return replace(info, streams=tuple(streams))
 
 
 def refuse_huge(source: Path, options: Options) -> None:

@@ -114,7 +114,7 @@ class VideoSink:
     def settings(self) -> dict[str, object]:
         """The encoder's settings."""
         e = self.encode
-        return {"codec": e.codec, "crf": e.crf, "preset": e.preset, "pix_fmt": e.pix_fmt, "size": [e.width, e.height]}
+        return {"codec": e.name, "crf": e.crf, "preset": e.preset, "pix_fmt": e.pix_fmt, "size": [e.width, e.height]}
 
     def writer(self, path: Path) -> Writer:
         """An encoder."""
@@ -297,6 +297,8 @@ def make_sink(
         crf=asked.crf,
         preset=asked.preset,
         pix_fmt=asked.pix_fmt,
+        tune=asked.tune,
+        encoder_opt=asked.encoder_opt,
     )
     return VideoSink(output, info, encode, span=span)
 
