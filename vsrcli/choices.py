@@ -39,6 +39,11 @@ class JobChoices(SpanChoices, total=False):
     scale: float | None
     height: int | None
     size: tuple[int, int] | None
+    fit: tuple[int, int] | None
+    max_height: int | None
+    square_pixels: bool
+    crop: str | None
+    skip_above: int | None
     codec: Codec | str | None
     crf: float | None
     preset: str | None

@@ -77,6 +77,10 @@ class OutputExistsError(UsageError):
         return type(self), (self.path,)
 
 
+class LargeAlreadyError(UsageError):
+    """The source has more lines than the caller wants to be upscaled: there is nothing to do."""
+
+
 def plain(error: OSError) -> str:
     """Return in one line which file the system refused, and why."""
     if error.filename is None:

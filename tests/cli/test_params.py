@@ -124,6 +124,11 @@ TYPED: dict[str, tuple[str, Any]] = {
     "scale": ("2.5", 2.5),
     "height": ("96", 96),
     "size": ("128x96", (128, 96)),
+    "fit": ("320x240", (320, 240)),
+    "max_height": ("400", 400),
+    "square_pixels": ("1", True),
+    "crop": ("64:48:0:0", "64:48:0:0"),
+    "skip_above": ("720", 720),
     "device": ("cpu", "cpu"),
     "precision": ("fp32", "fp32"),
     "propagation": ("window", "window"),
@@ -163,7 +168,9 @@ def test_variables_reach_the_record_by_the_names_of_the_flags(monkeypatch: pytes
     assert done.exit_code == 0, done.output
     assert seen == [Options(**{name: value for name, (_, value) in TYPED.items()})]
     arguments = [f"--{params.RENAMED.get(n, n).replace('_', '-')}={t}" for n, (t, v) in TYPED.items() if v is not True]
-    assert CliRunner().invoke(cli, ["upscale", "in.mp4", "-y", "--restart", *arguments]).exit_code == 0
+    assert (
+        CliRunner().invoke(cli, ["upscale", "in.mp4", "-y", "--restart", "--square-pixels", *arguments]).exit_code == 0
+    )
     assert seen[1] == seen[0]
     assert CliRunner().invoke(cli, ["upscale", "in.mp4"]).exit_code == 0
     assert seen[2] == Options()

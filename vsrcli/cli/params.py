@@ -202,6 +202,11 @@ SHOWN = {
     "scale": Shown("Factor; other than the model's own by Lanczos from its result.  [default: the model's]", "-s"),
     "height": Shown("Height of the output; the width follows."),
     "size": Shown("Size of the output."),
+    "fit": Shown("Largest size in a box, with the picture's own shape and square pixels."),
+    "max_height": Shown("At most so many lines; the width follows."),
+    "square_pixels": Shown("Make pixels square, as of tapes and DVDs: 4:3 at 1080 lines is 1440x1080."),
+    "crop": Shown("Read a part of the picture: auto for what black borders leave, or W:H:X:Y.", metavar="W:H:X:Y"),
+    "skip_above": Shown("Leave sources of more lines than this as they are.", metavar="LINES"),
     "device": Shown("auto, cpu, cuda, cuda:1, mps."),
     "precision": Shown("Type of the convolutions' arithmetic."),
     "propagation": Shown(

@@ -22,7 +22,7 @@ from vsrcli.words import counted
     help="File, pattern (out/%08d.png) or folder.  [default: NAME_x4.EXT beside the input]",
 )
 @record_options(ShardOptions)
-@record_options(Options, *(one.name for one in options_of(Options) if one.kinds != (bool,)))
+@record_options(Options, *(one.name for one in options_of(Options) if one.name not in ("overwrite", "restart")))
 @click.option("-r", "--recursive", is_flag=True, help="Work through folders with all their subfolders.")
 @record_options(Options, "overwrite", "restart")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")

@@ -11,10 +11,19 @@ import click
 from vsrcli.cli import debugging, unforeseen
 from vsrcli.cli.messages import full
 from vsrcli.cli.params import read_record, record_options
-from vsrcli.errors import InterruptedJobError, OutputExistsError, SomeFailedError, UsageError, VsrError
+from vsrcli.errors import (
+    InterruptedJobError,
+    LargeAlreadyError,
+    OutputExistsError,
+    SomeFailedError,
+    UsageError,
+    VsrError,
+)
 from vsrcli.pipeline.options import Options
 from vsrcli.records import options_of
 from vsrcli.words import counted
+
+_LAST = ("overwrite", "restart")  # of the options, in the help
 
 
 @click.command("upscale", context_settings={"show_default": True})
@@ -25,9 +34,9 @@ from vsrcli.words import counted
     type=click.Path(path_type=Path),
     help="File, pattern (out/%08d.png) or folder.  [default: NAME_x4.EXT beside the input]",
 )
-@record_options(Options, *(one.name for one in options_of(Options) if one.kinds != (bool,)))
+@record_options(Options, *(one.name for one in options_of(Options) if one.name not in _LAST))
 @click.option("-r", "--recursive", is_flag=True, help="Work through folders with all their subfolders.")
-@record_options(Options, "overwrite", "restart")
+@record_options(Options, *_LAST)
 @click.option(
     "--dry-run", is_flag=True, help="Only show what would be done, the time and memory it takes, and the result's size."
 )
@@ -68,7 +77,11 @@ def command(
         source, named = inputs[0], True
         if batch.is_folder_for(output, source):
             output, named = batch.target(output, Path(source.name)), False
-        report = _one(source, output, options, display, dry_run=dry_run, named=named)
+        try:
+            report = _one(source, output, options, display, dry_run=dry_run, named=named)
+        except LargeAlreadyError as error:
+            display.line(str(error))
+            report = {"status": "skipped", "input": str(source), "output": None}
         if as_json:
             click.echo(json.dumps(report, indent=1))
         return
@@ -167,6 +180,9 @@ def _many(items: list[Any], options: Any, display: Any, *, dry_run: bool) -> lis
             display.line(f"  {error.path} is there already: skipped")
             reports.append({"status": "skipped", "input": str(item.source), "output": str(error.path)})
             results.add(str(error.path))
+        except LargeAlreadyError as error:
+            display.line(f"  {error}")
+            reports.append({"status": "skipped", "input": str(item.source), "output": None})
         except UsageError as error:
             if i == 1 and len(items) == 1:
                 raise

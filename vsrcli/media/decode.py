@@ -61,8 +61,9 @@ def decode(
     if info.images:
         yield from _images(info, first, last, skip, part_tint, warn)
         return
-    size, resized = (info.width, info.height), False
-    colour = replace(info.colour, matrix=info.colour.matrix_for_conversion(info.width, info.height))
+    crop = info.crop
+    size, resized = (info.width, info.height) if crop is None else (crop.full_width, crop.full_height), False
+    colour = replace(info.colour, matrix=info.colour.matrix_for_conversion(*size))
     look = _transparency_watch(warn)
     unkept = set(info.unkept)
     number = 0
@@ -92,6 +93,9 @@ def decode(
             when = float((timed.pts * info.time_base) - Fraction(info.start_time))
             warn(f"frames are {picture.width}x{picture.height} from {when:.2f} s on: scaled to {size[0]}x{size[1]}")
         data, tint = _data(picture, colour, size if changed else None, part_tint)
+        if crop is not None:
+            part = data[crop.y : crop.y + info.height, crop.x : crop.x + info.width]
+            data = np.ascontiguousarray(part)
         yield Frame(number - 1, data, timed.pts, timed.duration, tint=tint)
     if whole and tally.joins:
         joined(tally.joins)

@@ -159,7 +159,8 @@ def output_aspect(info: VideoInfo, settings: EncodeSettings) -> Fraction:
     stretch = Fraction(info.width * settings.height, info.height * settings.width)
     if abs(stretch - 1) < Fraction(1, 100):  # a size rounded to whole pixels is no change of shape
         return aspect
-    return ((aspect or Fraction(1)) * stretch).limit_denominator(255)
+    made = (aspect or Fraction(1)) * stretch
+    return Fraction(1) if abs(made - 1) < Fraction(1, 100) else made.limit_denominator(255)
 
 
 def _open_segment(path: Path, info: VideoInfo, settings: EncodeSettings) -> av.container.OutputContainer:

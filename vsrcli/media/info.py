@@ -32,6 +32,16 @@ class Colour:
 
 
 @dataclass(frozen=True)
+class Crop:
+    """Where in the stored picture, `full_width` by `full_height` pixels, the part begins that is read."""
+
+    x: int
+    y: int
+    full_width: int
+    full_height: int
+
+
+@dataclass(frozen=True)
 class OtherStream:
     """A stream beside the video that is upscaled. `kind` is audio, subtitle, attachment, data or video (cover art).
 
@@ -63,6 +73,7 @@ class VideoInfo:
     "G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)", `content_light` is (MaxCLL, MaxFALL). `interlaced` is what the stream
     declares or its first frame is flagged with. `sample_aspect_ratio` is 0 where undeclared. `start_time` is where the
     container's clock begins, in seconds: what a player shows as 0:00.
+    `crop` says that `width` and `height` are those of a part of the picture that is stored.
     `tags` are the names of the container's tags about the work, `unkept` those of what no output gets.
     """
 
@@ -90,3 +101,4 @@ class VideoInfo:
     tags: tuple[str, ...] = ()
     unkept: tuple[str, ...] = ()
     start_time: float = 0.0
+    crop: Crop | None = None

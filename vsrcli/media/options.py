@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+from vsrcli.errors import UsageError
 from vsrcli.records import Record, option
 
 Codec = Literal["h264", "hevc", "av1", "vp9", "prores", "ffv1"]
@@ -40,3 +41,17 @@ class SpanOptions(Record):
     end: float | None = option(None, least=0, unit="seconds")
     rate: Fraction = option(Fraction(25), above=0, noun="frame rate", kept="resolved")
     deinterlace: Deinterlace = option("auto")
+
+
+def read_crop(text: str) -> tuple[int, int, int, int] | None:
+    """Return (width, height, x, y) of a text like "640:360:0:60", as ffmpeg's filter takes it; None for "auto".
+
+    Raises UsageError for any other text.
+    """
+    if text.strip().lower() == "auto":
+        return None
+    parts = text.split(":")
+    if len(parts) != 4 or not all(part.isascii() and part.isdecimal() and len(part) < 6 for part in parts):
+        raise UsageError(f"not a crop: {text} (write it like 640:360:0:60 for width, height, x and y, or auto)")
+    width, height, x, y = map(int, parts)
+    return width, height, x, y

@@ -13,7 +13,8 @@ from vsrcli import __version__
 from vsrcli.engine.device import pick_device, pick_precision, place
 from vsrcli.engine.plan import WINDOW, Plan, estimate, estimate_disk
 from vsrcli.engine.planning import make_plan
-from vsrcli.errors import Note, OutputError, OutputExistsError, Reason, UsageError
+from vsrcli.errors import LargeAlreadyError, Note, OutputError, OutputExistsError, Reason, UsageError
+from vsrcli.media.crop import cropped
 from vsrcli.media.images import expand_images, png_size
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.options import Audio
@@ -124,6 +125,7 @@ def prepare(
     options.check()
     refuse_huge(source, options)
     info = with_sound(probe(source, rate=options.rate), options.audio)
+    refuse_large(info, options)
     device = pick_device(options.device)
     dtype = pick_precision(options.precision, device)
     picked = pick_model(info, output, options, named=named)
@@ -136,6 +138,12 @@ def prepare(
     )
     if options.keyframe_interval is not None:
         set_option([model], "keyframe_interval", options.keyframe_interval)
+    if options.crop is not None:
+        info = cropped(info, options.crop)
+        if options.crop.lower() == "auto":
+            part = info.crop
+            found = "none" if part is None else f"cropped to {info.width}x{info.height} at {part.x}, {part.y}"
+            on_event(Event("note", f"black borders: {found}"))
     size = output_size(options, info, model.scale)
     output, renamed = choose_output(output, info, options, model.scale, named=named)
     if renamed is not None:
@@ -175,11 +183,19 @@ def with_sound(info: VideoInfo, audio: Audio) -> VideoInfo:
     return replace(info, streams=tuple(streams))
 
 
+def refuse_large(info: VideoInfo, options: Options) -> None:
+    """Raise LargeAlreadyError if the source has, as it is shown, more lines than the caller wants upscaled."""
+    turned = info.rotation is not None and abs(info.rotation[1]) > abs(info.rotation[0])
+    lines = info.width if turned else info.height
+    if options.skip_above is not None and lines > options.skip_above:
+        raise LargeAlreadyError(f"{info.path} has {lines} lines, more than {options.skip_above}: left as it is")
+
+
 def refuse_huge(source: Path, options: Options) -> None:
     """Raise UsageError for a PNG whose enlargement is out of range, before it is decoded, which can take minutes."""
     images = expand_images(source)
     size = png_size(images[0]) if images else None
-    if size is None or options.height is not None or options.size is not None:
+    if size is None or (options.height, options.size, options.fit, options.max_height) != (None,) * 4:
         return
     known = catalogue().models
     named = options.model is not None and options.model not in known and Path(options.model).exists()

@@ -1,12 +1,13 @@
 """What the caller may ask of a job, and the size of output that follows from it for one source."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 from vsrcli.engine.options import EngineOptions
 from vsrcli.errors import UsageError
 from vsrcli.media.info import VideoInfo
-from vsrcli.media.options import EncodingOptions, SpanOptions
+from vsrcli.media.options import EncodingOptions, SpanOptions, read_crop
 from vsrcli.records import Record, option
 
 Content = Literal["auto", "film", "anime"]
@@ -22,7 +23,10 @@ class Options(EngineOptions, EncodingOptions, SpanOptions, Record):
 
     `model` is a full name, an architecture, which leaves the weights open, or a checkpoint's path. `content` is what
     the source shows, where `model` leaves the weights open. `scale`, `height` and `size` (width, height) exclude each
-    other. `overwrite` replaces an output that exists; `restart` throws an unfinished job away.
+    other, and `fit`, a box that the picture fills as far as its shape allows. `max_height` is what the height may be
+    at most. `square_pixels` stretches the shorter side where the source's pixels are not square; `fit` does so too.
+    `crop` is "auto", for what black borders leave, or "W:H:X:Y" in pixels of the source. A source of more lines than
+    `skip_above` is not upscaled. `overwrite` replaces an output that exists; `restart` throws an unfinished job away.
     """
 
     model: str | None = option(None, kept="resolved")
@@ -30,6 +34,11 @@ class Options(EngineOptions, EncodingOptions, SpanOptions, Record):
     scale: float | None = option(None, above=0, most=16, kept="no")  # the size tells it, and the height
     height: int | None = option(None, least=16, kept="no")
     size: tuple[int, int] | None = option(None, kept="resolved")
+    fit: tuple[int, int] | None = option(None, least=16, kept="no")
+    max_height: int | None = option(None, least=16, kept="no")
+    square_pixels: bool = option(False, kept="no")
+    crop: str | None = option(None)
+    skip_above: int | None = option(None, least=1, kept="no")
     overwrite: bool = option(False, kept="no")
     restart: bool = option(False, kept="no")
 
@@ -37,6 +46,12 @@ class Options(EngineOptions, EncodingOptions, SpanOptions, Record):
         """Raise UsageError if the options contradict each other."""
         if sum(x is not None for x in (self.scale, self.height, self.size)) > 1:
             raise UsageError("scale, height and size exclude each other: give one")
+        if self.fit is not None and (self.scale, self.height, self.size) != (None, None, None):
+            raise UsageError("a box to fit excludes scale, height and size: give one")
+        if self.size is not None and (self.square_pixels or self.max_height is not None):
+            raise UsageError("a size leaves neither the height nor the pixels' shape open")
+        if self.crop is not None:
+            read_crop(self.crop)
         if self.start is not None and self.end is not None and self.end <= self.start:
             raise UsageError("the end must lie after the start")
 
@@ -48,19 +63,39 @@ def output_size(options: Options, info: VideoInfo, scale: int) -> tuple[int, int
     """
     turned = info.rotation is not None and abs(info.rotation[1]) > abs(info.rotation[0])
     width, height = (info.height, info.width) if turned else (info.width, info.height)
+    wide, high = _squared(info, turned=turned) if options.square_pixels or options.fit else (Fraction(1), Fraction(1))
+    shown = (width * wide, height * high)
     if options.size is not None:
         wanted = options.size
+    elif options.fit is not None:
+        factor = min(options.fit[0] / shown[0], options.fit[1] / shown[1])
+        wanted = (_within(shown[0] * factor, options.fit[0]), _within(shown[1] * factor, options.fit[1]))
     elif options.height is not None:
-        wanted = (even(width * options.height / height), options.height)
+        wanted = (even(shown[0] * options.height / shown[1]), options.height)
     elif options.scale is not None and options.scale != scale:
-        wanted = (round(width * options.scale), round(height * options.scale))  # the sink evens it and says so
+        wanted = (round(shown[0] * options.scale), round(shown[1] * options.scale))  # the sink evens it and says so
     else:
-        wanted = (width * scale, height * scale)
+        wanted = (round(shown[0] * scale), round(shown[1] * scale))
+    if options.max_height is not None and wanted[1] > options.max_height:
+        wanted = (even(shown[0] * options.max_height / shown[1]), options.max_height)
     if min(wanted) < 16 or max(wanted) > LARGEST_SIDE:
         raise UsageError(f"an output of {wanted[0]}x{wanted[1]} is out of range (16 to {LARGEST_SIDE} pixels a side)")
     return (wanted[1], wanted[0]) if turned else wanted
 
 
-def even(length: float) -> int:
+def _squared(info: VideoInfo, *, turned: bool) -> tuple[Fraction, Fraction]:
+    """Return by how much the picture's width and height grow where its pixels become square, as it is shown."""
+    aspect = info.sample_aspect_ratio or Fraction(1)
+    aspect = 1 / aspect if turned else aspect
+    return (aspect, Fraction(1)) if aspect >= 1 else (Fraction(1), 1 / aspect)
+
+
+def _within(length: float | Fraction, most: int) -> int:
+    """Return the nearest even number of pixels that is not more than `most`."""
+    nearest = even(length)
+    return nearest if nearest <= most else nearest - 2
+
+
+def even(length: float | Fraction) -> int:
     """Return the nearest even number of pixels, as subsampled chroma needs."""
     return 2 * round(length / 2)

@@ -25,7 +25,9 @@ HOLDS_ALL = ".mkv"
 def default_output(info: VideoInfo, options: Options, scale: int) -> Path:
     """`<name>_x4.<ext>` beside the input; for images a folder `<name>_x4`."""
     name = f"_x{options.scale or scale:g}"
-    if options.height is not None or options.size is not None:
+    if options.fit is not None:
+        name = "_{}x{}".format(*options.fit)
+    elif options.height is not None or options.size is not None:
         name = f"_{options.height}p" if options.size is None else "_{}x{}".format(*options.size)
     path = info.path
     if info.images and path not in info.images:

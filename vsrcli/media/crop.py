@@ -1,0 +1,82 @@
+"""Cuts a source to a part of its picture: as told, or what black borders leave."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+
+from vsrcli.errors import InputError, UsageError
+from vsrcli.media.decode import decode
+from vsrcli.media.info import Crop, VideoInfo
+from vsrcli.media.options import read_crop
+
+PLACES = 12
+"""Frames that are looked at for borders, evenly spread."""
+BLACK = 36
+"""Of 255: a row or column is of a border if all but a hundredth of it stays below, in every frame looked at."""
+_LUMA = np.array((0.299, 0.587, 0.114), np.float32)
+_LEAST = 16  # pixels a side that must be left
+_WORTH = 4  # pixels of a border that are worth a cut
+
+
+def cropped(info: VideoInfo, text: str) -> VideoInfo:
+    """Return a source of which only a part is read, in pixels of the picture as it is stored.
+
+    Raises UsageError for a part that does not lie in the picture, and for images.
+    """
+    if info.images:
+        raise UsageError("images are not cropped: only videos are")
+    part = read_crop(text) or _inner(info)
+    width, height, x, y = part
+    if min(width, height) < _LEAST or x + width > info.width or y + height > info.height:
+        raise UsageError(f"a crop of {text} does not fit the picture of {info.width}x{info.height}")
+    if (width, height) == (info.width, info.height):
+        return info
+    colour = info.colour
+    taken = colour.matrix_for_conversion(info.width, info.height)
+    if colour.matrix == 2 and taken != colour.matrix_for_conversion(width, height):
+        colour = replace(colour, matrix=taken)  # a smaller picture would be taken for SD
+    crop = Crop(x, y, info.width, info.height)
+    return replace(info, width=width, height=height, crop=crop, colour=colour)
+
+
+def _inner(info: VideoInfo) -> tuple[int, int, int, int]:
+    """Return (width, height, x, y) of what lies within black borders, even and never less than it."""
+    rows = np.zeros(info.height, bool)
+    columns = np.zeros(info.width, bool)
+    for picture in _samples(info):
+        light = picture @ _LUMA  # alone: colours bleed beyond the border
+        rows |= np.quantile(light, 0.99, axis=1) > BLACK
+        columns |= np.quantile(light, 0.99, axis=0) > BLACK
+    if not (rows.any() and columns.any()):
+        return info.width, info.height, 0, 0
+    top, height = _even(rows)
+    left, width = _even(columns)
+    return width, height, left, top
+
+
+def _even(lit: np.ndarray) -> tuple[int, int]:
+    """Return the start and length of the lit part, grown to even ones; borders too thin to matter stay."""
+    first, last = int(lit.argmax()), len(lit) - 1 - int(lit[::-1].argmax())
+    first = 0 if first < _WORTH else first - first % 2
+    end = len(lit) if len(lit) - 1 - last < _WORTH else min(len(lit), last + 1 + (last + 1 - first) % 2)
+    return (0, len(lit)) if end - first < _LEAST else (first, end - first)
+
+
+def _samples(info: VideoInfo) -> Iterator[np.ndarray]:
+    """Yield frames of 8 bits from all over the film; of one whose length is unknown, its first ones."""
+    if not info.duration:
+        yield from (_narrow(frame.data) for frame in islice(decode(info), PLACES))
+        return
+    for number in range(PLACES):
+        try:
+            frame = next(decode(info, start=info.duration * number / PLACES), None)
+        except InputError:
+            continue
+        if frame is not None:
+            yield _narrow(frame.data)
+
+
+def _narrow(data: np.ndarray) -> np.ndarray:
+    return (data >> 8).astype(np.uint8) if data.dtype == np.uint16 else data
