@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does: torch shares two cores with codecs
+os.environ.setdefault("VSR_NO_CONFIG", "1")  # what stands in the user's own settings is no part of a test
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # each core has a worker of its own; set before torch is imported
 

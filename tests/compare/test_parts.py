@@ -75,7 +75,7 @@ def test_the_comparison_has_the_sound_of_that_part(film: Path, tmp_path: Path, t
     assert vsr("upscale", film, "-o", part, "-m", tiny_model, "--start", "0.4", "-q").returncode == 0
     done = vsr("compare", film, part, "-o", both)
     assert done.returncode == 0 and "begins at 0.40 s" in done.stderr, done.stderr
-    first = {}
+    first: dict[str, float] = {}
     for kind in ("video", "audio"):
         with av.open(str(both)) as container:
             stream = next(s for s in container.streams if s.type == kind)

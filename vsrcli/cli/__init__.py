@@ -1,17 +1,26 @@
 """The command line: parse, call one function below, render. Commands are imported only when they are called."""
 
 import contextlib
+import difflib
 import importlib
 import io
 import os
+import shlex
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vsrcli import __version__
 from vsrcli.cli.messages import full
-from vsrcli.errors import VsrError, plain
+from vsrcli.errors import UsageError, VsrError, plain
+from vsrcli.names import is_image, is_video
 from vsrcli.words import clean
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS = {
     "upscale": "Upscale videos, image sequences or folders of them.",
@@ -26,10 +35,19 @@ COMMANDS = {
     "evaluate": "Measure quality on clips with ground truth: the papers' tables.",
     "compare": "Show videos side by side, with labels, zoom and per-frame quality.",
     "train": "Train a model from a recipe.",
+    "completion": "Print the script that makes a shell complete commands and options.",
     "devices": "List what a net can run on here.",
     "doctor": "Check this installation, with a small job.",
 }
 """Each command lives in the module vsrcli.cli.NAME as the click command `command`; here is its line of help."""
+
+
+HEARERS: list[Callable[[str, int], bool]] = []
+"""Hear with which message and exit code a command fails; one that returns True has shown it."""
+
+
+TYPED = "vsrcli.typed"
+"""Under this name a context keeps what was typed from the command's name on."""
 
 
 class LazyGroup(click.Group):
@@ -43,8 +61,37 @@ class LazyGroup(click.Group):
         """The real command, imported now."""
         if cmd_name not in COMMANDS:
             return None
+        from vsrcli.cli import config
+
         command: click.Command = importlib.import_module(f"vsrcli.cli.{cmd_name}").command
-        return command
+        return config.add_options(self, command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but say what a word may mean that is no command."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise UsageError(meant(args, args[0]))
+        ctx.meta[TYPED] = args
+        return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, but say what is meant by options before a file and without a command."""
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption:
+            named = next((word for word in given if word in COMMANDS or is_source(word)), None)
+            if named is None or named in COMMANDS:
+                raise
+            raise UsageError(meant(given, named)) from None
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Complete the commands from COMMANDS, importing none of them."""
+        from click.shell_completion import CompletionItem
+
+        commands = [CompletionItem(n, help=text) for n, text in COMMANDS.items() if n.startswith(incomplete)]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands from COMMANDS, importing none of them."""
@@ -54,7 +101,10 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VSR"})
 @click.version_option(__version__, prog_name="vsr")
-def cli() -> None:
+@click.option("--config", type=click.Path(path_type=Path), help="File of settings, instead of those found.")
+@click.option("--no-config", is_flag=True, help="Read no settings: neither vsr.toml here nor the user's.")
+@click.pass_context
+def cli(ctx: click.Context, config: Path | None, no_config: bool) -> None:
     """Upscale real videos with recurrent video super-resolution.
 
     \b
@@ -62,12 +112,44 @@ def cli() -> None:
     vsr upscale in.mp4 -m iconvsr -o out.mp4
     vsr bench --model repvsr --res 1080p
     """
+    left = ("-h", "--help", "--no-config", "--config")
+    if ctx.invoked_subcommand == "completion" or any(word.startswith(left) for word in ctx.meta[TYPED]):
+        return
+    from vsrcli.cli import config as settings
+
+    settings.apply(ctx, config, none=no_config)
+
+
+def is_source(word: str) -> bool:
+    """Whether a word that is no command can be something to upscale."""
+    return not word.startswith("-") and (Path(word).exists() or is_video(Path(word)) or is_image(Path(word)))
+
+
+def meant(args: list[str], word: str) -> str:
+    """What to say of a word that is no command: what may be meant by it."""
+    if is_source(word):
+        return f"did you mean: vsr upscale {shlex.join(args)}"
+    close = difflib.get_close_matches(word, COMMANDS, n=1)
+    if close:
+        return f"no such command: {word} (did you mean: vsr {close[0]})"
+    return f"no such command, and no file: {word}"
+
+
+def fail(message: str, code: int) -> None:
+    """Say why it ends, in one line, to all who want to hear it, and end."""
+    heard = [hear(message, code) for hear in HEARERS]
+    if not any(heard):
+        click.echo(f"vsr: {clean(message)}", err=True)
+    sys.exit(code)
 
 
 def main() -> None:
     """Entry point of `vsr`: every failure becomes one line on stderr and the documented exit code."""
     # Spinning OpenMP threads starve the decoder and encoder beside them; must be set before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    HEARERS.clear()
+    if os.environ.get("_VSR_COMPLETE", "").startswith("powershell"):
+        importlib.import_module("vsrcli.cli.completion")  # click knows the other shells
     try:
         cli.main(prog_name="vsr", standalone_mode=False)
         sys.stdout.flush()  # while a full disk can still be told
@@ -80,13 +162,11 @@ def main() -> None:
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("vsr: interrupted", err=True)
-        sys.exit(130)
+        fail("interrupted", 130)
     except VsrError as error:
         if debugging():
             raise
-        click.echo(f"vsr: {clean(full(error))}", err=True)
-        sys.exit(error.exit_code)
+        fail(full(error), error.exit_code)
     except BrokenPipeError:
         _drop_output()
         sys.exit(1)
@@ -94,13 +174,11 @@ def main() -> None:
         if debugging():
             raise
         _drop_output()
-        click.echo(f"vsr: {clean(plain(error))}", err=True)
-        sys.exit(1)
+        fail(plain(error), 1)
     except Exception as error:
         if debugging():
             raise
-        click.echo(f"vsr: {clean(unforeseen(error))}", err=True)
-        sys.exit(1)
+        fail(unforeseen(error), 1)
 
 
 def _drop_output() -> None:

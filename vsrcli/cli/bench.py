@@ -10,7 +10,7 @@ import click
 
 from vsrcli.bench.case import RESOLUTIONS
 from vsrcli.cli import say
-from vsrcli.cli.params import Resolution, record_options, words_of
+from vsrcli.cli.params import Resolution, complete_model, record_options, words_of
 from vsrcli.engine.options import EngineOptions
 from vsrcli.words import clean, padded
 
@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 
 @click.command("bench", context_settings={"show_default": True})
-@click.option("-m", "--model", "models", multiple=True, help="Repeatable.  [default: that of vsr upscale]")
+@click.option(
+    "-m",
+    "--model",
+    "models",
+    multiple=True,
+    shell_complete=complete_model,
+    help="Repeatable.  [default: that of vsr upscale]",
+)
 @click.option(
     "--res",
     type=Resolution(RESOLUTIONS),
@@ -80,6 +87,8 @@ def command(
     found = benchmark(cases, show_progress)
     if sys.stderr.isatty():
         click.echo("\r\x1b[K", err=True, nl=False)
+    for name in dict.fromkeys(one.model for one in found if window is not None and one.window is None):
+        say(f"the window changes nothing: {name} runs frame by frame")
     click.echo(json.dumps([asdict(one) for one in found], indent=1) if as_json else report(found))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vsrcli.cli import echo
-from vsrcli.cli.params import record_options
+from vsrcli.cli.params import complete_model, record_options
 from vsrcli.errors import InputError, SomeFailedError, VsrError
 from vsrcli.pipeline.options import Options
 from vsrcli.words import counted
@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 @click.command("info", context_settings={"show_default": True})
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
-@click.option("-m", "--model", "models", multiple=True, help="Architecture to pick weights of. Repeatable.")
+@click.option(
+    "-m",
+    "--model",
+    "models",
+    multiple=True,
+    shell_complete=complete_model,
+    help="Architecture to pick weights of. Repeatable.",
+)
 @record_options(Options, "content", "rate")
 @click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")

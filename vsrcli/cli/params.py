@@ -20,6 +20,7 @@ UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
     class Kind(click.ParamType[Value_co]):
         """A type of parameters; each says in `convert` what it makes of a text."""
@@ -282,6 +283,7 @@ def click_option(option: Option, help_text: str | None = None) -> Callable[[Comm
             type=click.STRING,
         )
     default = default_text(option)
+    completed = complete_model if option.name == "model" else None
     return click.option(
         *flags,
         name,
@@ -290,7 +292,20 @@ def click_option(option: Option, help_text: str | None = None) -> Callable[[Comm
         show_default=default is not None,
         metavar=shown.metavar,
         help=help_text,
+        shell_complete=completed,
     )
+
+
+def complete_model(ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+    """Return the names that a model may have here, for the shell; files where none begins so."""
+    from click.shell_completion import CompletionItem
+
+    from vsrcli.zoo.catalogue import catalogue
+
+    models = catalogue().models.values()
+    names = dict.fromkeys([*(entry.arch for entry in models), *(entry.name for entry in models)])
+    fitting = [CompletionItem(name) for name in names if name.startswith(incomplete.lower())]
+    return fitting or [CompletionItem(incomplete, type="file")]
 
 
 def click_type(option: Option) -> "click.ParamType[Any]":

@@ -7,7 +7,10 @@ from typing import Any
 
 import click
 
-from vsrcli.cli.params import Time, read_record, record_options
+from vsrcli.cli.config import closest
+from vsrcli.cli.display_options import display_options
+from vsrcli.cli.grouped import GroupedCommand
+from vsrcli.cli.params import Time, complete_model, read_record, record_options
 from vsrcli.errors import UsageError
 from vsrcli.pipeline.options import Options
 from vsrcli.words import counted
@@ -26,16 +29,19 @@ TAKEN = (
 )
 
 
-@click.command("preview", context_settings={"show_default": True})
+@click.command("preview", cls=GroupedCommand, context_settings={"show_default": True})
 @click.argument("input", type=click.Path(path_type=Path), metavar="INPUT")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder.  [default: NAME_preview beside INPUT]")
 @click.option("--at", type=Time(), help="Where in the video.  [default: after a third]")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), default=2.0, help="How much of it.")
-@click.option("-m", "--model", "models", multiple=True, help="As in vsr upscale; repeatable.")
+@click.option(
+    "-m", "--model", "models", multiple=True, shell_complete=complete_model, help="As in vsr upscale; repeatable."
+)
 @record_options(Options, *TAKEN)
 @click.option("-y", "--overwrite", is_flag=True, help="Replace a preview that exists.")
 @click.option("--open", "open_page", is_flag=True, help="Show the page in the browser.")
 @click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
+@display_options
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(
@@ -46,6 +52,8 @@ def command(
     models: tuple[str, ...],
     open_page: bool,
     as_json: bool,
+    progress: Any,
+    log_file: Path | None,
     quiet: bool,
     debug: bool,
     **asked: Any,
@@ -65,8 +73,8 @@ def command(
 
     if is_video_folder(input, recursive=False):
         raise UsageError(f"{input} is a folder of videos: name one of them")
-    display = Display(quiet=quiet, verbose=False)
-    options = read_record(Options, asked)
+    display = Display(quiet=quiet, verbose=False, way=progress, log=log_file)
+    options = read_record(Options, closest(click.get_current_context(), asked))
     found = preview(
         input, output, models, options, display.event, at=at, seconds=seconds, show=lambda name: display.job(name)
     )

@@ -4,12 +4,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
+from vsrcli import __version__
+from vsrcli.cli import HEARERS
+from vsrcli.cli.display_options import JsonLines, Log, Way
 from vsrcli.cli.downloads import Downloads
 from vsrcli.cli.messages import full
 from vsrcli.pipeline.events import Event
@@ -96,15 +100,20 @@ class Speed:
     @property
     def left(self) -> str:
         """Time to go as "1:02:03", with what there is to sweep, or "" while it is unknown."""
+        return "" if self.seconds_left is None else clock(self.seconds_left)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds to go, with what there is to sweep, or None while it is unknown."""
         fps = self.fps
         if not fps or self._total is None:
-            return ""
+            return None
         later = self._sweeping / self._swept * max(0, self._total - self._swept_to) if self._swept else 0.0
         frames, here = self._total - self._done, 0.0
         if self._window:  # the rest of this window comes at its pace
             rest = min(frames, self._burst - len(self._window))
             frames, here = frames - rest, rest * self._pace()
-        return clock(here + frames / fps + self._sweep_left + later)
+        return here + frames / fps + self._sweep_left + later
 
 
 def clock(seconds: float) -> str:
@@ -145,10 +154,16 @@ def forecast_lines(forecast: dict[str, Any]) -> dict[str, str]:
 
 
 class Display:
-    """Draws the events of jobs."""
+    """Draws the events of jobs: as a bar or in lines (`way` auto, plain, none), or as JSON lines; a log gets all."""
 
-    def __init__(self, *, quiet: bool, verbose: bool) -> None:
+    def __init__(self, *, quiet: bool, verbose: bool, way: Way = "auto", log: Path | None = None) -> None:
         self._console = Console(stderr=True, highlight=False)
+        self._bar = self._console.is_terminal and way == "auto"
+        self._plain = way == "plain" or (way == "auto" and not self._bar)
+        self._json = JsonLines() if way == "json" and not quiet else None
+        self._log = Log(log)
+        if self._json is not None or log is not None:
+            HEARERS.append(self._failed)
         self._quiet, self._verbose = quiet, verbose
         self._progress: Progress | None = None
         self._task: Any = None
@@ -158,18 +173,24 @@ class Display:
 
     def line(self, text: str, *, style: str | None = None, always: bool = False) -> None:
         """One line, unless quiet."""
-        if always or not self._quiet:
+        self._log.line(clean(text))
+        if self._json is not None:
+            self._json.say("line", text=text)
+        elif always or not self._quiet:
             self._console.print(clean(text), style=style, markup=False, soft_wrap=True)
 
     def event(self, event: Event) -> None:
         """Show one event of a job."""
-        if event.kind == "note":
+        if self._json is not None and event.kind in ("note", "warning"):
+            text = full(event.text)
+            self._log.line(f"warning: {clean(text)}" if event.kind == "warning" else clean(text))
+            self._json.say(event.kind, text=text)
+        elif event.kind == "note":
             self.line(full(event.text))
         elif event.kind == "warning":
             self.line(f"warning: {full(event.text)}", style="yellow")
         elif event.kind == "download":
-            if not self._quiet:
-                self._downloads.show(event.done, event.total)
+            self._show_download(event)
         elif event.kind == "start":
             self._speed = Speed(event.total, event.done, event.burst)
             if event.done:
@@ -192,7 +213,9 @@ class Display:
     @contextmanager
     def job(self, name: str) -> Iterator[None]:
         """Around one job: its progress bar."""
-        if self._quiet or not self._console.is_terminal:
+        if self._json is not None:
+            self._json.say("job", name=name)
+        if self._quiet or not self._bar:
             yield
             return
         columns = (
@@ -216,7 +239,11 @@ class Display:
 
     def plan(self, report: dict[str, Any], *, force: bool = False) -> None:
         """What will be done, if it is asked for."""
+        self._log_plan(report)
         if not (force or self._verbose):
+            return
+        if self._json is not None:
+            self._json.say("plan", **report)
             return
         source, (width, height) = report["source"], report["size"]
         tile = "whole frames" if report["tile"] is None else "tiles of {}x{}".format(*report["tile"])
@@ -245,11 +272,15 @@ class Display:
     def result(self, report: dict[str, Any]) -> None:
         """One line about a finished job."""
         speed = f", {report['fps']:.2f} fps" if report["frames_made"] else ""
-        self.line(
+        text = (
             f"{report['output']}: {counted(report['frames'], 'frame')} of {report['size'][0]}x{report['size'][1]} "
-            f"in {clock(report['seconds'])}{speed}, {report['model']}",
-            style="green",
+            f"in {clock(report['seconds'])}{speed}, {report['model']}"
         )
+        if self._json is None:
+            self.line(text, style="green")
+        else:
+            self._log.line(clean(text))
+            self._json.say("result", **report)
 
     def summary(self, reports: list[dict[str, Any]]) -> None:
         """The end of a batch."""
@@ -266,17 +297,50 @@ class Display:
                 self.line(f"failed: {reason}", style="red", always=True)
 
     def _update(self, stage: str, event: Event) -> None:
-        if self._progress is not None:
+        if event.kind in ("frame", "sweep"):
+            self._log.frame(lambda: self._in_words(stage, event))
+        if self._json is not None:
+            last = event.kind != "frame" or event.done == event.total
+            about = {"stage": stage, "done": event.done, "total": event.total}
+            speed = {"fps": self._speed.fps, "seconds_left": self._speed.seconds_left}
+            self._json.frame(last=last, **about, **{n: v and round(v, 3) for n, v in speed.items()})
+        elif self._progress is not None:
             total = max(event.total, event.done) if event.total else None
             self._progress.update(
                 self._task, description=stage, completed=event.done, total=total, shown_total=total or "?"
             )
-        elif not self._quiet and not self._console.is_terminal and time.monotonic() - self._plain_at > PLAIN_INTERVAL:
+        elif not self._quiet and self._plain and time.monotonic() - self._plain_at > PLAIN_INTERVAL:
             self._plain_at = time.monotonic()
-            fps, left = self._speed.fps, self._speed.left
-            parts = [f"{stage}: {'' if event.kind == 'sweep' else 'frame '}{event.done} of {event.total or '?'}"]
-            parts += [f"{fps:.2f} fps"] if fps else []
-            self.line(", ".join(parts + ([f"{left} left"] if left else [])))
+            self._console.print(self._in_words(stage, event), markup=False, soft_wrap=True)
+
+    def _show_download(self, event: Event) -> None:
+        if self._json is not None:
+            self._json.frame(last=event.done == event.total, stage="downloading", done=event.done, total=event.total)
+        elif self._bar and not self._quiet:
+            self._downloads.show(event.done, event.total)
+
+    def _in_words(self, stage: str, event: Event) -> str:
+        fps, left = self._speed.fps, self._speed.left
+        parts = [f"{stage}: {'' if event.kind == 'sweep' else 'frame '}{event.done} of {event.total or '?'}"]
+        parts += [f"{fps:.2f} fps"] if fps else []
+        return ", ".join(parts + ([f"{left} left"] if left else []))
+
+    def _log_plan(self, report: dict[str, Any]) -> None:
+        source = report["source"]
+        self._log.line(
+            clean(
+                f"{report['input']} ({source['width']}x{source['height']}) to {report['output']} "
+                f"({report['size'][0]}x{report['size'][1]}), {report['model']}, {report['device']}, "
+                f"{report['precision']}, vsr {__version__}"
+            )
+        )
+
+    def _failed(self, message: str, code: int) -> bool:
+        """Hear that all ends in failure; return whether it is shown."""
+        self._log.line(clean(f"failed: {message} (exit code {code})"))
+        if self._json is not None:
+            self._json.say("error", message=message, exit_code=code)
+        return self._json is not None
 
 
 class _LiveSpeed(ProgressColumn):

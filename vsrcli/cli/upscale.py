@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from vsrcli.cli import debugging, unforeseen
+from vsrcli.cli.config import closest
+from vsrcli.cli.display_options import display_options
+from vsrcli.cli.grouped import GroupedCommand
 from vsrcli.cli.messages import full
 from vsrcli.cli.params import read_record, record_options
 from vsrcli.errors import (
@@ -26,7 +30,7 @@ from vsrcli.words import counted
 _LAST = ("overwrite", "restart")  # of the options, in the help
 
 
-@click.command("upscale", context_settings={"show_default": True})
+@click.command("upscale", cls=GroupedCommand, context_settings={"show_default": True})
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT...")
 @click.option(
     "-o",
@@ -41,6 +45,7 @@ _LAST = ("overwrite", "restart")  # of the options, in the help
     "--dry-run", is_flag=True, help="Only show what would be done, the time and memory it takes, and the result's size."
 )
 @click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
+@display_options
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Show the plan before the work.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
@@ -50,6 +55,8 @@ def command(
     recursive: bool,
     dry_run: bool,
     as_json: bool,
+    progress: Any,
+    log_file: Path | None,
     quiet: bool,
     verbose: bool,
     debug: bool,
@@ -71,8 +78,8 @@ def command(
     from vsrcli.pipeline import batch
 
     stop_on_signals()
-    options = read_record(Options, asked)
-    display = Display(quiet=quiet, verbose=verbose)
+    options = read_record(Options, closest(click.get_current_context(), asked))
+    display = Display(quiet=quiet, verbose=verbose, way=progress, log=log_file)
     if not batch.is_batch(inputs, recursive=recursive):
         source, named = inputs[0], True
         if batch.is_folder_for(output, source):
@@ -114,11 +121,16 @@ def _one(
     forecaster: Any = None,
 ) -> dict[str, Any]:
     from vsrcli.pipeline.forecast import Forecaster
+    from vsrcli.pipeline.ignored import RATE_IGNORED
     from vsrcli.pipeline.job import prepare
     from vsrcli.pipeline.report import plan_report, result_report
     from vsrcli.pipeline.run import run
 
     job = prepare(source, output, options, display.event, named=named, load=load)
+    context = click.get_current_context(silent=True)  # a rate that is the default's cannot be told from it below
+    given = context is not None and context.get_parameter_source("fps") is ParameterSource.COMMANDLINE
+    if given and not job.info.images and RATE_IGNORED not in job.warnings:
+        job.warnings.append(RATE_IGNORED)
     if dry_run:
         display.line("timing a few frames here ...")
         forecast, unknown = (forecaster or Forecaster())(job)

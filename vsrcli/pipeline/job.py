@@ -21,6 +21,7 @@ from vsrcli.media.options import Audio
 from vsrcli.media.probe import probe
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.findings import Findings
+from vsrcli.pipeline.ignored import ignored
 from vsrcli.pipeline.options import LARGEST_SIDE, Options, output_size
 from vsrcli.pipeline.picking import pick_model
 from vsrcli.pipeline.places import choose_output, job_folder
@@ -162,6 +163,7 @@ def prepare(
         bit_depth=info.bit_depth,
     )
     warnings = [*([picked.warning] if picked.warning else []), *sink.warnings]
+    warnings += ignored(options, info, model.net, model.name, images=is_image_output(output, info))
     if info.interlaced and options.deinterlace == "auto":
         made = "the source is interlaced: made progressive, one frame of two fields"
         warnings.append(Note(made, Reason.INTERLACED))

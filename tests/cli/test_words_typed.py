@@ -1,0 +1,134 @@
+"""What a person types: completed by the shell, understood without a verb, shown in groups; and what programs read."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+
+from tests.command import vsr
+from tests.media import make
+from vsrcli.cli import COMMANDS, cli, upscale
+from vsrcli.cli.grouped import GROUPS, REST, group_of
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["in.mp4"], "did you mean: vsr upscale in.mp4"),
+        (["my film.mkv", "-m", "iconvsr"], "did you mean: vsr upscale 'my film.mkv' -m iconvsr"),
+        (["-m", "iconvsr", "in.mp4"], "did you mean: vsr upscale -m iconvsr in.mp4"),
+        (["photo.png"], "did you mean: vsr upscale photo.png"),
+        ([str(Path(__file__).parent)], "did you mean: vsr upscale"),
+        (["upscael", "in.mp4"], "no such command: upscael (did you mean: vsr upscale)"),
+        (["frobnicate"], "no such command, and no file: frobnicate"),
+    ],
+)
+def test_without_a_verb_the_line_that_is_meant_is_told(words: list[str], told: str) -> None:
+    done = vsr(*words)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("vsr: " + told)
+
+
+def complete(shell: str, *words: str) -> str:
+    typed = {"COMP_WORDS": " ".join(["vsr", *words]), "COMP_CWORD": str(len(words))}
+    if shell == "powershell":
+        typed["COMP_CWORD"] = words[-1]
+    environment = os.environ | typed | {"_VSR_COMPLETE": f"{shell}_complete"}
+    command = [sys.executable, "-m", "vsrcli"]
+    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
+def test_shells_complete_commands_options_and_models(shell: str) -> None:
+    script = vsr("completion", shell).stdout
+    assert "_VSR_COMPLETE" in script and f"{shell}_complete" in script
+    if shell == "fish":  # which gives the word itself
+        return
+    assert "upscale" in complete(shell, "upsc")
+    assert "--propagation" in complete(shell, "upscale", "--prop")
+    assert "iconvsr.real" in complete(shell, "upscale", "-m", "iconvsr.r")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there may be no bash")
+def test_the_script_for_bash_is_a_script() -> None:
+    script = vsr("completion", "bash").stdout
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True, capture_output=True)
+
+
+def test_help_stays_fast() -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "vsrcli", "--help"]
+    best = 10.0
+    for _ in range(3):
+        began = time.perf_counter()
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        best = min(best, time.perf_counter() - began)
+    assert not {"torch", "numpy", "av", "rich", "platformdirs"} & {
+        line.split("|")[-1].strip() for line in done.stderr.splitlines()
+    }
+    assert best < 1.0, "0.15 s on an idle machine"
+
+
+def test_options_are_shown_in_groups() -> None:
+    shown = vsr("upscale", "--help").stdout
+    heads = [line.removesuffix(" options:") for line in shown.splitlines() if line.endswith(" options:")]
+    assert heads == [*GROUPS, REST]
+    for param in upscale.command.params:
+        if isinstance(param, click.Option):
+            assert shown.count(f" {param.opts[-1]} ") + shown.count(f" {param.opts[-1]}\n") >= 1, param.opts
+    assert group_of("crf") == "Output" and group_of("tile") == "Memory and device" and group_of("start") == REST
+
+
+def test_every_command_is_there_and_says_what_it_is_for() -> None:
+    for name, text in COMMANDS.items():
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None and command.name == name
+        assert text.endswith(".") and command.help
+
+
+def events(text: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_json_lines_for_programs(tmp_path: Path, tiny_model: str) -> None:
+    source, output, log = make.video(tmp_path / "a.mp4"), tmp_path / "b.mp4", tmp_path / "log.txt"
+    words = ["upscale", source, "-o", output, "-m", tiny_model, "--progress", "json", "--log-file", log]
+    done = vsr(*words)
+    told = events(done.stderr)
+    assert done.returncode == 0 and not done.stdout
+    kinds = [str(one["event"]) for one in told]
+    assert kinds[0] == "job" and kinds[-1] == "result" and "frame" in kinds
+    last = [one for one in told if one["event"] == "frame" and one["stage"] == "upscaling"][-1]
+    assert (last["done"], last["total"]) == (10, 10)
+    assert told[-1]["frames"] == 10 and told[-1]["output"] == str(output)
+    again = vsr(*words)
+    assert again.returncode == 2
+    assert events(again.stderr)[-1] == {
+        "event": "error",
+        "message": f"{output} exists: add -y to overwrite it, or give another -o",
+        "exit_code": 2,
+    }
+    lines = log.read_text().splitlines()
+    assert any("10 frames of 256x192" in line for line in lines)
+    assert lines[-1].endswith("(exit code 2)") and lines[0][:2] == "20"
+
+
+@pytest.mark.parametrize("way", ["plain", "none", "auto"])
+def test_lines_for_people(tmp_path: Path, tiny_model: str, way: str) -> None:
+    source = make.video(tmp_path / "a.mp4")
+    done = vsr("upscale", source, "-m", tiny_model, "--progress", way)
+    assert done.returncode == 0 and "10 frames of 256x192" in done.stderr
+    assert ("upscaling: frame" in done.stderr) == (way != "none")
+
+
+def test_a_log_hears_what_quiet_leaves_out(tmp_path: Path, tiny_model: str) -> None:
+    source, log = make.video(tmp_path / "a.mp4"), tmp_path / "log.txt"
+    done = vsr("upscale", source, "-m", tiny_model, "-q", "--log-file", log, "--fps", "25")
+    assert (done.returncode, done.stderr) == (0, "")
+    text = log.read_text()
+    assert "the frame rate changes nothing" in text and "10 frames of 256x192" in text
+    assert vsr("upscale", source, "--log-file", tmp_path / "no" / "log.txt").returncode == 1

@@ -1,0 +1,60 @@
+"""Options that change nothing are said, not swallowed."""
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from tests.evaluate.make import clip
+from tests.media import make
+from tests.toy import Toy
+from vsrcli.media.info import VideoInfo
+from vsrcli.media.probe import probe
+from vsrcli.nets.repvsr import RepVSR
+from vsrcli.pipeline.ignored import ignored
+from vsrcli.pipeline.options import Options
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> VideoInfo:
+    return probe(make.video(tmp_path_factory.mktemp("video") / "a.mp4", frames=2))
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory: pytest.TempPathFactory) -> VideoInfo:
+    return probe(clip(tmp_path_factory.mktemp("frames") / "a", frames=2, width=64, height=48))
+
+
+STREAM = "nothing: net runs frame by frame"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({}, []),
+        ({"window": 5}, [f"the window changes {STREAM}"]),
+        ({"window": 5, "lookahead": 2, "horizon": None}, [f"the window, lookahead and horizon change {STREAM}"]),
+        ({"propagation": "exact"}, ["exact propagation changes nothing: net sees no future, and is exact as it is"]),
+        ({"rate": 30}, ["the frame rate changes nothing: it is for image sequences, a video keeps its own times"]),
+        ({"codec": "hevc", "crf": 20}, []),
+        ({"deinterlace": "on", "tile": (64, 64), "precision": "fp32"}, []),
+    ],
+)
+def test_a_net_that_streams_a_video(video: VideoInfo, options: dict[str, Any], told: list[str]) -> None:
+    assert ignored(Options(**options), video, RepVSR(8, 1), "net", images=False) == told
+
+
+def test_a_net_that_sees_the_future(video: VideoInfo) -> None:
+    def said(**options: Any) -> list[str]:
+        return ignored(Options(**options), video, Toy(), "net", images=False)
+
+    assert said(window=5, lookahead=2, horizon=None, propagation="exact") == []
+    assert said(propagation="clip", window=5) == ["the window changes nothing: whole scenes are taken"]
+
+
+def test_images_in_and_out(frames: VideoInfo) -> None:
+    options = Options(rate=Fraction(30), deinterlace="on", crf=20, pix_fmt="yuv444p", codec="hevc")
+    assert ignored(options, frames, Toy(), "net", images=True) == [
+        "the deinterlacing changes nothing: images are taken as progressive",
+        "the codec, crf and pixel format change nothing: the output is images",
+    ]

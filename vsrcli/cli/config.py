@@ -1,0 +1,189 @@
+"""Settings in TOML files: what stands in them takes the place of the options' defaults.
+
+The command line goes before variables (VSR_*), those before the project's file, and that before the user's.
+"""
+
+import contextlib
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vsrcli.errors import UsageError
+
+PROJECT = "vsr.toml"
+"""In the working folder."""
+NEVER = frozenset({"help", "version", "config", "no_config", "debug"})
+"""Options that no file can set."""
+EXCLUSIVE = (("scale", "height", "size"),)
+"""Options of which the one given more closely (command line, variable, file) replaces the others."""
+
+
+def user_file() -> Path:
+    """Return where the user's settings stand."""
+    import platformdirs
+
+    return platformdirs.user_config_path("vsr", appauthor=False) / "config.toml"
+
+
+def files_here() -> list[Path]:
+    """Return the files of settings that count here, the weaker one first."""
+    return [path for path in (user_file(), Path(PROJECT)) if path.is_file()]
+
+
+def defaults(group: click.Group, invoked: str, files: list[Path]) -> dict[str, Any]:
+    """Return the settings of a command as click's default_map, {command: {parameter: value}}.
+
+    A file holds keys for all commands that know them, and tables of a command's own ([upscale], [train.run]).
+    Raises UsageError, in one line that names the file, for what is no TOML, unknown keys and values that do not fit.
+    """
+    command = group.get_command(click.Context(group), invoked)
+    merged: dict[str, Any] = {}
+    for path in files:
+        table = _read(path)
+        shared = {key: value for key, value in table.items() if not isinstance(value, dict)}
+        for key in shared:
+            if not any(_matching(one, key) for one in _all_commands(group, first=command)):
+                raise UsageError(f"{path}: no command has an option {key}{_close(key, _names(command))}")
+        for name, own in table.items():
+            if isinstance(own, dict) and name not in group.list_commands(click.Context(group)):
+                close = _close(name, group.list_commands(click.Context(group)))
+                raise UsageError(f"{path}: there is no command {name}{close}")
+        if command is not None:
+            _fill(merged, command, shared, path, invoked, strict=False)
+            _fill(merged, command, table.get(invoked, {}), path, invoked, strict=True)
+    return {invoked: merged}
+
+
+def apply(ctx: click.Context, config: Path | None, *, none: bool) -> None:
+    """Give a context of the group the settings of its command; of `config` alone, if named."""
+    if none or ctx.invoked_subcommand is None:
+        return
+    group = ctx.command
+    assert isinstance(group, click.Group)
+    files = [config] if config is not None else files_here()
+    ctx.default_map = defaults(group, ctx.invoked_subcommand, files) if files else None
+
+
+def add_options(group: click.Group, command: click.Command) -> click.Command:
+    """Let a command take --config and --no-config behind its name, too."""
+    if isinstance(command, click.Group) or any(param.name == "config" for param in command.params):
+        return command
+
+    def named(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
+        if value is not None and ctx.parent is not None:
+            ctx.default_map = defaults(group, str(command.name), [value])[str(command.name)]
+
+    def without(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+        if value:
+            ctx.default_map = None
+
+    path = click.Path(path_type=Path)
+    more: dict[str, Any] = {"is_eager": True, "expose_value": False}
+    named_option = click.Option(["--config"], type=path, callback=named, help="File of settings.", **more)
+    without_option = click.Option(["--no-config"], is_flag=True, callback=without, help="Read no settings.", **more)
+    command.params += [named_option, without_option]
+    return command
+
+
+def closest(ctx: click.Context, asked: dict[str, Any]) -> dict[str, Any]:
+    """Return a command's parameters without those that a more closely given one excludes."""
+    order = ["COMMANDLINE", "ENVIRONMENT", "DEFAULT_MAP"]
+    for names in EXCLUSIVE:
+        sources = {name: getattr(ctx.get_parameter_source(name), "name", "") for name in names if name in asked}
+        given = {name: order.index(source) for name, source in sources.items() if source in order}
+        for name, rank in given.items():
+            if rank > min(given.values()):
+                asked = asked | {name: None}
+    return asked
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise UsageError(f"{path} does not exist") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not TOML: {' '.join(str(error).split())}") from None
+
+
+def _fill(
+    into: dict[str, Any], command: click.Command, table: Mapping[str, Any], path: Path, where: str, *, strict: bool
+) -> None:
+    """Put a table's values under the names of the command's parameters."""
+    if not isinstance(table, dict):
+        raise UsageError(f"{path}: {where} is a command: write its settings below [{where}]")
+    for key, value in table.items():
+        if isinstance(command, click.Group) and isinstance(value, dict):
+            inner = command.get_command(click.Context(command), key)
+            if inner is None:
+                raise UsageError(f"{path}: [{where}] has no command {key}")
+            _fill(into.setdefault(key, {}), inner, value, path, f"{where}.{key}", strict=True)
+            continue
+        param = _matching(command, key)
+        if param is None:
+            if strict:
+                raise UsageError(f"{path}: [{where}] has no option {key}{_close(key, _names(command))}")
+            continue
+        _check(command, param, key, value, path)
+        for name in next((names for names in EXCLUSIVE if param.name in names), ()):
+            into.pop(name, None)  # of a weaker file, or for all commands
+        into[str(param.name)] = value
+    if not strict and isinstance(command, click.Group):
+        for name in command.list_commands(click.Context(command)):
+            inner = command.get_command(click.Context(command), name)
+            if inner is not None:
+                _fill(into.setdefault(name, {}), inner, table, path, f"{where}.{name}", strict=False)
+
+
+def _check(command: click.Command, param: click.Option, key: str, value: Any, path: Path) -> None:
+    """Raise UsageError unless an option takes a value."""
+    if param.is_flag != isinstance(value, bool):
+        raise UsageError(f"{path}: {key} is {'true or false' if param.is_flag else 'not true or false'}")
+    try:
+        param.type_cast_value(click.Context(command), value)
+    except click.ClickException as error:
+        raise UsageError(f"{path}: {key}: {error.message}") from None
+    except (TypeError, ValueError):
+        raise UsageError(f"{path}: {key} cannot be {value!r}") from None
+
+
+def _matching(command: click.Command | None, key: str) -> click.Option | None:
+    """Return the option that a key names, as its flag does or its variable."""
+    wanted = key.replace("_", "-").lower()
+    for param in command.params if command is not None else ():
+        flags = {flag.lstrip("-") for flag in (*param.opts, *param.secondary_opts) if flag.startswith("--")}
+        if isinstance(param, click.Option) and param.name not in NEVER and wanted in flags:
+            return param
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        inner = (command.get_command(context, name) for name in command.list_commands(context))
+        return next((found for one in inner if (found := _matching(one, key)) is not None), None)
+    return None
+
+
+def _all_commands(group: click.Group, *, first: click.Command | None) -> Iterator[click.Command]:
+    """Yield all commands, the one that is run first: the others are imported only if they must be."""
+    if first is not None:
+        yield first
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        with contextlib.suppress(ImportError):
+            found = group.get_command(context, name)
+            if found is not None:
+                yield found
+
+
+def _names(command: click.Command | None) -> list[str]:
+    flags = [flag for param in (command.params if command is not None else ()) for flag in param.opts]
+    return [flag.lstrip("-") for flag in flags if flag.startswith("--")]
+
+
+def _close(key: str, names: list[str]) -> str:
+    found = difflib.get_close_matches(key.replace("_", "-"), names, n=1)
+    return f" (did you mean {found[0]}?)" if found else ""

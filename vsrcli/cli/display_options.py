@@ -1,0 +1,82 @@
+"""How a command shows what it does: --progress and --log-file, and what hears of failures for them."""
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import click
+
+from vsrcli.cli.params import choice
+from vsrcli.errors import OutputError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Way = Literal["auto", "plain", "json", "none"]
+
+JSON_INTERVAL = 0.1
+"""Seconds between lines of JSON about frames: a GPU makes hundreds a second."""
+LOG_INTERVAL = 60.0
+
+
+def display_options(command: Command) -> Command:
+    """Give a command --progress and --log-file."""
+    way = click.option(
+        "--progress",
+        type=choice("auto", "plain", "json", "none"),
+        default="auto",
+        show_default=True,
+        help="auto: a bar on a terminal, else lines. json: a line for each event, on stderr.",
+    )
+    log = click.option("--log-file", type=click.Path(path_type=Path), help="Add all that is told to this file.")
+    return way(log(command))
+
+
+class Log:
+    """A file to which lines are added, each with its time; nothing where there is no file. It is open for no longer."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._frames_at = 0.0
+        if path is not None:
+            try:
+                self._add(path, "")
+            except OSError as error:
+                raise OutputError(f"cannot write {path}: {error.strerror}") from None
+
+    def line(self, text: str) -> None:
+        """Add a line. A disk that is full by then stops nothing."""
+        if self._path is not None:
+            with contextlib.suppress(OSError):
+                self._add(self._path, f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+
+    @staticmethod
+    def _add(path: Path, text: str) -> None:
+        with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+
+    def frame(self, text: Callable[[], str]) -> None:
+        """Add a line about frames, once a minute."""
+        if self._path is not None and time.monotonic() - self._frames_at > LOG_INTERVAL:
+            self._frames_at = time.monotonic()
+            self.line(text())
+
+
+class JsonLines:
+    """Events as JSON, one a line, on stderr."""
+
+    def __init__(self) -> None:
+        self._frames_at = 0.0
+
+    def say(self, event: str, **about: Any) -> None:
+        """Write one line."""
+        sys.stderr.write(json.dumps({"event": event, **about}) + "\n")
+        sys.stderr.flush()
+
+    def frame(self, *, last: bool, **about: Any) -> None:
+        """Write a line about frames, not too often."""
+        if last or time.monotonic() - self._frames_at > JSON_INTERVAL:
+            self._frames_at = time.monotonic()
+            self.say("frame", **about)

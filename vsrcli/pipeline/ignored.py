@@ -1,0 +1,42 @@
+"""Says which of the options asked for change nothing, of this net, source and output: none is swallowed."""
+
+from vsrcli.media.info import VideoInfo
+from vsrcli.nets.recurrent import RecurrentNet
+from vsrcli.pipeline.options import Options
+from vsrcli.records import options_of
+
+RATE_IGNORED = "the frame rate changes nothing: it is for image sequences, a video keeps its own times"
+_DEFAULTS = {one.name: one.default for one in options_of(Options)}
+
+
+def ignored(options: Options, info: VideoInfo, net: RecurrentNet, name: str, *, images: bool) -> list[str]:
+    """Return a line for each reason for which options change nothing. `name` is the model's; `images`: it makes such.
+
+    Those equal to their defaults are not told from those that were not asked for.
+    """
+    asked = {option for option, default in _DEFAULTS.items() if getattr(options, option) != default}
+    lines: list[str | None] = []
+    if not net.bidirectional:
+        lines.append(_line(asked, ("window", "lookahead", "horizon"), f"{name} runs frame by frame"))
+        if options.propagation == "exact":
+            lines.append(f"exact propagation changes nothing: {name} sees no future, and is exact as it is")
+    elif options.propagation == "clip":
+        lines.append(_line(asked, ("window", "lookahead"), "whole scenes are taken"))
+    if info.images:
+        lines.append(_line(asked, ("deinterlace",), "images are taken as progressive"))
+    else:
+        lines.append(RATE_IGNORED if "rate" in asked else None)
+    if images:
+        lines.append(_line(asked, ("codec", "crf", "preset", "pix_fmt"), "the output is images"))
+    return [line for line in lines if line is not None]
+
+
+def _line(asked: set[str], names: tuple[str, ...], why: str) -> str | None:
+    found = [_NOUNS.get(name, name.replace("_", " ")) for name in names if name in asked]
+    if not found:
+        return None
+    listed = " and ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
+    return f"the {listed} {'changes' if len(found) == 1 else 'change'} nothing: {why}"
+
+
+_NOUNS = {"deinterlace": "deinterlacing", "pix_fmt": "pixel format"}
