@@ -14,7 +14,8 @@ from vsrcli.media.probe import probe
 from vsrcli.pipeline.events import OnEvent, logged
 from vsrcli.pipeline.job import prepare
 from vsrcli.pipeline.options import Content, Options
-from vsrcli.pipeline.run import Result, run
+from vsrcli.pipeline.run import Result
+from vsrcli.shards.alone import run_or_finish
 from vsrcli.upscaler import Upscaler, as_record
 from vsrcli.zoo.catalogue import Entry, catalogue
 
@@ -61,7 +62,7 @@ def upscale(
     """
     chosen = as_record(Options, options, model=model, content=content)
     target = None if output is None else Path(output)
-    return run(prepare(Path(input), target, chosen, on_event), on_event, cancel=cancel)
+    return run_or_finish(prepare(Path(input), target, chosen, on_event), on_event, cancel=cancel)
 
 
 def read(path: str | PathLike[str], **options: Unpack[SpanChoices]) -> Iterator[Frame]:

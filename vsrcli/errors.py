@@ -20,6 +20,8 @@ class Reason(Enum):
     JOB_DIFFERS = "the unfinished job has other settings"
     IN_SHARDS = "the job was begun in shards"
     NO_SHARD = "which shard is to be run is not said"
+    NEEDS_RAY = "Ray is not installed"
+    NEEDS_FSSPEC = "fsspec is not installed"
     SHARDS_LACKING = "shards are not finished"
     EXACT_LOOKAHEAD = "a lookahead is asked for where the whole scene is seen"
     FORWARD_ONLY = "windows are asked for of a net that runs forward only"

@@ -23,8 +23,9 @@ from vsrcli.frame import Frame
 from vsrcli.pipeline.events import Event, OnEvent, logged
 from vsrcli.pipeline.job import prepare
 from vsrcli.pipeline.options import Content, Options
-from vsrcli.pipeline.run import Result, run
+from vsrcli.pipeline.run import Result
 from vsrcli.records import Record, options_of
+from vsrcli.shards.alone import run_or_finish
 from vsrcli.zoo.loading import LoadedModel, Loader
 from vsrcli.zoo.options import set_option
 
@@ -106,7 +107,8 @@ class Upscaler:
         hear = self._progress if progress is None else progress
         chosen = as_record(Options, options, model=self._name, content=self._content, **vars(self._options))
         target = None if output is None else Path(output)
-        return run(prepare(Path(input), target, chosen, hear, load=self._load), hear, cancel=cancel)
+        job = prepare(Path(input), target, chosen, hear, load=self._load)
+        return run_or_finish(job, hear, cancel=cancel, load=self._load)
 
     def frames(self, frames: Iterable[Frame | np.ndarray], *, cancel: threading.Event | None = None) -> Iterator[Frame]:
         """Yield the HR frame of each frame as soon as enough later frames are known; there may be any number of frames.

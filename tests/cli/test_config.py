@@ -73,7 +73,7 @@ def test_all_kinds_of_values(asked: list[Options]) -> None:
         ("[upscale]\ncrf = 'low'", "vsr.toml: crf: 'low' is not a valid float."),
         ("[upscale]\ncrf = true", "vsr.toml: crf is not true or false"),
         ("[upscale]\noverwrite = 1", "vsr.toml: overwrite is true or false"),
-        ("[upscale]\ncodec = 'mpeg'", "vsr.toml: codec: 'mpeg' is not one of"),
+        ("[upscale]\nprecision = 'fp8'", "vsr.toml: precision: 'fp8' is not one of"),
         ("[upscale]\nhelp = true", "vsr.toml: [upscale] has no option help"),
         ("[upscale]\ninputs = ['x']", "vsr.toml: [upscale] has no option inputs"),
         ("upscale = 3", "vsr.toml: no command has an option upscale"),

@@ -81,7 +81,7 @@ def test_the_comparison_has_the_sound_of_that_part(film: Path, tmp_path: Path, t
             stream = next(s for s in container.streams if s.type == kind)
             pts, time_base = next(container.demux(stream)).pts, stream.time_base
             assert pts is not None and time_base is not None
-            first[kind] = pts * time_base
+            first[kind] = float(pts * time_base)
     assert abs(first["video"] - first["audio"]) < 0.1
     done = vsr("compare", film, part, "-o", tmp_path / "a.png", "--at", "0.1")
     assert done.returncode == 2 and "no moment before 0.4 s in common" in done.stderr

@@ -19,9 +19,11 @@ from tests.told import told
 from vsrcli.errors import InputError, OutputError, UsageError, VsrError
 from vsrcli.pipeline.events import Event
 from vsrcli.shards.joining import join
-from vsrcli.shards.plan import ShardPlan
+from vsrcli.shards.making import begin_work
+from vsrcli.shards.plan import Place, ShardPlan
 from vsrcli.shards.plan_file import plan_text, read_plan
 from vsrcli.shards.running import run_shard
+from vsrcli.shards.transport import pack_shard, pieces_of, store_shard, unpack
 
 FAST = ["--window", "4", "--lookahead", "2", "--precision", "fp32", "-q"]
 
@@ -231,7 +233,7 @@ def test_a_machine_that_differs_refuses_in_one_line(planned: ShardPlan, tmp_path
 
 
 @pytest.mark.slow
-def test_a_plan_that_is_there_is_taken_and_another_is_refused(planned: ShardPlan, tmp_path: Path) -> None:
+def test_a_plan_that_is_there_is_taken_and_another_is_refused(planned: ShardPlan, single: Path, tmp_path: Path) -> None:
     run_shard(planned, planned.places[0], unheard)
     film, output, model = tmp_path / "film.mp4", tmp_path / "out.mkv", str(tmp_path / "tiny.safetensors")
     assert plan_text(plan_of(film, output, model, "--shards", 3)) == plan_text(planned)
@@ -239,13 +241,17 @@ def test_a_plan_that_is_there_is_taken_and_another_is_refused(planned: ShardPlan
     assert refused.returncode == 2 and "differs in cut: add --restart" in refused.stderr
     refused = vsr("plan", film, "-o", output, "-m", model, *FAST, "--shards", 3, "--crf", 20)
     assert refused.returncode == 2 and "differs in crf: add --restart" in refused.stderr
-    refused = vsr("upscale", film, "-o", output, "-m", model, *FAST)
-    assert refused.returncode == 2 and "holds shards of this job: finish it by `vsr run`" in refused.stderr
+    refused = vsr("upscale", film, "-o", output, "-m", model, *FAST, "--crf", 20)
+    assert refused.returncode == 2 and "differs in crf: add --restart" in refused.stderr
     other = plan_of(film, output, model, "--shards", 2, "--restart")
     assert len(other.places) == 2 and [p.name for p in other.sources[0].folder.iterdir()] == ["plan.json"]
     with told(UsageError, "holds the work on another plan"):
         run_shard(planned, planned.places[0], unheard)
-    assert vsr("upscale", film, "-o", output, "-m", model, *FAST, "--restart").returncode == 0
+    # one machine finishes what was begun in shards
+    run_shard(other, other.places[0], unheard)
+    made = json.loads(vsr("upscale", film, "-o", output, "-m", model, *FAST, "--json").stdout)
+    assert made["frames"] == len(other.sources[0].pts)
+    assert packets(output) == packets(single)
     assert not other.sources[0].folder.exists()
 
 
@@ -261,3 +267,38 @@ def test_a_folder_is_planned_as_one(source: Path, tiny_model: str, tmp_path: Pat
     done = vsr("join", tmp_path / "plan.json", "-q", "--json")
     assert [report["frames"] for report in json.loads(done.stdout)] == [90, 60]
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.mp4", "b.mp4"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["film", "images"])
+def test_a_machine_that_sees_no_disk_gets_the_source_and_sends_its_segments(
+    planned: ShardPlan, single: Path, tmp_path: Path, kind: str
+) -> None:
+    plan, source = planned, planned.sources[0]
+    if kind == "images":
+        frames = tmp_path / "frames"
+        frames.mkdir()
+        make.ffmpeg("-i", source.input, "-frames:v", "70", frames / "%04d.png")
+        plan = plan_of(
+            frames,
+            tmp_path / "out" / "%08d.png",
+            str(tmp_path / "tiny.safetensors"),
+            "--shards",
+            2,
+            to=tmp_path / "images.json",
+        )
+        source = plan.sources[0]
+    there = tmp_path / "there"
+    there.mkdir()
+    copy = unpack(source, iter(list(pieces_of(source))), there)
+    assert copy.input.is_relative_to(there) and copy.output.is_relative_to(there)
+    begin_work(copy, restart=False)
+    for place in plan.places:
+        run_shard(ShardPlan(plan.version, (copy,)), Place(place.number, copy, place.index), unheard)
+        store_shard(source, place.index, pack_shard(copy, place.index))
+        assert run_shard(plan, place, unheard).made == 0
+    assert not isinstance(join(plan, source, unheard), list)
+    if kind == "film":
+        assert packets(source.output) == packets(single)
+    else:
+        assert len(list(source.output.parent.glob("*.png"))) == 70

@@ -12,6 +12,8 @@ ADVICE = {
     Reason.JOB_DIFFERS: ": add --restart to start over, or repeat the settings it began with",
     Reason.IN_SHARDS: ": finish it by `vsr run` and `vsr join`, or add --restart to start over",
     Reason.NO_SHARD: ": add --shard, e.g. --shard 1/{count}",
+    Reason.NEEDS_RAY: ", which --ray needs: run `pip install 'vsrcli[ray]'`",
+    Reason.NEEDS_FSSPEC: ", which URLs need: run `pip install 'vsrcli[cloud]'`, or give `vsr upscale` paths",
     Reason.SHARDS_LACKING: ": run them by `vsr run PLAN --shard {first}/{count}`",
     Reason.EXACT_LOOKAHEAD: ": leave out --lookahead",
     Reason.FORWARD_ONLY: ": leave out --propagation",

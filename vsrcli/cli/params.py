@@ -1,9 +1,11 @@
 """From records of options to click's: here alone the text that a person types becomes the type of a field."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args, get_origin
 
 import click
@@ -44,6 +46,17 @@ class Size(Kind[tuple[int, int]]):
         if not (_is_number(width) and _is_number(height)):
             self.fail(f"{value} is not a size: write it like 1920x1080", param, ctx)
         return int(width), int(height)
+
+
+class Place(Kind[Path | str]):
+    """A path, or a URL that fsspec may know."""
+
+    name = "PATH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path | str:
+        """Turn a text into a Path; a URL stays a text."""
+        text = os.fspath(value)
+        return text if "://" in text else Path(text)
 
 
 class Resolution(Kind[tuple[int, int]]):

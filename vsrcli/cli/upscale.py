@@ -3,6 +3,7 @@
 import json
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from vsrcli.cli.config import closest
 from vsrcli.cli.display_options import display_options
 from vsrcli.cli.grouped import GroupedCommand
 from vsrcli.cli.messages import full
-from vsrcli.cli.params import read_record, record_options
+from vsrcli.cli.params import Place, read_record, record_options
 from vsrcli.errors import (
     InterruptedJobError,
     LargeAlreadyError,
@@ -25,22 +26,38 @@ from vsrcli.errors import (
 )
 from vsrcli.pipeline.options import Options
 from vsrcli.records import options_of
+from vsrcli.shards.options import ShardOptions
 from vsrcli.words import counted
 
 _LAST = ("overwrite", "restart")  # of the options, in the help
 
 
 @click.command("upscale", cls=GroupedCommand, context_settings={"show_default": True})
-@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT...")
+@click.argument("inputs", nargs=-1, required=True, type=Place(), metavar="INPUT...")
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=Place(),
     help="File, pattern (out/%08d.png) or folder.  [default: NAME_x4.EXT beside the input]",
 )
 @record_options(Options, *(one.name for one in options_of(Options) if one.name not in _LAST))
 @click.option("-r", "--recursive", is_flag=True, help="Work through folders with all their subfolders.")
 @record_options(Options, *_LAST)
+@click.option(
+    "--ray",
+    "address",
+    metavar="ADDRESS",
+    help="In shards on a Ray cluster: auto, local (this machine), ray://HOST:PORT.",
+)
+@click.option(
+    "--ray-cpus", "cpus", type=click.IntRange(1), default=4, help="Cores of a worker, where GPUs are not used."
+)
+@record_options(
+    ShardOptions,
+    shards="On a cluster: how many shards to make in all.",
+    shard_frames="Or how many frames long a shard is.  [default: 1800]",
+    warmup="Frames that a shard runs before its own where it begins within a shot.",
+)
 @click.option(
     "--dry-run", is_flag=True, help="Only show what would be done, the time and memory it takes, and the result's size."
 )
@@ -53,6 +70,8 @@ def command(
     inputs: tuple[Path, ...],
     output: Path | None,
     recursive: bool,
+    address: str | None,
+    cpus: int,
     dry_run: bool,
     as_json: bool,
     progress: Any,
@@ -78,8 +97,33 @@ def command(
     from vsrcli.pipeline import batch
 
     stop_on_signals()
-    options = read_record(Options, closest(click.get_current_context(), asked))
+    asked = closest(click.get_current_context(), asked)
+    options = read_record(Options, asked)
     display = Display(quiet=quiet, verbose=verbose, way=progress, log=log_file)
+    if any(isinstance(place, str) for place in (*inputs, output)):
+        from vsrcli.cli.on_storage import upscale_behind_urls
+
+        own = partial(_one, options=options, display=display, dry_run=dry_run, named=True)
+        if address is not None and not dry_run:
+            own = partial(
+                _alone_on_ray, read_record(ShardOptions, asked), address, cpus, options=options, display=display
+            )
+        reports = upscale_behind_urls(inputs, output, options, display, own, dry_run=dry_run)
+        if as_json:
+            click.echo(json.dumps(reports[0] if len(inputs) == 1 else reports, indent=1))
+        conclude(reports, display, single=len(inputs) == 1)
+        return
+    if address is not None and not dry_run:
+        from vsrcli.cli.on_ray import upscale_on_ray
+        from vsrcli.cli.plan import items_of
+
+        cut, items = read_record(ShardOptions, asked), items_of(inputs, output, recursive=recursive)
+        reports = upscale_on_ray(items, options, cut, address, cpus, display)
+        single = not batch.is_batch(inputs, recursive=recursive)
+        if as_json:
+            click.echo(json.dumps(reports[0] if single else reports, indent=1))
+        conclude(reports, display, single=single)
+        return
     if not batch.is_batch(inputs, recursive=recursive):
         source, named = inputs[0], True
         if batch.is_folder_for(output, source):
@@ -95,8 +139,14 @@ def command(
     reports = _many(batch.items(inputs, output, recursive=recursive), options, display, dry_run=dry_run)
     if as_json:
         click.echo(json.dumps(reports, indent=1))
+    conclude(reports, display)
+
+
+def conclude(reports: list[dict[str, Any]], display: Any, *, single: bool = False) -> None:
+    """Sum up a batch. Raises SomeFailedError if any of it failed."""
     failed = [r for r in reports if r["status"] == "failed"]
-    display.summary(reports)
+    if not single:
+        display.summary(reports)
     if failed:
         raise SomeFailedError(f"{len(failed)} of {counted(len(reports), 'file')} failed")
 
@@ -107,6 +157,16 @@ def stop_on_signals() -> None:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores it: so be it
             signal.signal(number, signal.default_int_handler)
+
+
+def _alone_on_ray(
+    cut: ShardOptions, address: str, cpus: int, source: Path, output: Path, *, options: Options, display: Any
+) -> dict[str, Any]:
+    """Upscale one file on a cluster."""
+    from vsrcli.cli.on_ray import upscale_on_ray
+    from vsrcli.pipeline.batch import Item
+
+    return upscale_on_ray(([Item(source, output)], True), options, cut, address, cpus, display)[0]
 
 
 def _one(
@@ -124,7 +184,7 @@ def _one(
     from vsrcli.pipeline.ignored import RATE_IGNORED
     from vsrcli.pipeline.job import prepare
     from vsrcli.pipeline.report import plan_report, result_report
-    from vsrcli.pipeline.run import run
+    from vsrcli.shards.alone import run_or_finish
 
     job = prepare(source, output, options, display.event, named=named, load=load)
     context = click.get_current_context(silent=True)  # a rate that is the default's cannot be told from it below
@@ -143,7 +203,7 @@ def _one(
         return report
     display.plan(plan_report(job))
     with display.job(source.name):
-        result = run(job, display.event)
+        result = run_or_finish(job, display.event, load=load)
     report = advised(result_report(result))
     display.result(report)
     return report

@@ -13,9 +13,9 @@ from vsrcli.pipeline.events import OnEvent
 from vsrcli.pipeline.job_records import damaged, read_job_record, read_segment_record
 from vsrcli.pipeline.lock import lock
 from vsrcli.pipeline.run import Result, run
-from vsrcli.pipeline.work_files import JOB_NAME, MARK_NAME
+from vsrcli.pipeline.work_files import MARK_NAME
 from vsrcli.shards.plan import Place, ShardPlan, SourcePlan
-from vsrcli.shards.running import check_places, len_of, open_shard, planned_job
+from vsrcli.shards.running import check_places, joining_begun, len_of, open_shard, planned_job
 from vsrcli.words import counted
 from vsrcli.zoo.loading import Loader
 
@@ -55,7 +55,7 @@ def join(
     check_places(source)
     job = planned_job(plan, source, on_event, load=load)
     if not (source.folder / MARK_NAME).exists():
-        lacking = [] if (source.folder / JOB_NAME).exists() else _lacking(plan, source)
+        lacking = [] if joining_begun(source) else _lacking(plan, source)
         if lacking:
             return lacking
         _adopt(source)

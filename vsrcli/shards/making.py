@@ -1,14 +1,14 @@
 """Makes a plan: each source is understood as for a single job, scanned once, and cut into shards."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vsrcli import __version__
 from vsrcli.engine.device import PRECISIONS
-from vsrcli.errors import InputError, OutputError, Reason, UsageError
+from vsrcli.errors import InputError, InterruptedJobError, OutputError, Reason, UsageError, VsrError
 from vsrcli.files import write_durably
 from vsrcli.pipeline.batch import Item
 from vsrcli.pipeline.events import Event, OnEvent
@@ -28,21 +28,37 @@ from vsrcli.zoo.loading import Loader
 
 
 def make_plan(
-    items: Sequence[Item], options: Options, asked: ShardOptions, on_event: OnEvent, *, named: bool = False
+    items: Sequence[Item],
+    options: Options,
+    asked: ShardOptions,
+    on_event: OnEvent,
+    *,
+    named: bool = False,
+    failed: Callable[[Item, VsrError], None] | None = None,
+    any_cut: bool = False,
 ) -> ShardPlan:
     """Plan the upscaling of all items. `named`: the caller gave the output's name.
 
     What each source's plan is is kept in the folder of its work too, by which machines know that they see the same
-    disk; a plan that lies there already, for the same settings, is taken. Raises VsrErrors as `prepare` does, and
-    UsageError where other unfinished work lies there.
+    disk; a plan that lies there already, for the same settings, is taken, with `any_cut` however it was cut. Raises
+    VsrErrors as `prepare` does, and UsageError where other unfinished work lies there; if `failed` is given it is told
+    of them instead, and the item is left out.
     """
     asked.check()
     load = Loader()
     found: list[SourcePlan | tuple[Job, Scan]] = []
     for item in items:
-        job = prepare(item.source, item.output, options, on_event, named=named, load=load)
-        before = None if options.restart else _planned_before(job, asked)
-        found.append(before or (job, _scanned(job, on_event)))
+        try:
+            job = prepare(item.source, item.output, options, on_event, named=named, load=load)
+            before = None if options.restart else planned_before(job, None if any_cut else asked)
+            folder = job_folder(job.sink.output)
+            if before is None and not options.restart and (folder / JOB_NAME).exists():
+                raise UsageError(f"{folder} holds a job that one machine has begun", Reason.JOB_DAMAGED)
+            found.append(before or (job, _scanned(job, on_event)))
+        except VsrError as error:
+            if failed is None or isinstance(error, InterruptedJobError):
+                raise
+            failed(item, error)
     total = sum(len(one.pts if isinstance(one, SourcePlan) else one[1].pts) for one in found)
     sources = [one if isinstance(one, SourcePlan) else _source(*one, asked, total) for one in found]
     for source in sources:
@@ -50,20 +66,19 @@ def make_plan(
     return ShardPlan(__version__, tuple(sources))
 
 
-def _planned_before(job: Job, asked: ShardOptions) -> SourcePlan | None:
+def planned_before(job: Job, asked: ShardOptions | None = None) -> SourcePlan | None:
     """Return the plan in the folder of a job, if it is one for the same. Raises UsageError if another lies there."""
     folder = job_folder(job.sink.output)
     if (folder / PLAN_NAME).exists():
         source = read_plan(folder / PLAN_NAME).sources[0]
-        wanted = {"settings": plain(job.settings()), "source": fingerprint(job.info), "cut": asked.plain()}
+        cut_as = source.asked if asked is None else asked.plain()
+        wanted = {"settings": plain(job.settings()), "source": fingerprint(job.info), "cut": cut_as}
         there = {"settings": source.settings, "source": source.fingerprint, "cut": source.asked}
         if wanted != there:
             differ = [name for name in wanted if wanted[name] != there[name]]
             changed = ", ".join(_differences(wanted["settings"], source.settings) or differ)
             raise UsageError(f"{folder} holds shards of a plan that differs in {changed}", Reason.JOB_DIFFERS)
         return source
-    if (folder / JOB_NAME).exists():
-        raise UsageError(f"{folder} holds a job that one machine has begun", Reason.JOB_DAMAGED)
     return None
 
 

@@ -18,7 +18,7 @@ from vsrcli.pipeline.job import Job, prepare
 from vsrcli.pipeline.part import Part
 from vsrcli.pipeline.run import make_segments, swept_states
 from vsrcli.pipeline.stages import CancelledError
-from vsrcli.pipeline.work_files import PLAN_NAME
+from vsrcli.pipeline.work_files import JOB_NAME, PLAN_NAME
 from vsrcli.pipeline.work_folder import WorkFolder
 from vsrcli.shards.making import plain
 from vsrcli.shards.plan import Place, ShardPlan, SourcePlan
@@ -55,6 +55,8 @@ def run_shard(
     started = time.monotonic()
     source, shard = place.source, place.shard
     check_places(source)
+    if joining_begun(source):
+        raise UsageError(f"the shards of {source.output} are finished, and being joined")
     job = planned_job(plan, source, on_event, load=load)
 
     def warn(line: str) -> None:
@@ -86,6 +88,11 @@ def run_shard(
 def len_of(place: Place) -> int:
     """Return the number of frames of a shard."""
     return place.shard.stop - place.shard.first
+
+
+def joining_begun(source: SourcePlan) -> bool:
+    """Return whether the shards of a source were all finished, and their segments are being moved or joined."""
+    return (source.folder / PLAN_NAME).exists() and (source.folder / JOB_NAME).exists()
 
 
 def open_shard(source: SourcePlan, index: int, *, restart: bool = False) -> WorkFolder:
