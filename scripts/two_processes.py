@@ -42,7 +42,7 @@ def start(*words: object) -> "subprocess.Popen[bytes]":
 def finish(*processes: "subprocess.Popen[bytes]") -> None:
     for process in processes:
         if process.wait():
-            sys.exit(f"{process.args} failed")
+            sys.exit(f"a process ended with code {process.returncode}")
 
 
 def main() -> None:

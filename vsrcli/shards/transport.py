@@ -16,14 +16,15 @@ PIECE = 64 << 20
 """Bytes that travel at once."""
 
 Piece = tuple[str, int, bytes]
-"""A file's name, its time of modification in ns, and its bytes or the next of them."""
+"""A file's place in the folder of a copy, its time of modification in ns, and its bytes or the next of them."""
 
 
 def pieces_of(source: SourcePlan) -> Iterator[Piece]:
     """Yield a source's files in pieces, and the weights if they are a file of the user's. Raises InputError."""
     images = expand_images(source.input)
     model = str(source.options["model"])
-    files = [(f"source/{path.name}", path) for path in images or (source.input,)]
+    place = f"source/{source.input.name}" if source.input.is_dir() else "source"
+    files = [(f"{place}/{path.name}", path) for path in images or (source.input,)]
     files += [(f"model/{Path(model).name}", Path(model))] if is_path(model) else []
     for name, path in files:
         try:
@@ -40,8 +41,8 @@ def unpack(source: SourcePlan, pieces: Iterator[Piece], folder: Path) -> SourceP
     """Write pieces into an empty folder and return the plan of the source that lies there. Raises OutputError."""
     try:
         for name, time, data in pieces:
-            path = folder / Path(name).parent.name / Path(name).name
-            path.parent.mkdir(exist_ok=True)
+            path = folder.joinpath(*name.split("/"))
+            path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("ab") as file:
                 file.write(data)
             os.utime(path, ns=(time, time))
@@ -51,11 +52,8 @@ def unpack(source: SourcePlan, pieces: Iterator[Piece], folder: Path) -> SourceP
     options = dict(source.options)
     if is_path(str(options["model"])):
         options["model"] = str(folder / "model" / Path(str(options["model"])).name)
-    there = folder / "source"
-    only = there / source.input.name
-    return replace(
-        source, input=only if only.exists() else there, output=folder / "made" / source.output.name, options=options
-    )
+    copy = folder / "source" / source.input.name
+    return replace(source, input=copy, output=folder / "made" / source.output.name, options=options)
 
 
 @dataclass(frozen=True)
