@@ -3,6 +3,8 @@
 import importlib
 import logging
 import os
+import re
+import socket
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ from vsrcli.words import counted
 TRIES = 3
 """Times that a shard which failed or was lost is tried again."""
 
+_ANSWER = 10.0  # seconds for a cluster to answer at its address
 _POLL = 0.5  # seconds between looks at the workers
 _LATER = 3.0  # seconds before a shard is tried again, times the number of tries
 
@@ -41,12 +44,15 @@ def cluster(address: str) -> Iterator[Any]:
     os.environ.setdefault("RAY_DEDUP_LOGS", "0")
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     try:
+        if match := re.fullmatch(r"(?:ray://)?([^/]+):([0-9]{1,5})", address):
+            # Ray itself waits for minutes, or aborts
+            socket.create_connection((match[1], int(match[2])), timeout=_ANSWER).close()
         ray.init(address=address, include_dashboard=False, **quiet) if address == "local" else ray.init(
             address=address, **quiet
         )
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UsageError(f"there is no Ray cluster at {address}: {reason}") from None
+    except (OSError, RuntimeError, ValueError, OverflowError) as error:
+        said = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
+        raise UsageError(f"there is no Ray cluster at {address}: {said.splitlines()[0].split('. ')[0]}") from None
     try:
         yield ray
     finally:
