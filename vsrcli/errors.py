@@ -28,7 +28,6 @@ class Reason(Enum):
     CANNOT_STREAM = "a stream is asked for of a net that sees the future"
     NO_SUCH_DEVICE = "the machine lacks the device"
     OUT_OF_MEMORY = "the smallest tile does not fit"
-    INTERLACED = "an interlaced source is made progressive"
     CODEC_NOT_HELD = "the container cannot hold the codec; codecs that it can, output: a name that can"
     NO_CRF = "the codec has no crf"
     NO_PRESET = "the codec has no presets"
@@ -116,6 +115,12 @@ class InterruptedJobError(VsrError):
     """The job was stopped on request; the same command continues it. Exit code 130."""
 
     exit_code = 130
+
+
+class Remark(str):
+    """A line about a job that is worth knowing and no reason to worry; of several jobs alike it is told once."""
+
+    __slots__ = ()
 
 
 class Note(str):

@@ -19,6 +19,10 @@ VIDEOS = frozenset(
 """Suffixes of videos that are found in folders. A file that is named explicitly may have any suffix."""
 
 
+_SCHEMES = "https?|ftps?|sftp|rtsps?|rtmp[a-z]{0,2}|mmsh?|udp|tcp|srt|hls|s3|smb|magnet"
+_ADDRESS = re.compile(rf"(?:(?:{_SCHEMES}):/|www\.[^/]+/)", re.IGNORECASE)
+
+
 def is_image(path: Path) -> bool:
     """Return whether a name has an image's suffix."""
     return path.suffix.lower() in IMAGES
@@ -27,6 +31,11 @@ def is_image(path: Path) -> bool:
 def is_video(path: Path) -> bool:
     """Return whether a name has a video's suffix."""
     return path.suffix.lower() in VIDEOS
+
+
+def is_address(path: Path) -> bool:
+    """Return whether a name is an address of the web or another network ("https:/..." as paths have it), not a file."""
+    return bool(_ADDRESS.match(path.as_posix())) and not path.exists()
 
 
 def with_ending(path: Path, suffix: str) -> Path:

@@ -1,5 +1,6 @@
 """A part that vsr made of a video is compared with that part, not with the video's beginning."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -75,13 +76,13 @@ def test_the_comparison_has_the_sound_of_that_part(film: Path, tmp_path: Path, t
     assert vsr("upscale", film, "-o", part, "-m", tiny_model, "--start", "0.4", "-q").returncode == 0
     done = vsr("compare", film, part, "-o", both)
     assert done.returncode == 0 and "begins at 0.40 s" in done.stderr, done.stderr
-    first: dict[str, float] = {}
+    first: dict[str, Fraction] = {}
     for kind in ("video", "audio"):
         with av.open(str(both)) as container:
             stream = next(s for s in container.streams if s.type == kind)
             pts, time_base = next(container.demux(stream)).pts, stream.time_base
             assert pts is not None and time_base is not None
-            first[kind] = float(pts * time_base)
+            first[kind] = pts * time_base
     assert abs(first["video"] - first["audio"]) < 0.1
     done = vsr("compare", film, part, "-o", tmp_path / "a.png", "--at", "0.1")
     assert done.returncode == 2 and "no moment before 0.4 s in common" in done.stderr

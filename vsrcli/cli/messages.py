@@ -20,7 +20,6 @@ ADVICE = {
     Reason.CANNOT_STREAM: ": use --propagation window",
     Reason.NO_SUCH_DEVICE: "; use --device cpu",
     Reason.OUT_OF_MEMORY: "; use a smaller --window or another --device",
-    Reason.INTERLACED: " (--deinterlace off does not)",
     Reason.CODEC_NOT_HELD: ": use --codec {codecs}, or -o {output}",
     Reason.NO_CRF: ": leave --crf out",
     Reason.NO_PRESET: ": leave --preset out",

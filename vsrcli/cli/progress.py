@@ -16,6 +16,7 @@ from vsrcli.cli import HEARERS
 from vsrcli.cli.display_options import JsonLines, Log, Way
 from vsrcli.cli.downloads import Downloads
 from vsrcli.cli.messages import full
+from vsrcli.errors import Remark
 from vsrcli.pipeline.events import Event
 from vsrcli.words import clean, counted
 
@@ -144,6 +145,16 @@ def size_text(size: float) -> str:
     return f"{size:.0f} bytes"
 
 
+def run_in_words(report: dict[str, Any]) -> str:
+    """Return how a plan runs: "frame by frame", "windows of 30 frames, lookahead 10, tiles of 256x192"."""
+    tile = [] if report["tile"] is None else ["tiles of {}x{}".format(*report["tile"])]
+    if report["window"] == 1 and report["lookahead"] == 0 and not report["exact"]:
+        return ", ".join(["frame by frame", *tile])
+    window = "whole scenes" if report["window"] is None else f"windows of {counted(report['window'], 'frame')}"
+    ahead = "to the scene's end" if report["exact"] else report["lookahead"]
+    return ", ".join([window, f"lookahead {ahead}", *(tile or ["whole frames"])])
+
+
 def forecast_lines(forecast: dict[str, Any]) -> dict[str, str]:
     """Return what a plan says of the time that a job takes and of the size of its result."""
     speed = f"{forecast['fps']:.2f} fps" if forecast["fps"] >= 0.1 else f"{1 / forecast['fps']:.0f} s a frame"
@@ -162,6 +173,7 @@ class Display:
         self._plain = way == "plain" or (way == "auto" and not self._bar)
         self._json = JsonLines() if way == "json" and not quiet else None
         self._log = Log(log)
+        self._remarks: set[str] = set()
         if self._json is not None or log is not None:
             HEARERS.append(self._failed)
         self._quiet, self._verbose = quiet, verbose
@@ -180,7 +192,11 @@ class Display:
             self._console.print(clean(text), style=style, markup=False, soft_wrap=True)
 
     def event(self, event: Event) -> None:
-        """Show one event of a job."""
+        """Show one event of a job. What is no more than a remark is told once, however many jobs there are."""
+        if isinstance(event.text, Remark):
+            if event.text in self._remarks:
+                return
+            self._remarks.add(event.text)
         if self._json is not None and event.kind in ("note", "warning"):
             text = full(event.text)
             self._log.line(f"warning: {clean(text)}" if event.kind == "warning" else clean(text))
@@ -246,9 +262,6 @@ class Display:
             self._json.say("plan", **report)
             return
         source, (width, height) = report["source"], report["size"]
-        tile = "whole frames" if report["tile"] is None else "tiles of {}x{}".format(*report["tile"])
-        window = "whole scenes" if report["window"] is None else f"windows of {counted(report['window'], 'frame')}"
-        ahead = "to the scene's end" if report["exact"] else report["lookahead"]
         length = counted(source["frames"], "frame") if source["frames"] else "? frames"
         lines = {
             "input": f"{report['input']}: {source['width']}x{source['height']}, {length}, "
@@ -257,7 +270,7 @@ class Display:
             + ", ".join(f"{k} {v}" for k, v in report["encode"].items() if v is not None and k != "size"),
             "model": f"{report['model']} ({report['weights']['source']}, {report['weights']['sha256'][:12]})",
             **({"picked": report["picked"]} if report["picked"] else {}),
-            "run": f"{report['device']}, {report['precision']}, {window}, lookahead {ahead}, {tile}",
+            "run": f"{report['device']}, {report['precision']}, {run_in_words(report)}",
             "memory": f"about {report['memory_bytes'] / 2**30:.2f} GiB",
         }
         if report["disk_bytes_per_frame"]:
@@ -266,6 +279,8 @@ class Display:
             lines |= forecast_lines(report["forecast"])
         for name, text in lines.items():
             self._console.print(f"{name:>8}  {clean(text)}", markup=False, soft_wrap=True)
+        for text in report["notes"]:
+            self._console.print(f"    note  {clean(text)}", markup=False, soft_wrap=True)
         for text in report["warnings"]:
             self._console.print(f" warning  {clean(full(text))}", markup=False, soft_wrap=True)
 
@@ -290,11 +305,12 @@ class Display:
         if forecasts and all(one["seconds"] is not None for one in forecasts):
             seconds, size = (sum(one[name] for one in forecasts) for name in ("seconds", "bytes"))
             self.line(f"in all about {rough(seconds)} and {size_text(size)}", style="bold")
-        for report in reports:
-            if report["status"] == "failed":
-                named = report["error"].startswith(report["input"])
-                reason = report["error"] if named else f"{report['input']}: {report['error']}"
-                self.line(f"failed: {reason}", style="red", always=True)
+
+    def failed(self, source: str, error: str) -> None:
+        """Tell of one file of a batch that it failed, and why: once, and even if quiet."""
+        if self._quiet and not error.startswith(source):
+            error = f"{source}: {error}"
+        self.line(f"{'' if self._quiet else '  '}failed: {error}", style="red", always=True)
 
     def _update(self, stage: str, event: Event) -> None:
         if event.kind in ("frame", "sweep"):

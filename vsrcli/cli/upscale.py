@@ -247,7 +247,7 @@ def _many(items: list[Any], options: Any, display: Any, *, dry_run: bool) -> lis
             raise
         except OutputExistsError as error:
             if str(error.path) in results:
-                _failed(reports, item, f"{error.path} is already the result of another input", display.line)
+                _failed(reports, item, f"{error.path} is already the result of another input", display.failed)
                 continue
             display.line(f"  {error.path} is there already: skipped")
             reports.append({"status": "skipped", "input": str(item.source), "output": str(error.path)})
@@ -258,16 +258,16 @@ def _many(items: list[Any], options: Any, display: Any, *, dry_run: bool) -> lis
         except UsageError as error:
             if i == 1 and len(items) == 1:
                 raise
-            _failed(reports, item, full(error), display.line)
+            _failed(reports, item, full(error), display.failed)
         except VsrError as error:
-            _failed(reports, item, full(error), display.line)
+            _failed(reports, item, full(error), display.failed)
         except Exception as error:
             if debugging():
                 raise
-            _failed(reports, item, unforeseen(error), display.line)
+            _failed(reports, item, unforeseen(error), display.failed)
     return reports
 
 
-def _failed(reports: list[dict[str, Any]], item: Any, error: str, line: Callable[[str], None]) -> None:
-    line(f"  failed: {error}")
+def _failed(reports: list[dict[str, Any]], item: Any, error: str, tell: Callable[[str, str], None]) -> None:
+    tell(str(item.source), error)
     reports.append({"status": "failed", "input": str(item.source), "error": error})

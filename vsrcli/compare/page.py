@@ -69,11 +69,11 @@ p { margin: .2rem 0; color: #bbb; }
 fieldset { border: 0; padding: 0; margin: .6rem 0; }
 fieldset label { margin-right: 1.2rem; white-space: nowrap; }
 #frame { overflow: auto; max-height: 80vh; }
-#stage { position: relative; width: 100%; max-width: @WIDTH@px; aspect-ratio: @WIDTH@ / @HEIGHT@; --at: 50%; }
+#stage { position: relative; width: 100%; max-width: @WIDTH@px; aspect-ratio: @WIDTH@ / @HEIGHT@; --cut: 50%; }
 #stage.full { width: @WIDTH@px; max-width: none; }
 #stage img { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: fill; }
-#stage .after { clip-path: inset(0 0 0 var(--at)); }
-#line { position: absolute; top: 0; bottom: 0; left: var(--at); width: 2px; margin-left: -1px; background: #ffb81c;
+#stage .after { clip-path: inset(0 0 0 var(--cut)); }
+#line { position: absolute; top: 0; bottom: 0; left: var(--cut); width: 2px; margin-left: -1px; background: #ffb81c;
  pointer-events: none; }
 #slider { width: 100%; max-width: @WIDTH@px; margin: .5rem 0; accent-color: #ffb81c; }
 .tag { position: absolute; top: .6rem; padding: .1rem .5rem; background: #0c0d11aa; border-radius: .4rem;
@@ -95,7 +95,7 @@ fieldset label { margin-right: 1.2rem; white-space: nowrap; }
 <script>
 "use strict";
 const about = @ABOUT@, stage = document.getElementById("stage"), slider = document.getElementById("slider");
-const move = (at) => { stage.style.setProperty("--at", at + "%"); slider.value = at; };
+const move = (at) => { stage.style.setProperty("--cut", at + "%"); slider.value = at; };
 const choose = (index) => {
   document.querySelectorAll(".after").forEach((image, i) => {
     image.hidden = i !== index;

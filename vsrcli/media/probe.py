@@ -27,6 +27,7 @@ from vsrcli.media.side_data import side_data
 from vsrcli.media.siting import chroma_location
 from vsrcli.media.sizes import largest_size
 from vsrcli.media.unkept import unkept
+from vsrcli.names import is_address
 
 _TEXT_DEMUXERS = frozenset({"tty"})  # draws any text as a video
 _HEAD = 1 << 12
@@ -50,6 +51,8 @@ def probe(path: Path, *, rate: Fraction = Fraction(25)) -> VideoInfo:
 
     Images count as `rate` frames per second. Raises InputError with one line that says what is wrong.
     """
+    if is_address(path):
+        raise InputError("vsr reads files, not web addresses: download it first, and give the file's name")
     images = expand_images(path)
     if images is not None:
         return _probe_images(path, images, rate)

@@ -13,12 +13,13 @@ from vsrcli import __version__
 from vsrcli.engine.device import pick_device, pick_precision, place
 from vsrcli.engine.plan import WINDOW, Plan, estimate, estimate_disk
 from vsrcli.engine.planning import make_plan
-from vsrcli.errors import LargeAlreadyError, Note, OutputError, OutputExistsError, Reason, UsageError
+from vsrcli.errors import LargeAlreadyError, OutputError, OutputExistsError, Reason, Remark, UsageError
 from vsrcli.media.crop import cropped
 from vsrcli.media.images import expand_images, png_size
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.options import Audio
 from vsrcli.media.probe import probe
+from vsrcli.names import is_address
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.findings import Findings
 from vsrcli.pipeline.ignored import ignored
@@ -124,6 +125,7 @@ def prepare(
     Raises a VsrError with one line that says what to do.
     """
     options.check()
+    refuse_addresses(source, output)
     refuse_huge(source, options)
     info = with_sound(probe(source, rate=options.rate), options.audio)
     refuse_large(info, options)
@@ -165,15 +167,14 @@ def prepare(
     warnings = [*([picked.warning] if picked.warning else []), *sink.warnings]
     warnings += ignored(options, info, model.net, model.name, images=is_image_output(output, info))
     if info.interlaced and options.deinterlace == "auto":
-        made = "the source is interlaced: made progressive, one frame of two fields"
-        warnings.append(Note(made, Reason.INTERLACED))
+        warnings.append(Remark(f"interlaced source: deinterlaced to {round(float(info.rate), 3):g} fps"))
     elif info.interlaced and options.deinterlace == "off":
         warnings.append("the source is interlaced: its fields are enlarged woven together, combing and all")
     job = Job(info, options, model, device, dtype, plan, sink, warnings, picked.reason)
     warnings += job.shortages()
     if options.memory is not None and job.memory > options.memory:
         budget, needed = size_text(options.memory), size_text(job.memory)
-        warnings.append(f"{budget} of memory are too little: this takes about {needed}")
+        warnings.append(f"a memory of {budget} is too small; going on with about {needed}")
     return job
 
 
@@ -191,6 +192,14 @@ def refuse_large(info: VideoInfo, options: Options) -> None:
     lines = info.width if turned else info.height
     if options.skip_above is not None and lines > options.skip_above:
         raise LargeAlreadyError(f"{info.path} has {lines} lines, more than {options.skip_above}: left as it is")
+
+
+def refuse_addresses(source: Path, output: Path | None) -> None:
+    """Raise UsageError for a web address, which ffmpeg might follow and no file has as its name."""
+    if is_address(source):
+        raise UsageError("vsr reads files, not web addresses: download it first, and give the file's name")
+    if output is not None and is_address(output):
+        raise UsageError("vsr writes files, not to web addresses: give a file's name")
 
 
 def refuse_huge(source: Path, options: Options) -> None:

@@ -1,7 +1,9 @@
 """Plans and results as plain data, for JSON and for the screen."""
 
+from collections.abc import Iterable
 from typing import Any
 
+from vsrcli.errors import Remark
 from vsrcli.pipeline.forecast import Forecast
 from vsrcli.pipeline.job import Job
 from vsrcli.pipeline.run import Result
@@ -39,7 +41,16 @@ def plan_report(job: Job, forecast: Forecast | None = None) -> dict[str, Any]:
         "forecast": None if forecast is None else forecast_report(forecast),
         "encode": job.sink.settings(),
         "options": job.options.plain(),
-        "warnings": job.warnings,
+        **told(job.warnings),
+    }
+
+
+def told(lines: Iterable[str]) -> dict[str, list[str]]:
+    """Return the warnings, and apart from them the notes, of a job's lines."""
+    lines = list(lines)
+    return {
+        "warnings": [line for line in lines if not isinstance(line, Remark)],
+        "notes": [line for line in lines if isinstance(line, Remark)],
     }
 
 
@@ -70,5 +81,5 @@ def result_report(result: Result) -> dict[str, Any]:
         "picked": result.picked,
         "weights_sha256": result.weights,
         "damage": None if result.damage is None else result.damage.plain(),
-        "warnings": list(result.warnings),
+        **told(result.warnings),
     }

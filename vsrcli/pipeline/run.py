@@ -10,7 +10,7 @@ from pathlib import Path
 from vsrcli import __version__
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import QUEUED_FRAMES
-from vsrcli.errors import InputError, InterruptedJobError, OutputError, Reason, UsageError
+from vsrcli.errors import InputError, InterruptedJobError, OutputError, Reason, Remark, UsageError
 from vsrcli.media.damage import Damage
 from vsrcli.media.made import made_text, offset_in_source
 from vsrcli.media.mux import MADE_TAG
@@ -63,7 +63,7 @@ def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None 
         on_event(Event("warning", line))
 
     for line in list(job.warnings):
-        on_event(Event("warning", line))
+        on_event(Event("note" if isinstance(line, Remark) else "warning", line))
     folder = job_folder(job.sink.output)
     if (folder / PLAN_NAME).exists() and not (folder / JOB_NAME).exists() and not job.options.restart:
         raise UsageError(f"{folder} holds shards of this job", Reason.IN_SHARDS)

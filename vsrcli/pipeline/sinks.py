@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
-from vsrcli.errors import OutputError, Reason, UsageError
+from vsrcli.errors import OutputError, Reason, Remark, UsageError
 from vsrcli.files import free_names, settle
 from vsrcli.frame import Frame
 from vsrcli.media.assemble import assemble
@@ -107,9 +107,11 @@ class VideoSink:
         try_sound(info, output)
         check_avi_times(info, output, *span)
         matrix = output_colour(info, encode).matrix
-        if info.colour.matrix == 2 and matrix not in (0, 2) and not info.images:
+        coloured = not info.images and not info.pix_fmt.startswith(("gray", "mono"))
+        if info.colour.matrix == 2 and matrix not in (0, 2) and coloured:
             name = {1: "BT.709", 5: "BT.601"}[matrix]
-            self.warnings.append(f"the source declares no colour matrix: the output says {name}, which players assume")
+            line = f"the source declares no colour matrix: taken as {name}, and the output says so"
+            self.warnings.append(Remark(line))
 
     def settings(self) -> dict[str, object]:
         """The encoder's settings."""

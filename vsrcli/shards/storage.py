@@ -146,7 +146,9 @@ def _open(url: str) -> tuple[Any, str]:
         raise UsageError("fsspec is not installed here", Reason.NEEDS_FSSPEC) from None
     try:
         fs, path = core.url_to_fs(url)
-    except (ImportError, ValueError) as error:
+    except ImportError as error:
+        raise UsageError(f"cannot use {url}: {_reason(error)}", Reason.NEEDS_FSSPEC) from None
+    except ValueError as error:
         raise UsageError(f"cannot use {url}: {_reason(error)}") from None
     return fs, str(path)
 

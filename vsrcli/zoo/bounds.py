@@ -19,6 +19,9 @@ from torch import Tensor
 from vsrcli.errors import WeightsError
 from vsrcli.zoo.foreign import foreign_archive, foreign_format
 
+DAMAGED = "is damaged or not a checkpoint"
+"""What is said of a file that is none."""
+
 MOST_BYTES = 2 << 30
 """Largest size of a file: training states of the largest nets here, with their optimisers, take about 0.5 GiB."""
 
@@ -85,10 +88,8 @@ def check_file(path: Path) -> str:
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:  # an embedded NUL in the name, or one of the checks below
-        raise WeightsError(
-            f"{path}: {error if isinstance(error, _RefusedError) else 'is damaged or no checkpoint'}"
-        ) from error
-    raise WeightsError(f"{path}: is damaged or no checkpoint")
+        raise WeightsError(f"{path}: {error if isinstance(error, _RefusedError) else DAMAGED}") from error
+    raise WeightsError(f"{path}: {DAMAGED}")
 
 
 def check_tensors(state: Mapping[str, Tensor], path: Path) -> None:

@@ -20,7 +20,7 @@ from vsrcli.errors import WeightsError
 from vsrcli.files import write_durably
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.zoo.architectures import ARCHITECTURES, UNSUPPORTED, Architecture, Config
-from vsrcli.zoo.bounds import MOST_KEYS, TOO_MANY_KEYS, check_file, check_tensors, shown
+from vsrcli.zoo.bounds import DAMAGED, MOST_KEYS, TOO_MANY_KEYS, check_file, check_tensors, shown
 from vsrcli.zoo.foreign import WRAPPERS, without_prefixes, wrapping
 
 StateDict = dict[str, Tensor]
@@ -64,12 +64,10 @@ def read(path: Path) -> tuple[StateDict, dict[str, Any]]:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=kind == "zip")
     except pickle.UnpicklingError as error:
         reason = re.search(r"GLOBAL (\S+)", str(error))
-        what = (
-            f"holds code or objects besides tensors ({shown(reason[1])})" if reason else "is damaged or no checkpoint"
-        )
+        what = f"holds code or objects besides tensors ({shown(reason[1])})" if reason else DAMAGED
         raise WeightsError(f"{path}: {what}; only plain weights are loaded") from error
     except Exception as error:  # torch.load has no narrower family for damaged files
-        raise WeightsError(f"{path}: is damaged or no checkpoint") from error
+        raise WeightsError(f"{path}: {DAMAGED}") from error
     state = unwrap(content, path)
     check_tensors(state, path)
     return state, {}

@@ -38,7 +38,7 @@ def find(name: str | None, *, scale: int | None = None, say: store.Say | None = 
     """Return the catalogue's entry for a name; for an architecture the first with local weights, else its first."""
     entry = catalogue().resolve(name, scale=scale, at_hand=lambda candidate: store.locate(candidate) is not None)
     if name is not None and name.lower() != entry.name:
-        (say or log.note)(f"{name} means {entry.name} (trained on {entry.trained_on}, {entry.degradation} degradation)")
+        (say or log.note)(f"using {entry.name}")
     return entry
 
 

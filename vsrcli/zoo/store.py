@@ -99,10 +99,10 @@ def obtain(entry: Entry, *, progress: Progress | None = None, say: Say | None = 
         try:
             digest = download.fetch(url, path, sha256=source.sha256, progress=progress)
         except WeightsError as error:
-            reasons.append(str(error))
+            reasons.append(str(error).removeprefix(f"{url} "))
         else:
             return Located(path, kind, source), digest
-    raise WeightsError(f"{entry.name}: {remedy(entry, reasons)}")
+    raise WeightsError(f"{entry.name}: {remedy(entry, reasons, told=say is not None)}")
 
 
 def missing(entry: Entry) -> str:
@@ -110,8 +110,8 @@ def missing(entry: Entry) -> str:
     return "to download" if any(source.url for source in entry.sources) else "to install"
 
 
-def remedy(entry: Entry, reasons: list[str]) -> str:
-    """Return in one line why the weights are missing and all ways to get them."""
+def remedy(entry: Entry, reasons: list[str], *, told: bool = False) -> str:
+    """Return in one line why the weights are missing and all ways to get them; `told`: the address is known by now."""
     ways = []
     for source in entry.sources:
         path, _ = expected_path(source)
@@ -121,5 +121,5 @@ def remedy(entry: Entry, reasons: list[str]) -> str:
             ways.append(f"reinstall vsr (it brings {source.bundled})")
         elif source.url and path:
             ways.append(f"run `vsr weights pull {entry.name}` with network access")
-            ways.append(f"put {source.url} at {path}")
+            ways.append(f"put {'that file' if told else source.url} at {path}")
     return f"its weights are not here ({'; '.join(reasons) or 'not downloaded yet'}): {', or '.join(ways)}"

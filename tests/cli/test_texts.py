@@ -1,0 +1,104 @@
+"""What a person is told: once, in few words, and as a warning only where something is wrong."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.command import vsr
+from tests.media import make
+from vsrcli.names import is_address
+
+
+@pytest.fixture(scope="module")
+def growing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two films of 336x64 without a colour matrix, whose results are as wide as HD."""
+    folder = tmp_path_factory.mktemp("growing")
+    for name in ("a", "b"):
+        make.video(folder / f"{name}.mp4", width=336, height=64, frames=1)
+    return folder
+
+
+def test_the_assumed_matrix_is_a_note_once_a_batch(growing: Path, tiny_model: str) -> None:
+    done = vsr("upscale", growing, "-m", tiny_model, "-o", growing / "out", "--json")
+    line = "the source declares no colour matrix: taken as BT.601, and the output says so"
+    assert done.stderr.count(line) == 1 and f"warning: {line}" not in done.stderr, done.stderr
+    reports = json.loads(done.stdout)
+    assert [report["notes"] for report in reports] == [[line], [line]]
+    assert [report["warnings"] for report in reports] == [[], []]
+
+
+def test_it_is_not_told_where_no_pixel_has_a_colour(tmp_path: Path, tiny_model: str) -> None:
+    grey = make.video(tmp_path / "grey.mkv", width=336, height=64, frames=1, codec="ffv1", pix_fmt="gray")
+    done = vsr("upscale", grey, "-m", tiny_model, "-o", tmp_path / "out.mkv")
+    assert done.returncode == 0 and "matrix" not in done.stderr, done.stderr
+
+
+def test_interlaced_sources_and_frames_one_by_one(tmp_path: Path) -> None:
+    source = make.interlaced(tmp_path / "i.mkv", frames=4)
+    shown = vsr("upscale", source, "--dry-run", "-m", "repvsr.real").stderr
+    assert "    note  interlaced source: deinterlaced to 25 fps" in shown
+    assert re.search(r" run  \w+, \w+, frame by frame\n", shown)
+    tiled = vsr("upscale", source, "--dry-run", "-m", "repvsr.real", "--tile", "32", "--memory", "1MB").stderr
+    assert "frame by frame, tiles of 32x32" in tiled
+    assert re.search(r"warning  a memory of 1 MiB is too small; going on with about \d+", tiled)
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("https://example.org/a.mp4", True),
+        ("https://example.org/watch?v=x", True),
+        ("HTTP:/example.org/%08d.png", True),
+        ("rtmp://example.org/live", True),
+        ("www.example.org/a.mp4", True),
+        ("s3://bucket/a.mkv", True),
+        ("s3/a.mkv", False),
+        ("C:/films/a.mp4", False),
+        ("http", False),
+        ("a:/b.mp4", False),
+        ("www.mp4", False),
+    ],
+)
+def test_addresses_are_told_from_files(name: str, address: bool) -> None:
+    assert is_address(Path(name)) == address
+
+
+def test_web_addresses_are_refused(film: Path) -> None:
+    for command in ("info", "preview"):
+        done = vsr(command, "https://example.org/a.mp4")
+        assert done.returncode in (1, 2)
+        assert done.stderr == "vsr: vsr reads files, not web addresses: download it first, and give the file's name\n"
+    done = vsr("upscale", film, "-o", "rtmp://example.org/live/a.flv")
+    assert done.returncode == 2 and "cannot use rtmp://example.org/live/a.flv" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_failures_of_a_batch_are_named_once(tmp_path: Path, tiny_model: str) -> None:
+    make.video(tmp_path / "a.mp4", frames=1)
+    (tmp_path / "b.mp4").write_bytes(b"")
+    (tmp_path / "c.mp4").write_text("x")
+    done = vsr("upscale", tmp_path, "-m", tiny_model)
+    assert done.returncode == 3
+    assert done.stderr.count("is empty (0 bytes)") == done.stderr.count("is not a video") == 1
+    assert "1 done, 2 failed" in done.stderr and done.stderr.endswith("vsr: 2 of 3 files failed\n")
+    quiet = vsr("upscale", tmp_path, "-m", tiny_model, "-q").stderr.splitlines()
+    assert [line.partition(" is ")[0] for line in quiet[:-1]] == [f"failed: {tmp_path / n}" for n in ("b.mp4", "c.mp4")]
+
+
+def test_a_bare_name_says_what_is_used(tmp_path: Path) -> None:
+    assert vsr("weights", "path", "repvsr").stderr == "vsr: using repvsr.real\n"
+    damaged = tmp_path / "net.pth"
+    damaged.write_bytes(b"nothing of a net")
+    done = vsr("upscale", make.video(tmp_path / "a.mp4", frames=1), "-m", damaged)
+    assert done.returncode == 1 and "not a checkpoint" in done.stderr
+
+
+def test_pull_names_the_address_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VSR_HOME", str(tmp_path))
+    monkeypatch.setenv("VSR_WEIGHTS_MIRROR", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "*")
+    done = vsr("weights", "pull", "tdan.vimeo90k-bi")
+    assert done.returncode == 1 and done.stderr.count("http") == 1
+    assert "cannot be reached" in done.stderr and f"put that file at {tmp_path}" in done.stderr
