@@ -10,7 +10,7 @@ from vsrcli.errors import Reason
 from vsrcli.media.containers import CannotHoldError, container_of
 from vsrcli.media.decode import shown_times
 from vsrcli.media.info import VideoInfo
-from vsrcli.media.probe import open_video
+from vsrcli.media.opening import open_video
 
 LONGEST_GAP = 60_000
 """Frames, also of sound, that ffmpeg's muxer lets pass without one."""

@@ -18,8 +18,9 @@ from vsrcli.media.deinterlace import deinterlaced
 from vsrcli.media.images import read_picture
 from vsrcli.media.info import Colour, VideoInfo
 from vsrcli.media.joins import Join
+from vsrcli.media.opening import decode_packet, open_video
 from vsrcli.media.options import Deinterlace
-from vsrcli.media.probe import decode_packet, open_video, tagged_duration
+from vsrcli.media.probe import tagged_duration
 from vsrcli.media.timestamps import Timed, stamp
 from vsrcli.media.tint import tint_of, to_grey
 from vsrcli.media.unkept import carried, left_out

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vsrcli.errors import InputError
 from vsrcli.media.mux import MADE_PLACES
-from vsrcli.media.probe import open_video
+from vsrcli.media.opening import open_video
 
 MADE_BY_VSR = "upscaled by vsr"
 """Begins the tag of every result that says how it was made."""

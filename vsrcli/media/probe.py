@@ -1,6 +1,5 @@
 """Finds out what a source is: its video stream, clock, colours and shape, and everything beside the video."""
 
-import re
 import struct
 from collections.abc import Iterator
 from fractions import Fraction
@@ -9,7 +8,6 @@ from pathlib import Path
 from statistics import median
 
 import av
-from av.codec.context import Flags
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.format import Flags as FormatFlags
@@ -19,9 +17,10 @@ from vsrcli.errors import InputError
 from vsrcli.media import exif
 from vsrcli.media.animation import animation_of
 from vsrcli.media.colour import bit_depth
-from vsrcli.media.containers import UNKNOWN, open_container
+from vsrcli.media.containers import UNKNOWN
 from vsrcli.media.images import expand_images, image_size, load_picture
 from vsrcli.media.info import Colour, OtherStream, VideoInfo
+from vsrcli.media.opening import WEBP_FIX, decode_packet, open_video
 from vsrcli.media.picture_tags import read_tags
 from vsrcli.media.side_data import side_data
 from vsrcli.media.siting import chroma_location
@@ -29,20 +28,11 @@ from vsrcli.media.sizes import largest_size
 from vsrcli.media.unkept import unkept
 from vsrcli.names import is_address
 
-_TEXT_DEMUXERS = frozenset({"tty"})  # draws any text as a video
-_HEAD = 1 << 12
-# Playlists and scripts: ffmpeg would open whatever files they name, so they are refused before it sees them.
-_LISTS_BEGIN = (b"#EXTM3U", b"\xef\xbb\xbf#EXTM3U", b"ffconcat", b"# VobSub index file", b"v=0")
-_LISTS = (b"<MPD", b"<mpd", b"CompositionPlaylist")
-_LIST_DEMUXERS = frozenset({"hls", "concat", "dash", "imf", "sdp", "vobsub", "image2", "lavfi"})
 _ABOUT_THE_FILE = frozenset(["major_brand", "minor_version", "compatible_brands", "encoder", "vendor_id"])
 _PACKETS_TO_FIRST_FRAME = 300
 _PACKETS_FOR_RATE = 60
 _LONGEST = 1e9  # seconds, about 30 years: a tag that says more is wrong
-_MOST_LINKS = 40
 _WIDEST = 100  # times as wide as high, or as high as wide, that a pixel can be
-_STREAMS = re.compile(r"/dev/(stdin|stdout|stderr|fd/.*)|/proc/(.*/)?fd/.*")
-_WEBP_FIX = "convert it to GIF or APNG first"
 _DIGITS = 12  # of a count of frames
 
 
@@ -61,66 +51,6 @@ def probe(path: Path, *, rate: Fraction = Fraction(25)) -> VideoInfo:
             return _probe_video(path, container)
         except FFmpegError as error:
             raise InputError(f"{path} cannot be read as video: {error.strerror}") from error
-
-
-def refuse_streams(path: Path) -> None:
-    """Raise InputError for what is no file with a name of its own: a pipe, a device, standard input."""
-    place = path.absolute()
-    for _ in range(_MOST_LINKS):  # step by step: what /dev/stdin leads to may be a file, but is open here alone
-        if _STREAMS.match(str(place)):
-            raise InputError(f"{path} is a stream of this process, which cannot be read twice: give the file's name")
-        if not place.is_symlink():
-            break
-        place = place.parent / place.readlink()
-    if str(path) == "-" and not path.exists():
-        raise InputError("standard input cannot be read twice: write it to a file first, and give its name")
-    if path.is_fifo() or path.is_socket():
-        raise InputError(f"{path} is a pipe, which cannot be read twice: write it to a file first")
-    if path.is_char_device() or path.is_block_device():
-        raise InputError(f"{path} is a device, not a file")
-
-
-def open_video(path: Path) -> InputContainer:
-    """Open a video file for reading. Raises InputError with one line that says what is wrong."""
-    try:
-        refuse_streams(path)
-        str(path).encode()  # as ffmpeg takes names
-        with path.open("rb") as file:
-            head = file.read(_HEAD)
-    except UnicodeEncodeError:
-        raise InputError(f"{path!r} has a name that is not UTF-8: rename it") from None
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist") from error
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    if not head:
-        raise InputError(f"{path} is empty (0 bytes)")
-    is_xml = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
-    if (is_xml and any(sign in head for sign in _LISTS)) or head.startswith(_LISTS_BEGIN):
-        raise InputError(f"{path} is a list of other files, which vsr does not follow: join them to one file first")
-    if animation_of(path) == "WebP":
-        raise InputError(f"{path} is an animated WebP: {_WEBP_FIX}")
-    try:
-        container = open_container(path)
-    except FFmpegError as error:
-        if head[4:8] == b"ftyp":
-            raise InputError(f"{path} is cut off or damaged: its index (moov) cannot be read") from error
-        raise InputError(f"{path} is not a video, or is damaged beyond reading") from error
-    if container.format.name in _LIST_DEMUXERS:
-        container.close()
-        raise InputError(f"{path} is a list of other files, which vsr does not follow: join them to one file first")
-    if container.format.name in _TEXT_DEMUXERS:
-        container.close()
-        raise InputError(f"{path} is a text, not a video")
-    for stream in container.streams.video:
-        if stream.codec_context is not None:  # else columns cropped on the left would stay, to keep rows aligned
-            stream.codec_context.flags |= Flags.unaligned
-    return container
-
-
-def decode_packet(packet: "av.Packet[av.VideoStream]") -> list[av.VideoFrame]:
-    """The frames that become ready with this packet. Raises FFmpegError if it is damaged."""
-    return [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)]
 
 
 def _probe_video(path: Path, container: InputContainer) -> VideoInfo:
@@ -165,7 +95,7 @@ def _probe_video(path: Path, container: InputContainer) -> VideoInfo:
 def _probe_images(path: Path, images: tuple[Path, ...], rate: Fraction) -> VideoInfo:
     for image in images:
         if kind := animation_of(image):  # of which only the first picture would be taken
-            fix = "give it alone" if kind == "PNG" else _WEBP_FIX
+            fix = "give it alone" if kind == "PNG" else WEBP_FIX
             raise InputError(f"{image} is an animated {kind}: {fix}")
     frame = load_picture(images[0])
     size = (frame.width, frame.height)

@@ -18,7 +18,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from vsrcli.media.info import VideoInfo
-from vsrcli.media.probe import decode_packet, open_video
+from vsrcli.media.opening import decode_packet, open_video
 from vsrcli.media.side_data import side_data
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import Plan
 from vsrcli.errors import InputError, VsrError
 from vsrcli.frame import Frame
-from vsrcli.media.probe import open_video
+from vsrcli.media.opening import open_video
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.pipeline.findings import Findings
 from vsrcli.pipeline.job import Job

@@ -1,0 +1,83 @@
+"""Opens video files, and says in one line what is wrong with what is none."""
+
+import re
+from pathlib import Path
+
+import av
+from av.codec.context import Flags
+from av.container import InputContainer
+from av.error import FFmpegError
+
+from vsrcli.errors import InputError
+from vsrcli.media.animation import animation_of
+from vsrcli.media.containers import open_container
+
+_TEXT_DEMUXERS = frozenset({"tty"})  # draws any text as a video
+_HEAD = 1 << 12
+# Playlists and scripts: ffmpeg would open whatever files they name, so they are refused before it sees them.
+_LISTS_BEGIN = (b"#EXTM3U", b"\xef\xbb\xbf#EXTM3U", b"ffconcat", b"# VobSub index file", b"v=0")
+_LISTS = (b"<MPD", b"<mpd", b"CompositionPlaylist")
+_LIST_DEMUXERS = frozenset({"hls", "concat", "dash", "imf", "sdp", "vobsub", "image2", "lavfi"})
+_MOST_LINKS = 40
+_STREAMS = re.compile(r"/dev/(stdin|stdout|stderr|fd/.*)|/proc/(.*/)?fd/.*")
+WEBP_FIX = "convert it to GIF or APNG first"
+
+
+def refuse_streams(path: Path) -> None:
+    """Raise InputError for what is no file with a name of its own: a pipe, a device, standard input."""
+    place = path.absolute()
+    for _ in range(_MOST_LINKS):  # step by step: what /dev/stdin leads to may be a file, but is open here alone
+        if _STREAMS.match(str(place)):
+            raise InputError(f"{path} is a stream of this process, which cannot be read twice: give the file's name")
+        if not place.is_symlink():
+            break
+        place = place.parent / place.readlink()
+    if str(path) == "-" and not path.exists():
+        raise InputError("standard input cannot be read twice: write it to a file first, and give its name")
+    if path.is_fifo() or path.is_socket():
+        raise InputError(f"{path} is a pipe, which cannot be read twice: write it to a file first")
+    if path.is_char_device() or path.is_block_device():
+        raise InputError(f"{path} is a device, not a file")
+
+
+def open_video(path: Path) -> InputContainer:
+    """Open a video file for reading. Raises InputError with one line that says what is wrong."""
+    try:
+        refuse_streams(path)
+        str(path).encode()  # as ffmpeg takes names
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except UnicodeEncodeError:
+        raise InputError(f"{path!r} has a name that is not UTF-8: rename it") from None
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist") from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    if not head:
+        raise InputError(f"{path} is empty (0 bytes)")
+    is_xml = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+    if (is_xml and any(sign in head for sign in _LISTS)) or head.startswith(_LISTS_BEGIN):
+        raise InputError(f"{path} is a list of other files, which vsr does not follow: join them to one file first")
+    if animation_of(path) == "WebP":
+        raise InputError(f"{path} is an animated WebP: {WEBP_FIX}")
+    try:
+        container = open_container(path)
+    except FFmpegError as error:
+        if head[4:8] == b"ftyp":
+            raise InputError(f"{path} is cut off or damaged: its index (moov) cannot be read") from error
+        raise InputError(f"{path} is not a video, or is damaged beyond reading") from error
+    if container.format.name in _LIST_DEMUXERS:
+        container.close()
+        raise InputError(f"{path} is a list of other files, which vsr does not follow: join them to one file first")
+    if container.format.name in _TEXT_DEMUXERS:
+        container.close()
+        raise InputError(f"{path} is a text, not a video")
+    for stream in container.streams.video:
+        if stream.codec_context is not None:  # else columns cropped on the left would stay, to keep rows aligned
+            stream.codec_context.flags |= Flags.unaligned
+    return container
+
+
+def decode_packet(packet: "av.Packet[av.VideoStream]") -> list[av.VideoFrame]:
+    """The frames that become ready with this packet. Raises FFmpegError if it is damaged."""
+    return [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)]
