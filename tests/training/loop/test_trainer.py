@@ -92,7 +92,7 @@ def test_another_start_must_fit(packed: Path, tmp_path: Path) -> None:
     Trainer(plan, Pack([packed]), tmp_path / "second", say=lines.append)
     assert any("reused" in line for line in lines)
     formats.save(tmp_path / "other.safetensors", BasicVSR(8, 1), arch="basicvsr", config={"channels": 8, "blocks": 1})
-    with pytest.raises(UsageError, match="nothing of"):
+    with pytest.raises(UsageError, match="no weights of"):
         Trainer(plan.changed(start=str(tmp_path / "other.safetensors")), Pack([packed]), tmp_path / "third")
 
 

@@ -22,17 +22,19 @@ from vsrcli.training.data.sampler import Pair, Sampler
 from vsrcli.training.distill.refit import feature_loss
 from vsrcli.training.distill.teacher import SpaceTime, Teacher, feature_channels, tapped
 from vsrcli.training.loop import card
+from vsrcli.training.loop.build import build, groups_of
 from vsrcli.training.loop.muon import Muon
 from vsrcli.training.loop.validation import score, validation_pairs
-from vsrcli.training.loop.warm import reuse_weights
 from vsrcli.training.losses import DISTANCES, endpoint_error, flow_warping, static_scene_loss
-from vsrcli.training.recipe import OptimiserRecipe, Recipe
+from vsrcli.training.recipe import Recipe
 from vsrcli.training.unroll import clip_flows, unroll
 
 Say = Callable[[str], None]
 
 COLUMNS = ("iteration", "minutes", "rate", "loss", "flow_loss", "gradient", "psnr", "bicubic")
 LONGEST_STEP = 5.0  # times the usual: a longer iteration was suspended, and its excess does not count
+VALIDATE_EVERY = 500  # iterations
+SAVE_EVERY = 3.0  # minutes
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -55,7 +57,7 @@ class Trainer:
         if not self.validation:
             lacking = "the last weights count as the best: the packs hold no clip to validate on"
             self.say(Note(lacking, Reason.NO_VALIDATION_CLIP))
-        groups = _groups(self.net, recipe.optimiser)
+        groups = groups_of(self.net, recipe.optimiser)
         self.teacher, self.space_time = None, None
         if recipe.loss.teacher:
             self.teacher = Teacher(recipe.loss.teacher, self.device, DTYPES[recipe.optimiser.precision])
@@ -74,15 +76,10 @@ class Trainer:
         self._loader = ThreadPoolExecutor(1)
         self._ahead: tuple[int, Future[Pair]] | None = None
 
-    def run(self, *, minutes: float | None = None, validate_every: int = 500, save_every: float = 3.0) -> None:
+    def run(self, *, minutes: float | None = None) -> None:
         """Train for the recipe's iterations or `minutes` of this call, and save the state in `out`.
 
-        Only iterations count as time, not validation or suspension of the process.
-
-        Args:
-            minutes: limit of this call; None for no limit.
-            validate_every: iterations between validations; the last iteration is validated too.
-            save_every: minutes between checkpoints.
+        Only iterations count as time, not validation or suspension of the process. The last iteration is validated.
         """
         start = saved = self.minutes
         total = self.recipe.optimiser.iterations
@@ -92,12 +89,12 @@ class Trainer:
             row = self.step()
             self._count(time.monotonic() - began)
             going_on = self.iteration < total and (minutes is None or self.minutes - start < minutes)
-            if self.iteration % validate_every == 0 or not going_on:
+            if self.iteration % VALIDATE_EVERY == 0 or not going_on:
                 self._validate(row)
                 self._log(row)
             elif self.iteration % 50 == 0:
                 self._log(row)
-            if self.minutes - saved >= save_every:
+            if self.minutes - saved >= SAVE_EVERY:
                 self.save()
                 saved = self.minutes
         self.save()
@@ -288,36 +285,3 @@ class Trainer:
             writer.writerow({k: f"{v:.6g}" for k, v in {**row, "minutes": self.minutes}.items()})
         if "psnr" in row:
             curve.draw(path, self.out / "curve.svg")
-
-
-def build(recipe: Recipe, say: Say) -> RecurrentNet:
-    """Return the recipe's net, with new weights except for those reused from `start`.
-
-    Raises UsageError if the architecture is unknown or nothing of `start` fits.
-    """
-    from vsrcli.zoo.architectures import ARCHITECTURES
-
-    if recipe.net.arch not in ARCHITECTURES:
-        raise UsageError(f"recipe {recipe.name}: no architecture called {recipe.net.arch}")
-    net = ARCHITECTURES[recipe.net.arch].build(dict(recipe.net.config))
-    if recipe.net.start:
-        from vsrcli.zoo import loading
-
-        given = loading.load(recipe.net.start, say=say).net.state_dict()
-        taken = reuse_weights(net, given)
-        if not taken:
-            raise UsageError(f"recipe {recipe.name}: no weights of {recipe.net.start} fit the net")
-        say(f"reused {taken} of the {len(given)} tensors of {recipe.net.start}")
-    return net
-
-
-def _groups(net: nn.Module, recipe: OptimiserRecipe) -> list[dict[str, Any]]:
-    """Return groups of parameters for the optimiser, at the full rate and at a tenth; frozen ones get no gradient."""
-    groups: dict[float, list[nn.Parameter]] = {}
-    for name, parameter in net.named_parameters():
-        if recipe.frozen and name.startswith(recipe.frozen):
-            parameter.requires_grad_(False)
-        else:
-            slow = bool(recipe.slow) and name.startswith(recipe.slow)
-            groups.setdefault(0.1 if slow else 1.0, []).append(parameter)
-    return [{"params": parameters, "factor": factor} for factor, parameters in groups.items()]

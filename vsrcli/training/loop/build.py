@@ -1,0 +1,44 @@
+"""Makes of a recipe the net that a run trains, and the groups of its parameters."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from vsrcli.errors import UsageError
+from vsrcli.nets.recurrent import RecurrentNet
+from vsrcli.training.loop.warm import reuse_weights
+from vsrcli.training.recipe import OptimiserRecipe, Recipe
+from vsrcli.zoo import loading
+from vsrcli.zoo.architectures import ARCHITECTURES
+
+Say = Callable[[str], None]
+
+
+def build(recipe: Recipe, say: Say) -> RecurrentNet:
+    """Return the recipe's net, with new weights except for those reused from `start`.
+
+    Raises UsageError if the architecture is unknown or nothing of `start` fits.
+    """
+    if recipe.net.arch not in ARCHITECTURES:
+        raise UsageError(f"recipe {recipe.name}: no architecture called {recipe.net.arch}")
+    net = ARCHITECTURES[recipe.net.arch].build(dict(recipe.net.config))
+    if recipe.net.start:
+        given = loading.load(recipe.net.start, say=say).net.state_dict()
+        taken = reuse_weights(net, given)
+        if not taken:
+            raise UsageError(f"recipe {recipe.name}: no weights of {recipe.net.start} fit the net")
+        say(f"reused {taken} of the {len(given)} tensors of {recipe.net.start}")
+    return net
+
+
+def groups_of(net: nn.Module, recipe: OptimiserRecipe) -> list[dict[str, Any]]:
+    """Return groups of parameters for the optimiser, at the full rate and at a tenth; frozen ones get no gradient."""
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in net.named_parameters():
+        if recipe.frozen and name.startswith(recipe.frozen):
+            parameter.requires_grad_(False)
+        else:
+            slow = bool(recipe.slow) and name.startswith(recipe.slow)
+            groups.setdefault(0.1 if slow else 1.0, []).append(parameter)
+    return [{"params": parameters, "factor": factor} for factor, parameters in groups.items()]
