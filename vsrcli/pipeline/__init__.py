@@ -1,6 +1,6 @@
 """One job: decode -> engine -> encode -> assemble, overlapped, resumable, cancellable. Emits events, draws nothing.
 
-What runs it is `vsrcli.pipeline.run.run`.
+`vsrcli.pipeline.run.run` runs it.
 """
 
 import importlib
@@ -18,7 +18,7 @@ _MODULES = {"Event": "events", "Options": "options", "Result": "run", "prepare":
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is first used: the options alone need neither torch nor PyAV."""
+    """Import a part when it is first used: the options alone need neither torch nor PyAV."""
     if name in _MODULES:
         return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

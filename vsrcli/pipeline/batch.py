@@ -1,4 +1,4 @@
-"""Several inputs and folders: which files there are, where each result goes, and what is already done."""
+"""Several inputs and folders: the files, their outputs, and which of them are done."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from vsrcli.pipeline.sinks import is_pattern
 
 @dataclass(frozen=True)
 class Item:
-    """One input and where its result goes (None: beside it, by the usual name). `listed`: found in a folder."""
+    """One input and its output (None: beside it, under the default name). `listed`: found in a folder."""
 
     source: Path
     output: Path | None
@@ -23,19 +23,19 @@ class Item:
 
 
 def is_video_folder(path: Path, *, recursive: bool) -> bool:
-    """Whether a path is a folder to be worked through file by file, and not one sequence of images."""
+    """Return whether a path is a folder to process file by file, and not one sequence of images."""
     return path.is_dir() and (recursive or any(is_video(p) for p in path.iterdir()))
 
 
 def is_batch(sources: Sequence[Path], *, recursive: bool) -> bool:
-    """Whether the call names more than one video."""
+    """Return whether the call names more than one video."""
     return len(sources) > 1 or is_video_folder(sources[0], recursive=recursive)
 
 
 def items(sources: Sequence[Path], output: Path | None, *, recursive: bool) -> list[Item]:
-    """All videos of a batch. With `output` (a folder) the tree below each source folder is kept there.
+    """Return all videos of a batch. In `output` (a folder) the tree below each source folder is kept.
 
-    Raises UsageError if `output` is a file, InputError if there is nothing to do.
+    Raises UsageError if `output` is a file, InputError if there is no video.
     """
     if output is not None and not output.is_dir() and (output.exists() or is_pattern(output) or is_media_name(output)):
         raise UsageError(f"{output} is not a folder, which the output of several inputs must be")
@@ -58,26 +58,26 @@ def items(sources: Sequence[Path], output: Path | None, *, recursive: bool) -> l
 
 
 def is_media_name(path: Path) -> bool:
-    """Whether a name is that of a video or an image, not of a folder."""
+    """Return whether a name is that of a video or an image, not of a folder."""
     return is_video(path) or is_image(path)
 
 
 def is_result(path: Path) -> bool:
-    """Whether a video says of itself that vsr made it."""
+    """Return whether a video's tags say that vsr made it."""
     return bool(made_tags(path))
 
 
 def is_folder_for(output: Path | None, source: Path) -> TypeGuard[Path]:
-    """Whether one file's result goes into `output` under its own name."""
+    """Return whether one file's result goes into the folder `output` under its own name."""
     if output is None or str(output) in STREAMS:
         return False
     return source.is_file() and (output.is_dir() or not output.suffix)
 
 
 def target(output: Path, name: Path, *, folder: bool = False) -> Path:
-    """The same name in the output folder; formats that are not written become Matroska, which holds all, or PNG.
+    """Return the same name in the output folder; formats that cannot be written become Matroska or PNG.
 
-    `folder`: the name is that of a folder of images, which stays.
+    Matroska holds everything. With `folder`, the name is that of a folder of images and is not changed.
     """
     suffix = name.suffix.lower()
     if folder or suffix in CONTAINERS or suffix in WRITABLE_IMAGES or not is_media_name(name):

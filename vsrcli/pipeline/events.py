@@ -1,4 +1,4 @@
-"""What a job tells its caller while it runs."""
+"""Events that a job sends to its caller while it runs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,12 +8,14 @@ from vsrcli import log
 
 @dataclass(frozen=True)
 class Event:
-    """One piece of news.
+    """One event of a job.
 
-    `kind` is "note" or "warning" (a line in `text`), "download" (`done` of `total` bytes), "start" (frame `done` is
-    the first to be made now, of `total` if known; they come `burst` at a time, after a silence), "frame" (`done` of
-    `total` frames are made; the `text` of both says how, if not by upscaling), "sweep" (before the scene that ends at
-    frame `until` is upscaled exactly, `done` of `total` frames have been seen), "assemble" or "done".
+    Attributes:
+        kind: "note" or "warning": a line in `text`. "download": `done` of `total` bytes. "start": frame `done` is the
+            first that this run makes, of `total` if known; frames come `burst` at a time. "frame": `done` of `total`
+            frames are made. "sweep": before exact propagation upscales the scene that ends at frame `until`, `done` of
+            `total` frames have been swept. "assemble" and "done".
+        text: the line; of "start" and "frame" how frames are made, if not by upscaling.
     """
 
     kind: str

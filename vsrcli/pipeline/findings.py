@@ -1,4 +1,4 @@
-"""What is known of a source only once all of it is decoded, kept with the job for the run that joins its segments."""
+"""Properties of a source that are known only after decoding it, stored for the run that joins its segments."""
 
 from dataclasses import astuple, dataclass
 from typing import Any
@@ -9,19 +9,19 @@ from vsrcli.media.joins import Join
 
 @dataclass
 class Findings:
-    """The source's `damage` (None: there is none) and the `joins` at which its clock jumps back."""
+    """The source's `damage` (None: no damage) and the `joins` at which its clock jumps back."""
 
     damage: Damage | None = None
     joins: tuple[Join, ...] = ()
 
     def plain(self) -> dict[str, Any]:
-        """Return it as plain data for JSON."""
+        """Return plain data for JSON."""
         damage = None if self.damage is None else self.damage.plain()
         return {"damage": damage, "joins": [list(astuple(join)) for join in self.joins]}
 
     @classmethod
     def from_plain(cls, data: Any) -> "Findings":
-        """Return what `plain` gave; nothing for any other data."""
+        """Return the findings from the data of `plain`; empty ones for any other data."""
         try:
             damage = None if data["damage"] is None else Damage.from_plain(data["damage"])
             return cls(damage, tuple(Join(int(pts), int(moved)) for pts, moved in data["joins"]))

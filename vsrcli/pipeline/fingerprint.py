@@ -1,4 +1,4 @@
-"""Tells one source from another, so that a job goes on only with the source it began with."""
+"""Fingerprints of sources, so that a job continues only with the source with which it began."""
 
 import hashlib
 from collections.abc import Iterator
@@ -14,11 +14,11 @@ _LEAST_BLOCKS = 2  # of each image, its beginning and its end
 
 
 def fingerprint(info: VideoInfo) -> dict[str, Any]:
-    """Return what identifies a source, as plain JSON data.
+    """Return the fingerprint of a source as plain JSON data.
 
-    "sha256" covers the names and sizes of all files and blocks of bytes spread evenly through each, its beginning and
-    end included; a file of up to 16 MiB is read whole. "modification time" covers what lies between the blocks.
-    Raises InputError where a file cannot be read.
+    "sha256" covers the names and sizes of all files and blocks of bytes spread evenly over each, its beginning and end
+    included; a file of up to 16 MiB is read completely. "modification time" covers the bytes between the blocks. Raises
+    InputError if a file cannot be read.
     """
     content, times = hashlib.sha256(), hashlib.sha256()
     files = info.images or (info.path,)

@@ -1,4 +1,4 @@
-"""How long a job takes here, and how large its result gets: told from a few of its frames, before it begins."""
+"""Estimate a job's time and the size of its result from a few of its frames, before it begins."""
 
 import shutil
 import tempfile
@@ -25,29 +25,30 @@ from vsrcli.pipeline.job import Job
 from vsrcli.pipeline.stages import Pipe, decode_stage
 
 SECONDS = 15.0
-"""About what the net may take for a forecast."""
+"""Approximate time of the net for a forecast."""
 PLACES = (Fraction(1, 10), Fraction(1, 2), Fraction(9, 10))
-"""Of the source: films begin and end in the dark."""
+"""Positions in the source: films begin and end dark."""
 FEWEST, MOST = 6, 24
-"""Frames of each place: with fewer an encoder has no B-frames to show, with more there is nothing new."""
+"""Frames at each position: with fewer an encoder uses no B-frames; more add no information."""
 PROBE_SIDE = 96
-"""LR pixels of the crop by which it is first told what a pixel costs."""
+"""LR pixels on each side of the crop for a first measurement of the time per pixel."""
 KEYFRAME_EVERY = 250
-"""Frames between keyframes, by x264's and x265's default, where no segment ends."""
+"""Default number of frames between keyframes of x264 and x265, within a segment."""
 ALIKE = 3
-"""Sources of a batch that are measured before others that are run alike are not."""
+"""Number of equally configured sources of a batch that are measured; the others are not."""
 SOUND_SECONDS = 10.0
 BACKWARD_SHARE = 0.4
-"""Of a window's time that its reverse branches take, which run through the lookahead too."""
+"""Share of a window's time for reverse branches, which also run through the lookahead."""
 SWEEPS = {2: 0.3, 4: 1.5}
-"""By the number of branches, what the exact way takes beside the time of a clip (BasicVSR, BasicVSR++)."""
+"""Extra time of exact propagation relative to a clip, by the number of branches (BasicVSR, BasicVSR++)."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """`seconds` in all and frames per second, None where the length is unknown; `bytes` of the result, likewise.
+    """`seconds` in all and `bytes` of the result, each None where the length is unknown.
 
-    `seconds_per_frame` and `bytes_per_frame` were measured on `sampled` frames. `free` is what the result's disk has.
+    `seconds_per_frame` and `bytes_per_frame` were measured on `sampled` frames. `free` is the free space on the
+    result's disk.
     """
 
     seconds: float | None
@@ -59,15 +60,15 @@ class Forecast:
 
     @property
     def tight(self) -> bool:
-        """Return whether the disk lacks the room: the job's segments and the result lie there together for a time."""
+        """Whether the disk is too small for the job's segments and the result, which exist together for some time."""
         return self.bytes is not None and 2 * self.bytes > self.free
 
 
 def forecast(job: Job) -> Forecast:
-    """Upscale and encode some frames of a job, in its plan, and reckon from there.
+    """Upscale and encode some frames of a job with its plan, and extrapolate to all frames.
 
-    Nothing is left on the disk. Frames that would take too long are cropped for it. Raises InputError if none can be
-    decoded, and OutputError if none can be encoded.
+    Nothing is left on the disk. Frames that would take too long are cropped. Raises InputError if none can be decoded,
+    and OutputError if none can be encoded.
     """
     spans = _spans(job)
     first = _frames(job, spans[len(spans) // 2], FEWEST)
@@ -89,13 +90,16 @@ def forecast(job: Job) -> Forecast:
 
 
 class Forecaster:
-    """Forecasts the jobs of a batch. After a few that are run alike it reckons with what those took."""
+    """Forecasts for the jobs of a batch.
+
+    After a few jobs of equal settings it uses their times instead of measuring.
+    """
 
     def __init__(self) -> None:
         self._seen: dict[str, list[Forecast]] = {}
 
     def __call__(self, job: Job) -> tuple[Forecast | None, str | None]:
-        """Return a job's forecast, or None and why there is none: a plan is worth showing without it."""
+        """Return a job's forecast, or None and the reason why there is none."""
         alike = self._seen.setdefault(f"{job.model.sha256} {job.plan} {job.size} {job.sink.settings()}", [])
         if len(alike) >= ALIKE:
             return _from_others(job, alike), None
@@ -112,7 +116,7 @@ def _from_others(job: Job, alike: Sequence[Forecast]) -> Forecast:
 
 
 def _forecast(job: Job, seconds: float, size: float, sampled: int) -> Forecast:
-    """Return what a whole job takes by what a frame takes."""
+    """Return the forecast of a whole job from the figures of one frame."""
     frames, rate = job.frames, float(job.info.rate)
     return Forecast(
         seconds=None if frames is None else frames * seconds,
@@ -132,7 +136,7 @@ class _Taken:
 
 @dataclass(frozen=True)
 class _Sample:
-    """Of some frames: the net's seconds, those of decoding and encoding, and the bytes."""
+    """Measurements of some frames: seconds of the net, seconds of decoding and encoding, and bytes."""
 
     frames: int
     upscaling: float
@@ -141,7 +145,7 @@ class _Sample:
 
 
 def _spans(job: Job) -> list[float | None]:
-    """Return where to look, in seconds; None: at the beginning."""
+    """Return the positions to measure in seconds; None means the beginning."""
     info, options = job.info, job.options
     length = info.duration
     if length is None or (job.frames is not None and job.frames < 2 * MOST * len(PLACES)):
@@ -151,7 +155,7 @@ def _spans(job: Job) -> list[float | None]:
 
 
 def _frames(job: Job, start: float | None, count: int) -> _Taken:
-    """Decode some frames as the job does. Where nothing comes from `start` on, from the source's beginning."""
+    """Decode some frames as the job does. If there are none from `start` on, use the source's beginning."""
     for place in dict.fromkeys((start, job.options.start)):
         stop = threading.Event()
         options = replace(job.options, start=place)
@@ -163,7 +167,7 @@ def _frames(job: Job, start: float | None, count: int) -> _Taken:
             for frame in pipe:
                 frames.append(frame)
                 if len(frames) == 1:
-                    began = time.perf_counter()  # what came before was to seek
+                    began = time.perf_counter()  # the time before is that of seeking
                 if len(frames) == count:
                     break
         finally:
@@ -176,7 +180,7 @@ def _frames(job: Job, start: float | None, count: int) -> _Taken:
 
 
 def _cost_of_pixel(job: Job, frames: Sequence[Frame]) -> float:
-    """Return the net's seconds for an LR pixel, of a small crop, once all is warm."""
+    """Return the net's seconds per LR pixel, measured on a small crop after a warm-up."""
     small = [_cropped(frame, PROBE_SIDE, PROBE_SIDE) for frame in frames[:3]]
     plan = replace(_short(job.plan, len(small)), tile=None)
     _upscaled(job, small, plan)
@@ -185,7 +189,7 @@ def _cost_of_pixel(job: Job, frames: Sequence[Frame]) -> float:
 
 
 def _measure(job: Job, taken: _Taken, share: float) -> _Sample:
-    """Upscale and encode some frames, or as large a share of each as is given."""
+    """Upscale and encode some frames, or the given `share` of the area of each."""
     side = share**0.5
     width, height = (max(PROBE_SIDE, round(side * length)) for length in (job.info.width, job.info.height))
     frames = [_cropped(frame, width, height) for frame in taken.frames]
@@ -204,7 +208,7 @@ def _short(plan: Plan, frames: int) -> Plan:
 
 
 def _overhead(net: RecurrentNet, plan: Plan, *, tiled: bool = True) -> float:
-    """Return how much longer a plan takes than `_short`; with its tiles' halos, if that ran without."""
+    """Return the ratio of a plan's time to that of `_short`, including the halos of its tiles if `tiled`."""
     factor = 1.0
     if net.bidirectional and plan.exact:
         factor += SWEEPS.get(len(net.branches), SWEEPS[4])
@@ -226,13 +230,13 @@ def _upscaled(job: Job, frames: Sequence[Frame], plan: Plan) -> tuple[list[Frame
 
 
 def _cropped(frame: Frame, width: int, height: int) -> Frame:
-    """Return the middle of a frame."""
+    """Return the centre of a frame."""
     left, top = max(0, frame.width - width) // 2, max(0, frame.height - height) // 2
     return replace(frame, data=np.ascontiguousarray(frame.data[top : top + height, left : left + width]))
 
 
 def _encoded(job: Job, made: Sequence[Frame], area: float) -> tuple[float, float]:
-    """Encode frames by the job's encoder; return the seconds and the bytes that so many frames take in the long run."""
+    """Encode frames by the job's encoder; return the seconds, and the bytes of so many frames in a long video."""
     with tempfile.TemporaryDirectory(prefix="vsr-forecast-") as folder:
         path = Path(folder) / "sample"
         began, writer = time.perf_counter(), job.sink.writer(path)
@@ -248,7 +252,7 @@ def _encoded(job: Job, made: Sequence[Frame], area: float) -> tuple[float, float
 
 
 def _filled(frame: Frame, area: float) -> Frame:
-    """Return a frame of the whole's size, of a crop that was the `area`th part: the crop, beside and above itself."""
+    """Return a frame of full size, tiled with a crop of its `area`th part."""
     if area == 1:
         return frame
     times = -(-(area**0.5) // 1)
@@ -256,7 +260,7 @@ def _filled(frame: Frame, area: float) -> Frame:
 
 
 def _long_run(path: Path, frames: int, every: int) -> float:
-    """Return the bytes of so many frames where each `every`th is a keyframe, by those of a short film."""
+    """Return the bytes of so many frames if each `every`th is a keyframe, from the packets of a short video."""
     with av.open(str(path)) as container:
         sizes = [(packet.is_keyframe, packet.size) for packet in container.demux(video=0) if packet.size]
     key = [size for is_key, size in sizes if is_key]
@@ -268,7 +272,7 @@ def _long_run(path: Path, frames: int, every: int) -> float:
 
 
 def _bytes_beside(job: Job) -> float:
-    """Return the bytes a second of what is copied beside the video, by some seconds of it."""
+    """Return the bytes per second of the streams that are copied, measured on some seconds."""
     info = job.info
     copied = {stream.index for stream in info.streams if stream.kind in ("audio", "subtitle")}
     if info.images or not copied or job.sink.output.suffix.lower() == ".gif":

@@ -1,4 +1,4 @@
-"""Looks whether everything that a job needs is there and works on this machine: what `vsr doctor` shows."""
+"""Check that everything that a job needs is installed and works on this machine, for `vsr doctor`."""
 
 import importlib.metadata
 import platform
@@ -32,7 +32,7 @@ from vsrcli.zoo import store
 from vsrcli.zoo.catalogue import catalogue
 
 LITTLE_MEMORY, LITTLE_DISK = 2 << 30, 2 << 30
-"""Bytes below which small videos already get tight."""
+"""Bytes below which even small videos may not fit."""
 TEST_FRAMES, TEST_SIZE = 6, (64, 48)
 _SHIPPED_CODECS = [codec for codec in ENCODERS if codec != "gif"]
 
@@ -41,7 +41,7 @@ State = Literal["ok", "note", "bad"]
 
 @dataclass(frozen=True)
 class Check:
-    """What was looked at, and what was found. "note" is worth knowing; with "bad" jobs fail, all or some."""
+    """The name of a check and its result. "note" is informative; with "bad" all or some jobs fail."""
 
     name: str
     state: State
@@ -49,7 +49,7 @@ class Check:
 
 
 def checks() -> Iterator[Check]:
-    """Yield what is found, one after the other; the last is a job of some seconds."""
+    """Yield the results of all checks; the last one is a job of some seconds."""
     yield Check("vsr", "ok", f"{__version__}, Python {platform.python_version()}, {platform.platform()}")
     yield Check("libraries", "ok", _libraries())
     yield Check(
@@ -147,7 +147,7 @@ def _weights() -> Iterator[Check]:
 
 
 def _self_test() -> Check:
-    """Upscale a film of some frames by the default model, and count what comes out."""
+    """Upscale a video of some frames by the default model, and count the frames of the result."""
     began = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="vsr-doctor-") as folder:

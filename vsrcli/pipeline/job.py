@@ -1,4 +1,4 @@
-"""One job: source, model, plan and output, understood and checked before work begins."""
+"""One job: source, model, plan and output, resolved and checked before work begins."""
 
 import contextlib
 import os
@@ -35,12 +35,12 @@ from vsrcli.zoo.loading import Loader
 from vsrcli.zoo.options import set_option
 
 SEGMENT_FRAMES = 60
-"""Least frames in a segment: work that a crash may cost, against a keyframe more for each border."""
+"""Least frames of a segment: a crash loses at most one segment, and each border costs a keyframe."""
 
 
 @dataclass
 class Job:
-    """A job that is understood and checked, but not begun."""
+    """A job that is resolved and checked, but not begun."""
 
     info: VideoInfo
     options: Options
@@ -51,9 +51,9 @@ class Job:
     sink: Sink
     warnings: list[str] = field(default_factory=list)
     picked: str | None = None
-    """Why this model was picked; None where the caller named it."""
+    """Why this model was chosen; None if the caller named it."""
     findings: Findings = field(default_factory=Findings)
-    """What turned out about the source while it was decoded."""
+    """Properties of the source that are found while it is decoded."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -62,7 +62,7 @@ class Job:
 
     @property
     def memory(self) -> int:
-        """The estimated peak of memory, in bytes."""
+        """The estimated peak of memory in bytes."""
         info, net = self.info, self.model.net
         return estimate(
             net,
@@ -76,29 +76,29 @@ class Job:
         )
 
     def shortages(self, plan: Plan | None = None) -> list[str]:
-        """Return a line for each kind of memory of which there is too little for a plan, unless given the job's."""
+        """Return a line for each kind of memory that is too small for a plan, by default the job's."""
         plan = plan or self.plan
         return shortages(self.model.net, self.info, plan, self.dtype, self.device, frames=self.frames)
 
     @property
     def disk(self) -> int:
-        """Bytes that lie on disk, beside the output, for each frame of a scene until it is upscaled."""
+        """Bytes on disk, besides the output, for each frame of a scene until it is upscaled."""
         info = self.info
         return estimate_disk(self.model.net, info.height, info.width, self.plan, bit_depth=info.bit_depth)
 
     @property
     def segment_frames(self) -> int:
-        """Frames in a segment: a multiple of the window, so that segments end where windows do."""
+        """Number of frames of a segment: a multiple of the window, so that segments end where windows do."""
         window = self.plan.window or WINDOW
         return window * -(-SEGMENT_FRAMES // window)
 
     @property
     def frames(self) -> int | None:
-        """Frames that will be made, as far as is known beforehand."""
+        """Number of frames that will be made, if it is known beforehand."""
         return frames_wanted(self.info, self.options)
 
     def settings(self) -> dict[str, Any]:
-        """All that shapes the frames: a job goes on only with the same."""
+        """Return all settings that affect the frames: a job continues only with the same ones."""
         resolved = {
             "model": self.model.name,
             "precision": str(self.dtype).removeprefix("torch."),
@@ -120,9 +120,15 @@ def prepare(
 ) -> Job:
     """Probe, load the model, choose the plan, and check all that can be checked before work begins.
 
-    `named` says that the caller gave the output's name; else its ending follows from the source's and may change.
-    `load` keeps the models that were loaded for jobs before, with the same options of the engine.
-    Raises a VsrError with one line that says what to do.
+    Raises a VsrError with one line of advice.
+
+    Args:
+        source: a video, an image, a folder or pattern of images.
+        output: the result, or None for the default name.
+        options: the options.
+        on_event: called with notes and the progress of downloads.
+        named: whether the caller gave the output's name; else its suffix follows from the source's and may change.
+        load: loader with the models of earlier jobs that have the same engine options.
     """
     options.check()
     refuse_addresses(source, output)
@@ -203,7 +209,7 @@ def refuse_addresses(source: Path, output: Path | None) -> None:
 
 
 def refuse_huge(source: Path, options: Options) -> None:
-    """Raise UsageError for a PNG whose enlargement is out of range, before it is decoded, which can take minutes."""
+    """Raise UsageError for a PNG with too large a result, before it is decoded, which can take minutes."""
     images = expand_images(source)
     size = png_size(images[0]) if images else None
     if size is None or (options.height, options.size, options.fit, options.max_height) != (None,) * 4:
@@ -217,12 +223,12 @@ def refuse_huge(source: Path, options: Options) -> None:
 
 
 def size_text(size: int) -> str:
-    """Return a number of bytes as a person reads it, e.g. "1.50 GiB"."""
+    """Return a number of bytes as readable text, e.g. "1.50 GiB"."""
     return f"{size / 2**30:.2f} GiB" if size >= 1 << 30 else f"{size / 2**20:.0f} MiB"
 
 
 def frames_wanted(info: VideoInfo, options: Options) -> int | None:
-    """How many frames of the source lie in the span that was asked for, about; None if that is not known."""
+    """Return the approximate number of the source's frames in the requested span; None if it is not known."""
     if info.frames is None or (options.start is None and options.end is None):
         return info.frames
     duration = info.duration if info.duration is not None else info.frames / info.rate

@@ -1,4 +1,4 @@
-"""The records of a job on disk: read as written, or refused; they come from outside and may hold anything."""
+"""The records of a job on disk. They may have been changed by others, so invalid ones are rejected."""
 
 import json
 from pathlib import Path
@@ -11,12 +11,12 @@ from vsrcli.pipeline.work_files import JOB_NAME, read_small
 
 
 def damaged(folder: Path) -> UsageError:
-    """Return what to raise where a job's records or states are not as vsr writes them."""
+    """Return the error for a job whose records or states are not as vsr writes them."""
     return UsageError(f"{folder} holds a damaged job", Reason.JOB_DAMAGED)
 
 
 def read_segment_record(path: Path) -> dict[str, Any] | None:
-    """Return what was recorded of a finished segment; None if it is damaged."""
+    """Return the record of a finished segment; None if it is damaged."""
     try:
         record: dict[str, Any] = json.loads(read_small(path))
         sound = all(isinstance(pts, int) for pts in record["pts"]) and isinstance(record["last"], bool)
@@ -27,7 +27,10 @@ def read_segment_record(path: Path) -> dict[str, Any] | None:
 
 
 def read_job_record(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
-    """The record of the job in `folder`; else `wanted`, written there. Raises UsageError if they differ."""
+    """Return the record of the job in `folder`, or write `wanted` there and return it.
+
+    Raises UsageError if they differ.
+    """
     path = folder / JOB_NAME
     if not path.exists():
         write_durably(path, json.dumps(wanted, indent=1).encode())
@@ -44,7 +47,7 @@ def read_job_record(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def begun_with(folder: Path) -> str | None:
-    """The model's name in the record of the job in `folder`; None if there is none that can be read."""
+    """Return the model's name in the record of the job in `folder`; None if there is no readable record."""
     try:
         return str(json.loads(read_small(folder / JOB_NAME))["settings"]["model"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -52,7 +55,7 @@ def begun_with(folder: Path) -> str | None:
 
 
 def is_sound(plan: Plan, segment_frames: int) -> bool:
-    """Return whether a plan that was read can be one that was written."""
+    """Return whether a plan from a file is valid."""
 
     def whole(value: object, least: int) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and least <= value <= 1 << 40

@@ -1,4 +1,4 @@
-"""Lets one process at a time work in a job's folder."""
+"""Lock of a job's folder, so that one process at a time works there."""
 
 import contextlib
 from pathlib import Path
@@ -9,9 +9,9 @@ from vsrcli.pipeline.work_files import LOCK_NAME, refuse_foreign
 
 
 def lock(folder: Path) -> Hold:
-    """Make `folder` and hold it until what is returned is released.
+    """Create `folder` and hold it until the result is released.
 
-    Raises UsageError if another process holds it, or if it or what is in it is a link or another user's.
+    Raises UsageError if another process holds it, or if it or anything in it is a link or another user's.
     """
     while True:
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What the caller may ask of a job, and the size of output that follows from it for one source."""
+"""The options of a job, and the size of the output that follows from them for one source."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,22 +11,31 @@ from vsrcli.media.options import EncodingOptions, SpanOptions, read_crop
 from vsrcli.records import Record, option
 
 Content = Literal["auto", "film", "anime"]
-"""What a source may show; auto is film, since drawn frames cannot be told from filmed ones reliably."""
+"""What a source shows; auto means film, since drawn frames cannot be detected reliably."""
 
 LARGEST_SIDE = 16384
-"""Pixels, of an output."""
+"""Largest height or width of an output in pixels."""
 
 
 @dataclass(frozen=True)
 class Options(EngineOptions, EncodingOptions, SpanOptions, Record):
-    """All that shapes a job: the options of the engine, the encoding and the span, and these.
+    """All options of a job: those of the engine, the encoding and the span, and these.
 
-    `model` is a full name, an architecture, which leaves the weights open, or a checkpoint's path. `content` is what
-    the source shows, where `model` leaves the weights open. `scale`, `height` and `size` (width, height) exclude each
-    other, and `fit`, a box that the picture fills as far as its shape allows. `max_height` is what the height may be
-    at most. `square_pixels` stretches the shorter side where the source's pixels are not square; `fit` does so too.
-    `crop` is "auto", for what black borders leave, or "W:H:X:Y" in pixels of the source. A source of more lines than
-    `skip_above` is not upscaled. `overwrite` replaces an output that exists; `restart` throws an unfinished job away.
+    `scale`, `height`, `size` and `fit` exclude each other.
+
+    Attributes:
+        model: full name, path of a checkpoint, or architecture, which leaves the weights open.
+        content: what the source shows, if `model` leaves the weights open.
+        scale: factor of the output's size.
+        height: height of the output.
+        size: (width, height) of the output.
+        fit: (width, height) of a box that the picture fills as far as its shape allows.
+        max_height: largest height of the output.
+        square_pixels: stretch the shorter side if the source's pixels are not square; `fit` does so too.
+        crop: "auto", for what black borders leave, or "W:H:X:Y" in pixels of the source.
+        skip_above: a source of more lines than this is not upscaled.
+        overwrite: replace an existing output.
+        restart: delete an unfinished job.
     """
 
     model: str | None = option(None, kept="resolved")
@@ -59,7 +68,7 @@ class Options(EngineOptions, EncodingOptions, SpanOptions, Record):
 def output_size(options: Options, info: VideoInfo, scale: int) -> tuple[int, int]:
     """Return (width, height) of the output as coded (before the rotation that `info` declares, if any).
 
-    Raises UsageError for a size that no encoder takes.
+    Raises UsageError for a size that no encoder supports.
     """
     turned = info.rotation is not None and abs(info.rotation[1]) > abs(info.rotation[0])
     width, height = (info.height, info.width) if turned else (info.width, info.height)

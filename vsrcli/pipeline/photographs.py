@@ -1,4 +1,4 @@
-"""What stands beside the pixels of source images, on its way to the output: what goes along, and what is told lost."""
+"""Metadata of source images on the way to the output: which is kept, and which is reported as lost."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -11,13 +11,13 @@ from vsrcli.media.tagging import fit, held
 _WIDE = frozenset([9, 11, 12])  # BT.2020, and P3 with the cinema's white and the usual one (H.273, table 2)
 _HDR = frozenset([16, 18])  # PQ, HLG
 Tags = Callable[[int], PictureTags]
-"""Gives the tags of the output's image by the pts of its frame."""
+"""Returns the tags of the output's image for the pts of its frame."""
 
 
 def tags_for_images(info: VideoInfo, size: tuple[int, int]) -> Tags:
-    """Return what gives each image of an output, `size` (w, h) large, its tags.
+    """Return a function that gives each image of an output of `size` (w, h) its tags.
 
-    Those of a video say which way up it is, and which colours it has if they are not those of an untagged image.
+    The tags of a video are its orientation, and its colours if they differ from those of an untagged image.
     """
     if info.images:
         return lambda pts: fit(read_tags(info.images[pts]), (info.width, info.height), size)
@@ -31,7 +31,7 @@ def tags_for_images(info: VideoInfo, size: tuple[int, int]) -> Tags:
 
 
 def lost_in_images(info: VideoInfo, size: tuple[int, int], suffix: str) -> list[str]:
-    """Return a line about what images with that ending do not hold of a source's tags; none if they hold all."""
+    """Return lines about the tags of a source that images with that suffix cannot hold."""
     tags, count = tags_for_images(info, size), len(info.images)
     if count:
         return _line((held(tags(pts), suffix)[1] for pts in range(count)), count, suffix)
@@ -42,7 +42,7 @@ def lost_in_images(info: VideoInfo, size: tuple[int, int], suffix: str) -> list[
 
 
 def lost_in_video(info: VideoInfo, suffix: str) -> list[str]:
-    """Return lines about what a video with that ending does not hold of its source images' tags."""
+    """Return lines about the tags of source images that a video with that suffix cannot hold."""
     images = info.images or ((info.path,) if info.container.endswith("_pipe") else ())  # of a name that tells nothing
     if not images:
         return []

@@ -1,4 +1,4 @@
-"""Picks the weights where the caller leaves them open, and keeps to those that an unfinished job began with."""
+"""Choose the weights where the caller leaves them open, and keep those of an unfinished job."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from vsrcli.zoo.catalogue import catalogue
 
 @dataclass(frozen=True)
 class Picked:
-    """What to load; why, or None where the caller named it; and a line on what was asked for in vain, or None."""
+    """The model to load; the reason, or None if the caller named it; and a line on an ineffective option, or None."""
 
     name: str | None
     reason: str | None = None
@@ -24,8 +24,8 @@ class Picked:
 def pick_model(info: VideoInfo, output: Path | None, options: Options, *, named: bool = True) -> Picked:
     """Choose a model for the source, unless `options` name it: see `vsrcli.zoo.picking`.
 
-    A job that was stopped goes on with its weights, whatever was installed or measured otherwise since. `output` and
-    `named` are as for `choose_output`. Raises UsageError for an unknown name.
+    An unfinished job continues with its weights, even if others would be chosen now. `output` and `named` are as for
+    `choose_output`. Raises UsageError for an unknown name.
     """
     if not zoo.is_open(options.model):
         return Picked(options.model, warning=_content_ignored(options))
@@ -40,7 +40,7 @@ def pick_model(info: VideoInfo, output: Path | None, options: Options, *, named:
 
 
 def _content_ignored(options: Options) -> str | None:
-    """Return a line where the content was said in vain, since the model leaves no weights open; else None."""
+    """Return a line if the option content has no effect, since the model leaves no weights open; else None."""
     if options.content == "auto":
         return None
     entry = catalogue().models.get(str(options.model).lower())

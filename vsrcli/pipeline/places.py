@@ -1,4 +1,4 @@
-"""Where a job's output and its work lie."""
+"""Paths of a job's output and of its work."""
 
 import hashlib
 import os
@@ -15,15 +15,15 @@ from vsrcli.pipeline.sinks import is_pattern
 STREAMS = frozenset({"-", "/dev/stdout", "/dev/stderr", "/dev/null"})
 """Names of outputs that are no files."""
 LONGEST_NAME = 255
-"""Bytes that file systems have for a name."""
+"""Largest number of bytes of a file's name."""
 ENDING = ".vsr"
-"""Ends the names of the folders that jobs work in."""
+"""Suffix of the folders in which jobs work."""
 HOLDS_ALL = ".mkv"
-"""The container that holds all that a source can have."""
+"""Suffix of the container that can hold everything of any source."""
 
 
 def default_output(info: VideoInfo, options: Options, scale: int) -> Path:
-    """`<name>_x4.<ext>` beside the input; for images a folder `<name>_x4`."""
+    """Return `<name>_x4.<ext>` beside the input; for images a folder `<name>_x4`."""
     name = f"_x{options.scale or scale:g}"
     if options.fit is not None:
         name = "_{}x{}".format(*options.fit)
@@ -41,11 +41,11 @@ def default_output(info: VideoInfo, options: Options, scale: int) -> Path:
 def choose_output(
     output: Path | None, info: VideoInfo, options: Options, scale: int, *, named: bool = True
 ) -> tuple[Path, str | None]:
-    """Return where the result goes, and a line if its ending is not the one that is asked for, or the source's.
+    """Return the path of the result, and a line if its suffix differs from the requested one or from the source's.
 
-    An ending that is only the source's own (`output` is None, or has the same ending, or is not `named` by the caller
-    but follows from the source's name) gives way to that of the nearest format that is written and holds everything.
-    Raises UsageError where `output` stands for no file.
+    A suffix that is only the source's own (`output` is None, or has the same suffix, or is not `named` by the caller
+    but follows from the source's name) is replaced by that of the nearest format that can be written and holds
+    everything. Raises UsageError if `output` is no file.
     """
     if output is not None and str(output) in STREAMS:
         raise UsageError("the result is put together in a file, not in a stream: give a file's name as output")
@@ -77,11 +77,11 @@ def choose_output(
 
 
 def job_folder(output: Path) -> Path:
-    """Where the job's work lies until it is done."""
+    """Return the folder of the job's work."""
     place = output.parent if is_pattern(output) else output
     name = os.fsencode(place.name)
     if len(name) <= LONGEST_NAME - len(ENDING):
         return place.parent / f"{place.name}{ENDING}"
-    # the name's beginning, and what tells it from others that begin so
+    # the beginning of the name, and a digest that distinguishes it from others with the same beginning
     beginning = name[: LONGEST_NAME - len(ENDING) - 17].decode("utf-8", "ignore")
     return place.parent / f"{beginning}~{hashlib.sha256(name).hexdigest()[:16]}{ENDING}"

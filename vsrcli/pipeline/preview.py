@@ -1,4 +1,4 @@
-"""A look at a source before it is upscaled: a short clip, a picture before and after by each model, and a page."""
+"""A preview of a source: a short clip, a picture before and after by each model, and a page."""
 
 import re
 import tempfile
@@ -32,14 +32,14 @@ from vsrcli.zoo.loading import find, is_open
 BEFORE = "bicubic"
 PAGE_NAME = "preview.html"
 INTO = 1 / 3
-"""Of a film, where a preview is taken unless told: films begin in the dark."""
+"""Default position of a preview in a film: films begin dark."""
 Show = Callable[[str], AbstractContextManager[None]]
-"""Stands around the work of one model, whose name it is given."""
+"""Returns a context manager for the work of one model, whose name it takes."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What one model made: its job's result, the picture before and after, and what the whole source would take."""
+    """The result of one model: its job's result, the picture before and after, the time for the whole source."""
 
     model: str
     result: Result
@@ -49,7 +49,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Preview:
-    """A preview: its page, from when to when it is in the source (seconds), and what each model made."""
+    """A preview: its page, its span in the source in seconds, and the result of each model."""
 
     page: Path
     start: float
@@ -68,10 +68,11 @@ def preview(
     seconds: float = 2.0,
     show: Show = lambda name: nullcontext(),
 ) -> Preview:
-    """Upscale `seconds` of a source from `at` on by each of the models (none: as it is picked), and write a page.
+    """Upscale `seconds` of a source by each of the models and write a page.
 
-    `folder` is by default NAME_preview beside the source. Raises OutputExistsError if a preview is there that may not
-    be overwritten, and whatever `prepare` and `run` raise.
+    Without `models` the model is chosen by the source. `at` is the start in seconds. `folder` is by default
+    NAME_preview beside the source. Raises OutputExistsError if a preview exists and may not be overwritten, and the
+    errors of `prepare` and `run`.
     """
     info = probe(source, rate=options.rate)
     folder = folder or default_folder(info)
@@ -115,7 +116,7 @@ def default_folder(info: VideoInfo) -> Path:
 
 
 def span(info: VideoInfo, at: float | None, seconds: float) -> tuple[float, float]:
-    """Return from when to when a preview is: at a third of the source unless told, and no longer than the source."""
+    """Return start and end of a preview: by default at a third of the source, and not beyond its end."""
     length = info.duration or 0.0
     if at is None:
         at = max(0.0, min(length * INTO, length - seconds))
@@ -123,7 +124,7 @@ def span(info: VideoInfo, at: float | None, seconds: float) -> tuple[float, floa
 
 
 def _named(info: VideoInfo, model: str | None, options: Options, on_event: OnEvent) -> str:
-    """Return the full name of a model; of one that leaves its weights open, the one that is picked for the source."""
+    """Return the full name of a model; if it leaves the weights open, the model that is chosen for the source."""
     if not is_open(model):
         return str(model) if is_path(str(model)) else find(model).name
     picked = pick_model(info, None, replace(options, model=model, restart=True))
@@ -132,7 +133,7 @@ def _named(info: VideoInfo, model: str | None, options: Options, on_event: OnEve
 
 
 def _written(suffix: str) -> str:
-    """Return the ending of a clip: the source's where that container is written, and holds tags to tell the time by."""
+    """Return the suffix of a clip: the source's if that container can be written and can hold tags."""
     return suffix if suffix in CONTAINERS and CONTAINERS[suffix].muxer not in ("gif", "mpegts") else ".mkv"
 
 
@@ -141,7 +142,7 @@ def _safe(name: str) -> str:
 
 
 def _pair(info: VideoInfo, output: Path, options: Options) -> tuple[np.ndarray, np.ndarray]:
-    """Return the same frame, of the middle, of a source and of a result: upright, both of the result's size."""
+    """Return the middle frame of a source and of a result: upright, both of the result's size."""
     result = probe(output, rate=options.rate)
     count = sum(1 for _ in decode(result))
     middle = count // 2

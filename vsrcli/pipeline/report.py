@@ -10,7 +10,7 @@ from vsrcli.pipeline.run import Result
 
 
 def plan_report(job: Job, forecast: Forecast | None = None) -> dict[str, Any]:
-    """What a job will do, before it begins; with how long it takes, if that was measured."""
+    """Return the plan of a job, with the forecast if there is one."""
     info, plan = job.info, job.plan
     return {
         "status": "planned",
@@ -55,7 +55,7 @@ def told(lines: Iterable[str]) -> dict[str, list[str]]:
 
 
 def forecast_report(forecast: Forecast) -> dict[str, Any]:
-    """How long a job takes and how large its result gets, about; null where the source's length is unknown."""
+    """Return the estimated time and size of a job; null where the source's length is unknown."""
     return {
         "seconds": None if forecast.seconds is None else round(forecast.seconds, 1),
         "bytes": forecast.bytes,
@@ -67,7 +67,7 @@ def forecast_report(forecast: Forecast) -> dict[str, Any]:
 
 
 def result_report(result: Result) -> dict[str, Any]:
-    """What a job did."""
+    """Return the result of a job."""
     return {
         "status": "done",
         "input": str(result.input),

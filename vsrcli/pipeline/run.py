@@ -1,4 +1,4 @@
-"""Runs one job to its end, or the rest of one that was stopped."""
+"""Run one job to its end, or the rest of an interrupted one."""
 
 import threading
 import time
@@ -30,10 +30,9 @@ from vsrcli.words import counted
 
 @dataclass(frozen=True)
 class Result:
-    """A finished job. `made` frames were made by this run (the others by runs before it) in `seconds`.
+    """A finished job. This run made `made` of its frames in `seconds`; earlier runs made the others.
 
-    `picked` says why its model was chosen, None where it was named. `damage` is what was found wrong with its
-    source.
+    `picked` is the reason for its model, None if the caller named it. `damage` is the damage found in its source.
     """
 
     input: Path
@@ -50,7 +49,7 @@ class Result:
 
 
 def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None = None) -> Result:
-    """Do the job, or the rest of it.
+    """Run the job, or the rest of it.
 
     Raises InterruptedJobError on KeyboardInterrupt, and at the next frame when `cancel` is set; other VsrErrors on
     failure.
@@ -133,7 +132,7 @@ def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None 
 
 
 def output_tags(job: Job, first: int) -> dict[str, str]:
-    """What the output says about its making; of a part also when its first frame, of that pts, is in the source."""
+    """Return the output's tags about its making; for a part they include the time in the source of its first frame."""
     start = None if job.info.images else offset_in_source(job.info.path)
     if job.options.start is not None:
         start = (start or 0.0) + float(first * job.info.time_base) - job.info.start_time
@@ -148,7 +147,7 @@ def make_segments(
     cancel: threading.Event,
     part: Part | None = None,
 ) -> None:
-    """Decode, upscale and encode what is not yet in finished segments, of the job or of a part of it.
+    """Decode, upscale and encode the frames of the job, or of a part of it, that are not yet in finished segments.
 
     Raises KeyboardInterrupt, CancelledError and VsrErrors.
     """
@@ -212,5 +211,5 @@ def make_segments(
 
 
 def swept_states(work: WorkFolder) -> TensorFolder:
-    """The states that the exact way has swept for and still needs; there are none in other jobs."""
+    """Return the stored states of exact propagation that are still needed; other jobs have none."""
     return TensorFolder(work.folder / STATES_NAME, durable=True)

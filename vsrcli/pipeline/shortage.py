@@ -1,4 +1,4 @@
-"""Says beforehand that a job will not fit in memory, however it is cut up."""
+"""Warn beforehand if a job will not fit in memory with any plan."""
 
 import torch
 
@@ -11,7 +11,7 @@ from vsrcli.nets.recurrent import RecurrentNet
 def shortages(
     net: RecurrentNet, info: VideoInfo, plan: Plan, dtype: torch.dtype, device: torch.device, *, frames: int | None
 ) -> list[str]:
-    """Return a line for the device, and for the machine beside a GPU, that has less memory than the plan takes."""
+    """Return a line for the device, and for the machine beside a GPU, if its memory is too small for the plan."""
     needs = [(estimate(net, info.height, info.width, plan, dtype, device, frames=frames), room_on(device))]
     if device.type != "cpu":
         needs.append((estimate_host(net, info.height, info.width, plan, frames=frames), room()))

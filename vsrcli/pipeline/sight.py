@@ -1,4 +1,4 @@
-"""What vsr sees in a source, and which weights it would pick for it: the record behind `vsr info`."""
+"""Properties of a source, and the weights that would be chosen for it: the record of `vsr info`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _TRANSFERS = {1: "BT.709", 6: "BT.601", 8: "linear", 13: "sRGB", 14: "BT.2020", 
 
 @dataclass(frozen=True)
 class Choice:
-    """What a name leaves open and gets for this source: the model, why, and whether its weights are here."""
+    """The model chosen for this source by a name that leaves it open, the reason, and whether its weights are here."""
 
     asked: str | None
     model: str
@@ -29,14 +29,14 @@ class Choice:
 
 @dataclass(frozen=True)
 class Sight:
-    """A source as vsr sees it: `info`, how strongly it is compressed, and what is picked unless a model is named."""
+    """A source as vsr sees it: `info`, how strongly it is compressed, and the models that would be chosen."""
 
     info: VideoInfo
     compression: Compression
     choices: tuple[Choice, ...]
 
     def plain(self) -> dict[str, Any]:
-        """Return it as plain data for JSON; the names are stable."""
+        """Return plain data for JSON; the names are stable."""
         info, compression = self.info, self.compression
         return {
             "input": str(info.path),
@@ -73,8 +73,11 @@ class Sight:
 
 
 def see(info: VideoInfo, models: Sequence[str] = (), *, drawn: bool = False) -> Sight:
-    """Look at a source, and pick weights for it by each of the `models`' names, or else for vsr's default and by each
-    architecture that has several here. Raises UsageError for an unknown name."""
+    """Examine a source, and choose weights for it by each name in `models`.
+
+    Without `models` these are vsr's default and each architecture with several models here. Raises UsageError for an
+    unknown name.
+    """
     compression = measure_compression(info)
     names: list[str | None] = [*models] if models else [None, *_open_architectures()]
     found = []
@@ -88,14 +91,14 @@ def see(info: VideoInfo, models: Sequence[str] = (), *, drawn: bool = False) -> 
 
 
 def _open_architectures() -> list[str]:
-    """Return the architectures among whose models there is something to choose, with weights here."""
+    """Return the architectures with several models in the catalogue and with weights here."""
     entries = list(catalogue().models.values())
     archs = dict.fromkeys(entry.arch for entry in entries if store.locate(entry) is not None)
     return [arch for arch in archs if sum(entry.arch == arch for entry in entries) > 1]
 
 
 def colour_names(info: VideoInfo) -> dict[str, str | None]:
-    """Return what the source declares of its colours, None where it does not; other numbers as H.273 has them."""
+    """Return the colours that the source declares, None where it does not; unknown ones as numbers of H.273."""
     c = info.colour
     return {
         "matrix": None if c.matrix == 2 else _MATRICES.get(c.matrix, str(c.matrix)),
@@ -106,7 +109,7 @@ def colour_names(info: VideoInfo) -> dict[str, str | None]:
 
 
 def quarter_turns(info: VideoInfo) -> int:
-    """Return by how many degrees, counter-clockwise, players turn the picture, to the nearest quarter."""
+    """Return the counter-clockwise rotation by players in degrees, to the nearest quarter turn."""
     if info.rotation is None:
         return 0
     a, b = info.rotation[:2]

@@ -1,4 +1,7 @@
-"""Where HR frames go: a video file or a sequence of images. Both are made of segments and put in place at the end."""
+"""Destinations of HR frames: a video file or a sequence of images.
+
+Both consist of segments and are renamed at the end.
+"""
 
 import re
 import shutil
@@ -31,27 +34,27 @@ from vsrcli.words import counted
 
 
 class Writer(Protocol):
-    """Takes the frames of one segment."""
+    """Writer of the frames of one segment."""
 
     def write(self, frame: Frame) -> None:
-        """Take one frame of levels."""
+        """Write one frame of levels."""
 
     def close(self) -> None:
-        """The segment is complete."""
+        """Complete the segment."""
 
 
 class Announce(Protocol):
-    """Hears under which name the output is put next, and which finished file (None: images) will be it."""
+    """Callback with the next name of the output, and the finished file that will get it (None: images)."""
 
     def __call__(self, output: Path, *, file: Path | None = None) -> None:
-        """Record it."""
+        """Record the name."""
 
 
 @dataclass(frozen=True)
 class Placing:
-    """How an output is put in place: whether it `overwrite`s, who hears of it, and what name an earlier run began.
+    """How an output gets its name: whether it may `overwrite`, the callback, and the name that an earlier run used.
 
-    `cancelled` says whether to stop while the output is being written.
+    `cancelled` returns whether to stop while the output is being written.
     """
 
     overwrite: bool
@@ -68,7 +71,7 @@ class Sink(Protocol):
     warnings: list[str]
 
     def settings(self) -> dict[str, object]:
-        """What shapes the encoded frames, for the job's record."""
+        """Return the settings that affect the encoded frames, for the job's record."""
 
     def writer(self, path: Path) -> Writer:
         """Return a writer for the segment at `path`."""
@@ -81,7 +84,7 @@ class Sink(Protocol):
         placing: "Placing",
         joins: Sequence[Join] = (),
     ) -> Path:
-        """Put the complete output in place and return its name. At `joins` the source's clock jumps back."""
+        """Move the complete output into place and return its name. At `joins` the source's clock jumps back."""
 
 
 class VideoSink:
@@ -114,12 +117,12 @@ class VideoSink:
             self.warnings.append(Remark(line))
 
     def settings(self) -> dict[str, object]:
-        """The encoder's settings."""
+        """Return the encoder's settings."""
         e = self.encode
         return {"codec": e.name, "crf": e.crf, "preset": e.preset, "pix_fmt": e.pix_fmt, "size": [e.width, e.height]}
 
     def writer(self, path: Path) -> Writer:
-        """An encoder."""
+        """Return an encoder."""
         return SegmentWriter(path, self.info, self.encode)
 
     def finish(
@@ -130,7 +133,7 @@ class VideoSink:
         placing: "Placing",
         joins: Sequence[Join] = (),
     ) -> Path:
-        """Join the segments and add the source's other streams, by stream copy."""
+        """Join the segments and add the source's other streams by stream copy."""
         already = set(self.warnings)
         return assemble(
             [s.path for s in segments],
@@ -152,7 +155,7 @@ class VideoSink:
 class ImageSink:
     """Images: a pattern such as out/%08d.png, a folder (which gets the source images' names), or one image's name.
 
-    Images keep their numbers, gaps included; a video's frames count from 1, as with ffmpeg.
+    Images keep their numbers, including gaps; a video's frames count from 1, as with ffmpeg.
     """
 
     def __init__(self, output: Path, info: VideoInfo, *, size: tuple[int, int]) -> None:
@@ -180,11 +183,11 @@ class ImageSink:
         self._tags = tags_for_images(info, size)
 
     def settings(self) -> dict[str, object]:
-        """The pattern and size."""
+        """Return the pattern and size."""
         return {"images": self.output.name, "size": list(self.size)}
 
     def writer(self, path: Path) -> Writer:
-        """Writes images to the folder `path`."""
+        """Return a writer of images to the folder `path`."""
         return _ImageWriter(path, self._names, self.size, self._matrix, self._tags, by_pts=self._by_pts)
 
     def finish(
@@ -195,7 +198,7 @@ class ImageSink:
         placing: "Placing",
         joins: Sequence[Join] = (),
     ) -> Path:
-        """Move the images to their folder, or to another where theirs is no longer empty and may not be written to."""
+        """Move the images to their folder, or to another if theirs is not empty and may not be overwritten."""
         try:
             if self.folder != self.output.parent or is_pattern(self.output):
                 return self._fill(segments, placing)
@@ -261,7 +264,7 @@ class _ImageWriter:
 
 
 def is_image_output(output: Path, info: VideoInfo) -> bool:
-    """Whether an output's name means images: a pattern; a folder for images; an image for one image."""
+    """Return whether an output's name means images: a pattern, a folder for images, or an image for one image."""
     if is_pattern(output):
         return True
     if output.suffix.lower() in WRITABLE_IMAGES:
@@ -270,7 +273,7 @@ def is_image_output(output: Path, info: VideoInfo) -> bool:
 
 
 def is_pattern(output: Path) -> bool:
-    """Whether a name stands for many images: it has a place for a number, and is not a video's."""
+    """Return whether a name stands for many images: it contains a number's format and is not a video's."""
     return bool(re.search(r"%\d*d", output.name)) and output.suffix.lower() not in CONTAINERS
 
 
@@ -282,7 +285,7 @@ def make_sink(
     asked: EncodingOptions,
     span: tuple[float | None, float | None],
 ) -> Sink:
-    """The sink that the output's name asks for. Raises UsageError if the container cannot hold what is asked."""
+    """Return the sink for the output's name. Raises UsageError if the container cannot hold what is requested."""
     if is_image_output(output, info):
         return ImageSink(output, info, size=size)
     if output.suffix.lower() in WRITABLE_IMAGES:
@@ -306,7 +309,7 @@ def make_sink(
 
 
 def _numbers(info: VideoInfo) -> list[int]:
-    """The images' own numbers; where they have none, or one twice, they count from the first one's on."""
+    """Return the images' own numbers; if they have none, or one twice, consecutive numbers from the first one's."""
     found = [re.findall(r"\d+", path.stem) for path in info.images]
     numbers = [int(digits[-1]) for digits in found if digits]
     if len(set(numbers)) == len(found):
@@ -319,7 +322,7 @@ _ROUND = Fraction(1, 100)  # by which a size in whole pixels may differ from the
 
 
 def _image_warnings(info: VideoInfo, suffix: str) -> list[str]:
-    """What of the source images cannot hold."""
+    """Return lines about what images cannot hold of the source."""
     lines = [left_out(name) for name in info.unkept]
     if info.streams:
         lines.append(f"images hold no sound or subtitles: {counted(len(info.streams), 'stream')} left out")

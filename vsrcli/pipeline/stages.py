@@ -23,9 +23,9 @@ from vsrcli.pipeline.work_folder import WorkFolder
 
 @dataclass(frozen=True)
 class Border:
-    """On its way to the encoder before a segment's first frame: the segment before it ends, and may be counted.
+    """Sent to the encoder before a segment's first frame: the previous segment is complete.
 
-    `state` is the engine's, from which to go on there.
+    `state` is the engine's state, from which a later run continues.
     """
 
     state: dict[str, Tensor]
@@ -40,14 +40,14 @@ class _ReachedError(Exception):
 
 
 class Pipe:
-    """A short queue between two threads that ends, fails and stops as one."""
+    """A short queue between two threads that end, fail and stop together."""
 
     def __init__(self, size: int, stop: threading.Event) -> None:
         self._queue: queue.Queue[Any] = queue.Queue(size)
         self._stop = stop
 
     def put(self, item: Any) -> bool:
-        """Wait for room; False if all is to stop."""
+        """Wait for space and add an item; return False if the work is stopped."""
         while not self._stop.is_set():
             try:
                 self._queue.put(item, timeout=0.1)
@@ -58,11 +58,11 @@ class Pipe:
 
     @property
     def stopped(self) -> bool:
-        """Whether all is to stop."""
+        """Whether the work is stopped."""
         return self._stop.is_set()
 
     def __iter__(self) -> Iterator[Any]:
-        """Items until None comes or all is to stop; an exception that comes is raised."""
+        """Yield items until None arrives or the work is stopped; raise an exception that arrives."""
         while not self._stop.is_set():
             try:
                 item = self._queue.get(timeout=0.1)
@@ -76,7 +76,7 @@ class Pipe:
 
 
 def decode_stage(job: Job, first: int, out: Pipe, warn: Callable[[str], None], part: Part | None = None) -> None:
-    """Thread: put the source's frames from number `first` on, of a part as it reads them."""
+    """Put the source's frames from number `first` on, or those of a part, into the pipe (in a thread)."""
     o = job.options
 
     def tell(damage: Damage) -> None:
@@ -116,10 +116,9 @@ def upscale_stage(
     cancel: threading.Event,
     until: int | None = None,
 ) -> int:
-    """Main thread: push LR frames, pass on HR frames numbered `done` and later, and borders of segments.
+    """Push LR frames and pass on HR frames from number `done` on and segment borders (in the main thread).
 
-    Returns the number of frames that there are in all, or `until` where it stops before that frame. Raises
-    CancelledError at the next frame after `cancel` is set.
+    Returns the total number of frames. Raises CancelledError at the next frame after `cancel` is set.
     """
     state = engine.checkpoint()
 
@@ -129,7 +128,7 @@ def upscale_stage(
             if cancel.is_set():
                 raise CancelledError
             border = frame.number % segment_frames == 0
-            # windows end where segments do; a scene taken whole does not, and is begun again from its start
+            # windows end where segments do; a scene without windows does not, so it is restarted from its beginning
             if engine.next_frame == frame.number and (border or engine.plan.window is None):
                 state = engine.checkpoint()
             if frame.number < done:
@@ -153,7 +152,7 @@ def upscale_stage(
 
 
 class Encoder(threading.Thread):
-    """Writes frames to segments and makes each count when the next one begins."""
+    """Thread that writes frames to segments and records each segment as complete when the next one begins."""
 
     def __init__(self, job: Job, work: WorkFolder, made: Pipe, stop: threading.Event, on_event: OnEvent) -> None:
         super().__init__(daemon=True)
@@ -164,7 +163,7 @@ class Encoder(threading.Thread):
         self._pts: list[int] = []
 
     def run(self) -> None:
-        """Until the last frame, an error, or the stop of all."""
+        """Write until the last frame, an error, or the stop of the work."""
         try:
             for frame in self._made:
                 if isinstance(frame, Border):
@@ -181,7 +180,7 @@ class Encoder(threading.Thread):
             self.error = error
             self._stop_all.set()
         finally:
-            if self._writer is not None:  # a segment that does not count: only its file must not stay open
+            if self._writer is not None:  # an incomplete segment: its file must not stay open
                 with suppress(Exception):
                     self._writer.close()
 

@@ -1,4 +1,4 @@
-"""What the exact way keeps on disk instead of in memory: a folder of small safetensors files."""
+"""Disk storage for exact propagation: a folder of small safetensors files."""
 
 import contextlib
 import hashlib
@@ -21,10 +21,10 @@ _DIGEST = 32  # bytes of SHA-256 before the tensors
 
 
 class TensorFolder(MutableMapping[str, State]):
-    """Tuples of tensors by name, in a folder that is made when it is needed.
+    """Tuples of tensors by name, in a folder that is created when it is needed.
 
-    `durable`: what is there is there, and whole, after a crash too; else the folder begins empty. Raises OutputError
-    where a file cannot be written, or cannot be read again.
+    With `durable`, stored tensors survive a crash completely; else the folder is empty at first. Raises OutputError if
+    a file cannot be written or read again.
     """
 
     def __init__(self, folder: Path, *, durable: bool) -> None:
@@ -83,7 +83,7 @@ class TensorFolder(MutableMapping[str, State]):
 
 
 class FrameFolder(MutableMapping[int, Frame]):
-    """Frames by number, in a folder that begins empty. Raises OutputError as `TensorFolder` does."""
+    """Frames by number, in a folder that is empty at first. Raises OutputError as `TensorFolder` does."""
 
     def __init__(self, folder: Path) -> None:
         self._tensors = TensorFolder(folder, durable=False)

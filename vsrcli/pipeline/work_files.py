@@ -1,4 +1,4 @@
-"""The folder beside the output as a place: whose it is, what in it is vsr's, and the mark that the output is placed."""
+"""The files in the folder beside the output: their owner, which of them are vsr's, and the mark of a placed output."""
 
 import contextlib
 import errno
@@ -21,7 +21,7 @@ JOIN_PREFIX = "join-"
 FRAMES_NAME, STATES_NAME = "frames", "states"
 TENSORS = ".tensors"
 MOST_BYTES = 1 << 26
-"""What no record of a job or a segment comes near to."""
+"""Limit of the size of a record, which no record of a job or a segment approaches."""
 _FILE = re.compile(rf"(job\.json|plan\.json|placed\.json|lock|\d{{6}}\.(json|state|segment))({re.escape(PART)})?")
 _FOLDER = re.compile(rf"\d{{6}}\.segment|{FRAMES_NAME}|{STATES_NAME}|{JOIN_PREFIX}.*")
 _SHARD = re.compile(r"shard-\d{4,}")
@@ -31,7 +31,7 @@ _INNER = re.compile(rf".*({re.escape(TENSORS)}|\.png|\.jpe?g)({re.escape(PART)})
 def refuse_foreign(folder: Path) -> None:
     """Raise UsageError if the folder, or anything in it, is a link or belongs to another user.
 
-    Who may put a link there could have vsr write to, or delete, what it points to.
+    A link from somebody else could make vsr write to its target, or delete it.
     """
     for path in (folder, *(_walk(folder) if not folder.is_symlink() and folder.is_dir() else ())):
         with contextlib.suppress(FileNotFoundError):
@@ -58,7 +58,7 @@ def _walk(folder: Path) -> list[Path]:
 
 
 def clear(folder: Path, *, keep: tuple[str, ...] = (LOCK_NAME,)) -> list[Path]:
-    """Delete what vsr has made in the folder, save the names in `keep`, and return what is not vsr's and stays."""
+    """Delete vsr's files in the folder except the names in `keep`; return other files, which stay."""
     foreign = []
     for path in sorted(folder.iterdir()):
         if path.is_dir() and not path.is_symlink() and _FOLDER.fullmatch(path.name):
@@ -80,7 +80,7 @@ def clear(folder: Path, *, keep: tuple[str, ...] = (LOCK_NAME,)) -> list[Path]:
 
 
 def clear_inner(folder: Path) -> list[Path]:
-    """Delete the images or tensors in a folder, and the folder if nothing else is in it; return what stays."""
+    """Delete the images or tensors in a folder, and the folder if it is empty then; return the other files."""
     if not folder.is_dir() or folder.is_symlink():
         return []
     foreign = []
@@ -96,7 +96,7 @@ def clear_inner(folder: Path) -> list[Path]:
 
 @dataclass(frozen=True)
 class Mark:
-    """Where a job's output is being put, or has been (`done`), and which job's: its source, its settings, its frames.
+    """Where a job's output is being placed, or has been (`done`), with the job's source, settings and frames.
 
     `size` and `time` (of modification, in ns) are those of the finished file; 0 for images.
     """
@@ -110,11 +110,11 @@ class Mark:
     done: bool = False
 
     def write(self, folder: Path) -> None:
-        """Put the mark into a job's folder. Raises OSError."""
+        """Write the mark into a job's folder. Raises OSError."""
         write_durably(folder / MARK_NAME, json.dumps(vars(self)).encode())
 
     def placed(self, folder: Path) -> Path | None:
-        """Return the output if it is in place, as it was put there."""
+        """Return the output if it is in place and unchanged."""
         output = folder.parent / self.output
         if self.done:
             return output if output.exists() else None
@@ -126,7 +126,10 @@ class Mark:
 
 
 def read_small(path: Path) -> bytes:
-    """Return the bytes of a file of vsr's own. Raises OSError if it is none, such as a pipe, or too large."""
+    """Return the bytes of one of vsr's own files.
+
+    Raises OSError if it is no regular file, such as a pipe, or too large.
+    """
     careful = sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOFOLLOW", "O_BINARY"))
     handle = os.open(path, os.O_RDONLY | careful)
     with os.fdopen(handle, "rb") as file:
@@ -137,7 +140,7 @@ def read_small(path: Path) -> bytes:
 
 
 def read_mark(folder: Path) -> Mark | None:
-    """Return the mark in a job's folder; None if there is none, or what is there is damaged."""
+    """Return the mark in a job's folder; None if there is none, or if it is damaged."""
     try:
         found = Mark(**json.loads(read_small(folder / MARK_NAME)))
         sound = isinstance(found.output, str) and Path(found.output).name == found.output

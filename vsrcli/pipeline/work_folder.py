@@ -1,9 +1,9 @@
-"""The job folder beside the output: what survives a crash, and how a second run finds its place again.
+"""The job's folder beside the output: data that survive a crash, from which a second run continues.
 
-`<output>.vsr/` holds `job.json` (the source's fingerprint and all settings), finished segments, and the engine's
-state at the border after the last one. Segments cover fixed ranges of frames, so an interrupted and an uninterrupted
-job encode the same frames in the same way. A segment counts once its record `NNNNNN.json` is renamed into place. A lock
-keeps a second process out. The record holds checksums, which are verified before a segment or a state is used again.
+`<output>.vsr/` holds `job.json` (the source's fingerprint and all settings), finished segments, and the engine's state
+at the border after the last one. Segments cover fixed ranges of frames, so an interrupted and an uninterrupted job
+encode the same frames in the same way. A segment is complete once its record `NNNNNN.json` is renamed into place. A
+lock excludes other processes. The records hold checksums, which are verified before a segment or a state is used again.
 """
 
 import json
@@ -71,12 +71,12 @@ class WorkFolder:
     ) -> "WorkFolder":
         """Continue the job in `folder` or start one there.
 
-        A job whose output is in place, and that was stopped while it cleaned up, comes back with its output as
-        `placed`; where it is another job than the one asked for, it is cleaned up, and the output `overwrite`s it or
+        A finished job that was stopped during its clean-up is returned with its output as `placed`. If it is another
+        job than the requested one, it is cleaned up; then `overwrite` allows to replace the output, else
         OutputExistsError is raised.
 
-        `plan` is what vsr chose by itself: a job that goes on keeps the plan it began with. Raises UsageError if an
-        unfinished job of another source or with other settings lies there (`restart` throws it away), or if another
+        `plan` is vsr's own choice: a job that continues keeps the plan with which it began. Raises UsageError if the
+        folder holds an unfinished job of another source or with other settings (`restart` deletes it), or if another
         process works there.
         """
         record: dict[str, Any] = {"source": source, "settings": settings}
@@ -106,12 +106,12 @@ class WorkFolder:
             raise
 
     def close(self) -> None:
-        """Let others work here."""
+        """Release the folder for other processes."""
         self._held.release()
 
     @property
     def frames(self) -> int:
-        """Frames in finished segments."""
+        """Number of frames in finished segments."""
         if self.placed and self.mark is not None:
             return self.mark.frames
         return sum(len(segment.pts) for segment in self.segments)
@@ -123,11 +123,11 @@ class WorkFolder:
 
     @property
     def findings(self) -> Findings:
-        """What a run before found out about the source; nothing unless it decoded all of it."""
+        """Findings of an earlier run about the source; empty unless it decoded the whole source."""
         return Findings.from_plain(self._digests[-1].get("findings")) if self._digests else Findings()
 
     def segment_path(self, index: int) -> Path:
-        """Where a segment is written."""
+        """Return the path of a segment."""
         return self.folder / f"{index:06d}.segment"
 
     def commit(
@@ -139,9 +139,9 @@ class WorkFolder:
         state: dict[str, torch.Tensor] | None,
         findings: Findings | None = None,
     ) -> None:
-        """Make a written segment count, with the engine's state at its end (None if it is the last).
+        """Record a written segment as complete, with the engine's state at its end (None if it is the last).
 
-        `findings` are what is known of the source once all of it is decoded.
+        `findings` are the properties of the source that are known after decoding it.
         """
         path = self.segment_path(index)
         for part in sorted(path.iterdir()) if path.is_dir() else [path]:
@@ -153,12 +153,12 @@ class WorkFolder:
             save_tensors(state, self._state_path(index))
             record["state"] = digests(self._state_path(index))
         write_durably(self._record_path(index), json.dumps(record).encode())
-        self._state_path(index - 2).unlink(missing_ok=True)  # the one before serves if this segment is damaged
+        self._state_path(index - 2).unlink(missing_ok=True)  # the one before is used if this segment is damaged
         self._digests.append(record)
         self.segments.append(Segment(path, tuple(pts), last))
 
     def state(self) -> dict[str, torch.Tensor] | None:
-        """The engine's state after the last finished segment; None at the start."""
+        """Return the engine's state after the last finished segment; None at the start."""
         if not self.segments:
             return None
         try:
@@ -167,13 +167,13 @@ class WorkFolder:
             raise damaged(self.folder) from None
 
     def verify(self) -> None:
-        """Read again what this run has written. Raises OutputError if it is not what was written."""
+        """Read this run's segments again. Raises OutputError if they have changed."""
         for index in range(self._verified, len(self.segments)):
             if not self._intact(index):
                 raise OutputError(f"{self.segment_path(index)} was damaged on the disk: run the same command again")
 
     def announce(self, output: Path, *, file: Path | None = None) -> None:
-        """Record that the output is being put under this name next; `file` is the finished file that will be."""
+        """Record the next name of the output; `file` is the finished file that will get it."""
         status = None if file is None else file.stat()
         self.mark = Mark(
             output.name,
@@ -186,26 +186,26 @@ class WorkFolder:
         self.mark.write(self.folder)
 
     def finish(self) -> None:
-        """Record that the output is in place under the name announced last: all that is left to do is to clean up."""
+        """Record that the output has the name announced last, so that only the clean-up remains."""
         assert self.mark is not None
         self.mark = replace(self.mark, size=0, time=0, done=True)
         self.mark.write(self.folder)
 
     def remove(self) -> list[Path]:
-        """Delete all that vsr made here, the mark last, and return what is not vsr's and stays."""
+        """Delete vsr's files here, the mark last; return other files, which stay."""
         try:
             foreign = clear(self.folder, keep=(LOCK_NAME, MARK_NAME))
-            self.close()  # before the folder goes, since Windows deletes no file that is open
+            self.close()  # before deleting the folder, since Windows cannot delete open files
             (self.folder / MARK_NAME).unlink(missing_ok=True)
             if not foreign:
                 self.folder.rmdir()
-        except OSError:  # what cannot be deleted is finished by the next run
+        except OSError:  # the next run finishes the clean-up
             foreign = []
         self.close()
         return foreign
 
     def _finished(self) -> list[Segment]:
-        """Return the segments that are there and intact; the last one may be damaged, and is made anew then."""
+        """Return the intact segments. The last one may be damaged; then it is made again."""
         records: list[dict[str, Any] | None] = []
         while (path := self._record_path(len(records))).exists():
             records.append(read_segment_record(path))
@@ -224,7 +224,7 @@ class WorkFolder:
         raise damaged(self.folder)
 
     def _intact(self, index: int) -> bool:
-        """Return whether a segment is as it was written. Images that were put in place already need not be here."""
+        """Return whether a segment is unchanged. Images that were moved into place already may be missing."""
         wanted = self._digests[index]["segment"]
         try:
             found = digests(self.segment_path(index))
@@ -237,7 +237,7 @@ class WorkFolder:
         return bool(found == wanted)
 
     def _can_go_on(self, count: int) -> bool:
-        """Return whether the state after `count` segments is there and as it was written, or none is needed."""
+        """Return whether the state after `count` segments is there and unchanged, or none is needed."""
         if count == 0 or self._digests[count - 1]["last"]:
             return True
         try:
@@ -262,7 +262,7 @@ def save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
 
 
 def _system_reason(error: Exception) -> str:
-    """Return what the system says; safetensors hides its number in a text of Rust's."""
+    """Return the system's message; safetensors hides its error number in a text of Rust."""
     number = re.search(r"\bcode: (\d+)", str(error))
     if isinstance(error, OSError) or number is None:
         return getattr(error, "strerror", None) or str(error)
