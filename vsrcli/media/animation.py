@@ -1,4 +1,4 @@
-"""Tells pictures that move from still ones, by the first bytes of their files."""
+"""Detect animated pictures by the first bytes of their files."""
 
 from pathlib import Path
 

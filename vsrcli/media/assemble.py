@@ -1,4 +1,4 @@
-"""Makes the final file: the segments' video joined with everything else of the source, by stream copy."""
+"""Assemble the final file: the segments' video joined with all other streams of the source, by stream copy."""
 
 import math
 import subprocess
@@ -49,20 +49,29 @@ def assemble(
 ) -> Path:
     """Write `output`: the frames of `segments` in order, and all other streams, chapters and tags of the source.
 
-    `pts` are the frames' timestamps in the source's time base (read from the segments if None). `tags` are added to
-    the container's. With `start` or `end` (seconds) the film is a preview: it begins at 0 with its first frame and has
-    only the sound and subtitles of its span. At `joins`, where the source's clock jumps back, sound and subtitles are
-    joined as the frames are. The file appears under its name only when it is complete and checked
-    (unless `overwrite`, under another if that one is taken by then), and the name is returned; `announce` hears it just
-    before, with the finished file. Raises `OutputError` (and leaves nothing) otherwise, `InterruptedJobError` once
-    `cancelled` says so.
+    The file appears under its name only when it is complete and checked. Returns the name, which is another one if this
+    one exists by then (unless `overwrite`). Raises OutputError (and leaves nothing) on failure, InterruptedJobError
+    once `cancelled` returns true.
+
+    Args:
+        segments: the segments' files.
+        info: the source.
+        settings: the encoder's settings.
+        output: name of the file.
+        pts: timestamps of the frames in the source's time base; read from the segments if None.
+        tags: added to the container's tags.
+        start: with `start` or `end` (seconds) the file is a preview: it begins at 0 with its first frame and has only
+            the sound and subtitles of its span.
+        end: see `start`.
+        joins: places where the source's clock jumps back; sound and subtitles are joined like the frames.
+        announce: called just before the renaming, with the name and the finished file.
     """
     preview = start is not None or end is not None
     feed = _feed(segments, info, settings, output, pts, preview, warn)
     for note in check_container(info, output) if not info.images else []:
         warn(note)
     try:
-        # in a folder of its own nobody can put a link in the file's way; it is renamed, so on the output's disk
+        # nobody can put a link into this private folder; it is on the output's disk, since the file is renamed
         beside = segments[0].parent
         where = beside if beside.stat().st_dev == output.parent.stat().st_dev else output.parent
         with tempfile.TemporaryDirectory(prefix="join-", dir=where, ignore_cleanup_errors=True) as folder:
@@ -92,7 +101,7 @@ def verify(written: Path, feed: Feed, warn: Callable[[str], None]) -> None:
             raise OutputError("the assembled file has no video")
         stream = pictures[0]
         tick = Fraction(stream.time_base or 0)
-        ordered = container_of(written).muxer == "avi"  # in showing order, and by its place a frame has its time
+        ordered = container_of(written).muxer == "avi"  # display order: the number of a frame gives its time
         stamps = [p.dts if ordered or p.pts is None else p.pts for p in container.demux(stream) if p.size]
     found = sorted(stamp or 0 for stamp in stamps)
     wanted = [(time + feed.avi_start) * feed.time_base for time in feed.times.values()]
@@ -112,7 +121,7 @@ def verify(written: Path, feed: Feed, warn: Callable[[str], None]) -> None:
 
 
 def _creation_time(info: VideoInfo) -> str | None:
-    """Return when the source says it was made."""
+    """Return the creation time that the source declares."""
     with open_container(info.path) as container:
         tags = {key.lower(): value for key, value in container.metadata.items()}
     return tags.get("creation_time")
@@ -162,9 +171,9 @@ def _feed(
 
 
 def _write_gif(feed: Feed, partial: Path, output: Path, cancelled: Callable[[], bool]) -> None:
-    """Write `output` as `partial`. Two passes, so that the palette fits the whole film and memory stays bounded."""
+    """Write `output` as `partial`, in two passes, so that the palette fits the whole video and memory stays bounded."""
     folder = partial.parent
-    palette = "palette.png"  # in ffmpeg's own folder: a % in the folder's name would be a pattern
+    palette = "palette.png"  # ffmpeg runs in the folder: a % in the folder's name would be a pattern
     command = [*ffmpeg(), *feed.input_arguments()]
     drawing = [*command, "-vf", "palettegen=stats_mode=diff", "-frames:v", "1", palette]
     _run(drawing, feed, output, cancelled, folder=folder)
@@ -179,7 +188,7 @@ def _write_gif(feed: Feed, partial: Path, output: Path, cancelled: Callable[[], 
 def _run(
     command: list[str], feed: Feed, output: Path, cancelled: Callable[[], bool], *, folder: Path | None = None
 ) -> None:
-    """Run ffmpeg, in `folder`, with the joined video on its stdin; `OutputError` with its last word if it fails."""
+    """Run ffmpeg, in `folder`, with the joined video on its stdin. Raises OutputError with its message if it fails."""
     with tempfile.TemporaryFile() as complaints:
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=complaints, cwd=folder
@@ -189,13 +198,13 @@ def _run(
         try:
             feed.write(process.stdin, cancelled)
             process.stdin.close()
-        except OSError as error:  # ffmpeg went away: its own complaint says more
+        except OSError as error:  # ffmpeg has ended: its own message says more
             failure = error
         except BaseException:
             process.kill()
             raise
         finally:
-            with suppress(OSError):  # what it had not taken yet is lost
+            with suppress(OSError):  # data that it had not read yet are lost
                 process.stdin.close()
             code = process.wait()
         if code or failure:

@@ -1,4 +1,4 @@
-"""Writes the one field of AVI that ffmpeg's muxer leaves at zero: when the picture starts."""
+"""Write the field of AVI that ffmpeg's muxer leaves at zero: the start of the picture."""
 
 import struct
 from pathlib import Path
@@ -10,10 +10,10 @@ _START = 28  # bytes into the stream header (AVIStreamHeader.dwStart)
 
 
 def write_start(path: Path, frames: int) -> None:
-    """Let the picture of an AVI file start `frames` frames after its sound.
+    """Set the start of an AVI file's picture to `frames` frames after its sound.
 
-    AVI has no timestamps; a frame's time is its place. Empty places before the first frame are not an option: ffmpeg
-    writes them behind it. Raises OutputError if the file has no header of a video stream.
+    AVI has no timestamps; a frame's time is its position. Empty positions before the first frame do not work: ffmpeg
+    writes them after it. Raises OutputError if the file has no header of a video stream.
     """
     with path.open("rb+") as file:
         head = file.read(_HEADER)

@@ -1,4 +1,4 @@
-"""AVI has no timestamps, only frames to count: which times it can hold, found out before work begins."""
+"""Check before work begins which times AVI can hold: it has no timestamps, only frames to count."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -13,13 +13,13 @@ from vsrcli.media.info import VideoInfo
 from vsrcli.media.opening import open_video
 
 LONGEST_GAP = 60_000
-"""Frames, also of sound, that ffmpeg's muxer lets pass without one."""
+"""Longest gap in frames, also of sound, that ffmpeg's muxer accepts."""
 
 
 def check_avi_times(info: VideoInfo, output: Path, start: float | None, end: float | None) -> None:
     """Raise CannotHoldError if `output` is AVI and cannot hold the times of the frames from `start` to `end` (seconds).
 
-    The packets' times tell most sources fit; where they seem not to, the frames are decoded, which alone is sure.
+    For most sources the packets' times suffice. If these do not fit, the frames are decoded, which is certain.
     """
     if container_of(output).muxer != "avi" or info.images or info.container == "avi":
         return
@@ -33,7 +33,7 @@ def check_avi_times(info: VideoInfo, output: Path, start: float | None, end: flo
 
 
 def avi_origin(info: VideoInfo, first: int, *, preview: bool) -> int:
-    """Return which time of the source, in its time base, counts as 0 in AVI: its sound begins at 0, so all must."""
+    """Return the time of the source, in its time base, that is 0 in AVI: AVI's sound begins at 0."""
     return first if preview else round(Fraction(info.start_time) / info.time_base)
 
 
@@ -43,7 +43,7 @@ def avi_slot(info: VideoInfo, time: int, origin: int) -> int:
 
 
 def _misfit(times: Iterable[int], info: VideoInfo, *, preview: bool) -> str | None:
-    """Return why the times, in order, cannot be counted as frames; None if they can."""
+    """Return why the times, in order, are no numbers of frames; None if they are."""
     origin = before = None
     for time in times:
         if origin is None:
@@ -58,7 +58,7 @@ def _misfit(times: Iterable[int], info: VideoInfo, *, preview: bool) -> str | No
 
 
 def _packet_times(info: VideoInfo) -> list[int]:
-    """Return the times of the source's packets, in order, each once. Those of a file that breaks off come so far."""
+    """Return the distinct times of the source's packets, in order, as far as the file can be read."""
     times = set()
     with open_video(info.path) as container:
         try:

@@ -1,4 +1,4 @@
-"""Which codec, pixel format and quality the output gets: decided once, from the source and the output's name."""
+"""Choose codec, pixel format and quality of the output from the source and the output's name."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -52,17 +52,17 @@ HDR_NAMES = {
     "av1": ("mastering-display", "content-light"),
 }
 X264_REPEATABLE = "asm=avx2,fma3,bmi2,lzcnt"
-"""For machines with AVX-512, where x264 165 decides differently from run to run on narrow pictures (its macroblock tree
-reads memory it has not written), and a resumed job would differ from one that was not stopped."""
+"""Used on machines with AVX-512, where x264 165 is not deterministic on narrow pictures (its macroblock tree reads
+uninitialised memory), so that a resumed job would differ from an uninterrupted one."""
 DEEPEST = {"av1": 10, "prores": 10, "hevc": 12, "ffv1": 16}  # bits
 KEPT = ("prores", "ffv1")
-"""Codecs of editing and of archives: who has such a source chose it, and gets the same back where it can be held."""
-LARGEST_H264 = 4096 * 2304  # level 5.2, the most that common hardware decoders take
+"""Codecs for editing and archives: such a source gets the same codec again if the container can hold it."""
+LARGEST_H264 = 4096 * 2304  # level 5.2, the limit of common hardware decoders
 
 
 @dataclass(frozen=True)
 class EncodeSettings:
-    """How the frames are encoded. `codec` is our name (h264, ...), `encoder` ffmpeg's (libx264, ...).
+    """Settings of the encoder. `codec` is vsr's name (h264, ...), `encoder` ffmpeg's (libx264, ...).
 
     `width` and `height` are those of the output picture. `crf` and `preset` are in the encoder's own scale (None where
     it has none; for ProRes the preset is the profile). `b_frames` False keeps coding order equal to showing order.
@@ -101,7 +101,7 @@ def choose_settings(
     tune: str | None = None,
     encoder_opt: Sequence[str] = (),
 ) -> EncodeSettings:
-    """The settings for a (width, height) picture in `output`; what is None is chosen from the source.
+    """Return the settings for a (width, height) picture in `output`; what is None is chosen from the source.
 
     An encoder that the caller named, or gave options, encodes a frame first. One that needs a device and finds none
     gives way to vsr's own for its codec, unless it was given options in its own terms.
@@ -213,7 +213,7 @@ def _preset(codec: str, encoder: str, asked: str | None, pix_fmt: str) -> str | 
 
 
 def encoder_options(info: VideoInfo, settings: EncodeSettings) -> dict[str, str]:
-    """The encoder's private options (ffmpeg's names) for these settings, HDR metadata included."""
+    """Return the encoder's private options (ffmpeg's names) for these settings, including HDR metadata."""
     if is_foreign(settings.codec, settings.encoder):
         return with_options(_foreign_options(settings), dict(settings.options))
     options: dict[str, str] = {}
@@ -255,7 +255,7 @@ def _foreign_options(settings: EncodeSettings) -> dict[str, str]:
 
 
 def x264_parameters(more: list[str]) -> dict[str, str]:
-    """libx264's option of x264's own parameters: `more`, and what makes it repeatable on this CPU."""
+    """Return libx264's option for x264's own parameters: `more`, and those that make it deterministic on this CPU."""
     parameters = [X264_REPEATABLE] * _has_avx512() + more
     return {"x264-params": ":".join(parameters)} if parameters else {}
 
@@ -265,7 +265,7 @@ def _has_avx512() -> bool:
 
 
 def _hdr_parameters(info: VideoInfo, codec: str) -> list[str]:
-    """HDR metadata as the encoder's own library takes it; nothing where it takes none."""
+    """Return HDR metadata as parameters of the encoder's library; none if it supports none."""
     if codec not in HDR_NAMES:
         return []
     display, light = HDR_NAMES[codec]
@@ -279,7 +279,7 @@ def _hdr_parameters(info: VideoInfo, codec: str) -> list[str]:
 
 
 def _plain_units(mastering_display: str) -> str:
-    """x265's integers (0.00002 of chromaticity, 0.0001 cd/m2) as the decimal numbers that SVT-AV1 takes."""
+    """Convert x265's integers (0.00002 of chromaticity, 0.0001 cd/m2) to SVT-AV1's decimal numbers."""
     colours, luminances = mastering_display.split("L")
     colours = re.sub(r"\d+", lambda number: f"{int(number[0]) / 50000:.5f}", colours)
     return colours + "L" + re.sub(r"\d+", lambda number: f"{int(number[0]) / 10000:.4f}", luminances)
@@ -293,7 +293,7 @@ def _default_codec(info: VideoInfo, output: Path, width: int, height: int, *, ke
         return info.codec
     deep = info.bit_depth > 8
     if container.muxer == "webm":
-        return "av1" if deep else "vp9"  # our libvpx is built for 8 bits
+        return "av1" if deep else "vp9"  # PyAV's libvpx is built for 8 bits
     if (deep or width * height > LARGEST_H264) and "hevc" in container.video:
         return "hevc"
     return "h264"
@@ -305,7 +305,7 @@ def _pixel_formats(encoder: str) -> list[str]:
 
 
 def _shape(name: str) -> tuple[int, int, int, bool, bool]:
-    """(depth, chroma shift x, chroma shift y, is RGB, has alpha) of a pixel format; gray has shifts of 9."""
+    """Return (depth, chroma shift x, chroma shift y, is RGB, has alpha) of a pixel format; gray has shifts of 9."""
     fmt = av.VideoFormat(name, 1 << 9, 1 << 9)
     rgb = fmt.is_rgb or fmt.has_palette
     planes = [part for part in fmt.components if not part.is_alpha]
@@ -320,7 +320,7 @@ def _shape(name: str) -> tuple[int, int, int, bool, bool]:
 
 
 def _nearest_pix_fmt(info: VideoInfo, codec: str, supported: list[str]) -> str:
-    """The encoder's format that keeps depth and chroma sampling; more rather than less where it lacks the same."""
+    """Return the encoder's format that keeps depth and chroma sampling, or the next higher ones that it has."""
     depth, shift_x, shift_y, rgb, _ = _shape(info.pix_fmt)
     depth = max(depth, info.bit_depth) if depth > 8 else depth
     lossless = codec in ("ffv1", "gif")

@@ -1,15 +1,16 @@
-"""Converts decoded pictures to RGB and RGB back to the encoder's pixel format, by the matrix and range of the source.
+"""Convert decoded pictures to RGB, and RGB to the encoder's pixel format, by the matrix and range of the source.
 
-swscale does the work; what it gets wrong is put right here, each with its measurement:
+swscale does the work. Its errors are corrected here, each with its measurement:
+
 - With 16 bits a channel on the RGB side, its white is 65280 (255 << 8) and not 65535 wherever a YUV matrix is involved;
-  from a full-range source it is the source's top value shifted up. Uncorrected, 10-bit white is 4 codes too dark and a
-  full-range round trip loses 3 of 1023.
-- It takes every gray format as full range. Gray is converted here.
-- From RGB to full-range Y'CbCr it rounds chroma down: half a code too low on average, which takes 0.7 levels from red
-  and 0.9 from blue and makes 10-bit grey 511. That matrix is applied here; subsampling is left to swscale.
-- Odd sizes and small ones it gets wrong; `padding` says how. They are grown first.
-- It sites the chroma of 4:2:0 by the frame's tag, but takes the middle where there is none; H.273's default is left,
-  and the difference is half a pixel of the source, two pixels after enlarging. Untagged frames are tagged first.
+  from a full-range source it is the source's largest value shifted up. Uncorrected, 10-bit white is 4 codes too dark
+  and a full-range round trip loses 3 of 1023.
+- It treats every gray format as full range. Gray is converted here.
+- From RGB to full-range Y'CbCr it rounds chroma down: half a code too low on average, which reduces red by 0.7 levels
+  and blue by 0.9 and turns 10-bit grey into 511. That matrix is applied here; subsampling is left to swscale.
+- It is wrong for odd and small sizes; `padding` gives details. Such pictures are padded first.
+- It takes the chroma location of 4:2:0 from the frame's tag, but uses the centre if there is none. H.273's default is
+  left, and the difference is half a pixel of the source, two pixels after upscaling. Untagged frames are tagged first.
 """
 
 import threading
@@ -36,18 +37,18 @@ _MATRICES: Mapping[int, int] = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 _SITES = {1: "left", 2: "center", 3: "topleft", 4: "top", 5: "bottomleft", 6: "bottom"}
 LUMA_WEIGHTS = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
 """Kr and Kb of H.273, table 4, by swscale's number of the matrix."""
-_WHITE = 65280  # what swscale takes for white in 16-bit RGB beside a YUV matrix
+_WHITE = 65280  # swscale's white in 16-bit RGB with a YUV matrix
 _GRAYS = {f"gray{depth}{end}": depth for depth in (9, 10, 12, 14, 16) for end in ("le", "be")} | {"gray": 8}
 
 _local = threading.local()
 
 
 def to_rgb(frame: av.VideoFrame, colour: Colour, *, size: tuple[int, int] | None = None) -> np.ndarray:
-    """The picture as (h, w, 3) RGB: uint8 for sources of up to 8 bits a channel, else uint16 over the full 0..65535.
+    """Convert a picture to RGB (h, w, 3): uint8 for sources of up to 8 bits a channel, else uint16 over 0..65535.
 
-    `colour` says how the source's numbers are meant (undeclared: `Colour.matrix_for_conversion`; limited range for
-    YUV, full for gray and the yuvj formats). Alpha is dropped. `size` (width, height) scales with Lanczos in the
-    same pass. Raises InputError for a matrix that is none of the linear Y'CbCr ones.
+    `colour` declares matrix and range of the source (undeclared: `Colour.matrix_for_conversion`; limited range for YUV,
+    full for gray and the yuvj formats). Alpha is dropped. `size` (width, height) scales with Lanczos in the same pass.
+    Raises InputError for a matrix that is none of the linear Y'CbCr ones.
     """
     deep = bit_depth(frame.format) > 8
     if frame.format.name in _GRAYS:
@@ -57,7 +58,7 @@ def to_rgb(frame: av.VideoFrame, colour: Colour, *, size: tuple[int, int] | None
         return _reformat(frame, target, size).to_ndarray()
     matrix = swscale_matrix(colour.matrix_for_conversion(frame.width, frame.height))
     full = is_full_range(frame.format.name, colour)
-    depth = min(16, bit_depth(frame.format))  # of floats, 16 bits are taken
+    depth = min(16, bit_depth(frame.format))  # floats are converted to 16 bits
     width, height, grown = frame.width, frame.height, grow(frame)
     source = _site_chroma(grown, grown.format, colour)
     direct = size if grown is frame else None
@@ -72,10 +73,10 @@ def to_rgb(frame: av.VideoFrame, colour: Colour, *, size: tuple[int, int] | None
 
 
 def from_rgb(rgb: np.ndarray, *, pix_fmt: str, colour: Colour, size: tuple[int, int] | None = None) -> av.VideoFrame:
-    """The picture `rgb` (h, w, 3), uint8 or uint16 (0..65535), in the pixel format `pix_fmt`, tagged as `colour`.
+    """Convert `rgb` (h, w, 3), uint8 or uint16 (0..65535), to the pixel format `pix_fmt`, tagged as `colour`.
 
-    `colour.matrix` must be decided for a YUV or gray format, from the source's size where the source does not declare
-    it (`Colour.matrix_for_conversion`): the enlarged picture's size must not change the colours. An undeclared range
+    For a YUV or gray format `colour.matrix` must be set, from the source's size if the source does not declare it
+    (`Colour.matrix_for_conversion`): the size of the upscaled picture must not change the colours. An undeclared range
     is full for gray and the yuvj formats and limited for other YUV. `size` (width, height) scales with Lanczos in the
     same pass. Raises InputError for a matrix that is none of the linear Y'CbCr ones.
     """
@@ -104,7 +105,7 @@ def from_rgb(rgb: np.ndarray, *, pix_fmt: str, colour: Colour, size: tuple[int, 
 
 
 def bit_depth(fmt: av.VideoFormat) -> int:
-    """Bits a channel: of the deepest component."""
+    """Return the bits a channel, of the deepest component."""
     return max((component.bits for component in fmt.components), default=8)
 
 
@@ -114,7 +115,7 @@ def scaled_to(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def is_transparent(frame: av.VideoFrame) -> bool:
-    """Whether any pixel is less than opaque."""
+    """Return whether any pixel is not opaque."""
     fmt = frame.format
     if not (fmt.has_palette or any(component.is_alpha for component in fmt.components)):
         return False
@@ -131,7 +132,7 @@ def _reformat(
     source_range: int | None = None,
     target_range: int | None = None,
 ) -> av.VideoFrame:
-    if not hasattr(_local, "reformatter"):  # holds swscale's context, which is dear to set up and not thread-safe
+    if not hasattr(_local, "reformatter"):  # holds swscale's context, which is slow to set up and not thread-safe
         _local.reformatter = VideoReformatter()
     width, height = size or (frame.width, frame.height)
     reformatter: VideoReformatter = _local.reformatter
@@ -158,7 +159,7 @@ def swscale_matrix(matrix: int) -> int:
 
 
 def has_no_matrix(fmt: av.VideoFormat) -> bool:
-    """Return whether a format is no Y'CbCr, with chroma or without."""
+    """Return whether a format is neither Y'CbCr nor gray."""
     return fmt.is_rgb or fmt.has_palette or fmt.name.startswith(("mono", "ya", "bayer", "xyz"))
 
 
@@ -174,14 +175,14 @@ def _rgb_frame(rgb: np.ndarray) -> av.VideoFrame:
 
 
 def tagged(frame: av.VideoFrame, colour: Colour) -> av.VideoFrame:
-    """Return the frame, tagged as `colour` but for where chroma lies, which frames have no attribute for."""
+    """Return the frame tagged as `colour`, except for its chroma location, for which frames have no attribute."""
     frame.colorspace, frame.color_range = colour.matrix, colour.range
     frame.color_primaries, frame.color_trc = colour.primaries, colour.transfer
     return frame
 
 
 def _scaled(rgb: np.ndarray, gain: float) -> np.ndarray:
-    """`rgb` (uint16) times `gain`, rounded and clipped."""
+    """Return `rgb` (uint16) times `gain`, rounded and clipped."""
     if gain == 1:
         return rgb
     product: np.ndarray = np.multiply(rgb, np.float32(gain), dtype=np.float32)
@@ -207,7 +208,10 @@ def _full_range_planes(rgb: np.ndarray, matrix: int, depth: int) -> av.VideoFram
 
 
 def _site_chroma(frame: av.VideoFrame, subsampled: av.VideoFormat, colour: Colour) -> av.VideoFrame:
-    """The same picture tagged with where its chroma samples lie (PyAV has no attribute for it, a filter can set it)."""
+    """Return the same picture tagged with its chroma location.
+
+    PyAV has no attribute for it, but a filter can set it.
+    """
     if subsampled.chroma_width(16) == 16:
         return frame
     site = _SITES.get(colour.chroma_location, "left")
@@ -235,7 +239,7 @@ def _gray_to_rgb(frame: av.VideoFrame, colour: Colour, size: tuple[int, int] | N
 
 
 def _rgb_to_gray(rgb: np.ndarray, pix_fmt: str, matrix: int, full: bool, size: tuple[int, int] | None) -> av.VideoFrame:
-    """The luma plane alone, by the matrix's Kr and Kb (H.273, table 4)."""
+    """Return the luma plane alone, by the matrix's Kr and Kb (H.273, table 4)."""
     if size is not None:
         rgb = scaled_to(rgb, size)
     red, blue = LUMA_WEIGHTS[matrix]

@@ -1,4 +1,4 @@
-"""Compress frames and decode them again: what a lossy codec leaves of them.
+"""Compress frames and decode them again, to get the effects of a lossy codec.
 
 Both conversions are those of colour.py. swscale's default conversion from RGB makes textured pictures 1.2 levels
 darker, and a net that is trained on such pairs learns to brighten everything.
@@ -22,7 +22,7 @@ _RATE = Fraction(25)
 
 
 def compressed(frames: Iterable[np.ndarray], encoder: str, options: Mapping[str, str]) -> Iterator[np.ndarray]:
-    """Yield what a viewer decodes after `encoder` (4:2:0, 8 bit, limited range) has encoded frames at 25 fps.
+    """Yield frames after encoding by `encoder` (4:2:0, 8 bit, limited range, 25 fps) and decoding.
 
     Frames are (h, w, 3) uint8 RGB. All of them are encoded first, into memory. Raises UsageError for odd sides.
     """
@@ -41,7 +41,7 @@ def compressed(frames: Iterable[np.ndarray], encoder: str, options: Mapping[str,
                     matrix=Colour().matrix_for_conversion(stream.width, stream.height), range=_LIMITED_RANGE
                 )
             picture = from_rgb(frame, pix_fmt="yuv420p", colour=colour)
-            picture.pts, picture.time_base = number, 1 / _RATE  # without, x264 takes them for longer: 8 QP finer
+            picture.pts, picture.time_base = number, 1 / _RATE  # without it, x264 assumes longer frames: 8 QP finer
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
     buffer.seek(0)

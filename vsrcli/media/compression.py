@@ -1,4 +1,4 @@
-"""Tells how strongly a source is compressed, on one scale for all codecs, from a few places in it."""
+"""Measure how strongly a source is compressed, on one scale for all codecs, at a few places in it."""
 
 import math
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _TITLES = {
     "dvvideo": "DV", "vc1": "VC-1", "theora": "Theora", "rawvideo": "raw",
 }  # fmt: skip
 _IMAGE_TITLES = {"mjpeg": "JPEG", "webp": "WebP"}
-_PALETTES = frozenset({"gif"})  # FFmpeg calls it lossless, but a film has lost most of its colours on the way there
+_PALETTES = frozenset({"gif"})  # FFmpeg calls it lossless, but converting a video to it loses most colours
 _INTRA = frozenset({"dnxhd", "dvvideo", "mjpeg", "prores", "cfhd", "jpeg2000", "webp", "hap"})
 
 _WORST = 51.0
@@ -60,8 +60,8 @@ _LOGARITHMIC: dict[str, tuple[tuple[float, float], ...]] = {
 class Compression:
     """How strongly a source is compressed.
 
-    `crf` is that of libx264 whose result is about as far from the original, 0 to 51, and None where it cannot be
-    told. `found` says from what: the codec alone, its quantisers, or the bits a pixel (a rough guess).
+    `crf` is that of libx264 with a similar loss, 0 to 51, or None if it cannot be measured. `found` is the basis of the
+    measurement: the codec alone, its quantisers, or the bits per pixel (a rough guess).
     """
 
     title: str
@@ -70,16 +70,16 @@ class Compression:
     found: Found
 
     def __str__(self) -> str:
-        """ "H.264, about CRF 28" or "HEVC, like H.264 at CRF 24", since other encoders' CRFs count otherwise."""
+        """Return "H.264, about CRF 28" or "HEVC, like H.264 at CRF 24": other encoders' CRFs have other scales."""
         if self.lossless or self.crf is None:
             return self.title
         return f"{self.title}, {'about' if self.title == 'H.264' else 'like H.264 at'} CRF {self.crf:.0f}"
 
 
 def measure_compression(info: VideoInfo) -> Compression:
-    """Measure how strongly a source is compressed, in about a second at most; the same each time for the same file.
+    """Measure how strongly a source is compressed, in about a second at most; the result is deterministic.
 
-    Damage is passed over. Raises InputError where the source cannot be opened.
+    Damage is skipped. Raises InputError if the source cannot be opened.
     """
     title = _title(info)
     if _is_lossless(info):
@@ -103,19 +103,19 @@ def _title(info: VideoInfo) -> str:
 
 
 def _is_lossless(info: VideoInfo) -> bool:
-    """Whether the codec has lost nothing, whatever its quantisers."""
+    """Return whether the codec is lossless, whatever its quantisers."""
     if info.images and info.codec == "webp":
         return all(b"VP8L" in _read(path)[:64] for path in _chosen(info))
     try:
         properties = int(av.codec.Codec(info.codec, "r").properties)
-    except ValueError:  # no decoder of that name
+    except ValueError:  # there is no decoder of that name
         return False
     lossless = properties & _LOSSLESS and not properties & _LOSSY
     return bool(lossless) and info.codec not in _PALETTES
 
 
 def _quantisers(info: VideoInfo) -> tuple[str, list[float], bool]:
-    """The scale's name, the numbers on it, and whether blocks may bypass them."""
+    """Return the scale's name, the numbers on it, and whether blocks may bypass them."""
     codec = info.codec
     if info.images:
         steps = [jpeg_step(_read(path)) for path in _chosen(info)] if codec == "mjpeg" else []
@@ -133,7 +133,7 @@ def _quantisers(info: VideoInfo) -> tuple[str, list[float], bool]:
 
 
 def _on_scale(name: str, value: float) -> float:
-    """Return the CRF for a codec's number; beyond what was measured the last segment goes on."""
+    """Return the CRF for a codec's number; beyond the measured range the last segment is extrapolated."""
     logarithmic = name in _LOGARITHMIC
     anchors = [(math.log2(n) if logarithmic else n, crf) for n, crf in (_LOGARITHMIC if logarithmic else _LINEAR)[name]]
     at = math.log2(max(value, 1e-6)) if logarithmic else value
@@ -144,7 +144,7 @@ def _on_scale(name: str, value: float) -> float:
 
 
 def _chosen(info: VideoInfo) -> tuple[Path, ...]:
-    """A few images of a sequence, evenly apart."""
+    """Return a few images of a sequence, evenly spaced."""
     return info.images[:: max(1, len(info.images) // PLACES)]
 
 

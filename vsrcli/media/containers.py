@@ -1,4 +1,4 @@
-"""What each container can hold, and what becomes of every stream beside the video in it."""
+"""Capabilities of containers: what each can hold, and how every other stream is copied, converted or left out."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,10 @@ from vsrcli.names import WRITABLE_IMAGES
 class Container:
     """One container format: ffmpeg's muxer name and the codecs (ffmpeg's names) that it can hold.
 
-    `video` lists our own codec names. `text` is the codec that text subtitles become where the container has no place
-    for theirs (None: it holds no text). `lossless` is what PCM and FLAC become where they have no place themselves
-    (None: no lossless audio), and with `any_audio` all other sound too. `timecode` says that the video's tag of this
-    name is kept.
+    `video` lists vsr's own codec names. `text` is the codec to which text subtitles are converted if the container
+    cannot hold theirs (None: it holds no text). `lossless` is the codec for PCM and FLAC if it cannot hold them (None:
+    no lossless audio), and with `any_audio` for all other sound too. `timecode` means that the video's tag of this name
+    is kept.
     """
 
     muxer: str
@@ -38,12 +38,12 @@ class Container:
 
 
 class CannotHoldError(UsageError):
-    """A container cannot hold something of the source that may not be lost."""
+    """A container cannot hold a part of the source that must not be lost."""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """What becomes of one stream: `codec` is "copy", an encoder's name, or None where it is left out (`note` says)."""
+    """The treatment of one stream: `codec` is "copy", an encoder's name, or None if it is left out (`note` says so)."""
 
     stream: OtherStream
     codec: str | None
@@ -57,8 +57,8 @@ EXACT = frozenset(
     {"pcm_u8", "pcm_s8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_bluray", "pcm_dvd", "s302m"}
     | {"flac", "alac"}
 )
-UNNAMED = frozenset({"bin_data", "none", "unknown"})  # what a text track of chapters in MP4 goes by
-LATE = 0.02  # seconds; less is a codec's delay, which nobody hears
+UNNAMED = frozenset({"bin_data", "none", "unknown"})  # names of a text track of chapters in MP4
+LATE = 0.02  # seconds; less is a codec's delay, which is inaudible
 PICTURES = frozenset({"mjpeg", "png", "bmp"})
 _MPEG_AUDIO = frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "dts"})
 _PCM = frozenset({"pcm_u8", "pcm_s8", "pcm_alaw", "pcm_mulaw"}) | {
@@ -132,7 +132,7 @@ _GIF = Container("gif", ("gif",), chapters=False, rotation=False)
 
 _STILL_PNG = "png_pipe"  # a demuxer's name
 UNKNOWN = "unknown"
-"""The codec of a stream that no decoder knows."""
+"""The codec of a stream without a known decoder."""
 
 CONTAINERS = {
     ".mp4": _MP4, ".m4v": _MP4, ".mov": _MOV, ".mkv": _MKV, ".webm": _WEBM,
@@ -141,18 +141,18 @@ CONTAINERS = {
 
 
 def url(path: Path) -> str:
-    """The path as ffmpeg's name for it; the prefix keeps a colon in it from being taken for a protocol."""
+    """Return the path as a name for ffmpeg, with a prefix so that a colon in it is not taken for a protocol."""
     return f"file:{path}"
 
 
 def open_container(path: Path) -> InputContainer:
     """Open a media file for reading. Raises FFmpegError.
 
-    Nothing but files is opened, whatever the file refers to. Old films have titles that are not UTF-8; what cannot be
-    read of them is replaced.
+    Only files are opened, whatever the file refers to. Old films have titles that are not UTF-8; unreadable characters
+    are replaced.
     """
     container = _open(path, None)
-    if container.format.name == _STILL_PNG and animation_of(path) == "PNG":  # its mark lies behind a large profile
+    if container.format.name == _STILL_PNG and animation_of(path) == "PNG":  # its mark is after a large profile
         container.close()
         return _open(path, "apng")
     return container
@@ -163,7 +163,7 @@ def _open(path: Path, demuxer: str | None) -> InputContainer:
 
 
 def container_of(output: Path) -> Container:
-    """The container that the file name's ending asks for; `UsageError` if it is none that we write."""
+    """Return the container for a file name's suffix. Raises UsageError if it cannot be written."""
     try:
         return CONTAINERS[output.suffix.lower()]
     except KeyError:
@@ -175,11 +175,11 @@ def container_of(output: Path) -> Container:
 
 
 def place_streams(info: VideoInfo, output: Path) -> list[Placement]:
-    """What becomes of every stream beside the video in `output`; CannotHoldError if sound would be lost."""
+    """Return the treatment of every other stream in `output`. Raises CannotHoldError if sound would be lost."""
     container, suffix = container_of(output), output.suffix.lower()
     family = info.container.split(",")  # ffmpeg has one demuxer for QuickTime and MP4
     same = container.muxer in family and (len(family) == 1 or info.path.suffix.lower() == suffix)
-    same = same and container.muxer != "mpegts"  # which is read with more kinds of sound than ffmpeg can write to it
+    same = same and container.muxer != "mpegts"  # it can be read with more kinds of sound than ffmpeg can write
     placed = []
     for stream in info.streams:
         placement = _place(stream, container, suffix, info.chapters, same=same)
@@ -189,9 +189,9 @@ def place_streams(info: VideoInfo, output: Path) -> list[Placement]:
 
 
 def check_container(info: VideoInfo, output: Path) -> list[str]:
-    """One line for each thing of the source that `output` cannot hold as it is; to be called before a job starts.
+    """Return a line for each part of the source that `output` cannot hold unchanged; call it before a job starts.
 
-    Raises CannotHoldError where sound would be lost: the message names a container that holds it.
+    Raises CannotHoldError if sound would be lost: the message names a container that can hold it.
     """
     container = container_of(output)
     notes = [placement.note for placement in place_streams(info, output) if placement.note]
@@ -218,14 +218,14 @@ def check_container(info: VideoInfo, output: Path) -> list[str]:
 
 
 def _place(stream: OtherStream, container: Container, suffix: str, chapters: int, *, same: bool) -> Placement | None:
-    """What becomes of one stream; None for one that the muxer makes anew (chapters' text track, a timecode's).
+    """Return the treatment of one stream; None for one that the muxer creates itself (chapters' text, a timecode).
 
-    `same` says that the source is of this container.
+    `same` means that the source has this container.
     """
     codec, name = stream.codec, describe(stream)
     if stream.empty:
         return Placement(stream, None, f"{name} is empty: left out")
-    if codec == UNKNOWN and stream.kind in ("audio", "video", "subtitle"):  # it has no name to be written by
+    if codec == UNKNOWN and stream.kind in ("audio", "video", "subtitle"):  # it has no name for writing
         return Placement(stream, None, f"{name} is of a codec that vsr does not know: left out")
     left_out = Placement(stream, None, f"{suffix} cannot hold {name}: left out")
     if stream.kind == "audio":
@@ -268,7 +268,7 @@ def _place_audio(
         how = "its samples rounded to 24 bits" if stream.codec.startswith("pcm_f") else "which is lossless"
         note = f"{suffix} cannot hold {describe(stream)}: converted to {container.lossless}, {how}"
         return Placement(stream, container.lossless, note)
-    if same:  # what it holds already it can hold
+    if same:  # it can hold what it holds already
         return Placement(stream, "copy")
     message = f"{suffix} cannot hold {describe(stream)}"
     able = next((name for name in ("aac", "opus") if name in container.audio), None)
@@ -290,7 +290,7 @@ def _place_wanted(stream: OtherStream, wanted: str, container: Container, suffix
 
 
 def describe(stream: OtherStream) -> str:
-    """The stream in a message."""
+    """Return the description of a stream for a message."""
     kind = "cover art" if stream.attached_picture else stream.kind
     language = f", {stream.language}" if stream.language else ""
     return f"stream {stream.index} ({kind}, {stream.codec}{language})"

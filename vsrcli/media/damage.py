@@ -1,4 +1,4 @@
-"""Counts what of a source was lost or guessed on the way to its frames, and says it in one line."""
+"""Count frames of a source that were lost or concealed by the decoder, and report them in one line."""
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -19,14 +19,14 @@ _VAGUE_SECONDS = 1.0  # by which a whole file's tagged length may be beyond its 
 _GAPS_KEPT = 100
 _BITS_TURNED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _SLICE_FOOTER = 8  # bytes: the slice's size in 3, its error status, its CRC-32
-_HIDDEN = frozenset({"vp8"})  # has packets that show nothing
+_HIDDEN = frozenset({"vp8"})  # has packets without a picture
 
 
 def has_right_checksums(frame: bytes) -> bool:
-    """Whether all slices of an FFV1 frame end in a checksum (RFC 9043, section 4.9.3) that is right.
+    """Return whether all slices of an FFV1 frame end in a correct checksum (RFC 9043, section 4.9.3).
 
-    That CRC goes from the highest bit to the lowest, zlib's the other way: so the bits are turned round. Over data and
-    checksum both give 0.
+    That CRC processes the highest bit first, zlib's the lowest, so the bits are reversed. Over data and checksum both
+    give 0.
     """
     turned, end = frame.translate(_BITS_TURNED), len(frame)
     while end > 0:
@@ -39,13 +39,18 @@ def has_right_checksums(frame: bytes) -> bool:
 
 @dataclass(frozen=True)
 class Damage:
-    """What is wrong with a source, as far as it was decoded.
+    """Damage of a source, as far as it was decoded.
 
-    `frames` came out; `missing` did not, by the container's own count or length or by the gaps (None: unknown).
-    `concealed` of the frames are partly the decoder's guess, `skipped` packets gave no picture at all. `headless`
-    packets stand before the first keyframe. `gaps` are the spans, in seconds of the container's clock, in which frames
-    are missing (the first hundred). `cut_bytes` are missing at the file's end, and at byte `broken_at` its structure is
-    broken. `stopped` is why it could not be read to its end.
+    Attributes:
+        frames: number of decoded frames.
+        missing: number of missing frames, by the container's own count or length or by the gaps (None: unknown).
+        concealed: number of frames that the decoder has partly guessed.
+        skipped: number of packets that gave no picture.
+        headless: number of packets before the first keyframe.
+        gaps: spans, in seconds of the container's clock, in which frames are missing (the first hundred).
+        cut_bytes: number of bytes missing at the file's end.
+        broken_at: byte at which its structure is broken.
+        stopped: why it could not be read to its end.
     """
 
     frames: int
@@ -60,7 +65,7 @@ class Damage:
     stopped: str | None
 
     def line(self) -> str:
-        """Return what to tell a user."""
+        """Return the line for the user."""
         only_end = self.cut_bytes and self.broken_at is None
         parts = []
         if self.missing:
@@ -94,18 +99,18 @@ class Damage:
         return "" if self.first is None else f", the first near {self.first:.2f} s"
 
     def plain(self) -> dict[str, Any]:
-        """Return it as plain data for JSON."""
+        """Return plain data for JSON."""
         return {**asdict(self), "gaps": [list(gap) for gap in self.gaps]}
 
     @classmethod
     def from_plain(cls, data: dict[str, Any]) -> "Damage":
-        """Return what `plain` gave. Raises TypeError or KeyError for anything else."""
+        """Return the damage from the data of `plain`. Raises TypeError or KeyError for other data."""
         return cls(**{**data, "gaps": tuple((float(begin), float(end)) for begin, end in data["gaps"])})
 
 
 @dataclass
 class Tally:
-    """What became of a stream's packets and pictures while they were decoded."""
+    """Counts of a stream's packets and pictures during decoding."""
 
     read: int = 0
     damaged: int = 0
@@ -130,26 +135,26 @@ class Tally:
 
     @property
     def may_lack_frames(self) -> bool:
-        """Whether frames may be stuck in the decoder: fewer came out than packets went in."""
+        """Whether frames may remain in the decoder: it returned fewer frames than it got packets."""
         if self.damaged or self.corrupt:
             return True
         return self.last_pts is not None and self.decoded < self.read
 
     def claim(self, stream: Stream, length: float | None) -> None:
-        """Note what the container claims: its count of frames and the `length` of the stream in seconds."""
+        """Record what the container claims: its count of frames and the `length` of the stream in seconds."""
         self.expected, self.length = stream.frames, length
 
     def restart(self) -> None:
-        """Forget all: the stream is read again from elsewhere."""
+        """Reset all counts: the stream is read again from another place."""
         self.__dict__.update(vars(Tally()))
 
     def hit(self, packet: "av.Packet[av.VideoStream]") -> None:
-        """Note a packet that cannot be decoded."""
+        """Record a packet that cannot be decoded."""
         self.damaged += 1
         self._at(packet.pts if packet.pts is not None else packet.dts, packet.time_base)
 
     def watch(self, frames: Iterable[Timed], info: VideoInfo, inside: Callable[[int], bool]) -> Iterator[Timed]:
-        """Pass on `frames`; count those whose pts is `inside` what is wanted, and the gaps behind them."""
+        """Pass on `frames`; count those whose pts is `inside` the requested span, and the gaps after them."""
         period = 1 / (info.rate * info.time_base)
         for timed in frames:
             if timed.moved != (self.joins[-1].moved if self.joins else 0):
@@ -179,9 +184,9 @@ class Tally:
             self.first = float(pts * time_base)
 
     def check(self, packet: "av.Packet[av.VideoStream]", codec: str) -> None:
-        """Look for what the decoder mends without a mark: FFV1's slices whose checksum is wrong.
+        """Check for damage that the decoder conceals without a mark: FFV1's slices with a wrong checksum.
 
-        Whether a stream has checksums is known by one that is right.
+        Only a stream with at least one right checksum has checksums.
         """
         if codec != "ffv1" or not packet.size:
             return
@@ -191,13 +196,13 @@ class Tally:
             self.wrong_sums.add(packet.pts)
 
     def sum_up(self, info: VideoInfo, *, whole: bool) -> Damage | None:
-        """Return what is wrong, None if nothing is; `whole`: the stream was decoded from its beginning to its end."""
+        """Return the damage, or None; `whole`: the stream was decoded from its beginning to its end."""
         structure = examine(info.path, info.container) if whole else Structure()
         short = self._short(info, structure) if whole else 0.0
         by_count = max(0, self.expected - self.read) if whole else 0
         if info.container == "avi" and not structure.missing and not (self.damaged or self.corrupt or self.concealed):
             by_count = 0  # frames that were dropped in capture are counted, but have no packet
-        torn = self.corrupt and self.lost_in_gaps  # where streams are joined, packets arrive so without a loss
+        torn = self.corrupt and self.lost_in_gaps  # at joins of streams this happens without a loss
         signs = self.damaged or self.headless or torn or self.concealed or self.stopped or by_count or short
         if not (signs or structure.missing or structure.broken is not None):
             return None
@@ -223,7 +228,7 @@ class Tally:
 
     def _short(self, info: VideoInfo, structure: Structure) -> float:
         """Return the seconds by which the frames end before the length that the container claims."""
-        if self.joins:  # its length counts by a clock that jumps
+        if self.joins:  # its length is by a clock that jumps
             return 0.0
         sound = not structure.missing and structure.broken is None
         length = self.length if sound or self.length is not None else info.duration

@@ -1,4 +1,4 @@
-"""Decodes a source into RGB frames with exact timestamps, whole or a part of it."""
+"""Decode a source, whole or a part of it, into RGB frames with exact timestamps."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -47,16 +47,23 @@ def decode(
     tell: Callable[[Damage], None] = lambda damage: None,
     joined: Callable[[Sequence[Join]], None] = lambda joins: None,
 ) -> Iterator[Frame]:
-    """Every frame of `info` in order of presentation, or those shown from `start` until before `end` (seconds).
+    """Yield the frames of `info` in order of presentation.
 
-    Seconds count from the container's start, as in players. `deinterlace` "on" sends every frame through ffmpeg's
-    bwdif (one frame out per frame), "auto" those flagged interlaced (all, if the stream declares it and flags none).
-    As in ffmpeg, damaged data is skipped: behind the last frame `warn` is told, with a line fit to show, and `tell`
-    with the numbers; `joined` hears where the source's clock jumped back, if all was decoded. Frames of another size
-    than `info` says are scaled to it. The first `skip` frames are decoded but not yielded; they keep their numbers
-    (counting is the only way to a frame's number that every file allows). With `part_tint` pictures without colours of
-    their own come as grey, and their tint beside it. Raises InputError if not one frame can be
-    decoded, or an image is damaged.
+    As in ffmpeg, damaged data is skipped. Frames of another size than that of `info` are scaled to it. Raises
+    InputError if not one frame can be decoded, or an image is damaged.
+
+    Args:
+        info: the source.
+        start: yield frames shown from here on, in seconds from the container's start, as in players.
+        end: yield frames shown before this time.
+        deinterlace: "on" filters every frame by ffmpeg's bwdif (one frame out per frame), "auto" those flagged
+            interlaced (all, if the stream declares it and flags none).
+        skip: number of frames at the start that are decoded but not yielded; they keep their numbers. Only counting
+            gives a frame's number in every file.
+        part_tint: return pictures without colours of their own as grey, with a separate tint.
+        warn: called with a line on damage after the last frame.
+        tell: called with the numbers of the damage.
+        joined: called with the places where the source's clock jumped back, if everything was decoded.
     """
     first, last = _span(info, start), _span(info, end)
     if info.images:
@@ -107,7 +114,7 @@ def decode(
 
 
 def _changes_told(frames: Iterator[Timed], info: VideoInfo, warn: Warn) -> Iterator[Timed]:
-    """Pass the frames on, and warn once of each thing that changes midway and that the output says once for all."""
+    """Pass the frames on, and warn once of each change of a property that the output can only declare once."""
     told: set[str] = set()
     for timed in frames:
         picture = timed.picture
@@ -125,7 +132,7 @@ def _changes_told(frames: Iterator[Timed], info: VideoInfo, warn: Warn) -> Itera
 
 
 def shown_times(info: VideoInfo, *, start: float | None = None, end: float | None = None) -> Iterator[int]:
-    """The pts of the frames of a video that `decode` gives, at the cost of decoding alone. Raises InputError."""
+    """Yield the pts of the frames of `decode`, at the cost of decoding alone. Raises InputError."""
     first, last = _span(info, start), _span(info, end)
     for timed in _from(info, first, Tally(), lambda line: None, whole=first is None and last is None):
         if last is not None and timed.pts >= last:
@@ -135,14 +142,14 @@ def shown_times(info: VideoInfo, *, start: float | None = None, end: float | Non
 
 
 def _span(info: VideoInfo, seconds: float | None) -> Fraction | None:
-    """A border in the source's ticks. Seconds come rounded, so pts are compared with it to half a tick."""
+    """Return a time in the source's ticks. Seconds are rounded, so pts are compared with it to half a tick."""
     return None if seconds is None else (Fraction(seconds + info.start_time) - info.time_base / 2) / info.time_base
 
 
 def _data(
     picture: av.VideoFrame, colour: Colour, size: tuple[int, int] | None, part_tint: bool
 ) -> tuple[np.ndarray, Tint | None]:
-    """Return the picture's levels, and the tint that is to be put on them."""
+    """Return the picture's levels, and the tint to add to them."""
     tint = tint_of(picture, colour) if part_tint else None
     return (to_rgb if tint is None else to_grey)(picture, colour, size=size), tint
 
@@ -162,7 +169,7 @@ def _images(
 
 
 def _transparency_watch(warn: Warn) -> Callable[[av.VideoFrame], None]:
-    """Looks at pictures until one is transparent, and warns then: many formats have alpha, few videos use it."""
+    """Return a check that warns of the first transparent picture: many formats have alpha, few videos use it."""
     seen = False
 
     def look(picture: av.VideoFrame) -> None:
@@ -175,7 +182,7 @@ def _transparency_watch(warn: Warn) -> Callable[[av.VideoFrame], None]:
 
 
 def _from(info: VideoInfo, first: Fraction | None, tally: Tally, warn: Warn, *, whole: bool) -> Iterator[Timed]:
-    """The frames from `first` (in ticks) on, and some before it."""
+    """Yield the frames from `first` (in ticks) on, and some before it."""
     margins: tuple[Fraction | None, ...] = (None,) if first is None else (*_SEEK_MARGINS, None)
     for margin in margins:
         target = None if margin is None or first is None else int(first - margin / info.time_base)
@@ -197,10 +204,10 @@ def _from(info: VideoInfo, first: Fraction | None, tally: Tally, warn: Warn, *, 
 def _pictures(
     container: InputContainer, info: VideoInfo, target: int | None, tally: Tally, warn: Warn
 ) -> Iterator[av.VideoFrame]:
-    """Decoded pictures in order of presentation, from the keyframe before `target` (a pts) if it is given.
+    """Yield decoded pictures in order of presentation, from the keyframe before `target` (a pts) if it is given.
 
-    When damage shows only while a multithreaded decoder is drained, PyAV drops the pictures behind it. Then the last
-    stretch is decoded again with one thread, where that cannot happen.
+    If damage appears only while a multithreaded decoder is drained, PyAV drops the pictures after it. Then the last
+    part is decoded again with one thread, where this cannot happen.
     """
     tally.claim(container.streams[info.stream_index], tagged_duration(container.streams[info.stream_index]))
     tags = container.streams[info.stream_index].metadata
@@ -212,7 +219,7 @@ def _pictures(
 
 
 def _behind(info: VideoInfo, tally: Tally) -> Iterator[av.VideoFrame]:
-    """The pictures after the last one that `tally` has seen, decoded with one thread."""
+    """Yield the pictures after the last one that `tally` has counted, decoded with one thread."""
     last, again = tally.last_pts, Tally()
     behind = 0
     target = None if last is None else int(last - _SEEK_MARGINS[0] / info.time_base)
@@ -233,7 +240,7 @@ def _decoded(
     *,
     threads: Literal["AUTO", "NONE"],
 ) -> Iterator[av.VideoFrame]:
-    """One pass over the stream, from the keyframe before `target` if it is given; `tally` is kept up to date."""
+    """Yield the pictures of one pass, from the keyframe before `target` if it is given, and update `tally`."""
     stream = container.streams[info.stream_index]
     assert isinstance(stream, av.VideoStream)
     stream.thread_type = threads
@@ -241,11 +248,11 @@ def _decoded(
     if target is not None:
         try:
             container.seek(target, stream=stream, backward=True)
-        except FFmpegError:  # no index to seek by
+        except FFmpegError:  # there is no index for seeking
             return
     shape, reshaped = info.sample_aspect_ratio, False
     for packet in _packets(container, stream, tally):
-        if not packet.size and packet.dts is not None:  # Theora's for the picture before it, shown again
+        if not packet.size and packet.dts is not None:  # Theora's packet for repeating the previous picture
             continue
         awaits_key = awaits_key and not packet.is_keyframe
         if awaits_key:
@@ -276,7 +283,7 @@ def _decoded(
 
 
 def _packets(container: InputContainer, stream: av.VideoStream, tally: Tally) -> "Iterator[av.Packet[av.VideoStream]]":
-    """The stream's packets; a file that cannot be read to its end ends there, flushing the decoder."""
+    """Yield the stream's packets as far as the file can be read, then the one that flushes the decoder."""
     try:
         yield from container.demux(stream)
     except FFmpegError as error:

@@ -1,4 +1,4 @@
-"""Turns interlaced frames into progressive ones with ffmpeg's bwdif, one frame out for each in."""
+"""Deinterlace frames with ffmpeg's bwdif, one frame out for each frame in."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from vsrcli.media.timestamps import Timed
 
 
 def deinterlaced(frames: Iterable[Timed], info: VideoInfo, mode: Deinterlace) -> Iterator[Timed]:
-    """The frames in their order with pts and duration untouched, those that `mode` means sent through bwdif.
+    """Yield the frames in order with unchanged pts and duration, those selected by `mode` filtered by bwdif.
 
     "on" means all, "off" none, "auto" those flagged interlaced (all, if the stream declares it but flags none).
     """
@@ -41,7 +41,7 @@ def deinterlaced(frames: Iterable[Timed], info: VideoInfo, mode: Deinterlace) ->
 
 
 def _which(picture: av.VideoFrame, info: VideoInfo, mode: Deinterlace) -> str | None:
-    """bwdif's choice of frames from here on, None for none yet."""
+    """Return bwdif's option for the choice of frames from here on, None for no frames yet."""
     if mode == "on":
         return "all"
     if mode == "off" or not (picture.interlaced_frame or info.interlaced):

@@ -1,4 +1,4 @@
-"""Writes frames to a segment: an independently decodable file that keeps every pts exactly."""
+"""Encode frames to a segment: an independently decodable file that keeps every pts exactly."""
 
 import os
 from dataclasses import replace
@@ -27,11 +27,11 @@ FAILURES = (FFmpegError, OSError, ValueError)
 
 
 class SegmentWriter:
-    """Encodes RGB frames with a fresh encoder into one file; use it as a context manager.
+    """Encoder of RGB frames into one file; use it as a context manager.
 
-    The file is NUT, which takes any time base, so `pts` comes back as it went in (ProRes, which NUT does not know, goes
-    to QuickTime with the time base as its clock); only where the source has negative ones, `segment_lead` is added.
-    After an error in the `with` block the file is incomplete.
+    The file is NUT, which accepts any time base, so every `pts` is kept (ProRes, which NUT does not support, uses
+    QuickTime with the time base as its clock). If the source has negative ones, `segment_lead` is added. After an error
+    in the `with` block the file is incomplete.
     """
 
     def __init__(self, path: Path, info: VideoInfo, settings: EncodeSettings):
@@ -42,7 +42,7 @@ class SegmentWriter:
         self.unused: tuple[str, ...] = ()
         """Options that the encoder does not know."""
         try:
-            path.unlink(missing_ok=True)  # a link there is not followed
+            path.unlink(missing_ok=True)  # a link is not followed
             self._container = _open_segment(path, info, settings)
             self._stream = self._open_stream()
             with ordinary_scheduling():
@@ -55,7 +55,7 @@ class SegmentWriter:
         info, settings, colour = self._info, self._settings, self._colour
         options = encoder_options(info, settings)
         if settings.codec == "av1":
-            os.environ.setdefault("SVT_LOG", "1")  # errors only: it writes a page to stderr for each segment
+            os.environ.setdefault("SVT_LOG", "1")  # errors only: else it writes a page to stderr for each segment
         stream = self._container.add_stream(settings.encoder, rate=info.rate, options=options)
         assert isinstance(stream, av.VideoStream)
         context = stream.codec_context
@@ -69,7 +69,7 @@ class SegmentWriter:
         return stream
 
     def write(self, frame: Frame) -> None:
-        """Encode one frame of levels, in its tint. A picture of another size than the settings' is scaled to it.
+        """Encode one frame of levels with its tint. A picture of another size than the settings' is scaled to it.
 
         Raises `OutputError` if it cannot be written.
         """
@@ -89,7 +89,7 @@ class SegmentWriter:
         self._encode(picture)
 
     def close(self) -> None:
-        """Flush the encoder and finish the file, which is complete then."""
+        """Flush the encoder and complete the file."""
         if self._closed:
             return
         self._closed = True
@@ -102,7 +102,7 @@ class SegmentWriter:
         try:
             for packet in self._stream.encode(frame):
                 if frame is None and self._frames <= NEVER_REORDERED:
-                    packet.dts = packet.pts  # x265 makes it of memory that it has not set
+                    packet.dts = packet.pts  # x265 reads uninitialised memory for it
                 if self._lead and packet.pts is not None:
                     packet.pts += self._lead
                 if self._lead and packet.dts is not None:
@@ -135,10 +135,10 @@ def _reason(error: Exception) -> str:
 
 
 def output_colour(info: VideoInfo, settings: EncodeSettings) -> Colour:
-    """The colour tags of the output: the source's own, save that the matrix says RGB exactly where the planes are.
+    """Return the colour tags of the output: the source's own, but the matrix is RGB only if the planes are RGB.
 
-    An undeclared matrix is declared where the picture grows from SD to HD: players guess it from the size, and would
-    guess another one than they do for the source.
+    An undeclared matrix is declared if the picture grows from SD to HD: players guess it from the size, and would guess
+    another one than for the source.
     """
     colour = info.colour
     taken = colour.matrix_for_conversion(info.width, info.height)
@@ -154,10 +154,10 @@ def output_colour(info: VideoInfo, settings: EncodeSettings) -> Colour:
 
 
 def output_aspect(info: VideoInfo, settings: EncodeSettings) -> Fraction:
-    """The sample aspect ratio that keeps the shape of what is shown: the source's own for a plain enlargement."""
+    """Return the sample aspect ratio that keeps the shape of the picture: the source's own for plain upscaling."""
     aspect = info.sample_aspect_ratio
     stretch = Fraction(info.width * settings.height, info.height * settings.width)
-    if abs(stretch - 1) < Fraction(1, 100):  # a size rounded to whole pixels is no change of shape
+    if abs(stretch - 1) < Fraction(1, 100):  # rounding to whole pixels does not change the shape
         return aspect
     made = (aspect or Fraction(1)) * stretch
     return Fraction(1) if abs(made - 1) < Fraction(1, 100) else made.limit_denominator(255)

@@ -1,6 +1,6 @@
-"""EXIF (CIPA DC-008), a TIFF structure: which way up a picture is, and what of it a new size makes untrue.
+"""EXIF (CIPA DC-008), a TIFF structure: the orientation of a picture, and the fields that depend on its size.
 
-Every offset and count in it is a stranger's: nothing is read, or written, but within the data.
+Offsets and counts in it are untrusted: nothing is read or written outside the data.
 """
 
 import struct
@@ -11,11 +11,11 @@ from fractions import Fraction
 ORIENTATION = 0x0112
 HEADERS = (b"II*\0", b"MM\0*")
 _EXIF_IFD, _GPS_IFD, _INTEROP_IFD = 0x8769, 0x8825, 0xA005
-_MAKER_NOTE = 0x927C  # its offsets count from where it lay
+_MAKER_NOTE = 0x927C  # its offsets are relative to its old position
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _SHORT, _LONG, _RATIONAL, _FOLDER = 3, 4, 5, 13
 _MOST_ENTRIES = 4096
-_LARGEST_FOLDER = 4 << 20  # bytes of all its values, which may be the same bytes over and over
+_LARGEST_FOLDER = 4 << 20  # bytes of all its values, which may overlap
 # ImageWidth, PixelXDimension, RelatedImageWidth; and the same for the height: by folder, tag and axis
 _LENGTHS = {
     (0, 0x0100): 0, (0, 0x0101): 1, (_EXIF_IFD, 0xA002): 0, (_EXIF_IFD, 0xA003): 1,
@@ -36,12 +36,12 @@ _TURNS = (
 _ONE, _MOST = 1 << 16, (1 << 32) - 1
 
 Take = Callable[[int, int], bytes]
-"""Gives up to so many bytes from a place on."""
+"""Returns up to that many bytes from a position on."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One field: its value's type, number of items, and the place and bytes of the value."""
+    """One field: its value's type, number of items, and the position and bytes of the value."""
 
     tag: int
     kind: int
@@ -62,7 +62,7 @@ class Tiff:
         (self.first,) = struct.unpack(f"{self.order}I", head[4:])
 
     def folder(self, place: int) -> tuple[list[Entry], int, int]:
-        """The fields of the folder at `place`, its end, and the place of the next folder (0: none)."""
+        """Return the fields of the folder at `place`, its end, and the position of the next folder (0: none)."""
         (count,) = struct.unpack(f"{self.order}H", self._exactly(place, 2))
         if not 0 < count <= _MOST_ENTRIES:
             raise ValueError("no folder of fields")
@@ -87,7 +87,7 @@ class Tiff:
         return entries, place + 2 + 12 * count + len(following), after
 
     def number(self, entries: Iterable[Entry], tag: int) -> int | None:
-        """The first whole number of a field; None if it has none."""
+        """Return the first whole number of a field; None if it has none."""
         for entry in entries:
             if entry.tag == tag and entry.kind in (_SHORT, _LONG, _FOLDER):
                 form, size = ("H", 2) if entry.kind == _SHORT else ("I", 4)
@@ -95,7 +95,7 @@ class Tiff:
         return None
 
     def inner(self, entries: Iterable[Entry], tag: int) -> tuple[list[Entry], tuple[int, int]]:
-        """The fields of the folder that a field points to, its start and end; none if there is none, or damage."""
+        """Return the fields of the folder to which a field points, its start and end; none if missing or damaged."""
         place = self.number(entries, tag)
         if place is None:
             return [], (0, 0)
@@ -113,12 +113,12 @@ class Tiff:
 
 
 def from_bytes(data: bytes) -> Take:
-    """Return how to read from bytes."""
+    """Return a function that reads from bytes."""
     return lambda place, size: bytes(data[place : place + size])
 
 
 def orientation(data: bytes) -> int:
-    """Return which way up the picture is: 1 to 8, 1 (as it lies) where nothing true is said."""
+    """Return the orientation of the picture: 1 to 8; 1 (upright) if there is no valid one."""
     try:
         tiff = Tiff(from_bytes(data))
         found = tiff.number(tiff.folder(tiff.first)[0], ORIENTATION)
@@ -128,7 +128,7 @@ def orientation(data: bytes) -> int:
 
 
 def says_more_than_orientation(data: bytes) -> bool:
-    """Return whether there is anything else in it."""
+    """Return whether there is any other field in it."""
     try:
         tiff = Tiff(from_bytes(data))
         return any(entry.tag != ORIENTATION for entry in tiff.folder(tiff.first)[0])
@@ -143,7 +143,7 @@ def display_matrix(number: int) -> tuple[int, ...] | None:
 
 
 def nearest_orientation(matrix: tuple[int, ...] | None) -> int | None:
-    """Return the orientation of a display matrix, whatever it scales by; None if it turns by other than quarters."""
+    """Return the orientation of a display matrix, whatever its scale; None if it is not by quarter turns."""
     if matrix is None:
         return 1
     a, b, _, c, d = matrix[:5]
@@ -152,12 +152,12 @@ def nearest_orientation(matrix: tuple[int, ...] | None) -> int | None:
 
 
 def of_orientation(number: int) -> bytes:
-    """Return EXIF that says nothing but an orientation; none at all for 1."""
+    """Return EXIF with only an orientation; empty for 1."""
     return b"" if number == 1 else build(">", [Entry(ORIENTATION, _SHORT, 1, 0, struct.pack(">H", number))], {})
 
 
 def of_tiff(take: Take) -> bytes:
-    """Return as EXIF what a TIFF file says about its picture, not how it is stored. Raises ValueError."""
+    """Return as EXIF the fields of a TIFF file about its picture, not about its storage. Raises ValueError."""
     tiff = Tiff(take)
     entries = tiff.folder(tiff.first)[0]
     inner, _ = tiff.inner(entries, _EXIF_IFD)
@@ -198,9 +198,10 @@ def _packed(order: str, entries: list[Entry], place: int) -> bytes:
 
 
 def resized(data: bytes, old: tuple[int, int], new: tuple[int, int]) -> bytes:
-    """Return the EXIF of a picture that was `old` and is `new` (w, h): its numbers of pixels follow, thumbnails go.
+    """Return the EXIF of a picture resized from `old` to `new` (w, h), with new sizes and without thumbnails.
 
-    All else stays at its place, since makers' notes have offsets of their own. Raises ValueError where it is damaged.
+    All other fields keep their positions, since makers' notes have offsets of their own. Raises ValueError where it is
+    damaged.
     """
     tiff = Tiff(from_bytes(data))
     entries, end, thumbnail = tiff.folder(tiff.first)
@@ -232,7 +233,7 @@ def resized(data: bytes, old: tuple[int, int], new: tuple[int, int]) -> bytes:
 
 
 def _put(data: bytearray, order: str, entry: Entry, numbers: list[int]) -> None:
-    """Write whole numbers over a field's value; what its type has no room for leaves it as it is."""
+    """Overwrite a field's value with whole numbers; a value whose type is too small stays unchanged."""
     form = {_SHORT: "H", _LONG: "I", _RATIONAL: "I"}.get(entry.kind)
     most = 65535 if form == "H" else _MOST
     if form and all(0 <= n <= most for n in numbers) and struct.calcsize(f"<{len(numbers)}{form}") == len(entry.value):
@@ -240,7 +241,7 @@ def _put(data: bytearray, order: str, entry: Entry, numbers: list[int]) -> None:
 
 
 def _cut_thumbnail(data: bytearray, tiff: Tiff, folder: int, kept: list[tuple[int, int]]) -> None:
-    """Take the thumbnail's folder and picture away where they lie behind what is `kept`; amid it, blank the picture."""
+    """Remove the thumbnail's folder and picture if they are after `kept`; else blank the picture."""
     try:
         entries, _, _ = tiff.folder(folder)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Joins segments into one video stream with exact timestamps, fed to ffmpeg through a pipe."""
+"""Join segments into one video stream with exact timestamps, written to ffmpeg through a pipe."""
 
 import contextlib
 import math
@@ -26,12 +26,12 @@ UNSHAPED = ("nut", "matroska")  # pipes in which a turned picture or the pixels'
 
 @dataclass(frozen=True)
 class Feed:
-    """The joined video, in showing order: `times` are its pts in `time_base`, by the pts that the segments carry.
+    """The joined video, in display order: `times` are its pts in `time_base`, by the pts in the segments.
 
-    `last_duration` (in `time_base`) is how long the last frame shows. `lead` is what `segment_lead` says. `aspect` is
-    the pixels' (0: undeclared); some codecs have no place for it, so it stands beside them.
-    `avi_start` frames pass in AVI before the first one of `times`, which counts as 0 there. `rounds` says that the
-    final file is Matroska, whose clock counts milliseconds.
+    `last_duration` (in `time_base`) is the duration of the last frame. `lead` is that of `segment_lead`. `aspect` is
+    that of the pixels (0: undeclared); some codecs cannot store it, so it is separate. `avi_start` frames pass in AVI
+    before the first one of `times`, which is 0 there. `rounds` means that the final file is Matroska, whose clock
+    counts milliseconds.
     """
 
     segments: tuple[Path, ...]
@@ -47,19 +47,19 @@ class Feed:
 
     @property
     def end(self) -> int:
-        """When the last frame ends, in `time_base`."""
+        """The end of the last frame in `time_base`."""
         return max(self.times.values()) + self.last_duration
 
     def keeps(self, rate: Fraction) -> bool:
-        """Whether every frame stands where a constant `rate` puts it, as exactly as the clock can say."""
+        """Return whether every frame has its time at a constant `rate`, to the precision of the clock."""
         first = min(self.times.values())
         ideal = (first + i / rate / self.time_base for i in range(len(self.times)))
         return all(abs(time - wanted) <= 1 for time, wanted in zip(self.times.values(), ideal, strict=True))
 
     def input_arguments(self) -> list[str]:
-        """ffmpeg's arguments for the pipe as an input.
+        """Return ffmpeg's arguments for the pipe as an input.
 
-        The pipe's clock starts at 0, since its format has no place for a negative dts; ffmpeg adds the start again.
+        The pipe's clock starts at 0, since its format supports no negative dts; ffmpeg adds the start again.
         """
         muxer = self.muxer
         microseconds, _ = self._piped()._start()
@@ -67,12 +67,12 @@ class Feed:
         return [*turned, "-itsoffset", f"{microseconds}us", "-f", muxer, "-i", "pipe:0"]
 
     def filter_arguments(self, specifier: str) -> list[str]:
-        """ffmpeg's arguments that add the part of the start that does not fit its whole microseconds, if any."""
+        """Return ffmpeg's arguments that add the rest of the start that is less than a microsecond, if any."""
         _, rest = self._piped()._start()
         return [f"-bsf:{specifier}", f"setts=pts=PTS+{rest}:dts=DTS+{rest}"] if rest else []
 
     def _start(self) -> tuple[int, int]:
-        """The first dts as whole microseconds and the rest as ticks of the pipe's clock, 1/denominator."""
+        """Return the first dts as whole microseconds and the rest as ticks of the pipe's clock, 1/denominator."""
         ticks = self._first_dts(self._delay()) * self.time_base.numerator
         clock = Fraction(1, self.time_base.denominator)
         microseconds = round(ticks * clock / MICROSECOND)
@@ -86,21 +86,21 @@ class Feed:
         return ordered[0] - delay * max(1, step)
 
     def _delay(self) -> int:
-        """How many frames the encoder's reordering holds back."""
+        """Return the number of frames by which the encoder's reordering delays the stream."""
         with open_container(self.segments[0]) as container:
             return int(container.streams.video[0].codec_context.reorder_depth)
 
     def write(self, pipe: IO[bytes], cancelled: Callable[[], bool]) -> int:
         """Write the stream to `pipe` and return its number of frames.
 
-        The dts are the sorted pts delayed by the encoder's reordering, over the whole film: strictly monotonic across
-        segments and never above the pts, whatever the frame times. Raises `OutputError` for segments that do not
-        belong together and `InterruptedJobError` once `cancelled` says so.
+        The dts are the sorted pts delayed by the encoder's reordering, over the whole video: strictly monotonic across
+        segments and never above the pts, whatever the frame times. Raises `OutputError` for segments that do not belong
+        together and `InterruptedJobError` once `cancelled` returns true.
         """
         return self._piped()._write(pipe, cancelled)
 
     def _piped(self) -> "Feed":
-        """The same in the clock of the pipe's format."""
+        """Return the same feed in the clock of the pipe's format."""
         if self.muxer != "matroska":
             return self
         times, last = self._milliseconds(self.times.values()), self._milliseconds([self.last_duration])
@@ -154,9 +154,10 @@ class Feed:
     def muxer(self) -> str:
         """The pipe's format, by ffmpeg's name.
 
-        Fragmented MP4 keeps pts and dts, but its durations are the steps of the dts. They are not those of the frames
-        where frames are reordered and their rate varies, and Matroska would go on telling them. So Matroska is fed with
-        Matroska, which tells each frame's own. FFV1, which needs no dts and which MP4 does not know, goes as NUT else.
+        Fragmented MP4 keeps pts and dts, but its durations are the steps of the dts. These differ from the frames'
+        durations if frames are reordered and their rate varies, and Matroska would keep them. So Matroska is fed with
+        Matroska, which stores each frame's own duration. FFV1, which needs no dts and which MP4 does not support, is
+        sent as NUT otherwise.
         """
         with open_container(self.segments[0]) as container:
             codec = container.streams.video[0].codec_context.codec.canonical_name
@@ -167,7 +168,7 @@ class Feed:
         return "mp4" if codec in _IN_MP4 else "nut"
 
     def _mean_rate(self) -> Fraction:
-        """Frames a second over the whole film."""
+        """Return the mean number of frames per second of the whole video."""
         length = (self.end - min(self.times.values())) * self.time_base
         return (len(self.times) / length).limit_denominator(1001)
 
@@ -195,12 +196,12 @@ class Feed:
 
 
 def segment_lead(info: VideoInfo) -> int:
-    """What the segments' pts are ahead of the source's, since a segment has no place for negative ones."""
+    """Return the offset of the segments' pts to the source's, since a segment supports no negative ones."""
     return math.ceil((10 - info.start_time) / info.time_base) if info.start_time < 0 else 0
 
 
 def segment_pts(segments: Sequence[Path], info: VideoInfo) -> list[int]:
-    """The pts of all frames in the segments, in the source's time base, sorted."""
+    """Return the sorted pts of all frames in the segments, in the source's time base."""
     lead = segment_lead(info)
     found = []
     for path in segments:
@@ -212,7 +213,7 @@ def segment_pts(segments: Sequence[Path], info: VideoInfo) -> list[int]:
 
 
 def last_duration(info: VideoInfo, pts: Sequence[int]) -> int:
-    """How long the frame at the last of `pts` shows, in the source's time base: as the source says, or one frame."""
+    """Return the duration of the frame at the last of `pts`, in the source's time base: the source's, or one frame."""
     fallback = max(1, round(1 / (info.rate * info.time_base))) if info.rate else 1
     if info.images:
         return fallback
@@ -228,7 +229,7 @@ def last_duration(info: VideoInfo, pts: Sequence[int]) -> int:
 
 
 def _rotation_arguments(matrix: tuple[int, ...]) -> list[str]:
-    """ffmpeg's input options that make this display matrix."""
+    """Return ffmpeg's input options for this display matrix."""
     a, b, _, c, d = matrix[:5]
     mirrored = a * d - b * c < 0
     if mirrored:

@@ -1,4 +1,4 @@
-"""Image sequences: which files belong to one, reading them, and writing PNG without loss."""
+"""Image sequences: find their files, read them, and write images without loss."""
 
 import re
 from dataclasses import replace
@@ -23,9 +23,10 @@ _PRINTF = re.compile(r"%(0?)(\d*)d")
 
 
 def expand_images(path: Path) -> tuple[Path, ...] | None:
-    """The images, naturally sorted, that a folder, a printf pattern, a glob or an image's path stands for.
+    """Return the images, naturally sorted, of a folder, a printf pattern, a glob or an image's path.
 
-    None if `path` is none of these (a video, or nothing at all). Raises InputError if it is one and no image fits.
+    Returns None if `path` is none of these (a video, or nothing at all). Raises InputError if it is one and has no
+    image.
     """
     if path.is_file():
         return (path,) if _is_one_image(path) else None
@@ -43,7 +44,7 @@ def expand_images(path: Path) -> tuple[Path, ...] | None:
 
 
 def _is_one_image(path: Path) -> bool:
-    """Whether a file is one image, by its name or, under other names, by its beginning."""
+    """Return whether a file is one image, by its name or else by its first bytes."""
     if animation_of(path) == "PNG":
         return False
     try:
@@ -55,11 +56,11 @@ def _is_one_image(path: Path) -> bool:
         return b"avis" not in head[: int.from_bytes(head[:4], "big")]
     if is_image(path) or head.startswith(PNG_SIGNATURE):
         return True
-    return head.startswith(JPEG_SIGNATURE) and not path.suffix.lower().startswith(".mj")  # which is Motion JPEG
+    return head.startswith(JPEG_SIGNATURE) and not path.suffix.lower().startswith(".mj")  # Motion JPEG
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """(width, height) in pixels from the file's header. Raises InputError."""
+    """Return (width, height) in pixels from the file's header. Raises InputError."""
     size = png_size(path)
     if size is None:
         picture = load_picture(path)
@@ -68,7 +69,7 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def png_size(path: Path) -> tuple[int, int] | None:
-    """(width, height) in pixels that a PNG's header says; None for other files. Raises InputError."""
+    """Return (width, height) in pixels from a PNG's header; None for other files. Raises InputError."""
     try:
         with path.open("rb") as file:
             head = file.read(24)
@@ -80,9 +81,9 @@ def png_size(path: Path) -> tuple[int, int] | None:
 
 
 def load_picture(path: Path) -> av.VideoFrame:
-    """Decode one image file, whatever its name says it is. Raises InputError."""
+    """Decode one image file, whatever its name. Raises InputError."""
     try:
-        with path.open("rb") as file, av.open(file, "r") as container:  # a name in the path's stead would be a pattern
+        with path.open("rb") as file, av.open(file, "r") as container:  # a name instead of the path would be a pattern
             for frame in container.decode(video=0):
                 return frame
     except FFmpegError as error:
@@ -100,7 +101,7 @@ def read_image(path: Path, info: VideoInfo) -> np.ndarray:
 
 
 def read_picture(path: Path, info: VideoInfo) -> tuple[av.VideoFrame, Colour]:
-    """Return one image of the sequence `info`, and what its numbers mean. Raises InputError, also for another size."""
+    """Return one image of the sequence `info` and its colour tags. Raises InputError, also for another size."""
     picture = load_picture(path)
     if (picture.width, picture.height) != (info.width, info.height):
         raise InputError(f"{path} is {picture.width}x{picture.height}, but the sequence is {info.width}x{info.height}")
@@ -113,9 +114,9 @@ def read_picture(path: Path, info: VideoInfo) -> tuple[av.VideoFrame, Colour]:
 def write_image(
     path: Path, rgb: np.ndarray, *, size: tuple[int, int] | None = None, tags: PictureTags | None = None
 ) -> None:
-    """Write (h, w, 3) RGB in the format of the name's ending, scaled to `size` (w, h) with Lanczos if it differs.
+    """Write (h, w, 3) RGB in the format of the name's suffix, scaled to `size` (w, h) with Lanczos if it differs.
 
-    `tags` stand beside it as far as the format holds them. JPEG is written at its best quality, without chroma
+    `tags` are written as far as the format supports them. JPEG is written at its best quality, without chroma
     subsampling. Raises OutputError.
     """
     if size is not None and size != rgb.shape[1::-1]:
@@ -133,7 +134,7 @@ def write_image(
 
 
 def write_png(path: Path, rgb: np.ndarray, *, tags: PictureTags | None = None) -> None:
-    """Write (h, w, 3) RGB, uint8 or uint16 (0..65535), without loss; the file appears whole or not at all.
+    """Write (h, w, 3) RGB, uint8 or uint16 (0..65535), without loss; the file appears complete or not at all.
 
     Raises OutputError.
     """
@@ -169,7 +170,7 @@ def _sorted(found: list[Path], complaint: str) -> tuple[Path, ...]:
 
 
 def _printf_regex(name: str) -> re.Pattern[str]:
-    """The names that a printf pattern makes: %d any number, %04d at least four digits, %% a percent sign."""
+    """Return a regular expression for a printf pattern: %d any number, %04d at least four digits, %% a percent sign."""
     digits: list[str] = []
 
     def number(match: re.Match[str]) -> str:

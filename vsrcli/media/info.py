@@ -1,11 +1,11 @@
-"""What is known of a source: the record that every part of the media floor shares."""
+"""Properties of a source: the record that all parts of the media layer share."""
 
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 HD_WIDTH, SD_HEIGHT = 1280, 576
-"""From that width on, and above that height, a picture that declares no matrix counts as HD."""
+"""From that width on, or above that height, a picture without a declared matrix counts as HD."""
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,12 @@ class Colour:
     chroma_location: int = 0
 
     def matrix_for_conversion(self, width: int, height: int) -> int:
-        """Return the declared matrix, or for a picture of that size that declares none, the one that players take.
+        """Return the declared matrix, or the one that players use for a picture of that size without one.
 
         This is the only place of the rule, which is mpv's (`mp_csp_guess_colorspace`): 1280 columns or more, or more
-        lines than PAL's 576, are HD, BT.709 (1); all else is SD, BT.601 (5). Kodi's (more than 1024 columns, or 600
-        lines or more) differs from it for sizes in between only. RGB's number (0) counts as undeclared: where it is
-        true no matrix is used, and on Y'CbCr planes it is wrong.
+        lines than PAL's 576, are HD, BT.709 (1); all else is SD, BT.601 (5). Kodi's rule (more than 1024 columns, or
+        600 lines or more) differs only for sizes in between. RGB's number (0) counts as undeclared: where it is right
+        no matrix is used, and for Y'CbCr planes it is wrong.
         """
         if self.matrix in (0, 2, 3):
             return 1 if width >= HD_WIDTH or height > SD_HEIGHT else 5
@@ -43,7 +43,7 @@ class Crop:
 
 @dataclass(frozen=True)
 class OtherStream:
-    """A stream beside the video that is upscaled. `kind` is audio, subtitle, attachment, data or video (cover art).
+    """A stream besides the upscaled video. `kind` is audio, subtitle, attachment, data or video (cover art).
 
     `start` is when it begins, in seconds of the container's clock. `empty`: sound or video that is declared, but of
     which the file has nothing to tell its rate or size by, as broadcasts do for languages that are not on air.

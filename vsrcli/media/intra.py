@@ -1,10 +1,11 @@
-"""Reads how coarsely a single picture was quantised, from the tables it carries: JPEG and ProRes."""
+"""Read how coarsely a single picture was quantised, from the tables in it: JPEG and ProRes."""
 
 import struct
 from statistics import fmean
 
 _LOW = 15
-"""Entries of a table, in zigzag order, that count: the low frequencies, where nearly all of a picture's content is."""
+"""Number of entries of a table, in zigzag order, that are used: the low frequencies, which hold most of a picture's
+content."""
 
 _TABLES, _SCAN = 0xDB, 0xDA  # JPEG's markers of quantiser tables, and of what has been quantised
 
@@ -30,7 +31,7 @@ def jpeg_step(data: bytes) -> float | None:
 def prores_step(data: bytes) -> float | None:
     """Return the mean quantiser step of the luma's low frequencies in a ProRes frame (SMPTE RDD 36); None if damaged.
 
-    That is the frame's matrix, times the mean of its slices' factors.
+    It is the frame's matrix times the mean of its slices' factors.
     """
     if data[4:8] != b"icpf":
         return None

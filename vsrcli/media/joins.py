@@ -1,4 +1,4 @@
-"""Moves sound and subtitles with the picture where recordings were joined and the source's clock jumps."""
+"""Shift sound and subtitles with the picture where recordings were joined and the source's clock jumps."""
 
 import math
 from array import array
@@ -17,9 +17,9 @@ from vsrcli.media.containers import open_container
 
 @dataclass(frozen=True)
 class Join:
-    """Where the picture's clock jumps: from its picture at `pts` on, `moved` is added to every time.
+    """A jump of the picture's clock: from its picture at `pts` on, `moved` is added to every time.
 
-    Both count in the picture's time base; `pts` is the source's own.
+    Both are in the picture's time base; `pts` is the source's own.
     """
 
     pts: int
@@ -27,14 +27,14 @@ class Join:
 
 
 class Sound:
-    """When a file has sound, by its own clock; the file is read once it is asked."""
+    """Times of a file's sound, by its own clock; the file is read on the first request."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._times: array[float] | None = None
 
     def pauses(self, begin: float, end: float) -> bool:
-        """Return whether there is sound in the file, but none between these seconds."""
+        """Return whether the file has sound, but none between these seconds."""
         if self._times is None:
             with open_container(self._path) as container:
                 stamps = ((packet.pts, packet.time_base) for packet in container.demux(container.streams.audio))
@@ -44,22 +44,22 @@ class Sound:
 
 
 _SKEW = 1.5
-"""Seconds by which sound may end after the picture before a join, and begin before it behind one."""
+"""Seconds by which sound may end after the picture before a join, or begin before it after one."""
 
 
 @dataclass
 class _Track:
-    """One stream while the source is read: of each piece between joins, its packets' corrected times in seconds."""
+    """One stream while the source is read: its packets' corrected times in seconds, by the pieces between joins."""
 
     last: float | None = None
     pieces: list["array[float]"] = field(default_factory=lambda: [array("d")])
 
 
 def follow(source: Path, index: int, joins: Sequence[Join]) -> dict[int, str]:
-    """Return, by its number, the bitstream filters for each stream of `source` but the picture, number `index`.
+    """Return the bitstream filters for each stream of `source` except the picture, number `index`, by its number.
 
-    To know which packets stand behind a join, the source is read once. Of the sound before a join, what would still
-    sound when that behind it begins is dropped. Raises FFmpegError.
+    The source is read once to find which packets are after a join. Of the sound before a join, the part that would
+    overlap the sound after it is dropped. Raises FFmpegError.
     """
     with open_container(source) as container:
         picture_base = Fraction(container.streams[index].time_base or 0)
@@ -76,7 +76,7 @@ def follow(source: Path, index: int, joins: Sequence[Join]) -> dict[int, str]:
 
 
 def _whole(container: av.container.InputContainer) -> "Iterator[av.Packet[av.stream.Stream]]":
-    """The packets of all streams, as ffmpeg counts them."""
+    """Yield the packets of all streams with ffmpeg's numbering."""
     for packet in container.demux():
         if packet.size:
             yield packet
@@ -85,10 +85,10 @@ def _whole(container: av.container.InputContainer) -> "Iterator[av.Packet[av.str
 def _place(
     packet: "av.Packet[av.stream.Stream]", tracks: dict[int, _Track], index: int, moves: Sequence[float]
 ) -> None:
-    """Note a packet as of its track's piece, or of the next one if it fits better there.
+    """Assign a packet to its track's current piece, or to the next one if it fits better there.
 
-    That is measured by the track's own last time, unless it has paused: then by the picture's, beside which it lies in
-    the file, a little before or behind.
+    The measure is the track's own last time, unless it has paused: then it is the picture's, which is near it in the
+    file.
     """
     track, picture = tracks[packet.stream_index], tracks[index]
     stamp = packet.dts if packet.dts is not None else packet.pts
@@ -110,7 +110,7 @@ def _place(
 
 
 def _filters(track: _Track, moves: Sequence[Fraction], base: Fraction) -> Iterator[str]:
-    """ffmpeg's bitstream filters that move the packets of each piece and drop what is cut off its end."""
+    """Yield ffmpeg's bitstream filters that shift the packets of each piece and drop those cut off at its end."""
     shifts, cuts, number = [], [], 0
     for piece, (before, after) in enumerate(pairwise(track.pieces), 1):
         number += len(before)
@@ -127,9 +127,9 @@ def _filters(track: _Track, moves: Sequence[Fraction], base: Fraction) -> Iterat
 
 
 _TAIL = 2000
-"""Packets before a join among which those that come too late are looked for."""
+"""Number of packets before a join among which late ones are searched."""
 
 
 def _half(times: "array[float]") -> float:
-    """Half the time between packets at the end of a piece."""
+    """Return half the time between packets at the end of a piece."""
     return median(after - before for before, after in pairwise(times[-10:])) / 2 if len(times) > 1 else 0.0

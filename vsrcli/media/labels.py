@@ -1,4 +1,4 @@
-"""What tracks are called: their names and languages, which containers write differently or not at all."""
+"""Names and languages of tracks, which containers write differently or not at all."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ QUICKTIME = {
 
 
 def label_arguments(stream: Stream, number: int, output: Path) -> list[str]:
-    """ffmpeg's arguments that keep what a source's track is called as track `number` of the output."""
+    """Return ffmpeg's arguments that keep the labels of a source's track for track `number` of the output."""
     arguments: list[str] = []
     name = stream.metadata.get("name")
     if name is not None and "title" not in stream.metadata:  # so ffmpeg reads MP4's names; it writes titles alone
@@ -26,7 +26,7 @@ def label_arguments(stream: Stream, number: int, output: Path) -> list[str]:
 
 
 def lost_labels(source: Path, placements: list[Placement], written: Path) -> list[str]:
-    """One line for each track of sound or subtitles whose language, name or mark is not in the written file."""
+    """Return a line for each track of sound or subtitles whose language, name or mark is not in the written file."""
     notes = []
     with open_container(source) as old, open_container(written) as new:
         for kind in ("audio", "subtitle"):
@@ -40,7 +40,7 @@ def lost_labels(source: Path, placements: list[Placement], written: Path) -> lis
 
 
 def _labels(stream: Stream) -> list[str]:
-    """Which labels the track has."""
+    """Return the labels of a track."""
     there = {
         "language": stream.language not in (None, "und"),
         "name": "title" in stream.metadata or "name" in stream.metadata,

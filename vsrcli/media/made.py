@@ -1,4 +1,4 @@
-"""What a result of vsr says of its making: by what, and from which moment of its source on it was made."""
+"""The tag by which vsr's results declare how they were made, and from which time of their source."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ from vsrcli.media.mux import MADE_PLACES
 from vsrcli.media.opening import open_video
 
 MADE_BY_VSR = "upscaled by vsr"
-"""Begins the tag of every result that says how it was made."""
+"""First words of the tag of every result."""
 _FROM = re.compile(r"from (\d{1,9}(?:\.\d{1,9})?) s")
 
 
@@ -19,7 +19,7 @@ def made_text(version: str, model: str, weights: str, *, start: float | None = N
 
 
 def made_tags(path: Path) -> list[str]:
-    """Return what a video says of its making; nothing where vsr did not make it, or it is no video."""
+    """Return a video's tags about its making; none if vsr did not make it, or it is no video."""
     try:
         with open_video(path) as container:
             tags = container.metadata.items()

@@ -1,4 +1,4 @@
-"""ffmpeg's command line for the final file: what is mapped, converted, tagged and timed, and how."""
+"""ffmpeg's command line for the final file: mapping, conversion, tags and times of streams."""
 
 import math
 import os
@@ -28,13 +28,13 @@ _LONG_TAGS = 1 << 13  # characters; Windows has 32,767 for a whole command line
 FILES_ONLY = ("-protocol_whitelist", "file")
 """ffmpeg's input options that keep it from the network."""
 ANY_STATE = ("-strict", "experimental")
-"""ffmpeg's arguments that let it write what it calls experimental, as TrueHD in MP4."""
+"""ffmpeg's arguments that allow experimental formats, such as TrueHD in MP4."""
 ANY_TAGS = ("-movflags", "+use_metadata_tags")
-"""ffmpeg's arguments that let QuickTime and MP4 hold tags of any name."""
+"""ffmpeg's arguments that allow tags of any name in QuickTime and MP4."""
 MADE_TAG = "vsr"
-"""The name, where a container takes any, of the tag that says how the file was made."""
+"""Name of the tag about the making, in containers that allow any name."""
 MADE_PLACES = frozenset({MADE_TAG, "encoder", "encoding_tool", "encoded_by", "comment"})
-"""The names under which that tag can stand."""
+"""All names of that tag."""
 # The tags that MP4's customary (iTunes) form has a place for, and that players show.
 # fmt: off
 SHOWN = frozenset([
@@ -44,18 +44,18 @@ SHOWN = frozenset([
 ])
 # fmt: on
 PLACED = SHOWN.union(STALE, ["creation_time", "location"])
-"""The tags that have a place in MP4's customary form; some come once more with a language, as `location-eng`."""
+"""The tags with a place in MP4's customary form; some exist once more with a language, as `location-eng`."""
 
 
 def ffmpeg() -> list[str]:
-    """The start of every command line."""
+    """Return the start of every command line."""
     return [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-loglevel", "error", "-y"]
 
 
 def try_sound(info: VideoInfo, output: Path) -> None:
-    """Write the first packets of all sound as the final file will have them, to nowhere.
+    """Write the first packets of all sound as in the final file, but to nowhere.
 
-    Raises CannotHoldError where they do not fit: better before the work than after it.
+    Raises CannotHoldError if they do not fit: better before the work than after it.
     """
     sound = [p for p in place_streams(info, output) if p.codec and p.stream.kind == "audio"]
     if not sound:
@@ -70,9 +70,9 @@ def try_sound(info: VideoInfo, output: Path) -> None:
 
 
 def complaint(stderr: str) -> str:
-    """What ffmpeg says is wrong: the first line is the cause, the rest its consequences.
+    """Return ffmpeg's error message: the first line is the cause, the rest its consequences.
 
-    Its advice to add an option of its own is left out: vsr has none of that name.
+    Its advice to add an option of its own is left out, since vsr has no such option.
     """
     lines = stderr.strip().splitlines()
     line = re.sub(r"^\[.*? @ 0x[0-9a-f]+\] ", "", lines[0]) if lines else ""
@@ -90,11 +90,12 @@ def mux_command(
     warn: Callable[[str], None],
     joins: Sequence[Join] = (),
 ) -> list[str]:
-    """ffmpeg's whole command line, save the output's name.
+    """Return ffmpeg's whole command line, except the output's name.
 
-    `tags` are added to the container's own, behind what stands there under the same name; the one called MADE_TAG goes
-    where `_made_tag` says. `folder` takes files that ffmpeg must read (cover art); `warn` is told of tags that get
-    lost. `joins` are where the source's clock jumps back: what stands beside the picture is moved with it.
+    `tags` are added to the container's own, after an existing one of the same name; the place of the one called
+    MADE_TAG is chosen by `_made_tag`. `folder` receives files that ffmpeg must read (cover art). `warn` is called with
+    tags that are lost. `joins` are the places where the source's clock jumps back: other streams are shifted with the
+    picture.
     """
     command = [*ffmpeg(), "-copyts", *feed.input_arguments()]
     placements = [] if info.images else [p for p in place_streams(info, output) if p.codec]
@@ -124,7 +125,7 @@ def mux_command(
                 continue
             command += ["-metadata", f"{place}={value}"]
             continue
-        if len(own.get(name, "")) > _LONG_TAGS:  # which no command line takes: it stays as it is
+        if len(own.get(name, "")) > _LONG_TAGS:  # no command line can contain it: it is left unchanged
             continue
         kept = f"{own[name]}; " if name in own else ""
         command += ["-metadata", f"{name}={kept}{value}"]
@@ -132,7 +133,7 @@ def mux_command(
         command += [f"-tag:{number}", "hvc1"]
     command += feed.filter_arguments(str(number))
     command += _colour_arguments(info, settings, number)
-    if feed.keeps(info.rate):  # told nothing, ffmpeg guesses from a few rounded times
+    if feed.keeps(info.rate):  # without it, ffmpeg guesses from a few rounded times
         command += [f"-r:{number}", str(info.rate)]
     if feed.aspect and feed.muxer in UNSHAPED:
         shape = feed.aspect * settings.width / settings.height
@@ -149,10 +150,10 @@ def _conversion(number: int, codec: str) -> list[str]:
 
 
 def _made_tag(output: Path, own: Mapping[str, str], *, free: bool) -> str | None:
-    """Return the tag that says how the file was made: one of its own, or one that the source leaves empty.
+    """Return the name of the tag about the making: one of its own, or one that the source leaves empty.
 
-    `own` are the source's tags by lower-case name. `free` says that a QuickTime file takes tags of any name. None if no
-    tag is left.
+    `own` are the source's tags by lower-case name. `free` means that a QuickTime file allows tags of any name. Returns
+    None if no name is left.
     """
     places = {
         "matroska": (MADE_TAG,),
@@ -165,7 +166,7 @@ def _made_tag(output: Path, own: Mapping[str, str], *, free: bool) -> str | None
 
 
 def _source_span(feed: Feed, info: VideoInfo, output: Path, preview: bool) -> list[str]:
-    """Input options that shift the source's clock to the preview's, or to AVI's, which begins at 0."""
+    """Return input options that shift the source's clock to the preview's, or to AVI's, which begins at 0."""
     if not preview:
         late = container_of(output).muxer == "avi" and info.start_time > 0
         return ["-itsoffset", f"-{round(Fraction(info.start_time) / MICROSECOND)}us"] if late else []
@@ -182,7 +183,7 @@ def _maps(
     folder: Path,
     preview: bool,
 ) -> tuple[int, list[str]]:
-    """The place of the video among the output's streams, and the arguments for all streams, in the source's order."""
+    """Return the video's number among the output's streams, and the arguments for all streams in the source's order."""
     container = container_of(output)
     arguments: list[str] = ["-c", "copy"]
     attachments: list[str] = []
@@ -218,7 +219,7 @@ def _maps(
 
 
 def _video_tags(stream: Stream) -> dict[str, str]:
-    """The tags of the source's picture that hold for the new one too."""
+    """Return the tags of the source's picture that are also valid for the new one."""
     return {
         key: value
         for key, value in stream.metadata.items()
@@ -227,7 +228,7 @@ def _video_tags(stream: Stream) -> dict[str, str]:
 
 
 def _by_file(tags: Mapping[str, str]) -> bool:
-    """Whether tags are too long for a command line."""
+    """Return whether tags are too long for a command line."""
     return sum(len(key) + len(value) for key, value in tags.items()) > _LONG_TAGS
 
 
@@ -239,9 +240,9 @@ def _tags_by_file(
     output: Path,
     folder: Path,
 ) -> list[str]:
-    """The arguments that give the picture, stream `number` of the output, its tags from a file, if they are long.
+    """Return arguments that read long tags of the picture, stream `number` of the output, from a file.
 
-    Where one stream's tags are told, ffmpeg takes none of the others' by itself: theirs are told too.
+    If one stream's tags are given, ffmpeg copies none of the others' by itself, so theirs are given too.
     """
     tags = _video_tags(source.streams[info.stream_index])
     if not _by_file(tags):
@@ -277,7 +278,7 @@ def _container_tags(
     preview: bool,
     warn: Callable[[str], None],
 ) -> list[str]:
-    """Arguments that carry over the container's tags and chapters (none in a preview: their times are the film's)."""
+    """Return arguments that copy the container's tags and chapters (none in a preview: their times are the film's)."""
     arguments = ["-map_metadata", "1", "-map_chapters", "-1" if preview else "1"]
     for key in source.metadata:
         if key.lower() in STALE:  # Matroska has them in capitals
@@ -299,7 +300,7 @@ def _container_tags(
 
 
 def _colour_arguments(info: VideoInfo, settings: EncodeSettings, number: int) -> list[str]:
-    """The colour tags for the container, which not every codec carries inside."""
+    """Return arguments for the container's colour tags, which not every codec carries."""
     colour = output_colour(info, settings)
     values = {
         "colorspace": colour.matrix if colour.matrix != 2 else None,
@@ -327,7 +328,7 @@ def _muxer_arguments(feed: Feed, info: VideoInfo, output: Path, preview: bool) -
         # A negative time would wrap to 26.5 hours, which players take for a jump: all is shifted instead.
         arguments += ["-mpegts_copyts", "1", "-muxdelay", "0", "-muxpreload", "0"]
         arguments += ["-avoid_negative_ts", "make_non_negative"]
-    if muxer == "avi":  # it has no clock to shift, only frames to count
+    if muxer == "avi":  # it has no clock to shift, only numbered frames
         arguments += ["-avoid_negative_ts", "disabled"]
     if preview:
         arguments += ["-t", f"{math.ceil(feed.end * feed.time_base / MICROSECOND)}us"]
@@ -335,7 +336,7 @@ def _muxer_arguments(feed: Feed, info: VideoInfo, output: Path, preview: bool) -
 
 
 def _movie_clock(info: VideoInfo, clock: int) -> int:
-    """A clock in which the starts of picture and sound are both whole, as far as 31 bits go."""
+    """Return a clock in which the starts of picture and sound are both whole, as far as 31 bits allow."""
     rates: list[int] = []
     if not info.images:
         with open_container(info.path) as source:

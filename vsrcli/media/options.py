@@ -1,4 +1,4 @@
-"""What may be asked of reading a source and of encoding a result. Imports no PyAV."""
+"""Options of reading a source and of encoding a result. This module imports no PyAV."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,7 +14,7 @@ Deinterlace = Literal["auto", "on", "off"]
 
 @dataclass(frozen=True)
 class EncodingOptions(Record):
-    """How a result is encoded; None leaves the choice to vsr.
+    """Encoding of a result; None leaves the choice to vsr.
 
     `codec` is also any video encoder of FFmpeg's, by its name there. `crf`, `preset`, `tune` and `encoder_opt` (texts
     like "key=value") are in the encoder's own terms. `audio` is what all sound becomes that is of another codec;
@@ -32,9 +32,10 @@ class EncodingOptions(Record):
 
 @dataclass(frozen=True)
 class SpanOptions(Record):
-    """What is read of a source: from `start` to `end`, in seconds; None: its own.
+    """The part of a source to read: from `start` to `end`, in seconds; None: its own.
 
-    `rate` is the frame rate of an image sequence. `deinterlace` "auto" is on where the source says it is interlaced.
+    `rate` is the frame rate of an image sequence. `deinterlace` "auto" is on if the source declares that it is
+    interlaced.
     """
 
     start: float | None = option(None, least=0, unit="seconds")

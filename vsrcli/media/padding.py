@@ -1,9 +1,9 @@
-"""Grow small and odd pictures by their border pixels for swscale, and take what was asked for out of the result.
+"""Pad small and odd pictures by their border pixels for swscale, and crop the result.
 
-swscale enlarges chroma by the ratio of the two planes' sizes, which for an odd size is not the subsampling's: the
-planes drift apart. And on planes of a few samples its filters, which reach beyond both borders, are wrong, up to 200 of
+swscale scales chroma by the ratio of the two planes' sizes, which for an odd size differs from the subsampling: the
+planes drift apart. On planes of a few samples its filters, which reach beyond both borders, are wrong, by up to 200 of
 255 levels for 7 or 8 rows of 10-bit 4:2:0. Pictures of whole chroma samples, and of `LEAST` of them, have neither
-fault. Borders repeat in any case, so growing a picture by them changes nothing within it.
+fault. Borders are replicated in any case, so padding changes nothing inside the picture.
 """
 
 import av
@@ -12,7 +12,7 @@ from av.video.format import VideoFormat
 
 FULL = 2  # H.273's full range
 LEAST = 16
-"""Chroma samples a side from which on swscale's filters are right; 8 are too few."""
+"""Least chroma samples a side for which swscale's filters are right; 8 are too few."""
 
 _V_FIRST = frozenset({"nv21", "nv42"})
 
@@ -31,7 +31,7 @@ def grown_size(width: int, height: int, fmt: VideoFormat) -> tuple[int, int]:
 def grow(frame: av.VideoFrame) -> av.VideoFrame:
     """Return a picture of subsampled Y'CbCr with whole chroma samples and enough of them: itself if it has them.
 
-    Another one is planar, has no alpha and none of the tags.
+    A padded picture is planar, has no alpha and none of the tags.
     """
     width, height = grown_size(frame.width, frame.height, frame.format)
     if (width, height) == (frame.width, frame.height):
@@ -82,9 +82,9 @@ def grow_array(rgb: np.ndarray, fmt: VideoFormat) -> np.ndarray:
 
 
 def cut(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
-    """Return the left upper part of that size of a picture, which is itself if it has that size.
+    """Return the top left part of that size of a picture: itself if it has that size.
 
-    Another one has none of its tags.
+    A cropped picture has none of its tags.
     """
     if (width, height) == (frame.width, frame.height):
         return frame

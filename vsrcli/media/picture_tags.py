@@ -1,7 +1,7 @@
-"""What stands in a photograph's file beside its pixels: EXIF, colour profile, XMP, texts. Read by the files' structure.
+"""Metadata in a photograph's file: EXIF, colour profile, XMP, texts. They are read by the files' structure.
 
 JPEG: ITU-T T.81, annex B, with the segments of EXIF, ICC.1 (annex B.4), XMP (part 3) and Photoshop. PNG: W3C's third
-edition. WebP: its container specification. TIFF: revision 6. Sizes in a file are a stranger's: nothing above the bounds
+edition. WebP: its container specification. TIFF: revision 6. Sizes in a file are untrusted: nothing above the bounds
 here is read.
 """
 
@@ -40,11 +40,11 @@ _FURTHER = re.compile(
 
 @dataclass(frozen=True)
 class PictureTags:
-    """What stands beside the pixels.
+    """Metadata of a picture.
 
     `exif` begins with its TIFF header. `profile` is an ICC profile of any kind of colour. `segments` are a JPEG's
-    (marker, body) of comments and IPTC, `chunks` a PNG's (type, body) of colour and texts, for a file of the same
-    kind. `lost` names what cannot be taken along.
+    (marker, body) of comments and IPTC, `chunks` a PNG's (type, body) of colour and texts, for a file of the same kind.
+    `lost` names what cannot be kept.
     """
 
     exif: bytes = b""
@@ -56,19 +56,19 @@ class PictureTags:
 
     @property
     def orientation(self) -> int:
-        """Which way up the picture is, as EXIF counts: 1 to 8."""
+        """The orientation by EXIF's numbers: 1 to 8."""
         return exif.orientation(self.exif)
 
     @property
     def colours(self) -> str:
-        """What kind of colours the profile is for, as ICC.1 calls it: RGB, GRAY, CMYK, ..."""
+        """The profile's kind of colours by ICC.1's names: RGB, GRAY, CMYK, ..."""
         return self.profile[16:20].decode("latin-1").strip()
 
 
 def read_tags(path: Path) -> PictureTags:
-    """Return what stands beside the pixels of an image file, whatever its name says it is.
+    """Return the metadata of an image file, whatever its name.
 
-    What is damaged counts as not there, and is named. Raises InputError where the file cannot be read.
+    Damaged metadata counts as missing, and is named. Raises InputError if the file cannot be read.
     """
     found = _Found()
     try:
@@ -99,7 +99,7 @@ class _Found:
     unpacked: int = 0
 
     def unpack(self, packed: bytes, most: int) -> bytes:
-        """Unpack; nothing where it is damaged, cut off, more than `most`, or one too many."""
+        """Decompress data; return nothing if it is damaged, cut off, more than `most`, or one too many."""
         self.unpacked += 1
         if self.unpacked > _MOST_PACKED:
             return b""
@@ -165,7 +165,7 @@ def _read_jpeg(file: BinaryIO, found: _Found) -> None:
 
 
 def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Yield a JPEG's segments, (marker, body), that stand before the picture."""
+    """Yield a JPEG's segments (marker, body) before the picture."""
     file.seek(2)
     for _ in range(_MOST_SEGMENTS):
         mark = file.read(2)
@@ -188,7 +188,7 @@ def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 
 def _iptc(data: bytes) -> Iterator[bytes]:
-    """Yield those of Photoshop's resources that hold IPTC; others tell of the old file's thumbnail and layers."""
+    """Yield Photoshop's resources that hold IPTC; others describe the old file's thumbnail and layers."""
     place = 0
     while data[place : place + 4] == b"8BIM" and place + 12 <= len(data):
         kind = int.from_bytes(data[place + 4 : place + 6], "big")
@@ -246,7 +246,7 @@ def _take_text(kind: bytes, body: bytes, found: _Found) -> None:
 
 
 def _from_hexadecimal(text: bytes) -> bytes:
-    """The bytes of a raw profile: a name, the number of bytes, and those in hexadecimal, in lines."""
+    """Return the bytes of a raw profile: a name, the number of bytes, and those in hexadecimal, in lines."""
     parts = text.split(maxsplit=2)
     if len(parts) < 3 or not parts[1].isdigit():
         return b""
@@ -281,7 +281,7 @@ def _chunks(file: BinaryIO, place: int, order: str) -> Iterator[tuple[bytes, int
 
 
 def _body(file: BinaryIO, size: int, most: int, found: _Found, name: str) -> bytes:
-    """Read a chunk's body; nothing, and name it, where it is cut off or larger than `most`."""
+    """Read a chunk's body; return nothing, and record its name, if it is cut off or larger than `most`."""
     body = file.read(size) if size <= most else b""
     if len(body) == size:
         return body

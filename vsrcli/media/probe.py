@@ -1,4 +1,4 @@
-"""Finds out what a source is: its video stream, clock, colours and shape, and everything beside the video."""
+"""Examine a source: its video stream, clock, colours and shape, and all other streams."""
 
 import struct
 from collections.abc import Iterator
@@ -37,9 +37,9 @@ _DIGITS = 12  # of a count of frames
 
 
 def probe(path: Path, *, rate: Fraction = Fraction(25)) -> VideoInfo:
-    """Describe a video file, or an image sequence: a folder, a printf pattern, a glob or one image.
+    """Return the properties of a video file, or of an image sequence: a folder, a printf pattern, a glob or one image.
 
-    Images count as `rate` frames per second. Raises InputError with one line that says what is wrong.
+    Images have `rate` frames per second. Raises InputError with one line that says what is wrong.
     """
     if is_address(path):
         raise InputError("vsr reads files, not web addresses: download it first, and give the file's name")
@@ -133,7 +133,7 @@ def _probe_images(path: Path, images: tuple[Path, ...], rate: Fraction) -> Video
 
 
 def _best_stream(path: Path, container: InputContainer) -> av.VideoStream:
-    """The default video stream, or the largest; never a cover, and no still where there is a film."""
+    """Return the default video stream, or the largest; never a cover, and no still picture beside a video."""
     candidates = [stream for stream in container.streams.video if not _is_cover(stream)]
     if not candidates:
         if container.streams.audio:
@@ -166,7 +166,7 @@ def _first_frame(path: Path, packets: "Iterator[av.Packet[av.VideoStream]]") -> 
 
 
 def _aspect(declared: Fraction | None) -> Fraction:
-    """The pixels' shape in terms that every container holds; 0 (undeclared) where no picture can have it."""
+    """Return the pixels' aspect ratio in numbers that every container can hold; 0 (undeclared) for impossible ones."""
     if not declared or not 1 / _WIDEST <= declared <= _WIDEST:
         return Fraction(0)
     return declared if max(declared.numerator, declared.denominator) < 1 << 16 else declared.limit_denominator(1000)
@@ -178,7 +178,7 @@ def _rate(
     frame: av.VideoFrame,
     packets: "Iterator[av.Packet[av.VideoStream]]",
 ) -> Fraction:
-    """Frames per second: the nominal rate where frames come at it on average, else the average, else as measured."""
+    """Return the frames per second: the nominal rate if the mean rate equals it, else the mean, else as measured."""
     time_base, guessed, average = stream.time_base, stream.guessed_rate, stream.average_rate
     if time_base and frame.duration and FormatFlags.no_timestamps in FormatFlags(container.format.flags):
         return 1 / (frame.duration * time_base)
@@ -201,7 +201,7 @@ def _duration(container: InputContainer, stream: av.VideoStream) -> float | None
 
 
 def tagged_duration(stream: Stream) -> float | None:
-    """Matroska's length of one stream, in seconds."""
+    """Return Matroska's length of one stream in seconds."""
     try:
         hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
         length = float(int(hours) * 3600 + int(minutes) * 60) + float(seconds)
@@ -237,7 +237,7 @@ def _rotation(frame: av.VideoFrame, path: Path, container: InputContainer) -> tu
 
 
 def _mastering_display(frame: av.VideoFrame) -> str | None:
-    """SMPTE ST 2086 as x265 takes it: chromaticities in 0.00002, luminances in 0.0001 cd/m2."""
+    """Return SMPTE ST 2086 in x265's form: chromaticities in 0.00002, luminances in 0.0001 cd/m2."""
     data = side_data(frame, "MASTERING_DISPLAY_METADATA")
     if data is None:
         return None
@@ -258,7 +258,7 @@ def _content_light(frame: av.VideoFrame) -> tuple[int, int] | None:
 
 
 def _is_still(stream: Stream) -> bool:
-    """Return whether it is a picture beside the film, as animated AVIF and HEIF have one: it has no clock."""
+    """Return whether it is a still picture beside the video, as in animated AVIF and HEIF: it has no clock."""
     return isinstance(stream, av.VideoStream) and stream.frames == 1 and stream.time_base == 1 and not stream.duration
 
 
@@ -282,12 +282,12 @@ def _other(stream: Stream) -> OtherStream:
 
 
 def _codec_without_decoder(stream: Stream) -> str:
-    """Return what to call the codec of a stream that cannot be decoded: streams of data alone have a name for it."""
+    """Return the name of the codec of a stream that cannot be decoded; only data streams have one."""
     return getattr(stream, "name", None) or UNKNOWN
 
 
 def _is_empty(stream: Stream) -> bool:
-    if stream.codec_context is None:  # no decoder, which is another matter
+    if stream.codec_context is None:  # there is no decoder, which is another error
         return False
     if isinstance(stream, av.AudioStream):
         return not (stream.sample_rate and stream.channels)

@@ -1,7 +1,7 @@
-"""Reads how coarsely a stream was quantised, frame by frame, in the codec's own numbers.
+"""Read how coarsely a stream was quantised, frame by frame, in the codec's own numbers.
 
-Three ways, by codec: the decoder's own account of every block (FFmpeg's side data), the headers of frames and slices
-(FFmpeg's bitstream filter `trace_headers`, which decodes nothing), and the packets themselves (intra.py).
+There are three ways, by codec: the decoder's report on every block (FFmpeg's side data), the headers of frames and
+slices (FFmpeg's bitstream filter `trace_headers`, which decodes nothing), and the packets themselves (intra.py).
 """
 
 import re
@@ -26,7 +26,7 @@ Seen = tuple[int | None, list[T]]
 """A time in the stream's clock, and what was found there."""
 
 PLACES = 4
-"""Where a file is looked at: at its start, and at this many places in all, evenly apart."""
+"""Number of evenly spaced places in a file that are examined, including its start."""
 
 _PIXELS_DECODED = 100_000_000  # in all: one to two seconds on one core. Pixels, not seconds: every run sees the same
 _MOST_FRAMES, _LEAST_FRAMES = 24, 3  # decoded at one place
@@ -35,7 +35,7 @@ _PACKETS_WAITED = 40  # that may bring no frame at one place
 
 BLOCKS = frozenset({"h264", "mpeg1video", "mpeg2video", "mpeg4", "msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "wmv1", "wmv2",
                     "flv1", "h263", "h263p", "rv10", "rv20"})  # fmt: skip
-"""Codecs whose decoders account for every block."""
+"""Codecs whose decoders report on every block."""
 
 HEADERS = frozenset({"hevc", "vvc", "av1", "vp9", "vp8"})
 """Codecs whose headers FFmpeg can print."""
@@ -47,9 +47,9 @@ _FIELD = re.compile(r"\d+\s+(\w+)\s+[01]+ = (-?\d+)")
 
 
 def block_quantisers(info: VideoInfo) -> list[float]:
-    """Return the mean over its blocks of each looked-at frame's quantiser: QP for H.264, else the step (2 q).
+    """Return the mean quantiser over the blocks of each examined frame: QP for H.264, else the step (2 q).
 
-    Empty where the decoder says nothing.
+    It is empty if the decoder reports nothing.
     """
     frames = min(_MOST_FRAMES, max(_LEAST_FRAMES, _PIXELS_DECODED // (info.width * info.height * PLACES)))
 
@@ -58,7 +58,7 @@ def block_quantisers(info: VideoInfo) -> list[float]:
         for number, packet in enumerate(container.demux(stream)):
             try:
                 pictures = decode_packet(packet)
-            except FFmpegError:  # damage here says nothing of the rest
+            except FFmpegError:  # damage here does not affect the rest
                 pictures = []
             for picture in pictures:
                 mean = _mean_of_blocks(picture)
@@ -71,15 +71,15 @@ def block_quantisers(info: VideoInfo) -> list[float]:
 
 
 def header_quantisers(info: VideoInfo) -> tuple[list[float], bool]:
-    """Return the quantiser of each looked-at frame or slice as its header has it, and whether blocks may bypass it.
+    """Return the quantiser in the header of each examined frame or slice, and whether blocks may bypass it.
 
-    For HEVC and VVC that is QP, for AV1, VP9 and VP8 an index. Empty where FFmpeg cannot print headers.
+    For HEVC and VVC that is QP, for AV1, VP9 and VP8 an index. It is empty if FFmpeg cannot print headers.
     """
     if "trace_headers" not in bitstream_filters_available:
         return [], False
 
     def look(container: InputContainer, stream: av.VideoStream) -> Iterator[tuple[int | None, list[str]]]:
-        with _Log() as about:  # what stands before the stream: the parameter sets
+        with _Log() as about:  # headers before the stream: the parameter sets
             tracer = BitStreamFilterContext("trace_headers", stream)
         for packet, _ in zip(container.demux(stream), range(_PACKETS_READ), strict=False):
             if packet.size:
@@ -92,7 +92,7 @@ def header_quantisers(info: VideoInfo) -> tuple[list[float], bool]:
 
 
 def packet_quantisers(info: VideoInfo, step: Callable[[bytes], float | None]) -> list[float]:
-    """Return the quantiser that `step` reads in each looked-at packet, for codecs of single pictures."""
+    """Return the quantiser that `step` reads in each examined packet, for codecs of single pictures."""
 
     def look(container: InputContainer, stream: av.VideoStream) -> Iterator[tuple[int | None, list[float]]]:
         for packet, _ in zip(container.demux(stream), range(_LEAST_FRAMES), strict=False):
@@ -104,7 +104,7 @@ def packet_quantisers(info: VideoInfo, step: Callable[[bytes], float | None]) ->
 
 
 def bits_per_pixel(info: VideoInfo) -> float | None:
-    """Return the mean size of the looked-at frames, in bits a pixel; None where nothing can be read."""
+    """Return the mean size of the examined frames in bits per pixel; None if nothing can be read."""
 
     def look(container: InputContainer, stream: av.VideoStream) -> Iterator[tuple[int | None, list[int]]]:
         for packet, _ in zip(container.demux(stream), range(_PACKETS_READ), strict=False):
@@ -116,9 +116,9 @@ def bits_per_pixel(info: VideoInfo) -> float | None:
 
 
 def _at_places(info: VideoInfo, look: Callable[[InputContainer, av.VideoStream], Iterator[Seen[T]]]) -> list[T]:
-    """Return what `look` finds at the places of a file, in order; with each find it yields a time that grows.
+    """Return what `look` finds at the places of a file, in order; it yields each find with an increasing time.
 
-    A place is left out where no seek leads past what was seen.
+    A place is skipped if no seek leads beyond what was seen.
     """
     found: list[T] = []
     with open_video(info.path) as container:
@@ -152,7 +152,10 @@ def _seek(container: InputContainer, stream: av.VideoStream, info: VideoInfo, pa
 
 
 def _mean_of_blocks(picture: av.VideoFrame) -> float | None:
-    """FFmpeg's AVVideoEncParams: a header, and for each block its place, size and difference from the frame's QP."""
+    """Return the mean quantiser of a picture's blocks by FFmpeg's AVVideoEncParams.
+
+    That has a header, and for each block its place, size and difference from the frame's QP.
+    """
     raw = side_data(picture, "VIDEO_ENC_PARAMS")
     if raw is None:
         return None
@@ -182,7 +185,7 @@ def _from_headers(lines: list[str]) -> tuple[list[float], bool]:
 
 
 class _Log:
-    """Collects what FFmpeg logs in this thread, and leaves its level as it was."""
+    """Collector of FFmpeg's log in this thread, which leaves its level unchanged."""
 
     def __enter__(self) -> list[str]:
         self._level = av.logging.get_level()

@@ -1,6 +1,6 @@
-"""Writes the one field of QuickTime and MP4 that ffmpeg's muxer cannot write beside tags of any name: when it was shot.
+"""Write the creation time of QuickTime and MP4, which ffmpeg's muxer cannot write together with tags of any name.
 
-Where tags of any name are allowed, ffmpeg writes `creation_time` as a tag too, and players then show it twice.
+If tags of any name are allowed, ffmpeg writes `creation_time` as a tag too, and players then show it twice.
 """
 
 import struct

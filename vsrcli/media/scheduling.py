@@ -1,4 +1,4 @@
-"""Keep an encoder from taking real-time priority: SVT-AV1 does where it may (as root), and starves the machine."""
+"""Keep an encoder from taking real-time priority: SVT-AV1 does this if it may (as root), and blocks the machine."""
 
 import contextlib
 import os
@@ -8,10 +8,10 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def ordinary_scheduling() -> Iterator[None]:
-    """Give every thread that became a real-time one inside the block its ordinary scheduling back.
+    """Restore the ordinary scheduling of every thread that became a real-time one inside the block.
 
     SVT-AV1 sets the calling thread and its own to SCHED_FIFO at the highest priority. All later threads of the process,
-    the net's among them, inherit it, and nothing else runs on the machine. Linux alone has this interface.
+    including the net's, inherit it, and nothing else runs on the machine. Only Linux has this interface.
     """
     before = _realtime_threads()
     try:

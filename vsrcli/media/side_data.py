@@ -1,4 +1,4 @@
-"""Reads what FFmpeg tells beside a picture."""
+"""Read FFmpeg's side data of a picture."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ import av
 
 
 def side_data(picture: av.VideoFrame, kind: str) -> bytes | None:
-    """Return the side data of a kind, by PyAV's name; None if there is none, or PyAV cannot say.
+    """Return the side data of a kind, by PyAV's name; None if there is none, or PyAV cannot read it.
 
-    PyAV raises for all of it where it has no name for one kind, as for the EXIF that FFmpeg 8 tells of.
+    PyAV raises for all of it if it has no name for one kind, as for FFmpeg 8's EXIF.
     """
     try:
         container: Any = picture.side_data  # PyAV's stub has it as a dictionary

@@ -1,7 +1,7 @@
-"""Where a picture's chroma samples lie, which PyAV does not say: swscale honours the frame's tag, so it is measured.
+"""Measure a picture's chroma location, which PyAV does not return: swscale uses the frame's tag.
 
-A small frame with the picture's tags and a chroma ramp is brought to 4:4:4; where the ramp comes out tells where the
-samples were taken to lie.
+A small frame with the picture's tags and a chroma ramp is converted to 4:4:4; the position of the ramp in the result
+gives the location.
 """
 
 import av
@@ -17,9 +17,9 @@ _UNTAGGED = frozenset({"vp8", "vp9", "av1", "ffv1", "rawvideo", "utvideo", "huff
 
 
 def chroma_location(frame: av.VideoFrame, codec: str) -> int:
-    """H.273's chroma location as ffmpeg numbers it (1 left, 2 center, 3 top left, 4 top), 0 if none is declared.
+    """Return H.273's chroma location by ffmpeg's number (1 left, 2 center, 3 top left, 4 top), 0 if undeclared.
 
-    Only 4:2:0 has one. A middle that comes from a codec whose decoder sets no location counts as undeclared.
+    Only 4:2:0 has one. A centre from a codec whose decoder sets no location counts as undeclared.
     """
     if frame.format.chroma_width(16) == 16 or frame.format.chroma_height(16) == 16:
         return 0
@@ -32,7 +32,7 @@ def chroma_location(frame: av.VideoFrame, codec: str) -> int:
 
 
 def _offset(frame: av.VideoFrame, axis: int) -> float:
-    """How many luma pixels the first chroma sample lies right of (axis 1) or below (0) the first luma sample."""
+    """Return the offset in luma pixels of the first chroma sample, to the right (axis 1) or down (axis 0)."""
     small = frame.reformat(width=_SIZE, height=_SIZE, format="yuv420p")  # a new frame with the old one's tags
     half = _SIZE // 2
     ramp = np.broadcast_to(64 + _STEP * np.arange(half, dtype=np.uint8), (half, half))

@@ -1,4 +1,4 @@
-"""Finds the largest picture of a recording whose size changes on the way, as those of meetings do."""
+"""Find the largest picture of a recording whose size changes, as in recorded meetings."""
 
 from itertools import islice
 from pathlib import Path
@@ -24,10 +24,10 @@ def largest_size(
     first: tuple[int, int],
     duration: float | None,
 ) -> tuple[int, int]:
-    """Return the (width, height) of the largest picture among `first` and those at some places of the film.
+    """Return the (width, height) of the largest picture among `first` and those at some places of the video.
 
-    A file that cannot be sought in is read through, as far as its first GiB. Codecs whose size cannot change keep
-    `first`. `container` is left anywhere.
+    A file without seeking is read as far as its first GiB. Codecs whose size cannot change keep `first`. The position
+    of `container` is undefined afterwards.
     """
     if codec not in _CHANGING or not stream.time_base:
         return first
@@ -57,7 +57,7 @@ def _next_size(container: InputContainer, stream: av.VideoStream) -> list[tuple[
 
 
 def _all_sizes(path: Path, index: int) -> list[tuple[int, int]]:
-    """Return the sizes of the keyframes, at which alone the size can change."""
+    """Return the sizes of the keyframes, where alone the size can change."""
     found: set[tuple[int, int]] = set()
     read = 0
     with open_container(path) as container:
@@ -71,6 +71,6 @@ def _all_sizes(path: Path, index: int) -> list[tuple[int, int]]:
                     break
                 if packet.is_keyframe or not packet.size:
                     found.update((frame.width, frame.height) for frame in packet.decode())
-        except FFmpegError:  # damaged: what was found is what there is
+        except FFmpegError:  # damaged: the sizes found so far are used
             pass
     return list(found)

@@ -1,6 +1,6 @@
-"""Walks through a file's own structure, by its headers alone: whether its end is missing, or its middle is broken.
+"""Check a file's structure by its headers alone: is its end missing, or its middle broken?
 
-A demuxer skips what it cannot read and goes on without a word; the structure tells that there was something.
+A demuxer silently skips what it cannot read; the structure shows that there was something.
 """
 
 import os
@@ -24,14 +24,14 @@ _FLV_TAGS = frozenset([8, 9, 18])
 
 @dataclass(frozen=True)
 class Structure:
-    """What a file's structure says: how many bytes are missing at its end, and where it is `broken` (None: nowhere)."""
+    """The result of a check: number of bytes missing at the file's end, and where it is `broken` (None: nowhere)."""
 
     missing: int = 0
     broken: int | None = None
 
 
 def examine(path: Path, container: str) -> Structure:
-    """Walk through a file of the format that ffmpeg calls `container`; other formats count as whole."""
+    """Check a file of the format that ffmpeg calls `container`; other formats count as intact."""
     walk = next((walk for name, walk in _WALKS.items() if name in container.split(",")), None)
     if walk is None:
         return Structure()
@@ -78,7 +78,7 @@ _UNKNOWN = 1 << 63
 
 
 def _element(file: BinaryIO, place: int) -> tuple[int, int | None, int] | None:
-    """The id, size (None: unknown) and start of the body of the EBML element at `place`; None if there is none."""
+    """Return id, size (None: unknown) and start of the body of the EBML element at `place`; None if there is none."""
     file.seek(place)
     head = file.read(12)
     if not head or head[0] < 0x10:
@@ -101,7 +101,7 @@ def _quicktime(file: BinaryIO, end: int) -> Structure:
         head = file.read(16)
         size, kind = struct.unpack_from(">I4s", head)
         if not kind.replace(b"\xa9", b"").isalnum() and kind.strip() == kind:
-            break  # what some cameras write behind the film
+            break  # some cameras write this after the video
         if size == 1 and len(head) == 16:
             size = int.from_bytes(head[8:], "big")
         if size < 8:

@@ -1,4 +1,4 @@
-"""Writes beside an enlarged picture what stood beside the source's, fitted to its new size and its format."""
+"""Write the metadata of a source's picture beside the upscaled one, adapted to its size and format."""
 
 import re
 import zlib
@@ -20,7 +20,7 @@ _ACROSS = frozenset([b"X", b"Width", b"Left"])
 
 
 def fit(tags: PictureTags, old: tuple[int, int], new: tuple[int, int]) -> PictureTags:
-    """Return the tags of a picture that was `old` and is `new` (w, h): what they say of its size follows."""
+    """Return the tags of a picture resized from `old` to `new` (w, h), with the new size in them."""
 
     def follow(match: re.Match[bytes]) -> bytes:
         axis = 0 if next(part for part in match.groups()[1:4] if part) in _ACROSS else 1
@@ -36,7 +36,7 @@ def fit(tags: PictureTags, old: tuple[int, int], new: tuple[int, int]) -> Pictur
 
 
 def held(tags: PictureTags, suffix: str) -> tuple[PictureTags, tuple[str, ...]]:
-    """Return of the tags what an RGB image with that ending holds, and the names of all that gets lost."""
+    """Return the tags that an RGB image with that suffix can hold, and the names of all that are lost."""
     lost = list(tags.lost)
     png = suffix.lower() == ".png"
     if tags.profile and tags.colours != "RGB":
@@ -61,7 +61,7 @@ def held(tags: PictureTags, suffix: str) -> tuple[PictureTags, tuple[str, ...]]:
 
 
 def _lost_chunk(kind: bytes, body: bytes, tags: PictureTags) -> str | None:
-    """The name of a PNG's chunk that a JPEG cannot hold; None for what says no more than that it is sRGB."""
+    """Return the name of a PNG's chunk that a JPEG cannot hold; None for one that only declares sRGB."""
     if kind not in (b"gAMA", b"cHRM", b"sRGB", b"cICP"):
         return "texts" if kind[1:] in (b"EXt", b"TXt") else "limits of brightness"
     kinds = {kind for kind, _ in tags.chunks}
@@ -71,7 +71,7 @@ def _lost_chunk(kind: bytes, body: bytes, tags: PictureTags) -> str | None:
 
 
 def with_tags(data: bytes, tags: PictureTags, suffix: str) -> bytes:
-    """Return an image as ffmpeg encodes it, PNG or JPEG, with the tags that it can hold. The same in, the same out."""
+    """Return an image encoded by ffmpeg, PNG or JPEG, with the tags that it can hold. It is deterministic."""
     tags, _ = held(tags, suffix)
     if suffix.lower() == ".png":
         return data[:_AFTER_HEADER] + b"".join(_png_chunks(tags)) + data[_AFTER_HEADER:]
@@ -79,7 +79,7 @@ def with_tags(data: bytes, tags: PictureTags, suffix: str) -> bytes:
 
 
 def _png_chunks(tags: PictureTags) -> Iterator[bytes]:
-    """The chunks in the order that the standard asks for: those of colour before all others."""
+    """Yield the chunks in the order of the standard: those of colour before all others."""
     if tags.profile:
         yield _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(tags.profile, 9))
     texts = [(kind, body) for kind, body in tags.chunks if kind[1:] in (b"EXt", b"TXt")]

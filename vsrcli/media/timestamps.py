@@ -1,4 +1,4 @@
-"""Gives every decoded picture its time: the stream's own wherever it is usable, repaired only where it is broken."""
+"""Assign a time to every decoded picture: the stream's own if it is usable, repaired only if it is broken."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -19,9 +19,9 @@ _BROADCAST = frozenset({"mpegts", "mpeg"})
 
 @dataclass(frozen=True, eq=False)
 class Timed:
-    """A decoded picture with its time and length, both in the source's time base.
+    """A decoded picture with its time and duration, both in the source's time base.
 
-    `moved` is what was added to its own time since a clock that had jumped back was joined.
+    `moved` was added to its own time after a jump of the clock.
     """
 
     picture: av.VideoFrame
@@ -33,14 +33,14 @@ class Timed:
 def stamp(
     pictures: Iterable[av.VideoFrame], info: VideoInfo, warn: Callable[[str], None], *, whole: bool = True
 ) -> Iterator[Timed]:
-    """Pair pictures, in order of presentation, with strictly increasing pts; good ones are never touched.
+    """Pair pictures, in order of presentation, with strictly increasing pts; valid ones are never changed.
 
-    Some files (ASF with B-frames) store times in decoding order; then the pts go back and forth and the dts are in
-    order, so the dts are used, as ffmpeg does. AVI stores none, and what libavformat makes up for H.264 there is
-    a frame late: the dts are used too. Missing times go on by the last frame's duration, or the frame rate's.
-    A picture lasts until the next one; what the container says of its duration counts for the last one only, since mp4
-    with B-frames tells the time between packets. Where all of the source is taken (`whole`), its sound can follow a
-    clock that is joined, and only there a leap ahead is closed.
+    Some files (ASF with B-frames) store times in decoding order; then the pts are out of order and the dts in order, so
+    the dts are used, as in ffmpeg. AVI stores none, and libavformat's estimates for H.264 are a frame late: the dts are
+    used there too. Missing times are continued by the last frame's duration, or the frame rate's. A picture lasts until
+    the next one; the container's duration is used only for the last one, since mp4 with B-frames stores the time
+    between packets. If the whole source is taken (`whole`), its sound can follow a joined clock, and only then a jump
+    ahead is closed.
     """
     stream = iter(pictures)
     head = deque(islice(stream, _LOOKAHEAD))
@@ -85,12 +85,12 @@ def stamp(
 
 
 def _emptied(head: deque[av.VideoFrame], rest: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    """`head`, then `rest`; what has been given is not held on to."""
+    """Yield `head`, then `rest`, without keeping references to yielded pictures."""
     while head:
         yield head.popleft()
     yield from rest
 
 
 def _disorder(times: list[int | None]) -> int:
-    """How often time does not go on; a missing time counts too."""
+    """Return how often time does not increase; a missing time counts too."""
     return sum(before is None or after is None or after <= before for before, after in pairwise(times))

@@ -1,7 +1,7 @@
-"""Pictures without colours of their own, as of black-and-white and sepia films: one tint for all of a picture.
+"""Pictures without colours of their own, as in black-and-white and sepia films: one tint for the whole picture.
 
-Nets put colours on their edges. And in RGB a tint cannot be kept where it is dark: a channel would have to be below 0.
-So such a picture is enlarged in grey, and its tint is put back where the result is encoded.
+Nets add colours at their edges. And in RGB a dark tint cannot be kept: a channel would have to be below 0. So such a
+picture is upscaled in grey, and its tint is added where the result is encoded.
 """
 
 import av
@@ -22,7 +22,7 @@ from vsrcli.media.info import Colour
 from vsrcli.media.padding import FULL, planar, rows
 
 _SPARSE = 16
-"""Samples between those that are looked at first: most pictures have colours there."""
+"""Distance of the samples that are examined first: most pictures have colours there."""
 
 
 def tint_of(picture: av.VideoFrame, colour: Colour) -> Tint | None:
@@ -46,7 +46,7 @@ def tint_of(picture: av.VideoFrame, colour: Colour) -> Tint | None:
 
 
 def to_grey(picture: av.VideoFrame, colour: Colour, *, size: tuple[int, int] | None = None) -> np.ndarray:
-    """Return the luma of a Y'CbCr picture as grey RGB (h, w, 3), of the kind and `size` that `to_rgb` gives."""
+    """Return the luma of a Y'CbCr picture as grey RGB (h, w, 3), with the type and `size` of `to_rgb`."""
     depth, flat = bit_depth(picture.format), planar(picture)
     low, high = code_limits(depth, is_full_range(picture.format.name, colour))
     top, kind = (255, np.uint8) if depth == 8 else (65535, np.uint16)
@@ -57,7 +57,7 @@ def to_grey(picture: av.VideoFrame, colour: Colour, *, size: tuple[int, int] | N
 
 
 def tinted(grey: np.ndarray, tint: Tint, matrix: int) -> np.ndarray:
-    """Return grey RGB (h, w, 3), uint8 or uint16, in a tint by H.273's number of a matrix."""
+    """Return grey RGB (h, w, 3), uint8 or uint16, with a tint, by H.273's number of a matrix."""
     if tint == (0, 0):
         return grey
     kr, kb = LUMA_WEIGHTS[swscale_matrix(matrix)]
@@ -83,5 +83,5 @@ def fill_chroma(picture: av.VideoFrame, tint: Tint, colour: Colour) -> av.VideoF
 
 
 def _chroma_span(depth: int, full: bool) -> int:
-    """The codes between chroma's ends (H.273, section 8.3)."""
+    """Return the codes between chroma's ends (H.273, section 8.3)."""
     return (1 << depth) - 1 if full else 224 << (depth - 8)

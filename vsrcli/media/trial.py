@@ -1,4 +1,4 @@
-"""Tries whether encoders really open on this machine, which the list of those built in does not say."""
+"""Test whether encoders open on this machine, which the list of built-in ones does not show."""
 
 import os
 from fractions import Fraction
@@ -11,11 +11,11 @@ from vsrcli.media.encoders import ENCODERS
 from vsrcli.media.scheduling import ordinary_scheduling
 
 SIDE = 128
-"""Pixels of the picture that is tried: SVT-AV1 takes none below 64."""
+"""Height and width of the test picture: SVT-AV1 accepts none below 64."""
 
 
 def try_encoder(codec: str) -> str | None:
-    """Encode two pictures by the encoder that vsr uses for a codec; return None, or why it does not work."""
+    """Encode two pictures by vsr's encoder for a codec; return None, or why it does not work."""
     name = ENCODERS[codec]
     if codec == "av1":
         os.environ.setdefault("SVT_LOG", "1")

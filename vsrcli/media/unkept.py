@@ -1,4 +1,4 @@
-"""Names what a picture carries beside its levels that no output gets: captions, 3D and sphere marks, Dolby Vision."""
+"""Name properties of a picture that no output can hold: captions, 3D and sphere marks, Dolby Vision."""
 
 import re
 import struct
@@ -24,7 +24,7 @@ _OWN_COLOURS = 5  # the profile whose picture is right through Dolby Vision alon
 
 
 def carried(picture: av.VideoFrame) -> tuple[str, ...]:
-    """Return the names of what a decoded picture carries and no output gets; none where PyAV cannot say."""
+    """Return the names of properties of a decoded picture that no output can hold; none if PyAV cannot read them."""
     try:
         container: Any = picture.side_data  # PyAV's stub has it as a dictionary
         found = {data.type.name: bytes(data) for data in container}
@@ -38,7 +38,7 @@ def carried(picture: av.VideoFrame) -> tuple[str, ...]:
 
 
 def dolby_vision(path: Path) -> str | None:
-    """Return what to call the file's Dolby Vision, which the container declares; None if it does not."""
+    """Return the name of the file's Dolby Vision, which the container declares; None if there is none."""
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-protocol_whitelist", "file"]
     told = subprocess.run([*command, "-i", url(path)], capture_output=True, text=True, errors="replace").stderr
     profile = _PROFILE.search(told)
@@ -49,7 +49,7 @@ def dolby_vision(path: Path) -> str | None:
 
 
 def unkept(path: Path, picture: av.VideoFrame, codec: str, bit_depth: int) -> tuple[str, ...]:
-    """Return the names of all that a file's first `picture` and its container declare and no output gets."""
+    """Return the names of all properties in a file's first `picture` and its container that no output can hold."""
     names = carried(picture)
     declared = dolby_vision(path) if codec in ("hevc", "av1") and bit_depth > 8 else None
     if declared is not None:
@@ -58,5 +58,5 @@ def unkept(path: Path, picture: av.VideoFrame, codec: str, bit_depth: int) -> tu
 
 
 def left_out(name: str) -> str:
-    """Return the line that says so."""
+    """Return the line for such a property."""
     return f"no output holds {name}: left out"
