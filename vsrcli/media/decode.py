@@ -57,7 +57,7 @@ def decode(
         start: yield frames shown from here on, in seconds from the container's start, as in players.
         end: yield frames shown before this time.
         deinterlace: "on" filters every frame by ffmpeg's bwdif (one frame out per frame), "auto" those flagged
-            interlaced (all, if the stream declares it and flags none).
+            interlaced (all, if the stream declares it and flags none) that are woven of two fields.
         skip: number of frames at the start that are decoded but not yielded; they keep their numbers. Only counting
             gives a frame's number in every file.
         part_tint: return pictures without colours of their own as grey, with a separate tint.

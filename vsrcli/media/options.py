@@ -16,9 +16,9 @@ Deinterlace = Literal["auto", "on", "off"]
 class EncodingOptions(Record):
     """Encoding of a result; None leaves the choice to vsr.
 
-    `codec` is also any video encoder of FFmpeg's, by its name there. `crf`, `preset`, `tune` and `encoder_opt` (texts
-    like "key=value") are in the encoder's own terms. `audio` is what all sound becomes that is of another codec;
-    "copy" leaves it, "none" leaves it out.
+    `codec` may also be any video encoder of FFmpeg, by its name there. `crf`, `preset`, `tune` and `encoder_opt`
+    (texts like "key=value") are in the encoder's own terms. `audio` is the codec to which other sound is converted;
+    "copy" keeps it, "none" leaves it out.
     """
 
     codec: Codec | str | None = option(None, kept="resolved")
@@ -35,7 +35,7 @@ class SpanOptions(Record):
     """The part of a source to read: from `start` to `end`, in seconds; None: its own.
 
     `rate` is the frame rate of an image sequence. `deinterlace` "auto" is on if the source declares that it is
-    interlaced.
+    interlaced and the pictures are.
     """
 
     start: float | None = option(None, least=0, unit="seconds")
