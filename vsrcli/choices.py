@@ -51,6 +51,7 @@ class JobChoices(SpanChoices, total=False):
     encoder_opt: Sequence[str] | Mapping[str, str]
     pix_fmt: str | None
     audio: Audio
+    new_date: bool
     overwrite: bool
     restart: bool
 

@@ -149,6 +149,7 @@ TYPED: dict[str, tuple[str, Any]] = {
     "rate": ("30000/1001", Fraction(30000, 1001)),
     "start": ("0:01", 1.0),
     "end": ("2.5", 2.5),
+    "new_date": ("1", True),
     "overwrite": ("1", True),
     "restart": ("yes", True),
 }
@@ -169,7 +170,10 @@ def test_variables_reach_the_record_by_the_names_of_the_flags(monkeypatch: pytes
     assert seen == [Options(**{name: value for name, (_, value) in TYPED.items()})]
     arguments = [f"--{params.RENAMED.get(n, n).replace('_', '-')}={t}" for n, (t, v) in TYPED.items() if v is not True]
     assert (
-        CliRunner().invoke(cli, ["upscale", "in.mp4", "-y", "--restart", "--square-pixels", *arguments]).exit_code == 0
+        CliRunner()
+        .invoke(cli, ["upscale", "in.mp4", "-y", "--restart", "--square-pixels", "--new-date", *arguments])
+        .exit_code
+        == 0
     )
     assert seen[1] == seen[0]
     assert CliRunner().invoke(cli, ["upscale", "in.mp4"]).exit_code == 0

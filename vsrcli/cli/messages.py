@@ -7,7 +7,7 @@ ADVICE = {
     Reason.OUTPUT_IS_INPUT: ": give another -o",
     Reason.WORK_FOLDER_TAKEN: ", or give another -o",
     Reason.ONE_IMAGE: ": write -o {output}",
-    Reason.NO_VIDEOS: " (try --recursive)",
+    Reason.NO_VIDEOS: ": add --recursive",
     Reason.JOB_DAMAGED: ": add --restart to start over",
     Reason.JOB_DIFFERS: ": add --restart to start over, or repeat the settings it began with",
     Reason.IN_SHARDS: ": finish it by `vsr run` and `vsr join`, or add --restart to start over",

@@ -252,6 +252,7 @@ SHOWN = {
     "rate": Shown("Frame rate of an image sequence."),
     "start": Shown("Begin here (a preview of a part, without chapters)."),
     "end": Shown("Stop here."),
+    "new_date": Shown("Date the result now, not as its source."),
     "overwrite": Shown("Replace outputs that exist.", "-y"),
     "restart": Shown("Start over instead of going on with an unfinished job."),
     "shards": Shown("How many shards to make in all."),

@@ -2,7 +2,7 @@
 
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -126,6 +126,7 @@ def command(
         return
     if not batch.is_batch(inputs, recursive=recursive):
         source, named = inputs[0], True
+        batch.refuse_nested(source)
         if batch.is_folder_for(output, source):
             output, named = batch.target(output, Path(source.name)), False
         try:
@@ -136,6 +137,7 @@ def command(
         if as_json:
             click.echo(json.dumps(report, indent=1))
         return
+    _say_left_out(inputs, display, recursive=recursive)
     reports = _many(batch.items(inputs, output, recursive=recursive), options, display, dry_run=dry_run)
     if as_json:
         click.echo(json.dumps(reports, indent=1))
@@ -179,14 +181,27 @@ def _one(
     named: bool = False,
     load: Any = None,
     forecaster: Any = None,
+    taken: Collection[str] = (),
 ) -> dict[str, Any]:
+    from vsrcli.pipeline.batch import apart
     from vsrcli.pipeline.forecast import Forecaster
     from vsrcli.pipeline.ignored import RATE_IGNORED
     from vsrcli.pipeline.job import prepare
     from vsrcli.pipeline.report import plan_report, result_report
     from vsrcli.shards.alone import run_or_finish
 
-    job = prepare(source, output, options, display.event, named=named, load=load)
+    clash: Path | None = None
+    try:
+        job = prepare(source, output, options, display.event, named=named, load=load)
+        clash = job.sink.output if str(job.sink.output) in taken else None
+    except OutputExistsError as error:
+        clash = error.path
+        if str(clash) not in taken:
+            raise
+    if clash is not None:
+        other = apart(clash, source, taken)
+        display.line(f"  {clash} is the result of another input: this one's is {other}")
+        job = prepare(source, other, options, display.event, load=load)
     context = click.get_current_context(silent=True)  # a rate that is the default's cannot be told from it below
     given = context is not None and context.get_parameter_source("fps") is ParameterSource.COMMANDLINE
     if given and not job.info.images and RATE_IGNORED not in job.warnings:
@@ -207,6 +222,17 @@ def _one(
     report = advised(result_report(result))
     display.result(report)
     return report
+
+
+def _say_left_out(inputs: tuple[Path, ...], display: Any, *, recursive: bool) -> None:
+    """Name what folders hold beside the videos that are taken."""
+    from vsrcli.pipeline import batch
+
+    files, folders = batch.left_out(inputs, recursive=recursive)
+    if files:
+        display.line(f"left out, no videos by their names: {', '.join(path.name for path in files)}")
+    if folders:
+        display.line(f"subfolders left out (--recursive takes them): {', '.join(path.name for path in folders)}")
 
 
 def tight_line(forecast: Any) -> str:
@@ -240,15 +266,12 @@ def _many(items: list[Any], options: Any, display: Any, *, dry_run: bool) -> lis
             display.line("  made by vsr: left out (name the file itself to upscale it again)")
             continue
         try:
-            how: dict[str, Any] = {"dry_run": dry_run, "load": load, "forecaster": forecaster}
+            how: dict[str, Any] = {"dry_run": dry_run, "load": load, "forecaster": forecaster, "taken": results}
             reports.append(_one(item.source, item.output, options, display, **how))
             results.add(reports[-1]["output"])
         except (InterruptedJobError, KeyboardInterrupt):
             raise
         except OutputExistsError as error:
-            if str(error.path) in results:
-                _failed(reports, item, f"{error.path} is already the result of another input", display.failed)
-                continue
             display.line(f"  {error.path} is there already: skipped")
             reports.append({"status": "skipped", "input": str(item.source), "output": str(error.path)})
             results.add(str(error.path))

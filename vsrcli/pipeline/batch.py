@@ -1,11 +1,13 @@
 """Several inputs and folders: the files, their outputs, and which of them are done."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import TypeGuard
 
 from vsrcli.errors import InputError, Reason, UsageError
+from vsrcli.files import free_names
 from vsrcli.media.containers import CONTAINERS
 from vsrcli.media.made import made_tags
 from vsrcli.names import WRITABLE_IMAGES, is_image, is_video, natural_key
@@ -24,7 +26,7 @@ class Item:
 
 def is_video_folder(path: Path, *, recursive: bool) -> bool:
     """Return whether a path is a folder to process file by file, and not one sequence of images."""
-    return path.is_dir() and (recursive or any(is_video(p) for p in path.iterdir()))
+    return path.is_dir() and (recursive or any(is_video(p) or is_disc_video(p) for p in path.iterdir()))
 
 
 def is_batch(sources: Sequence[Path], *, recursive: bool) -> bool:
@@ -50,11 +52,45 @@ def items(sources: Sequence[Path], output: Path | None, *, recursive: bool) -> l
             found.append(Item(video, _target(output, video.relative_to(source)), listed=True))
     if not found:
         raise InputError(f"no videos in {', '.join(map(str, sources))}", None if recursive else Reason.NO_VIDEOS)
-    outputs = [item.output for item in found if item.output is not None]
-    twice = next((o for o in outputs if outputs.count(o) > 1), None)
-    if twice is not None:
-        raise UsageError(f"two inputs would both be written to {twice}: give folders or separate calls")
     return found
+
+
+def apart(output: Path, source: Path, taken: Collection[str]) -> Path:
+    """Return another name for a result whose name another input of the call has taken: the same in every run.
+
+    It has the source's ending (t.wmv.mkv), or its folder's name where that tells nothing (t_tapes.mkv), or a number.
+    """
+    names = [output.stem + source.suffix + output.suffix] if source.suffix.lower() != output.suffix.lower() else []
+    names += [f"{output.stem}_{source.absolute().parent.name}{output.suffix}"]
+    wanted = chain(map(output.with_name, names), islice(free_names(output), 1, None))
+    return next(name for name in wanted if str(name) not in taken)
+
+
+def refuse_nested(folder: Path) -> None:
+    """Raise InputError if a folder has videos in its subfolders alone, and no images either."""
+    if not folder.is_dir() or any(is_image(path) for path in folder.iterdir()):
+        return
+    if next(_videos(folder, True), None) is not None:
+        raise InputError(f"the videos of {folder} lie in its subfolders", Reason.NO_VIDEOS)
+
+
+def left_out(sources: Sequence[Path], *, recursive: bool) -> tuple[list[Path], list[Path]]:
+    """Return the files of the folders among `sources` that are no videos, and the subfolders that are not entered."""
+    files: list[Path] = []
+    folders: list[Path] = []
+    for source in sources:
+        if not is_video_folder(source, recursive=recursive):
+            continue
+        taken = set(_videos(source, recursive))
+        for path in sorted(source.rglob("*") if recursive else source.iterdir(), key=natural_key):
+            hidden = any(part.startswith(".") or part.endswith(".vsr") for part in path.relative_to(source).parts)
+            if hidden or path in taken:
+                continue
+            if path.is_file():
+                files.append(path)
+            elif not recursive and path.is_dir() and next(_videos(path, True), None) is not None:
+                folders.append(path)
+    return files, folders
 
 
 def is_media_name(path: Path) -> bool:
@@ -89,7 +125,19 @@ def _target(output: Path | None, name: Path, *, folder: bool = False) -> Path | 
     return None if output is None else target(output, name, folder=folder)
 
 
+def is_disc_video(path: Path) -> bool:
+    """Whether a .dat file is a Video CD's, by its beginning; others of that name are anything."""
+    if path.suffix.lower() != ".dat" or not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError:
+        return False
+    return head.startswith(b"\0\0\1\xba") or (head.startswith(b"RIFF") and head.endswith(b"CDXA"))
+
+
 def _videos(folder: Path, recursive: bool) -> Iterator[Path]:
     walk = folder.rglob("*") if recursive else folder.iterdir()
-    files = (p for p in walk if is_video(p) and p.is_file())
+    files = (p for p in walk if (is_video(p) or is_disc_video(p)) and p.is_file())
     return iter(sorted((p for p in files if not any(part.endswith(".vsr") for part in p.parts)), key=natural_key))

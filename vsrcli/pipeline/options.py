@@ -34,6 +34,7 @@ class Options(EngineOptions, EncodingOptions, SpanOptions, Record):
         square_pixels: stretch the shorter side if the source's pixels are not square; `fit` does so too.
         crop: "auto", for what black borders leave, or "W:H:X:Y" in pixels of the source.
         skip_above: a source of more lines than this is not upscaled.
+        new_date: give the result the date of its making instead of its source's.
         overwrite: replace an existing output.
         restart: delete an unfinished job.
     """
@@ -48,6 +49,7 @@ class Options(EngineOptions, EncodingOptions, SpanOptions, Record):
     square_pixels: bool = option(False, kept="no")
     crop: str | None = option(None)
     skip_above: int | None = option(None, least=1, kept="no")
+    new_date: bool = option(False, kept="no")
     overwrite: bool = option(False, kept="no")
     restart: bool = option(False, kept="no")
 

@@ -1,5 +1,7 @@
 """Run one job to its end, or the rest of an interrupted one."""
 
+import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import QUEUED_FRAMES
 from vsrcli.errors import InputError, InterruptedJobError, OutputError, Reason, Remark, UsageError
 from vsrcli.media.damage import Damage
+from vsrcli.media.info import VideoInfo
 from vsrcli.media.made import made_text, offset_in_source
 from vsrcli.media.mux import MADE_TAG
 from vsrcli.pipeline.events import Event, OnEvent, logged
@@ -96,6 +99,8 @@ def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None 
             tags = output_tags(job, work.segments[0].pts[0])
             output = job.sink.finish(work.segments, tags, warn, placing, job.findings.joins)
             work.finish()
+            if not job.options.new_date:
+                keep_date(job.info, output)
             if output != job.sink.output:
                 warn(f"{job.sink.output} appeared meanwhile and was left alone: the result is {output}")
     except (KeyboardInterrupt, CancelledError):
@@ -129,6 +134,13 @@ def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None 
         picked=job.picked,
         damage=job.findings.damage,
     )
+
+
+def keep_date(info: VideoInfo, output: Path) -> None:
+    """Give a finished file the date of its source, by which folders are sorted; no failure if it cannot have it."""
+    if output.is_file():
+        with contextlib.suppress(OSError):
+            os.utime(output, ns=(output.stat().st_atime_ns, info.path.stat().st_mtime_ns))
 
 
 def output_tags(job: Job, first: int) -> dict[str, str]:
