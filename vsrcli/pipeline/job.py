@@ -11,7 +11,7 @@ import torch
 
 from vsrcli import __version__
 from vsrcli.engine.device import pick_device, pick_precision, place
-from vsrcli.engine.plan import WINDOW, Plan, estimate, estimate_disk
+from vsrcli.engine.plan import Plan, estimate, estimate_disk
 from vsrcli.engine.planning import make_plan
 from vsrcli.errors import LargeAlreadyError, OutputError, OutputExistsError, Reason, Remark, UsageError
 from vsrcli.media.crop import cropped
@@ -26,6 +26,7 @@ from vsrcli.pipeline.ignored import ignored
 from vsrcli.pipeline.options import LARGEST_SIDE, Options, output_size
 from vsrcli.pipeline.picking import pick_model
 from vsrcli.pipeline.places import choose_output, job_folder
+from vsrcli.pipeline.segments import seconds_a_frame, segment_frames
 from vsrcli.pipeline.shortage import shortages
 from vsrcli.pipeline.sinks import Sink, is_image_output, is_pattern, make_sink
 from vsrcli.pipeline.work_files import JOB_NAME, read_mark
@@ -33,9 +34,6 @@ from vsrcli.zoo import LoadedModel
 from vsrcli.zoo.catalogue import catalogue
 from vsrcli.zoo.loading import Loader
 from vsrcli.zoo.options import set_option
-
-SEGMENT_FRAMES = 60
-"""Least frames of a segment: a crash loses at most one segment, and each border costs a keyframe."""
 
 
 @dataclass
@@ -89,8 +87,12 @@ class Job:
     @property
     def segment_frames(self) -> int:
         """Number of frames of a segment: a multiple of the window, so that segments end where windows do."""
-        window = self.plan.window or WINDOW
-        return window * -(-SEGMENT_FRAMES // window)
+        entry = catalogue().models.get(self.model.name)
+        seconds = None
+        if entry is not None:
+            info = self.info
+            seconds = seconds_a_frame(entry.gflop, info.width, info.height, self.device, torch.get_num_threads())
+        return segment_frames(self.plan.window, seconds)
 
     @property
     def frames(self) -> int | None:

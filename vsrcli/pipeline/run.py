@@ -64,6 +64,14 @@ def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None 
         job.warnings.append(line)
         on_event(Event("warning", line))
 
+    last, told = 0, on_event
+
+    def hear(event: Event) -> None:
+        nonlocal last
+        last = event.done if event.kind == "frame" else last
+        told(event)
+
+    on_event = hear
     for line in list(job.warnings):
         on_event(Event("note" if isinstance(line, Remark) else "warning", line))
     folder = job_folder(job.sink.output)
@@ -106,8 +114,10 @@ def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None 
     except (KeyboardInterrupt, CancelledError):
         swept = " and what was swept" if swept_states(work) else ""
         verb = "is" if work.frames == 1 and not swept else "are"
+        lost = max(0, last - work.frames)
+        again = f", {counted(lost, 'frame')} behind them will be made again" if lost else ""
         raise InterruptedJobError(
-            f"stopped; {counted(work.frames, 'frame')}{swept} {verb} safe in {work.folder}: "
+            f"stopped; {counted(work.frames, 'frame')}{swept} {verb} safe in {work.folder}{again}: "
             "run the same command again to go on"
         ) from None
     except BaseException:
