@@ -1,4 +1,4 @@
-"""Shows a command's options in groups: output, size, quality, model, memory, job."""
+"""Show a command's options in groups: output, size, quality, model, memory, cluster, job."""
 
 import click
 
@@ -8,6 +8,7 @@ GROUPS = {
     "Quality": "deinterlace detelecine propagation lookahead horizon keyframe_interval precision".split(),  # noqa: SIM905
     "Model": "model models content".split(),  # noqa: SIM905
     "Memory and device": "device memory tile window".split(),  # noqa: SIM905
+    "Cluster": "address cpus shards shard_frames warmup".split(),  # noqa: SIM905
 }
 """The names of the parameters in each group; all others belong to the job."""
 REST = "Job"
