@@ -224,8 +224,8 @@ SHOWN = {
     "device": Shown("auto, cpu, cuda, cuda:1, mps."),
     "precision": Shown("Type of the convolutions' arithmetic."),
     "propagation": Shown(
-        "How information is propagated over time. exact: as on whole scenes at once, in the memory of a window; it takes disk "
-        "space and 1.3 times as long as clip (BasicVSR++: 2.5). auto: window, or stream where the net runs forward "
+        "How information is propagated over time. exact: as on whole scenes at once, in the memory of a window; it "
+        "takes disk space and 1.3 times as long as clip (BasicVSR++: 2.5). auto: window, or stream where the net runs forward "
         "only."
     ),
     "window": Shown("Frames a window.  [default: 30]"),

@@ -263,7 +263,7 @@ def save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
 
 def _system_reason(error: Exception) -> str:
     """Return the system's message; safetensors hides its error number in a text of Rust."""
-    number = re.search(r"\bcode: (\d+)", str(error))
+    number = re.search(r"(?:\bcode: |os error )(\d+)", str(error))
     if isinstance(error, OSError) or number is None:
         return getattr(error, "strerror", None) or str(error)
     return os.strerror(int(number[1]))

@@ -47,9 +47,7 @@ def cluster(address: str) -> Iterator[Any]:
         if match := re.fullmatch(r"(?:ray://)?([^/]+):([0-9]{1,5})", address):
             # Ray itself waits for minutes, or aborts
             socket.create_connection((match[1], int(match[2])), timeout=_ANSWER).close()
-        ray.init(address=address, include_dashboard=False, **quiet) if address == "local" else ray.init(
-            address=address, **quiet
-        )
+        ray.init(address=address, **quiet, **({"include_dashboard": False} if address == "local" else {}))
     except (OSError, RuntimeError, ValueError, OverflowError) as error:
         said = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
         raise UsageError(f"there is no Ray cluster at {address}: {said.splitlines()[0].split('. ')[0]}") from None
