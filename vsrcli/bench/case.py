@@ -33,6 +33,7 @@ class Case:
         output: (width, height) of the HR frames.
         frames: number of timed frames; None for the device's default.
         window: frames of a window; None for the net's default.
+        source: video or image sequence whose frames are used, with the output size that follows; None: synthetic ones.
     """
 
     model: str
@@ -42,6 +43,7 @@ class Case:
     output: tuple[int, int]
     frames: int | None = None
     window: int | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True)

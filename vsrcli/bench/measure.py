@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from vsrcli.bench.timer import StageTimer
 from vsrcli.engine.device import PRECISIONS, pick_device, pick_precision, place
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import LOOKAHEAD, WINDOW, Plan, choose_plan, default_budget
-from vsrcli.errors import UsageError
+from vsrcli.errors import InputError, UsageError
 from vsrcli.frame import Frame
 from vsrcli.levels import unit_to_picture
 from vsrcli.nets.horizon import Horizon
@@ -48,6 +49,9 @@ def measure(case: Case, progress: Progress) -> Measurement:
     before = resident_memory(peak=False)
     progress("loading")
     net, name, arch, weights = build(case)
+    if case.source is not None:
+        first = next(frames_of(case.source))
+        case = replace(case, output=(first.width * net.scale, first.height * net.scale))
     width, height = (side // net.scale for side in case.output)
     if (width * net.scale, height * net.scale) != case.output:
         raise UsageError(f"{name} upscales by {net.scale}: {case.output[0]}x{case.output[1]} is no multiple of that")
@@ -56,7 +60,8 @@ def measure(case: Case, progress: Progress) -> Measurement:
     plan, frames = choose(net, case, height, width, device, dtype)
 
     def timed(wanted: Plan, count: int, what: str) -> tuple[list[Sample], Plan]:
-        return run(net, wanted, device, moving_frames(height, width), count, lambda n: progress(f"{what} {n}/{count}"))
+        video = moving_frames(height, width) if case.source is None else frames_of(case.source)
+        return run(net, wanted, device, video, count, lambda n: progress(f"{what} {n}/{count}"))
 
     warm_up = replace(plan, window=min(plan.window or WARM_UP, WARM_UP), lookahead=min(plan.lookahead, 1))
     timed(warm_up, WARM_UP, "warming up")
@@ -178,6 +183,22 @@ def run(
             samples.append((ready - before, seconds))
             seconds = 0.0
     return samples, engine.plan
+
+
+def frames_of(source: str) -> Iterator[Frame]:
+    """Yield the frames of a video or an image sequence without end: after the last one it begins again."""
+    from vsrcli.media.decode import decode  # here, because synthetic frames need no PyAV
+    from vsrcli.media.probe import probe
+
+    info = probe(Path(source))
+    number = 0
+    while True:
+        began = number
+        for frame in decode(info):
+            yield replace(frame, number=number)
+            number += 1
+        if number == began:
+            raise InputError(f"{source} has no frames")
 
 
 def moving_frames(height: int, width: int) -> Iterator[Frame]:

@@ -4,14 +4,17 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from vsrcli.bench.case import RESOLUTIONS
 from vsrcli.cli import say
 from vsrcli.cli.params import Resolution, complete_model, record_options, words_of
 from vsrcli.engine.options import EngineOptions
+from vsrcli.errors import UsageError
 from vsrcli.words import clean, padded
 
 if TYPE_CHECKING:
@@ -35,6 +38,12 @@ if TYPE_CHECKING:
     help="Size of the OUTPUT: 720p, 1080p, 1440p, 4k or WxH.",
 )
 @click.option(
+    "--input",
+    "source",
+    type=click.Path(path_type=Path),
+    help="Frames of this video, in its own size, instead of synthetic ones.",
+)
+@click.option(
     "--precision",
     "precisions",
     type=words_of(EngineOptions, "precision"),
@@ -51,6 +60,7 @@ if TYPE_CHECKING:
 def command(
     models: tuple[str, ...],
     res: tuple[int, int],
+    source: Path | None,
     precisions: tuple[tuple[str, ...], ...],
     device: str,
     frames: int | None,
@@ -63,11 +73,12 @@ def command(
     \b
     vsr bench --model repvsr --res 1080p
     vsr bench -m basicvsr -m repvsr --precision fp32,bf16 --json
+    vsr bench --input in.mp4
 
-    Runs the engine over synthetic moving frames: no video is read or written. Each model runs in a process of its own,
-    with random weights where its own are not here (the speed is the same). `fps` is that of the median frame; a net
-    that needs the future runs in windows, whose lookahead counts as time. `peak` is the share of what a large matrix
-    product reaches here in that precision.
+    Runs the engine over synthetic moving frames, or those of --input: decoding and encoding are not timed. Each model
+    runs in a process of its own, with random weights where its own are not here (the speed is the same). `fps` is that
+    of the median frame; a net that needs the future runs in windows, whose lookahead counts as time. `peak` is the
+    share of what a large matrix product reaches here in that precision.
 
     --json gives a list with, for each model and precision: model, architecture, scale, parameters, weights, precision,
     device, threads, torch, input_width, input_height, output_width, output_height, window, lookahead, tile, frames,
@@ -77,19 +88,40 @@ def command(
     """
     from vsrcli.bench import Case, benchmark, resolve
 
+    if source is not None and click.get_current_context().get_parameter_source("res") is ParameterSource.COMMANDLINE:
+        raise UsageError("--res and --input exclude each other: the file has its own size")
     wanted = [name for group in precisions for name in group]
-    cases = []
+    cases, film = [], None if source is None else str(source)
     for model in models or (None,):
-        name, random = resolve(model)
+        name, random = resolve(picked(model, source))
         if random:
             say(f"{name}: its weights are not here, random ones are used")
-        cases += [Case(name, random, one, device, res, frames, window) for one in wanted]
+        cases += [Case(name, random, one, device, res, frames, window, film) for one in wanted]
     found = benchmark(cases, show_progress)
     if sys.stderr.isatty():
         click.echo("\r\x1b[K", err=True, nl=False)
     for name in dict.fromkeys(one.model for one in found if window is not None and one.window is None):
         say(f"the window changes nothing: {name} runs frame by frame")
     click.echo(json.dumps([asdict(one) for one in found], indent=1) if as_json else report(found))
+
+
+def picked(model: str | None, source: Path | None) -> str | None:
+    """Return the model for a file where the name leaves the weights open, as vsr upscale picks it; else the name."""
+    if source is None:
+        return model
+    from vsrcli.media.probe import probe
+    from vsrcli.pipeline.sight import see
+    from vsrcli.zoo.architectures import ARCHITECTURES
+    from vsrcli.zoo.catalogue import catalogue
+    from vsrcli.zoo.loading import is_open
+
+    info = probe(source)
+    listed = {entry.arch for entry in catalogue().models.values()}
+    if not is_open(model) or (model is not None and model.lower() in set(ARCHITECTURES) - listed):
+        return model
+    choice = see(info, [] if model is None else [model]).choices[0]
+    say(f"using {choice.model}: {choice.reason}")
+    return choice.model
 
 
 def show_progress(case: "Case", text: str) -> None:

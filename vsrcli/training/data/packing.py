@@ -1,7 +1,7 @@
 """Make packs: cut videos and photographs into small sharp uint8 clips in one file. Only this module needs PyAV."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from vsrcli.quality.degrade import imresize
 from vsrcli.training.data import pictures, stills
 from vsrcli.training.data.pack import Pack, in_turns, spread, write_pack
 from vsrcli.training.data.real import lower_real
+from vsrcli.training.data.sequences import split
+from vsrcli.words import counted
 
 HALVE_FROM = 720  # lines: at full size such videos have compression artifacts instead of detail
 CANDIDATES = 4  # number of random crops, of which the sharpest is used
@@ -38,6 +40,8 @@ def pack(
 ) -> int:
     """Write a pack of clips from videos, photographs and folders of them; return the number of clips.
 
+    Images that are the frames of a video (sequences.py) give clips of that video; photographs are set in motion.
+
     Raises UsageError if there is no source, InputError if one cannot be read.
 
     Args:
@@ -54,14 +58,22 @@ def pack(
     files = sorted({f for source in sources for f in _files(source)})
     if not files:
         raise UsageError("no videos or photographs to pack: name files or folders")
-    parts = {f: "validation" if any(word in f.name for word in hold_out) else "train" for f in files}
-    photos = [f for f in files if is_image(f)]
+    sequences, photos = split((f for f in files if is_image(f)), _photo)
+    frames_of = {sequence.path: sequence.images for sequence in sequences}
+    names = {f: f.name for f in files} | {sequence.path: sequence.name for sequence in sequences}
+    files = sorted([*(f for f in files if not is_image(f)), *photos, *frames_of])
+    parts = {f: "validation" if any(word in names[f] for word in hold_out) else "train" for f in files}
     stems = Counter(f.stem for f in files)
     tensors: dict[str, Tensor] = {}
     for number, file in enumerate(files):
+        kind = ""
         generator = torch.Generator().manual_seed((seed << 32) + number)
         part = parts[file]
-        if file in photos:
+        if file in frames_of:
+            kind = f", of {counted(len(frames_of[file]), 'image')}"
+            clips = image_clips(frames_of[file], frames, size, clips_per_source, generator)
+        elif file in photos:
+            kind = ", a photograph set in motion"
             fronts = [f for f in photos if parts[f] == part]  # held-out photographs are not used for training either
             clips = photo_clips(file, fronts, frames, size, clips_per_source, generator)
         else:
@@ -72,8 +84,11 @@ def pack(
             tensors[f"{part}/{label}.{count:03d}"] = clip
             if real is not None:
                 tensors[f"{part}-lr/{label}.{count:03d}"] = lower_real(clip, real, generator)
-        (say or log.note)(f"{file.name}: {count} clips ({part})")
-    about = {"frames": frames, "size": size, "seed": seed, "sources": [f.name for f in files]}
+        tell = say or log.note
+        tell(f"{names[file]}: {counted(count, 'clip')} ({part}{kind})")
+        if file in frames_of and len(frames_of[file]) < frames:
+            tell(f"{names[file]}: its {len(frames_of[file])} images are fewer than the {frames} frames of a clip")
+    about = {"frames": frames, "size": size, "seed": seed, "sources": [names[f] for f in files]}
     return write_pack(output, tensors, about)
 
 
@@ -107,12 +122,25 @@ def compact(packs: list[Path], output: Path, limit: int) -> int:
 
 def video_clips(file: Path, frames: int, size: int, limit: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Yield up to `limit` clips (frames, 3, size, size) spread over a video; 720 lines and more are halved first."""
-    windows = sum(1 for _ in _packets(file)) // frames
+    return _clips(sum(1 for _ in _packets(file)), map(_rgb, _decode(file)), frames, size, limit, generator)
+
+
+def image_clips(
+    images: Sequence[Path], frames: int, size: int, limit: int, generator: torch.Generator
+) -> Iterator[Tensor]:
+    """Yield up to `limit` clips (frames, 3, size, size) spread over a video that lies as images; see `video_clips`."""
+    return _clips(len(images), map(_photo, images), frames, size, limit, generator)
+
+
+def _clips(
+    count: int, pictures: Iterable[Tensor], frames: int, size: int, limit: int, generator: torch.Generator
+) -> Iterator[Tensor]:
+    windows = count // frames
     wanted = set(torch.linspace(0, windows - 1, min(limit, windows)).round().int().tolist()) if windows else set()
     window: list[Tensor] = []
-    for number, frame in enumerate(_decode(file)):
+    for number, picture in enumerate(pictures):
         if number // frames in wanted:
-            window.append(_rgb(frame))
+            window.append(picture)
         if len(window) == frames:
             clip = _sharpest_crop(torch.stack(window), size, generator)
             window = []
