@@ -18,7 +18,7 @@ PROJECT = "vsr.toml"
 """In the working folder."""
 NEVER = frozenset({"help", "version", "config", "no_config", "debug"})
 """Options that no file can set."""
-EXCLUSIVE = (("scale", "height", "size"),)
+EXCLUSIVE = (("scale", "height", "size", "fit"),)
 """Options of which the one given more closely (command line, variable, file) replaces the others."""
 
 
