@@ -12,10 +12,10 @@ LOG.addHandler(logging.NullHandler())
 
 
 def note(line: str) -> None:
-    """Log what may be good to know."""
+    """Write information to the log."""
     LOG.info("%s", line)
 
 
 def warning(line: str) -> None:
-    """Log what may be wrong with a result."""
+    """Write a warning about a result to the log."""
     LOG.warning("%s", line)

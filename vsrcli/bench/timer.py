@@ -31,7 +31,7 @@ class StageTimer:
 
     @contextmanager
     def attached(self) -> Iterator[None]:
-        """Time all that the net does in this context."""
+        """Measure the time of all that the net does in this context."""
         for step in STEPS:
             setattr(self.net, step, self._timed(step, getattr(self.net, step)))
         try:

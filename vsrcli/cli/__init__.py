@@ -54,11 +54,11 @@ class LazyGroup(click.Group):
     """A group that imports a command's module when the command is called, and not for `vsr --help`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of COMMANDS."""
+        """Return the commands in the order of COMMANDS."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The real command, imported now."""
+        """Import the real command and return it."""
         if cmd_name not in COMMANDS:
             return None
         from vsrcli.cli import config
@@ -69,14 +69,14 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, but say what a word may mean that is no command."""
+        """Resolve a command as click does, with a hint about a word that is no command."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             raise UsageError(meant(args, args[0]))
         ctx.meta[TYPED] = args
         return super().resolve_command(ctx, args)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As click does, but say what is meant by options before a file and without a command."""
+        """Parse arguments as click does, with a hint about options before a file and without a command."""
         given = list(args)
         try:
             return super().parse_args(ctx, args)
@@ -121,12 +121,12 @@ def cli(ctx: click.Context, config: Path | None, no_config: bool) -> None:
 
 
 def is_source(word: str) -> bool:
-    """Whether a word that is no command can be something to upscale."""
+    """Return whether a word that is no command can be a source."""
     return not word.startswith("-") and (Path(word).exists() or is_video(Path(word)) or is_image(Path(word)))
 
 
 def meant(args: list[str], word: str) -> str:
-    """What to say of a word that is no command: what may be meant by it."""
+    """Return a message about a word that is no command, with what may be meant."""
     if is_source(word):
         return f"did you mean: vsr upscale {shlex.join(args)}"
     close = difflib.get_close_matches(word, COMMANDS, n=1)
@@ -136,7 +136,7 @@ def meant(args: list[str], word: str) -> str:
 
 
 def fail(message: str, code: int) -> None:
-    """Say why it ends, in one line, to all who want to hear it, and end."""
+    """Report a failure in one line to all listeners, and exit."""
     heard = [hear(message, code) for hear in HEARERS]
     if not any(heard):
         click.echo(f"vsr: {clean(message)}", err=True)
@@ -144,7 +144,7 @@ def fail(message: str, code: int) -> None:
 
 
 def main() -> None:
-    """Entry point of `vsr`: every failure becomes one line on stderr and the documented exit code."""
+    """Run `vsr`: every failure becomes one line on stderr and the documented exit code."""
     # Spinning OpenMP threads starve the decoder and encoder beside them; must be set before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     HEARERS.clear()
@@ -182,7 +182,7 @@ def main() -> None:
 
 
 def _drop_output() -> None:
-    """Throw away what standard output does not take, so that Python does not try again at its end."""
+    """Discard pending standard output, so that Python does not try to write it at its end."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -198,12 +198,12 @@ def say(line: str) -> None:
 
 
 def debugging() -> bool:
-    """Whether a failure shall show its traceback."""
+    """Return whether a failure shows its traceback."""
     return "--debug" in sys.argv or os.environ.get("VSR_DEBUG", "") not in ("", "0")
 
 
 def unforeseen(error: Exception) -> str:
-    """What to say of a failure that nobody thought of."""
+    """Return the message for an unexpected failure."""
     summary = str(error).strip().splitlines()
     message = f"{type(error).__name__}: {summary[0] if summary else 'no message'}"
     return f"{message} (a bug or an unusual file; --debug shows the traceback)"

@@ -125,7 +125,7 @@ def picked(model: str | None, source: Path | None) -> str | None:
 
 
 def show_progress(case: "Case", text: str) -> None:
-    """What is being done: on a terminal a line that changes, else a line when a model begins."""
+    """Show the current step: on a terminal as a line that changes, else as a line at the start of each model."""
     if sys.stderr.isatty():
         click.echo(f"\r\x1b[K{clean(case.model)} {case.precision}: {text}", err=True, nl=False)
     elif text == "loading":
@@ -133,7 +133,7 @@ def show_progress(case: "Case", text: str) -> None:
 
 
 def report(found: Sequence["Measurement"]) -> str:
-    """The results as two tables, speed and where the time goes, under a line about the machine."""
+    """Return the results as two tables, speed and time by stage, under a line about the machine."""
     first = found[0]
     threads = f", {first.threads} threads" if first.threads else ""
     peaks = {one.precision: one.gemm_gflops for one in found}

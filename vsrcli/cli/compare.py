@@ -24,7 +24,7 @@ class Crop(Kind[tuple[int, ...]]):
     name = "X,Y,W,H"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        """ "10,20,64,48" -> (10, 20, 64, 48)."""
+        """Convert "10,20,64,48" to (10, 20, 64, 48)."""
         if isinstance(value, tuple):
             return value
         parts = [part.strip() for part in str(value).split(",")]
@@ -134,7 +134,7 @@ def _check(
 
 
 def _labels(text: str | None, inputs: tuple[Path, ...]) -> list[str]:
-    """As given, or the names of the files, with their folders where they coincide."""
+    """Return the given labels, or the names of the files, with their folders if they coincide."""
     if text is None:
         labels = [path.resolve().name for path in inputs]
         return labels if len(set(labels)) == len(labels) else [str(path) for path in inputs]

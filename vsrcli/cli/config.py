@@ -59,7 +59,7 @@ def defaults(group: click.Group, invoked: str, files: list[Path]) -> dict[str, A
 
 
 def apply(ctx: click.Context, config: Path | None, *, none: bool) -> None:
-    """Give a context of the group the settings of its command; of `config` alone, if named."""
+    """Apply the settings of its command to a context of the group; only those of `config`, if it is named."""
     if none or ctx.invoked_subcommand is None:
         return
     group = ctx.command

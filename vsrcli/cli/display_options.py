@@ -22,7 +22,7 @@ LOG_INTERVAL = 60.0
 
 
 def display_options(command: Command) -> Command:
-    """Give a command --progress and --log-file."""
+    """Add --progress and --log-file to a command."""
     way = click.option(
         "--progress",
         type=choice("auto", "plain", "json", "none"),

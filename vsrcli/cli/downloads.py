@@ -12,7 +12,7 @@ class Downloads:
         self._bar: Progress | None = None
 
     def show(self, done: int, total: int | None, name: str = "downloading") -> None:
-        """`done` bytes of `total` are here."""
+        """Show that `done` bytes of `total` are downloaded."""
         if not self._console.is_terminal:
             return
         if self._bar is None:

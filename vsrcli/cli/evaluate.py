@@ -45,7 +45,7 @@ class Crfs(Kind[tuple[int, ...]]):
     name = "CRF,..."
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        """ "18,23" -> (18, 23)."""
+        """Convert "18,23" to (18, 23)."""
         if isinstance(value, tuple):
             return value
         crfs = tuple(int(part) if part.strip().isdecimal() else -1 for part in str(value).split(","))

@@ -33,12 +33,12 @@ FLOW_MODEL = "basicvsr.vimeo90k-bi"
 
 
 def names(text: str | None) -> list[str] | None:
-    """ "a,b" -> ["a", "b"]; None stays."""
+    """Split "a,b" to ["a", "b"]; None is unchanged."""
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _load(asked: dict[str, Any], display: Display) -> dict[str, LoadedModel]:
-    """The models by the names that the tables give them: a checkpoint's path as typed where file names coincide."""
+    """Return the models by their names in the tables: a checkpoint's path as typed if file names coincide."""
     loaded: dict[str, LoadedModel] = {}
     for name in asked["models"]:
         model = zoo.load(
@@ -61,7 +61,7 @@ def _clips(asked: dict[str, Any]) -> list[Clip]:
 
 
 def _frames(clips: Sequence[Clip], limit: int | None) -> int | None:
-    """Frames of all clips together, if known."""
+    """Return the number of frames of all clips together, if known."""
     counts = [length(c, limit) for c in clips]
     return None if None in counts else sum(c for c in counts if c is not None)
 
@@ -137,7 +137,7 @@ def ablate(asked: dict[str, Any], options: EngineOptions, display: Display) -> t
 
 
 def _flow(device: torch.device, display: Display) -> Flow:
-    """Optical flow by the SPyNet of FLOW_MODEL."""
+    """Return the optical flow of the SPyNet of FLOW_MODEL."""
     net = zoo.load(FLOW_MODEL, device=device, say=display.line).net
 
     def flow(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -148,7 +148,7 @@ def _flow(device: torch.device, display: Display) -> Flow:
 
 
 def _published(asked: dict[str, Any], scale: int, clips: int, display: Display) -> dict[str, Figures]:
-    """Published figures that may stand beside these results, with a line where not all of their clips were run."""
+    """Return published figures to compare with, with a line if not all of their clips were run."""
     test = None if asked["crf"] else recognise(asked["data"])
     found = published(test, asked["degradation"], scale) if test else {}
     if test is None or not found:

@@ -25,7 +25,7 @@ SLOWEST = "slow"
 
 
 def as_record(entry: Entry, *, default: bool) -> dict[str, Any]:
-    """All that `--json` says of a model; the field names are stable."""
+    """Return all properties of a model for `--json`; the field names are stable."""
     located = store.locate(entry)
     return {
         "name": entry.name,

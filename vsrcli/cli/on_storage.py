@@ -20,10 +20,7 @@ def upscale_behind_urls(
     *,
     dry_run: bool,
 ) -> list[dict[str, Any]]:
-    """Fetch the inputs, `run` each, put the results where they belong, and return a report for each.
-
-    Of several inputs, one that fails does not stop the others.
-    """
+    """Download the inputs, `run` each, upload the results, and return a report for each."""
     if output is None:
         raise UsageError("the output is not named, which a URL leaves open: give -o")
     reports: list[dict[str, Any]] = []

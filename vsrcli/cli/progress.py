@@ -50,7 +50,7 @@ class Speed:
         self._sweep_left = 0.0
 
     def add(self, done: int) -> None:
-        """`done` frames are made now."""
+        """Record that `done` frames are made."""
         now, self._done = time.monotonic() - self._sweeping, done
         self._seen.append((now, done))
         self._window.append(now)
@@ -61,7 +61,7 @@ class Speed:
             self._began, self._window = now, []
 
     def sweep(self, done: int, total: int, until: int) -> None:
-        """The sweeps before the scene that ends at frame `until` have seen `done` of `total` frames."""
+        """Record that `done` of `total` frames are swept before the scene that ends at frame `until`."""
         now = time.monotonic()
         if self._sweep_began is None:
             self._sweep_began = now
@@ -84,7 +84,7 @@ class Speed:
         return (self._seen[-1][0] - self._seen[0][0]) / (self._seen[-1][1] - self._seen[0][1])
 
     def _seconds_a_window(self) -> float | None:
-        """For a frame, by whole windows, the first of which also got things warm."""
+        """Return the seconds per frame, by whole windows, without the first one, which includes the warm-up."""
         if self._bursts:
             known = list(self._bursts)[1 if len(self._bursts) > 1 else 0 :]
             return sum(known) / len(known)
@@ -118,7 +118,7 @@ class Speed:
 
 
 def clock(seconds: float) -> str:
-    """62.4 -> "1:02"."""
+    """Return a time such as "1:02" for 62.4."""
     minutes, rest = divmod(max(0, round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
@@ -184,7 +184,7 @@ class Display:
         self._plain_at = 0.0
 
     def line(self, text: str, *, style: str | None = None, always: bool = False) -> None:
-        """One line, unless quiet."""
+        """Print one line, unless quiet."""
         self._log.line(clean(text))
         if self._json is not None:
             self._json.say("line", text=text)
@@ -222,13 +222,13 @@ class Display:
             self._update("assembling", Event("assemble", done=event.total or 0, total=event.total))
 
     def count(self, stage: str, total: int | None) -> Callable[[int], None]:
-        """Begin a job that counts frames alone; what is returned shows that so many are done."""
+        """Start a job that only counts frames; return a function that shows the number of finished frames."""
         self.event(Event("start", stage, total=total))
         return lambda done: self.event(Event("frame", stage, done=done, total=total))
 
     @contextmanager
     def job(self, name: str) -> Iterator[None]:
-        """Around one job: its progress bar."""
+        """Show the progress bar of one job in this context."""
         if self._json is not None:
             self._json.say("job", name=name)
         if self._quiet or not self._bar:
@@ -254,7 +254,7 @@ class Display:
         return self._speed
 
     def plan(self, report: dict[str, Any], *, force: bool = False) -> None:
-        """What will be done, if it is asked for."""
+        """Print the plan of a job, if it is requested."""
         self._log_plan(report)
         if not (force or self._verbose):
             return
@@ -285,7 +285,7 @@ class Display:
             self._console.print(f" warning  {clean(full(text))}", markup=False, soft_wrap=True)
 
     def result(self, report: dict[str, Any]) -> None:
-        """One line about a finished job."""
+        """Print one line about a finished job."""
         speed = f", {report['fps']:.2f} fps" if report["frames_made"] else ""
         text = (
             f"{report['output']}: {counted(report['frames'], 'frame')} of {report['size'][0]}x{report['size'][1]} "
@@ -298,7 +298,7 @@ class Display:
             self._json.say("result", **report)
 
     def summary(self, reports: list[dict[str, Any]]) -> None:
-        """The end of a batch."""
+        """Print the end of a batch."""
         count = {s: sum(r["status"] == s for r in reports) for s in ("done", "planned", "skipped", "failed")}
         self.line(", ".join(f"{n} {status}" for status, n in count.items() if n), style="bold")
         forecasts = [report["forecast"] for report in reports if report.get("forecast")]
@@ -307,7 +307,7 @@ class Display:
             self.line(f"in all about {rough(seconds)} and {size_text(size)}", style="bold")
 
     def failed(self, source: str, error: str) -> None:
-        """Tell of one file of a batch that it failed, and why: once, and even if quiet."""
+        """Report one failed file of a batch and the reason: once, and even if quiet."""
         if self._quiet and not error.startswith(source):
             error = f"{source}: {error}"
         self.line(f"{'' if self._quiet else '  '}failed: {error}", style="red", always=True)
@@ -352,7 +352,7 @@ class Display:
         )
 
     def _failed(self, message: str, code: int) -> bool:
-        """Hear that all ends in failure; return whether it is shown."""
+        """Record that everything ends in failure; return whether it is shown."""
         self._log.line(clean(f"failed: {message} (exit code {code})"))
         if self._json is not None:
             self._json.say("error", message=message, exit_code=code)
@@ -367,7 +367,7 @@ class _LiveSpeed(ProgressColumn):
         self._display = display
 
     def render(self, task: Task) -> Text:
-        """ "12.34 fps  0:42 left"."""
+        """Return text such as "12.34 fps  0:42 left"."""
         speed = self._display.speed
         parts = [f"{speed.fps:.2f} fps" if speed.fps else "", f"{speed.left} left" if speed.left else ""]
         return Text("  ".join(parts).strip())

@@ -33,11 +33,11 @@ class TrainGroup(click.Group):
         return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Do what was parsed."""
+        """Run the parsed command."""
         return super().invoke(ctx) if ctx.command is self else ctx.command.invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order in which a person needs them."""
+        """Return the commands in the order in which they are used."""
         return list(self.commands)
 
     def _former(self, args: Sequence[str]) -> bool:

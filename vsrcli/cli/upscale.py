@@ -145,7 +145,7 @@ def command(
 
 
 def conclude(reports: list[dict[str, Any]], display: Any, *, single: bool = False) -> None:
-    """Sum up a batch. Raises SomeFailedError if any of it failed."""
+    """Print the summary of a batch. Raises SomeFailedError if any file failed."""
     failed = [r for r in reports if r["status"] == "failed"]
     if not single:
         display.summary(reports)
@@ -225,7 +225,7 @@ def _one(
 
 
 def _say_left_out(inputs: tuple[Path, ...], display: Any, *, recursive: bool) -> None:
-    """Name what folders hold beside the videos that are taken."""
+    """Report what folders hold besides the processed videos."""
     from vsrcli.pipeline import batch
 
     files, folders = batch.left_out(inputs, recursive=recursive)
@@ -249,7 +249,7 @@ def advised(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def _many(items: list[Any], options: Any, display: Any, *, dry_run: bool) -> list[dict[str, Any]]:
-    """Each item in turn; a failure is shown and the next one begun. What is there already is not made again."""
+    """Process each item in turn; a failure is shown and the next one begun. Existing results are skipped."""
     from vsrcli.pipeline import batch
     from vsrcli.pipeline.forecast import Forecaster
     from vsrcli.zoo.loading import Loader

@@ -15,7 +15,7 @@ from vsrcli.zoo.loading import find
 
 
 def tell(line: str) -> None:
-    """Messages go to stderr."""
+    """Print a message on stderr."""
     say(f"vsr: {line}")
 
 

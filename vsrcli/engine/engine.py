@@ -121,10 +121,10 @@ class Engine:
         return saved
 
     def look_back(self, before: Iterable[Frame], scene: int) -> None:
-        """Begin after the frames `before`, consecutive ones of which nothing is made, in the scene from `scene` on.
+        """Start after the frames `before`, which are consecutive and not upscaled, in the scene from `scene` on.
 
-        There are `past` of them, or all that there are. Branches start afresh with the next frame, unless it starts a
-        scene: then its frames are those that they are wherever an engine has begun.
+        There are `past` of them, or all earlier ones. Branches start from zero with the next frame. If that starts a
+        scene, its frames equal those of any other run.
         """
         for frame in before:
             if self.detector:

@@ -20,7 +20,7 @@ class TensorEngine:
         self.engine, self.bit_depth = engine, bit_depth
 
     def look_back(self, before: Sequence[Tensor], first: int, scene: int) -> None:
-        """Begin after the LR frames `before`, numbered from `first` on: see `Engine.look_back`."""
+        """Start after the LR frames `before`, numbered from `first` on: see `Engine.look_back`."""
         pictures = (planes_to_picture(lr.float()) for lr in before)
         self.engine.look_back((Frame(n, picture) for n, picture in enumerate(pictures, first)), scene)
 

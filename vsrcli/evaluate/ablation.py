@@ -105,7 +105,7 @@ def choices(axes: Sequence[str], net: RecurrentNet, device: torch.device) -> lis
 
 
 def _warmed(axis: str, net: RecurrentNet) -> list[Choice]:
-    """Whole clips in short windows, or as a stream, and the same in shards with ever longer warm-ups."""
+    """Return choices for whole clips in short windows, or as a stream, and in shards with longer warm-ups."""
     plan = Plan(SHORT_WINDOW) if net.bidirectional else Plan(window=1, lookahead=0)
     length = f"shards of {SHORT_WINDOW}"
     return [

@@ -135,7 +135,7 @@ def _settings(
     tune: str | None,
     own: Mapping[str, str],
 ) -> EncodeSettings:
-    """The settings as `choose_settings` gives them, before a frame is encoded with them."""
+    """Return the settings of `choose_settings` before a frame is encoded with them."""
     container = container_of(output)
     asked = own or any(option is not None for option in (crf, preset, pix_fmt, tune))  # in another encoder's terms
     codec, encoder = resolve(codec or _default_codec(info, output, width, height, keep=not asked))
@@ -240,7 +240,7 @@ def encoder_options(info: VideoInfo, settings: EncodeSettings) -> dict[str, str]
 
 
 def _foreign_options(settings: EncodeSettings) -> dict[str, str]:
-    """The options for an encoder that vsr knows by its name alone."""
+    """Return the options for an encoder that vsr knows only by its name."""
     encoder = settings.encoder
     options = {} if settings.crf is None else quality_options(encoder, settings.crf)
     if not is_hardware(encoder):
@@ -300,7 +300,7 @@ def _default_codec(info: VideoInfo, output: Path, width: int, height: int, *, ke
 
 
 def _pixel_formats(encoder: str) -> list[str]:
-    """Names of the formats that an encoder takes from memory."""
+    """Return the names of the formats that an encoder accepts from memory."""
     return [fmt.name for fmt in av.Codec(encoder, "w").video_formats or () if len(fmt.components)]
 
 

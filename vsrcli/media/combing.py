@@ -36,7 +36,7 @@ def luma(picture: av.VideoFrame) -> np.ndarray:
 
 
 def weave_of(before: np.ndarray, frame: np.ndarray, after: np.ndarray) -> Weave:
-    """Classify a frame by its luma and that of its neighbours."""
+    """Measure the combing of a frame from its luma and that of its neighbours, and return its class."""
     inner, above_below = frame[1:-1], frame[:-2] + frame[2:]
     moves = (abs(inner - before[1:-1]) > MOVES) | (abs(inner - after[1:-1]) > MOVES)
     moves[:-1] |= moves[1:]

@@ -278,7 +278,7 @@ def _place_audio(
 
 
 def _place_wanted(stream: OtherStream, wanted: str, container: Container, suffix: str) -> Placement:
-    """What becomes of sound for which the caller has chosen a codec, or "none"."""
+    """Return the treatment of sound for which the caller has chosen a codec, or "none"."""
     if wanted == "none":
         return Placement(stream, None, f"{describe(stream)} is left out, as asked")
     if stream.codec == wanted and wanted in container.audio:

@@ -142,7 +142,7 @@ def mux_command(
 
 
 def _conversion(number: int, codec: str) -> list[str]:
-    """The arguments that write stream `number` of the output by a codec."""
+    """Return the arguments that write stream `number` of the output by a codec."""
     if codec != "opus":
         return [f"-c:{number}", codec]
     layouts = "channel_layouts=7.1|5.1|quad|3.0|stereo|mono"  # libopus takes no other orders of channels

@@ -79,5 +79,5 @@ def open_video(path: Path) -> InputContainer:
 
 
 def decode_packet(packet: "av.Packet[av.VideoStream]") -> list[av.VideoFrame]:
-    """The frames that become ready with this packet. Raises FFmpegError if it is damaged."""
+    """Return the frames that become ready with this packet. Raises FFmpegError if it is damaged."""
     return [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)]

@@ -126,7 +126,7 @@ def _target(output: Path | None, name: Path, *, folder: bool = False) -> Path | 
 
 
 def is_disc_video(path: Path) -> bool:
-    """Whether a .dat file is a Video CD's, by its beginning; others of that name are anything."""
+    """Return whether a .dat file is a Video CD's, by its first bytes; other .dat files may be anything."""
     if path.suffix.lower() != ".dat" or not path.is_file():
         return False
     try:

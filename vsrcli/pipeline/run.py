@@ -147,7 +147,7 @@ def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None 
 
 
 def keep_date(info: VideoInfo, output: Path) -> None:
-    """Give a finished file the date of its source, by which folders are sorted; no failure if it cannot have it."""
+    """Set a finished file's date to that of its source, by which folders are sorted; ignore failures."""
     if output.is_file():
         with contextlib.suppress(OSError):
             os.utime(output, ns=(output.stat().st_atime_ns, info.path.stat().st_mtime_ns))

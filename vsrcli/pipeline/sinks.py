@@ -40,7 +40,7 @@ class Writer(Protocol):
         """Write one frame of levels."""
 
     def close(self) -> None:
-        """Complete the segment."""
+        """Flush and complete the segment."""
 
 
 class Announce(Protocol):

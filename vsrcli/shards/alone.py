@@ -20,7 +20,7 @@ def run_or_finish(
     cancel: threading.Event | None = None,
     load: Loader | None = None,
 ) -> Result:
-    """Do a job, or the rest of it, though it was begun in shards. Raises as `run` does."""
+    """Run a job, or the rest of it, even if it was begun in shards. Raises as `run` does."""
     planned = None if job.options.restart else planned_before(job)
     if planned is None:
         return run(job, on_event, cancel=cancel)

@@ -42,7 +42,7 @@ class SourcePlan:
         return job_folder(self.output)
 
     def shard_folder(self, index: int) -> Path:
-        """Where the work on one of its shards lies."""
+        """Return the folder of the work on one of its shards."""
         return self.folder / f"shard-{index:04d}"
 
     @cached_property
@@ -86,7 +86,7 @@ class ShardPlan:
         return [Place(number, source, index) for number, (source, index) in enumerate(found, 1)]
 
     def places_of(self, source: SourcePlan) -> list[Place]:
-        """The shards of one source, in the order of time."""
+        """Return the shards of one source in the order of time."""
         return sorted((place for place in self.places if place.source is source), key=lambda place: place.index)
 
     def _unordered(self) -> Iterator[tuple[SourcePlan, int]]:

@@ -38,7 +38,7 @@ def load_ray() -> Any:
 
 @contextmanager
 def cluster(address: str) -> Iterator[Any]:
-    """Connect to a cluster, or with "local" start one of this machine, and yield the package. Raises UsageError."""
+    """Open a connection to a cluster, or with "local" start one here, and yield the package. Raises UsageError."""
     ray = load_ray()
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_DEDUP_LOGS", "0")
@@ -110,7 +110,7 @@ class _Driver:
             self._tell(total)
 
     def _hire(self, waiting: int) -> None:
-        """Ask for workers; each counts once it answers."""
+        """Request workers; each counts once it answers."""
         wanted = min(self.most, len(self.running) + waiting)
         kind = self.plan.sources[0].settings["device"]
         resources = {"num_gpus": 1} if kind == "cuda" else {"num_cpus": self.cpus}
@@ -182,7 +182,7 @@ class _Driver:
         waiting.append((time.monotonic() + _LATER * (tries - 1), place))
 
     def _say_way(self, actor: _Actor) -> None:
-        """Say once how the data go."""
+        """Report once how the data are sent."""
         if not self.told:
             self.told = True
             way = "the workers read the source from its disk"
