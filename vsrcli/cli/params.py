@@ -225,8 +225,8 @@ SHOWN = {
     "precision": Shown("Type of the convolutions' arithmetic."),
     "propagation": Shown(
         "How information is propagated over time. exact: as on whole scenes at once, in the memory of a window; it "
-        "takes disk space and 1.3 times as long as clip (BasicVSR++: 2.5). auto: window, or stream where the net runs forward "
-        "only."
+        "takes disk space and 1.3 times as long as clip (BasicVSR++: 2.5). auto: window, or stream where the net runs "
+        "forward only."
     ),
     "window": Shown("Frames a window.  [default: 30]"),
     "lookahead": Shown("Frames past a window that its backward pass sees.  [default: 10]"),
