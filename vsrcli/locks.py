@@ -1,5 +1,6 @@
 """File locks, so that one process at a time works on a job. The system releases them when the process ends."""
 
+import contextlib
 import errno
 import os
 from pathlib import Path
@@ -29,7 +30,10 @@ class Hold:
         self._held = False
         deleted = self._delete()  # while the lock is held, so that the file is not that of a later holder
         if self._lock is not None:
-            self._lock.release(force=True)
+            with contextlib.suppress(
+                OSError
+            ):  # an error here would hide how the work ended; the process's end drops it
+                self._lock.release(force=True)
         if not deleted:  # Windows cannot delete open files
             self._delete()
 

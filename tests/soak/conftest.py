@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,11 +46,27 @@ class Runner:
         assert self._process.stdout is not None
         return self._process.stdout.readline().strip()
 
-    def __call__(self, cwd: Path, *arguments: object, kill_at: int = 0, timeout: float = 120) -> Outcome:
-        """Run `vsr ARGUMENTS` in `cwd`, killed at its operation on files number `kill_at`, if it gets there."""
+    def __call__(
+        self,
+        cwd: Path,
+        *arguments: object,
+        at: int = 0,
+        error: int = 0,
+        lasting: bool = False,
+        most: int = 0,
+        folders: Sequence[Path] = (),
+        timeout: float = 120,
+    ) -> Outcome:
+        """Run `vsr ARGUMENTS` in `cwd`, killed at its operation number `at` on files there, if it gets there.
+
+        With an `error` the operation fails instead, as in `Operations`, and operations in `folders` count too. `most`
+        (0: no limit) are the bytes that a file may have.
+        """
         files = {name: self._scratch / name for name in ("stdout", "stderr", "count")}
         files["count"].unlink(missing_ok=True)
-        request: dict[str, Any] = {"arguments": [str(a) for a in arguments], "kill_at": kill_at, "timeout": timeout}
+        request: dict[str, Any] = {"arguments": [str(a) for a in arguments], "timeout": timeout}
+        request |= {"at": at, "error": error, "lasting": lasting, "most": most}
+        request["folders"] = [str(folder) for folder in (cwd, *folders)]
         request |= {"cwd": str(cwd)} | {name: str(path) for name, path in files.items()}
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(request) + "\n")

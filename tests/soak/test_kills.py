@@ -64,7 +64,7 @@ def test_a_job_killed_anywhere_goes_on(kind: str, vsr: Runner, tiny_model: str, 
     for place in sorted(places):
         folder = tmp_path / f"killed{place}"
         folder.mkdir()
-        killed = vsr(folder, *arguments, kill_at=place)
+        killed = vsr(folder, *arguments, at=place)
         again = vsr(folder, *arguments)
         left = sorted(p.name for p in folder.iterdir() if p.name != out)
         if again.exit == 2 and "exists" in again.stderr and not left:
