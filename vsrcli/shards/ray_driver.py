@@ -48,7 +48,7 @@ def cluster(address: str) -> Iterator[Any]:
             # Ray itself waits for minutes, or aborts
             socket.create_connection((match[1], int(match[2])), timeout=_ANSWER).close()
         ray.init(address=address, **quiet, **({"include_dashboard": False} if address == "local" else {}))
-    except (OSError, RuntimeError, ValueError, OverflowError) as error:
+    except Exception as error:  # Ray raises the bare class where its processes do not start in time
         said = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
         raise UsageError(f"there is no Ray cluster at {address}: {said.splitlines()[0].split('. ')[0]}") from None
     try:
@@ -92,6 +92,7 @@ class _Driver:
     pieces: dict[int, list[Any]] = field(default_factory=dict)
     told: bool = False
     refused: int = 0
+    shown: int = 0
 
     def run(self) -> None:
         self.finished = [place for place in self.plan.places if joining_begun(place.source)]
@@ -198,7 +199,9 @@ class _Driver:
                 self.looks[actor.handle.progress.remote()] = actor
         done = sum(map(len_of, self.finished)) + sum(actor.done for actor in busy)
         shards = f"{len(self.finished)}/{len(self.plan.places)} shards, {counted(len(busy), 'worker')}"
-        self.on_event(Event("frame", shards, done=done, total=total))
+        if done > self.shown:  # frames of a lost worker are counted again, but not shown again
+            self.shown = done
+            self.on_event(Event("frame", shards, done=done, total=total))
 
 
 def run_on_ray(ray: Any, plan: ShardPlan, on_event: OnEvent, *, cpus: int) -> list[Lacking]:
