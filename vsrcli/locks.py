@@ -32,7 +32,7 @@ class Hold:
         if self._lock is not None:
             with contextlib.suppress(
                 OSError
-            ):  # an error here would hide how the work ended; the process's end drops it
+            ):  # it would hide how the work ended; the process's end drops it
                 self._lock.release(force=True)
         if not deleted:  # Windows cannot delete open files
             self._delete()

@@ -50,7 +50,7 @@ def test_a_job_goes_on_after_any_operation_failed(kind: str, vsr: Runner, tiny_m
     places: list[dict[str, Any]] = [{"most": size} for size in SIZES]
     for number, place in enumerate(chance.sample(range(1, ended.count + 1), min(PLACES, ended.count))):
         places.append({"at": place, "error": ERRORS[number % len(ERRORS)], "lasting": chance.random() < 0.3})
-    failures = []
+    failures: list[tuple[dict[str, Any], object, str]] = []
     for number, how in enumerate(places):
         folder = tmp_path / f"failed{number}"
         folder.mkdir()
