@@ -39,7 +39,7 @@ def test_events_results_and_plans_are_shown_clean(capsys: pytest.CaptureFixture[
     display = Display(quiet=False, verbose=True)
     for kind in ("note", "warning"):
         display.event(Event(kind, EVIL))
-    display.failed(EVIL)
+    display.failed(EVIL, EVIL)
     display.summary([{"status": "failed", "input": EVIL, "error": EVIL}])
     shown = capsys.readouterr().err
     assert not set(shown) & set(EVIL) - set("aowned]0;2Jgpj.b\n")
