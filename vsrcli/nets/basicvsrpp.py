@@ -1,14 +1,21 @@
-"""BasicVSR++ (Chan et al., CVPR 2022): second-order grid propagation with flow-guided deformable alignment."""
+"""BasicVSR++ (Chan et al., CVPR 2022): second-order grid propagation with flow-guided deformable alignment.
+
+Weights that only restore (deblurring, denoising, decompression; scale 1) work on frames that two strided convolutions
+have made a quarter as large, and add the result to the frame itself. What such a net keeps of a frame is handed on at
+the frame's own size all the same, so that windows and tiles need know nothing of it: 16 channels of a quarter's size
+are one of the whole size.
+"""
 
 from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsrcli.nets.deform import DeformConv
-from vsrcli.nets.layers import Conv, ResidualTrunk, enlarge, flow_warp, upcast
-from vsrcli.nets.marks import Architecture, Config, Shapes, renamed, trunk_config
+from vsrcli.nets.layers import Conv, ResidualTrunk, enlarge, flow_warp, leaky, upcast, upsample_detail
+from vsrcli.nets.marks import Architecture, Config, Shapes, count, renamed, trunk_config
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State
 from vsrcli.nets.spynet import SpyNet
 
@@ -53,8 +60,15 @@ class FlowGuidedAlign(DeformConv):
         return self.convolve(states, taps, GROUPS)
 
 
+QUARTER = 4
+"""By what frames are made smaller where the scale is 1."""
+
+
 class BasicVSRPP(RecurrentNet):
-    """Two rounds of backward and forward branches, each fed by all earlier ones, then fusion and upsampling by 4."""
+    """Two rounds of backward and forward branches, each fed by all before it; all are joined and upsampled.
+
+    `scale` is 4, 2 (one pixel shuffle), or 1. At 1 `channels` must be a multiple of 16.
+    """
 
     branches: ClassVar[tuple[Branch, ...]] = (
         Branch("backward_1", reverse=True),
@@ -62,7 +76,7 @@ class BasicVSRPP(RecurrentNet):
         Branch("backward_2", reverse=True),
         Branch("forward_2", reverse=False),
     )
-    float32_parts = ("feat_extract.main.0",)  # they see the frame, whose 8 bits bf16 would round
+    float32_parts = ("feat_extract.main.0", "feat_extract.0")  # they see the frame, whose 8 bits bf16 would round
     min_size = 64
     reconstruct_reach = 14  # as BasicVSR, after a trunk of 11 convolutions
     stored_channels = 256
@@ -70,30 +84,59 @@ class BasicVSRPP(RecurrentNet):
     working_channels = 1500
     feature_module = "reconstruction"
 
-    def __init__(self, channels: int = 64, blocks: int = 7) -> None:
+    def __init__(self, channels: int = 64, blocks: int = 7, scale: int = 4) -> None:
         super().__init__()
-        self.channels = channels
+        if scale not in (1, 2, 4):
+            raise ValueError(f"scale {scale} is not 1, 2 or 4")
+        self.channels, self.scale = channels, scale
         names = [branch.name for branch in self.branches]
         self.spynet = SpyNet()
-        self.feat_extract = ResidualTrunk(3, channels, 5)
+        self.feat_extract: nn.Module = ResidualTrunk(3, channels, 5)
+        if scale == 1:
+            if channels % QUARTER**2:
+                raise ValueError(f"{channels} channels are no multiple of {QUARTER**2}")
+            self.multiple, self.min_size, self.reconstruct_reach = QUARTER, QUARTER * self.min_size, 0
+            self.feat_extract = nn.Sequential(
+                Conv(3, channels, 3, stride=2, padding=1),
+                nn.LeakyReLU(0.1, inplace=True),
+                Conv(channels, channels, 3, stride=2, padding=1),
+                nn.LeakyReLU(0.1, inplace=True),
+                ResidualTrunk(channels, channels, 5),
+            )
         self.deform_align = nn.ModuleDict({name: FlowGuidedAlign(channels) for name in names})
         self.backbone = nn.ModuleDict(
             {name: ResidualTrunk((2 + i) * channels, channels, blocks) for i, name in enumerate(names)}
         )
         self.reconstruction = ResidualTrunk(5 * channels, channels, 5)
-        self.upsample1 = nn.ModuleDict({"upsample_conv": Conv(channels, 4 * channels, 3, padding=1)})
-        self.upsample2 = nn.ModuleDict({"upsample_conv": Conv(channels, 4 * 64, 3, padding=1)})
+        between = 64 if scale == 2 else channels
+        self.upsample1 = nn.ModuleDict({"upsample_conv": Conv(channels, 4 * between, 3, padding=1)})
+        if scale != 2:
+            self.upsample2 = nn.ModuleDict({"upsample_conv": Conv(channels, 4 * 64, 3, padding=1)})
         self.conv_hr = Conv(64, 64, 3, padding=1)
         self.conv_last = Conv(64, 3, 3, padding=1)
 
     def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
-        """Estimate the flow with SPyNet."""
-        out: Tensor = self.spynet(frame, neighbour)
-        return out
+        """SPyNet's flow. Of a net of scale 1 that of frames a quarter as large, in their pixels, each 4x4 times."""
+        if self.scale != 1:
+            out: Tensor = self.spynet(frame, neighbour)
+            return out
+        small = [F.interpolate(x, scale_factor=1 / QUARTER, mode="bicubic") for x in (frame, neighbour)]
+        return F.interpolate(self.spynet(*small), scale_factor=QUARTER, mode="nearest")
+
+    def _whole(self, feature: Tensor) -> Tensor:
+        """Return a feature (n, c, h, w) as it is handed on: at the frame's own size."""
+        return F.pixel_shuffle(feature, QUARTER) if self.scale == 1 else feature
+
+    def _inner(self, feature: Tensor) -> Tensor:
+        """Return a feature that was handed on at the size at which the net works."""
+        return F.pixel_unshuffle(feature, QUARTER) if self.scale == 1 else feature
+
+    def _inner_flow(self, flow: Tensor) -> Tensor:
+        return flow[..., ::QUARTER, ::QUARTER] if self.scale == 1 else flow
 
     def encode(self, lr: Sequence[Tensor], index: int, *, number: int, length: int | None) -> Features:
-        """Extract the frame's own feature."""
-        return {"spatial": self.feat_extract(lr[index]).to(self.compute_dtype)}
+        """Return the frame's own feature."""
+        return {"spatial": self._whole(self.feat_extract(lr[index]).to(self.compute_dtype))}
 
     def propagate(
         self, branch: str, features: Features, flow: Tensor | None, state: State | None
@@ -103,29 +146,29 @@ class BasicVSRPP(RecurrentNet):
         The state is (feature,) after the branch's first step, then (feature, feature of the frame before, flow from
         this frame to that one).
         """
-        known = [features["spatial"]]
+        current = self._inner(features["spatial"])
+        known = [current]
         for earlier in self.branches:
             if earlier.name == branch:
                 break
-            known.append(features[earlier.name])
+            known.append(self._inner(features[earlier.name]))
         if state is None or flow is None:
-            lr = features["lr"]
-            aligned = lr.new_zeros(lr.shape[0], self.channels, *lr.shape[-2:])
+            aligned = features["lr"].new_zeros(current.shape)
         else:
-            aligned = upcast(self.align(branch, features["spatial"], flow, state))
-        feature = aligned + self.backbone[branch](torch.cat([*known, aligned], 1))
+            aligned = upcast(self.align(branch, current, flow, state))
+        feature = self._whole(aligned + self.backbone[branch](torch.cat([*known, aligned], 1)))
         after = (feature,) if state is None or flow is None else (feature, state[0], flow)
         return feature.to(self.compute_dtype), after
 
     def align(self, branch: str, current: Tensor, flow: Tensor, state: State) -> Tensor:
-        """Align the one or two previous states with this frame; a missing state counts as zeros."""
-        previous = state[0]
+        """Bring the state or states before to this frame; a state that is not there yet counts as zeros."""
+        previous, flow = self._inner(state[0]), self._inner_flow(flow)
         warped = flow_warp(previous, flow)
         if len(state) == 1:
             before = warped_before = torch.zeros_like(previous)
             flow_before = torch.zeros_like(flow)
         else:
-            _, before, step = state
+            before, step = self._inner(state[1]), self._inner_flow(state[2])
             flow_before = flow + flow_warp(step, flow)
             warped_before = flow_warp(before, flow_before)
         condition = torch.cat([warped, current, warped_before], 1)
@@ -139,16 +182,25 @@ class BasicVSRPP(RecurrentNet):
         return (feature * factor, before[0] * factor, before[1]) if before else (feature * factor,)
 
     def reconstruct(self, features: Features) -> Tensor:
-        """Fuse the frame's own feature with those of all branches, refine and upsample onto the bilinear upsampling."""
+        """Join the frame's feature with all branches', refine, upsample onto the bilinear enlargement, or the frame."""
         names = ["spatial", *(branch.name for branch in self.branches)]
-        x = self.reconstruction(upcast(torch.cat([features[name] for name in names], 1)))
-        upsample1, upsample2 = self.upsample1["upsample_conv"], self.upsample2["upsample_conv"]
+        x = self.reconstruction(upcast(torch.cat([self._inner(features[name]) for name in names], 1)))
+        upsample1 = self.upsample1["upsample_conv"]
+        if self.scale == 2:
+            detail: Tensor = self.conv_last(leaky(self.conv_hr(leaky(F.pixel_shuffle(upsample1(x), 2)))))
+            return F.interpolate(features["lr"], scale_factor=2, mode="bilinear", align_corners=False) + detail
+        upsample2 = self.upsample2["upsample_conv"]
+        if self.scale == 1:
+            return features["lr"] + upsample_detail(x, upsample1, upsample2, self.conv_hr, self.conv_last)
         return enlarge(x, features["lr"], upsample1, upsample2, self.conv_hr, self.conv_last)
 
 
 def read_config(shapes: Shapes) -> Config:
-    """Read width and depth from the first backward trunk."""
-    return trunk_config(shapes, "backbone.backward_1")
+    """Read width and depth from the first backward trunk, and the scale from what stands at the net's two ends."""
+    config = trunk_config(shapes, "backbone.backward_1")
+    if "feat_extract.0.weight" in shapes:
+        return config | {"scale": 1}
+    return config if count(shapes, r"(upsample2\.upsample_conv|upconv2)\.weight") else config | {"scale": 2}
 
 
 ARCHITECTURE = Architecture(
