@@ -127,3 +127,19 @@ def test_ablation_prints_each_choice(model: str, vid4: str) -> None:
 def test_wrong_usage_is_said_in_one_line(vid4: str, arguments: tuple[str, ...], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         run("--data", vid4, *arguments)
+
+
+def test_papers_stand_beside_what_is_measured(vid4: str, tmp_path: Path) -> None:
+    out, _ = run(
+        "--data", vid4, "--frames", "2", "--clips", "city", "--published", "-q", "--degradation", "bd", "--csv"
+    )
+    rows = {row["method"]: row for row in csv.DictReader(io.StringIO(out)) if row["clip"] == "mean"}
+    assert float(rows["bicubic"]["psnr"]) > 20
+    assert rows["RRN (survey)"]["published_psnr"] == "27.69" and float(rows["RRN (survey)"]["published_ms"]) == 45
+    clip(tmp_path / "mine" / "one", frames=1)
+    with pytest.raises(UsageError, match="named like no test set"):
+        run("--data", str(tmp_path / "mine"), "--published")
+    with pytest.raises(UsageError, match="--channels y"):
+        run("--data", vid4, "--published", "--channels", "rgb")
+    with pytest.raises(UsageError, match="nothing of Vid4 made in this way"):
+        run("--data", vid4, "--published", "-s", "2")

@@ -95,6 +95,7 @@ class Crfs(Kind[tuple[int, ...]]):
     help="Instead: what choices cost against whole-clip fp32 without a horizon; of window,lookahead,horizon,tile,"
     "precision,keyframe-interval,warmup.",
 )
+@click.option("--published", "with_published", is_flag=True, help="Show what papers report of other nets on this set.")
 @click.option("--save", type=click.Path(path_type=Path), help="Write results to DIR/METHOD/CLIP/*.png.")
 @click.option("--markdown", "kind", flag_value="markdown", default="markdown", help="A table (this is the default).")
 @click.option("--csv", "kind", flag_value="csv", help="CSV.")

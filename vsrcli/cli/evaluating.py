@@ -17,7 +17,7 @@ from vsrcli.errors import UsageError
 from vsrcli.evaluate import ablation
 from vsrcli.evaluate.clips import choose_clips, length
 from vsrcli.evaluate.datasets import Clip
-from vsrcli.evaluate.evaluation import Setting, beside, evaluate, table
+from vsrcli.evaluate.evaluation import Setting, beside, evaluate, table, with_literature
 from vsrcli.evaluate.methods import Bicubic, Method, Model
 from vsrcli.evaluate.published import published, recognise
 from vsrcli.evaluate.scoring import Measures, load_lpips
@@ -75,6 +75,8 @@ def _counter(display: Display, total: int | None) -> Callable[[str, str], None]:
 def measure(asked: dict[str, Any], options: EngineOptions, display: Display) -> tuple[Table, dict[str, Any]]:
     """Return the table of the methods' quality, and the settings under which it was made."""
     clips = _clips(asked)
+    if asked["with_published"]:
+        _literature(asked, asked["scale"] or PAPERS_SCALE)
     device = pick_device(asked["device"])
     dtype = pick_precision(asked["precision"], device)
     loaded = _load(asked, display)
@@ -106,6 +108,8 @@ def measure(asked: dict[str, Any], options: EngineOptions, display: Display) -> 
             tell = partial(_tell, display)
             rows += [several | row for row in evaluate(clips, methods, setting, own, on_frame=counter, on_row=tell)]
     rows = beside(rows, _published(asked, scale, len(clips), display))
+    if asked["with_published"]:
+        rows = with_literature(rows, _literature(asked, scale), asked["degradation"])
     made = table(rows, asked["channels"], with_mse=asked["with_mse"])
     return made, _settings(asked, options, loaded, scale, device, dtype)
 
@@ -161,6 +165,25 @@ def _published(asked: dict[str, Any], scale: int, clips: int, display: Display) 
     if asked["frames"]:
         display.line("published figures are of whole clips, not of their first frames")
     return found
+
+
+PAPERS_SCALE = 4
+"""The scale of which the papers' tables are."""
+
+
+def _literature(asked: dict[str, Any], scale: int) -> str:
+    """Return the key of the test set of which papers report. Raises UsageError where none fits these results."""
+    from vsrcli.evaluate.literature import reported
+    from vsrcli.evaluate.published import recognise
+
+    test = recognise(asked["data"])
+    if test is None:
+        raise UsageError(f"--published: {asked['data']} is named like no test set that papers report of")
+    if scale != PAPERS_SCALE or asked["crf"] or not any(reported(test.key, asked["degradation"])):
+        raise UsageError(f"--published: papers report nothing of {test.title} made in this way")
+    if test.channels != asked["channels"]:
+        raise UsageError(f"--published: papers report of {test.title} with --channels {test.channels}")
+    return test.key
 
 
 def _settings(

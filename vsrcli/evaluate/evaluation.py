@@ -6,6 +6,7 @@ from functools import partial
 
 from vsrcli.evaluate.clips import Degradation, pairs
 from vsrcli.evaluate.datasets import Clip
+from vsrcli.evaluate.literature import reported
 from vsrcli.evaluate.methods import Method
 from vsrcli.evaluate.scoring import Measures, score_clip
 from vsrcli.quality.metrics import Channels
@@ -74,6 +75,21 @@ def beside(rows: Sequence[Row], published: dict[str, Figures]) -> list[Row]:
     return out + [{"clip": MEAN, "method": n, **_published(f)} for n, f in published.items() if n not in run]
 
 
+def with_literature(rows: Sequence[Row], test: str, degradation: str) -> list[Row]:
+    """Return the rows, then what papers report of nets on a test (its key): quality, parameters, milliseconds."""
+    told: list[Row] = [
+        {
+            "clip": MEAN,
+            "method": row.name,
+            **_published(figures),
+            "published_parameters": row.parameters,
+            "published_ms": row.milliseconds,
+        }
+        for row, figures in reported(test, degradation)
+    ]
+    return [*rows, *told]
+
+
 def _published(figures: Figures) -> Row:
     return {"published_psnr": figures.psnr, "published_ssim": figures.ssim}
 
@@ -105,6 +121,8 @@ def table(rows: Sequence[Row], channels: Channels, *, with_mse: bool = False) ->
         Column("seconds_per_frame", "s/frame", 3),
         Column("published_psnr", "published PSNR", 2),
         Column("published_ssim", "published SSIM", 4),
+        Column("published_parameters", "published parameters (M)", 2),
+        Column("published_ms", "published ms", 1),
     ]
     shown = [c for c in columns if any(c.key in row for row in rows) and (with_mse or c.key != "mse")]
     return Table(shown, rows)
