@@ -20,14 +20,14 @@ def test_notes_and_warnings_of_a_job_are_logged_unless_someone_listens(
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="vsrcli")
     source = make.interlaced(tmp_path / "in.mpg", frames=1)
-    vsrcli.upscale(source, tmp_path / "a.mkv", model=tiny_model)
+    vsrcli.upscale(source, tmp_path / "a.mkv", model=tiny_model, deinterlace="off")
     assert {record.name for record in caplog.records} == {"vsrcli"}
     warned = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
-    assert warned == ["the source is interlaced: made progressive, one frame of two fields"]
+    assert warned == ["the source is interlaced: its fields are enlarged woven together, combing and all"]
     assert "done at 1 of 1 frames" in [r.getMessage() for r in caplog.records if r.levelno == logging.DEBUG]
     caplog.clear()
     heard: list[Event] = []
-    vsrcli.upscale(source, tmp_path / "b.mkv", model=tiny_model, on_event=heard.append)
+    vsrcli.upscale(source, tmp_path / "b.mkv", model=tiny_model, deinterlace="off", on_event=heard.append)
     assert "warning" in [event.kind for event in heard] and not caplog.records
 
 
