@@ -153,7 +153,17 @@ class Upscaler:
     def _engine(self, height: int, width: int, *, bits: int, frames: int | None = None) -> Engine:
         net = self.model.net
         depth = 8 if bits == 8 else 16
-        plan = make_plan(self._options, net, height, width, self.device, self.dtype, frames=frames, bit_depth=depth)
+        plan = make_plan(
+            self._options,
+            net,
+            height,
+            width,
+            self.device,
+            self.dtype,
+            frames=frames,
+            bit_depth=depth,
+            hold_repeats=True,
+        )
         return Engine(net, plan, self.device, say=lambda line: self._progress(Event("warning", line)))
 
 

@@ -291,11 +291,17 @@ class Display:
             f"{report['output']}: {counted(report['frames'], 'frame')} of {report['size'][0]}x{report['size'][1]} "
             f"in {clock(report['seconds'])}{speed}, {report['model']}"
         )
-        if self._json is None:
-            self.line(text, style="green")
-        else:
+        if self._json is not None:
             self._log.line(clean(text))
             self._json.say("result", **report)
+            return
+        self.line(text, style="green")
+        if self._verbose and report["frames_repeated"]:
+            frames = counted(report["frames_repeated"], "frame")
+            self.line(f"{frames} of them repeated the one before, bit for bit, and were not run")
+        if self._verbose and report["stages"]:
+            shares = ", ".join(f"{stage} {share:.0%}" for stage, share in report["stages"].items())
+            self.line(f"busy: {shares} of the time; {report['bottleneck']} was the bottleneck")
 
     def summary(self, reports: list[dict[str, Any]]) -> None:
         """Print the end of a batch."""

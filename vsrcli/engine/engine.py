@@ -5,6 +5,9 @@ branches is carried across window borders exactly; reverse branches start `looka
 propagation is one window without end and streaming a window of one frame: there is no other code for them. Exact
 propagation uses windows too, but waits for the end of a scene and first sweeps through the scene for the states in
 which reverse branches enter its windows (exact.py).
+
+What the net sees is counted in pictures. They are the frames of the video, unless the plan shows repeated frames again
+instead of running them (repeats.py): then they are the frames that are run.
 """
 
 from collections import deque
@@ -20,6 +23,7 @@ from vsrcli.engine.chunk import Chunk, ChunkRunner, Frames, States
 from vsrcli.engine.colours import keep_colours
 from vsrcli.engine.exact import entry_name, sweeps
 from vsrcli.engine.plan import Plan
+from vsrcli.engine.repeats import SETTLED, Showings, is_repeat
 from vsrcli.engine.retry import with_room
 from vsrcli.engine.scenes import BEFORE, SceneDetector
 from vsrcli.engine.watch import DetailWatch, FirstFrameCheck, all_finite
@@ -68,7 +72,13 @@ class Engine:
         self._frames = Frames(self.frame_store if self.plan.exact else {})
         self._runner = ChunkRunner(self.net, self._frames, self.device)
         self._pushed = 0
-        self._decided = 0  # number of pushed frames for which the detector has decided whether they start a scene
+        self._shown = 0  # number of frames that were returned
+        self._showings = Showings()
+        self._newest: Frame | None = None  # what the next frame may repeat
+        self._held: Frame | None = None  # the last result, while its picture may be shown again
+        self._began: int | None = None  # the first frame of the chunk that is running
+        # from here on numbers count pictures
+        self._decided = 0  # number of pushed pictures for which the detector has decided whether they start a scene
         self._next = 0
         self._scene = 0
         self._cuts: deque[int] = deque()
@@ -80,8 +90,13 @@ class Engine:
 
     @property
     def next_frame(self) -> int:
-        """The number of the next HR frame."""
-        return self._next
+        """The number of the frame from which `restore` would continue: the next HR frame, or its window's first."""
+        return self._shown if self._began is None else self._began
+
+    @property
+    def repeated(self) -> int:
+        """Number of returned frames that were not run, because they repeat the one before."""
+        return self._showings.repeated
 
     @property
     def next_pushed(self) -> int:
@@ -105,16 +120,30 @@ class Engine:
         """Add frames for which it is known whether they start a scene."""
         for frame, cut in decided:
             if cut:
-                self._cuts.append(frame.number)
-            self._frames.add(frame)
-            self._decided = frame.number + 1
+                self._cuts.append(self._decided)
+            if not self._repeats(frame):
+                self._frames.add(replace(frame, number=self._decided))
+                self._decided += 1
+            self._showings.add(self._decided - 1, frame)
+            self._newest = frame
+
+    def _repeats(self, frame: Frame) -> bool:
+        """Return whether a frame is the newest picture again, and need not be run."""
+        scene = self._cuts[-1] if self._cuts else self._scene
+        if not self.plan.hold_repeats or self._newest is None or self._decided - scene < SETTLED:
+            return False
+        return is_repeat(frame, self._newest)
 
     def checkpoint(self) -> dict[str, Tensor]:
         """Return all that `restore` needs to continue from frame `next_frame`."""
         saved = {"next": torch.tensor(self._next), "scene": torch.tensor(self._scene)}
-        saved["watch"] = self._watch.checkpoint()
-        for number in range(max(0, self._next - self.past), self._next):
+        saved |= {"next_frame": torch.tensor(self.next_frame), "watch": self._watch.checkpoint()}
+        past = range(max(0, self._next - self.past), self._next)
+        saved["shown"] = torch.tensor([self._showings.count(number) for number in past], dtype=torch.int64)
+        for number in past:
             saved[f"frame.{number}"] = picture_tensor(self._frames[number].data)
+        if self._held is not None and self._began is None and self._showings.first(self._next) != self._shown:
+            saved["held"] = picture_tensor(self._held.data)
         for branch, state in self._states.items():
             for i, tensor in enumerate(state):
                 saved[f"state.{branch}.{i}"] = tensor.cpu().contiguous()
@@ -130,18 +159,25 @@ class Engine:
             if self.detector:
                 self.detector.remember(frame)
             self._frames.add(frame)
-            self._pushed = self._decided = self._next = frame.number + 1
+            self._showings.shown_before(frame.number, 1)
+            self._newest = frame
+            self._pushed = self._shown = self._decided = self._next = frame.number + 1
         self._scene = scene
 
     def restore(self, saved: dict[str, Tensor]) -> None:
-        """Continue from a checkpoint. The next frame to push is the checkpoint's `next`."""
-        for name in sorted((k for k in saved if k.startswith("frame.")), key=lambda k: int(k[6:])):
-            frame = Frame(int(name[6:]), saved[name].numpy())  # its HR frame is done, so its time is not needed
+        """Continue from a checkpoint. The next frame to push is the checkpoint's `next_frame`."""
+        numbers = sorted(int(name[6:]) for name in saved if name.startswith("frame."))
+        for number, times in zip(numbers, saved["shown"].tolist(), strict=True):
+            frame = Frame(number, saved[f"frame.{number}"].numpy())  # its HR frame is done, so its time is not needed
             if self.detector:
-                self.detector.remember(frame)
+                self.detector.remember(frame, times)
             self._frames.add(frame)
-        self._pushed = self._decided = self._next = int(saved["next"])
+            self._showings.shown_before(number, times)
+            self._newest = frame
+        self._pushed = self._shown = int(saved["next_frame"])
+        self._decided = self._next = int(saved["next"])
         self._scene = int(saved["scene"])
+        self._held = Frame(self._next - 1, saved["held"].numpy()) if "held" in saved else None
         self._watch.restore(saved["watch"])
         states: dict[str, dict[int, Tensor]] = {}
         for name, tensor in saved.items():
@@ -160,8 +196,23 @@ class Engine:
         """Names of the states of all branches."""
         return [name for branch in self.net.branches for name in state_names(branch)]
 
+    def _show(self, made: Frame) -> Iterator[Frame]:
+        """Yield the frames that show a picture, with its result. More may follow while it is the newest."""
+        for frame in self._showings.take(made.number):
+            yield replace(frame, data=made.data)
+            self._shown += 1
+        self._held = made if self.plan.hold_repeats else None
+
+    def _frame(self, picture: int) -> int:
+        """Return the number of the frame that shows a picture next."""
+        first = self._showings.first(picture)
+        return self._pushed if first is None else first
+
     def _ready(self, *, ended: bool) -> Iterator[Frame]:
+        if self._held is not None:
+            yield from self._show(self._held)
         while self._next < self._decided:
+            self._held = None
             if self._cuts and self._cuts[0] == self._next:
                 self._scene, self._states = self._cuts.popleft(), {}
             chunk = self._next_chunk(ended)
@@ -169,9 +220,12 @@ class Engine:
                 return
             if self.plan.exact and chunk.scene_end is not None and self._swept_to < chunk.scene_end:
                 self._sweep(chunk.scene_end)
-            yield from self._upscale(chunk)
-            self._next = chunk.stop
+            self._began = self._shown
+            for made in self._upscale(chunk):
+                yield from self._show(made)
+            self._began, self._next = None, chunk.stop
             self._frames.drop(self._next - self.past)
+            self._showings.drop(self._next - self.past)
             if self.plan.exact:
                 for name in self._state_names:
                     if entry_name(name, chunk) in self.state_store:
@@ -227,17 +281,18 @@ class Engine:
         """Return the HR frame as it leaves the engine: checked, with the source's colours, as levels."""
         lr = picture_to_unit(frame.data, hr.device)
         if fault := self._first_check.fault(lr, hr):
-            self.say(f"frame {frame.number}: {fault}; check the result, or use another model")
+            self.say(f"frame {self._frame(frame.number)}: {fault}; check the result, or use another model")
         if self.plan.keep_colours:
             hr = keep_colours(hr, lr)
         self._check_detail(chunk, frame.number, lr, hr)
         return replace(frame, data=unit_to_picture(hr, frame.bit_depth))
 
     def _switch_to_float32(self, number: int) -> None:
-        """Switch to float32 because frame `number`, or the state after it, is not finite.
+        """Switch to float32 because picture `number`, or the state after it, is not finite.
 
         Raises WeightsError if the net runs in float32 already.
         """
+        number = self._frame(number)
         if self.net.compute_dtype == torch.float32:
             raise WeightsError(f"the model computes frames that are not finite (frame {number}): use another")
         if not self._overflowed:
@@ -259,8 +314,8 @@ class Engine:
         """Warn once in a scene if the detail of its results grows without bound."""
         if self._watch.runs_away(number, chunk.scene, lr, hr):
             self.say(
-                f"frame {number}: the model adds more and more detail to this scene that the source does not have; "
-                "check the result, or use another model"
+                f"frame {self._frame(number)}: the model adds more and more detail to this scene that the source does "
+                "not have; check the result, or use another model"
             )
 
     def _sweep(self, scene_end: int) -> None:
@@ -274,7 +329,7 @@ class Engine:
         steps = list(sweeps(self.net.branches, chunks))
         total, done, fast = sum(len(chunk) for _, chunk, _ in steps), 0, self.net.compute_dtype
         for branch, chunk, entered in steps:
-            self.swept(done, total, scene_end)
+            self.swept(done, total, self._frame(scene_end))
             if entry_name(branch.name, entered) not in self.state_store:
                 for states in with_room(partial(self._swept, chunk, branch), self._use_smaller_tiles):
                     for name in sorted(
@@ -284,7 +339,7 @@ class Engine:
             self._set_precision(fast)
             done += len(chunk)
         if total:
-            self.swept(total, total, scene_end)
+            self.swept(total, total, self._frame(scene_end))
         self._swept_to = scene_end
 
     def _swept(self, chunk: Chunk, branch: Branch, done: int) -> Iterator[States]:

@@ -54,6 +54,8 @@ class Plan:
         exact: windows with the result of whole scenes (exact.py), whatever the `lookahead`.
         horizon: how many frames bidirectional nets remember; None for no limit, as in the papers.
         keep_colours: whether results get the source's local means (colours.py).
+        hold_repeats: whether a frame that equals the one before it bit for bit is shown again instead of run
+            (repeats.py).
     """
 
     window: int | None = WINDOW
@@ -63,6 +65,7 @@ class Plan:
     exact: bool = False
     horizon: Horizon | None = None
     keep_colours: bool = False
+    hold_repeats: bool = False
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Plan":
@@ -152,7 +155,7 @@ def _waiting_bytes(net: RecurrentNet, height: int, width: int, plan: Plan, frame
     entering = ages * len(net.branches) * state_bytes(net, height, width) if plan.exact else 0
     level = 1 if bit_depth == 8 else 2
     lr = FLOW_BYTES + 2 * 3 * level + (UNIT_BYTES if net.prepares else 0)  # levels as they came, and padded
-    outside = QUEUED_FRAMES * 3 * level + ENCODING_BYTES + ENCODER_FRAMES * 3 * level // 2
+    outside = (QUEUED_FRAMES + plan.hold_repeats) * 3 * level + ENCODING_BYTES + ENCODER_FRAMES * 3 * level // 2
     return held * whole * lr + QUEUED_FRAMES * whole * 3 * level + canvas + entering + hr * outside
 
 

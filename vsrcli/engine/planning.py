@@ -20,8 +20,9 @@ def make_plan(
     *,
     frames: int | None = None,
     bit_depth: int = 8,
+    hold_repeats: bool = False,
 ) -> Plan:
-    """Return the engine's plan for `frames` LR frames of that size and bit depth.
+    """Return the engine's plan for `frames` LR frames of that size and bit depth. `Plan` explains `hold_repeats`.
 
     Raises UsageError for options that do not fit the net.
     """
@@ -35,6 +36,7 @@ def make_plan(
         exact=exact,
         horizon=options.horizon,
         keep_colours=True,
+        hold_repeats=hold_repeats,
     )
     if not net.bidirectional:
         if mode == "window":

@@ -42,9 +42,9 @@ class SceneDetector:
         self._seen: list[Tensor] = []  # thumbnails of up to BEFORE frames before those that wait, and of these
         self._waiting: list[Frame] = []
 
-    def remember(self, frame: Frame) -> None:
-        """Add a frame that was decided before, as one of the `BEFORE` frames before the next."""
-        self._seen = [*self._seen, thumbnail(frame)][-BEFORE:]
+    def remember(self, frame: Frame, times: int = 1) -> None:
+        """Add a frame that was decided before, as one, or `times`, of the `BEFORE` frames before the next."""
+        self._seen = [*self._seen, *min(times, BEFORE) * [thumbnail(frame)]][-BEFORE:]
 
     def push(self, frame: Frame) -> Iterator[tuple[Frame, bool]]:
         """Take one frame; return those that are decided, and whether each starts a scene."""

@@ -23,6 +23,7 @@ from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.pipeline.findings import Findings
 from vsrcli.pipeline.job import Job
 from vsrcli.pipeline.stages import Pipe, decode_stage
+from vsrcli.pipeline.timing import StageClock
 
 SECONDS = 15.0
 """Approximate time of the net for a forecast."""
@@ -159,9 +160,11 @@ def _frames(job: Job, start: float | None, count: int) -> _Taken:
     for place in dict.fromkeys((start, job.options.start)):
         stop = threading.Event()
         options = replace(job.options, start=place)
-        part, pipe = replace(job, options=options, findings=Findings(), warnings=[]), Pipe(2, stop)
+        part, clock = replace(job, options=options, findings=Findings(), warnings=[]), StageClock()
+        pipe = Pipe(2, stop, clock=clock, giver="decode", taker="upscale")
         began, frames = time.perf_counter(), list[Frame]()
-        thread = threading.Thread(target=decode_stage, args=(part, 0, pipe, lambda line: None), daemon=True)
+        decoding = (part, 0, pipe, lambda line: None, clock)
+        thread = threading.Thread(target=decode_stage, args=decoding, daemon=True)
         thread.start()
         try:
             for frame in pipe:
@@ -196,7 +199,7 @@ def _measure(job: Job, taken: _Taken, share: float) -> _Sample:
     whole = (frames[0].width, frames[0].height) == (taken.frames[0].width, taken.frames[0].height)
     area = taken.frames[0].width * taken.frames[0].height / (frames[0].width * frames[0].height)
     plan = _short(job.plan, len(frames))
-    made, seconds = _upscaled(job, frames, plan if whole else replace(plan, tile=None))
+    made, seconds = _upscaled(job, frames, plan if whole else replace(plan, tile=None, hold_repeats=False))
     seconds *= area * _overhead(job.model.net, job.plan, tiled=not whole)
     coding, size = _encoded(job, made, area)
     return _Sample(len(made), seconds, taken.seconds * len(made) / len(frames) + coding, size)

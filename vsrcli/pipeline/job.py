@@ -171,6 +171,7 @@ def prepare(
         dtype,
         frames=frames_wanted(info, options),
         bit_depth=info.bit_depth,
+        hold_repeats=True,
     )
     warnings = [*([picked.warning] if picked.warning else []), *sink.warnings]
     warnings += ignored(options, info, model.net, model.name, images=is_image_output(output, info))

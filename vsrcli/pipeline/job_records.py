@@ -70,4 +70,5 @@ def is_sound(plan: Plan, segment_frames: int) -> bool:
         and (horizon is None or all(whole(n, 0) or isinstance(n, float | bool | None) for n in vars(horizon).values()))
         and isinstance(plan.exact, bool)
         and isinstance(plan.keep_colours, bool)
+        and isinstance(plan.hold_repeats, bool)
     )

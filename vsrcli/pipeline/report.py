@@ -7,6 +7,7 @@ from vsrcli.errors import Remark
 from vsrcli.pipeline.forecast import Forecast
 from vsrcli.pipeline.job import Job
 from vsrcli.pipeline.run import Result
+from vsrcli.pipeline.timing import bottleneck
 
 
 def plan_report(job: Job, forecast: Forecast | None = None) -> dict[str, Any]:
@@ -74,8 +75,11 @@ def result_report(result: Result) -> dict[str, Any]:
         "output": str(result.output),
         "frames": result.frames,
         "frames_made": result.made,
+        "frames_repeated": result.repeated,
         "seconds": round(result.seconds, 3),
         "fps": round(result.made / result.seconds, 3) if result.seconds else None,
+        "stages": {stage: round(share, 3) for stage, share in result.stages.items()},
+        "bottleneck": bottleneck(result.stages),
         "size": list(result.size),
         "model": result.model,
         "picked": result.picked,

@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from vsrcli.pipeline.places import job_folder
 from vsrcli.pipeline.sinks import Placing
 from vsrcli.pipeline.stages import CancelledError, Encoder, Pipe, decode_stage, upscale_stage
 from vsrcli.pipeline.tensor_folder import FrameFolder, TensorFolder
+from vsrcli.pipeline.timing import StageClock
 from vsrcli.pipeline.work_files import FRAMES_NAME, JOB_NAME, PLAN_NAME, STATES_NAME
 from vsrcli.pipeline.work_folder import WorkFolder
 from vsrcli.words import counted
@@ -35,7 +36,9 @@ from vsrcli.words import counted
 class Result:
     """A finished job. This run made `made` of its frames in `seconds`; earlier runs made the others.
 
-    `picked` is the reason for its model, None if the caller named it. `damage` is the damage found in its source.
+    `repeated` of them were not run, because they equal the frame before them bit for bit. `picked` is the reason for
+    its model, None if the caller named it. `damage` is the damage found in its source. `stages` gives the share of the
+    time, from 0 to 1, for which each of the stages that overlap was busy (timing.py); empty if none ran.
     """
 
     input: Path
@@ -49,6 +52,8 @@ class Result:
     warnings: tuple[str, ...]
     picked: str | None = None
     damage: Damage | None = None
+    repeated: int = 0
+    stages: dict[str, float] = field(default_factory=dict)
 
 
 def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None = None) -> Result:
@@ -86,7 +91,7 @@ def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None 
         restart=job.options.restart,
         overwrite=job.options.overwrite,
     )
-    before = work.frames
+    before, repeated, clock = work.frames, 0, StageClock()
     if work.plan != job.plan and not work.complete and work.placed is None:  # it began where there was more memory
         for line in job.shortages(work.plan):
             warn(line)
@@ -95,7 +100,7 @@ def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None 
             output = work.placed  # a run before was stopped while it cleaned up
         else:
             if not work.complete:
-                make_segments(job, work, on_event, warn, cancel)
+                repeated = make_segments(job, work, on_event, warn, cancel, clock)
             else:
                 job.findings = work.findings
                 if job.findings.damage is not None:
@@ -143,6 +148,8 @@ def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None 
         warnings=tuple(job.warnings),
         picked=job.picked,
         damage=job.findings.damage,
+        repeated=repeated,
+        stages=clock.shares(),
     )
 
 
@@ -167,11 +174,13 @@ def make_segments(
     on_event: OnEvent,
     warn: Callable[[str], None],
     cancel: threading.Event,
+    clock: StageClock,
     part: Part | None = None,
-) -> None:
+) -> int:
     """Decode, upscale and encode the frames of the job, or of a part of it, that are not yet in finished segments.
 
-    Raises KeyboardInterrupt, CancelledError and VsrErrors.
+    Returns how many of them were not run, because they repeat the one before. Raises KeyboardInterrupt, CancelledError
+    and VsrErrors.
     """
     frame_store = FrameFolder(work.folder / FRAMES_NAME)
 
@@ -204,21 +213,25 @@ def make_segments(
     on_event(Event("start", done=done, total=job.frames, burst=work.plan.window or 1))
 
     stop = threading.Event()
-    decoded, made = Pipe(QUEUED_FRAMES, stop), Pipe(QUEUED_FRAMES // 2, stop)
-    encoder = Encoder(job, work, made, stop, on_event)
-    threads = [threading.Thread(target=decode_stage, args=(job, first, decoded, warn, part), daemon=True), encoder]
+    decoded = Pipe(QUEUED_FRAMES, stop, clock=clock, giver="decode", taker="upscale")
+    made = Pipe(QUEUED_FRAMES // 2, stop, clock=clock, giver="upscale", taker="encode")
+    encoder = Encoder(job, work, made, stop, on_event, clock)
+    decoding = (job, first, decoded, warn, clock, part)
+    threads = [threading.Thread(target=decode_stage, args=decoding, daemon=True), encoder]
     for thread in threads:
         thread.start()
+    clock.begin("upscale")
     try:
         if part and back:
             engine.look_back(islice(decoded, back), part.scene)
         until = part.stop if part else None
-        count = upscale_stage(engine, decoded, made, done, work.segment_frames, cancel, until)
+        count, repeated = upscale_stage(engine, decoded, made, done, work.segment_frames, cancel, until)
         if until is not None and count != until and not stop.is_set():
             raise InputError(f"{job.info.path} ends after {counted(count, 'frame')} here, before frame {until}")
         if not count and not stop.is_set() and (job.options.start, job.options.end) != (None, None):
             raise UsageError(f"no frame of {job.info.path} is shown between the start and the end")
         made.put(None)
+        clock.end("upscale")
         while encoder.is_alive():
             encoder.join(0.2)
         if encoder.error is not None:
@@ -230,6 +243,7 @@ def make_segments(
         for thread in threads:
             thread.join()
         frame_store.remove()
+    return repeated
 
 
 def swept_states(work: WorkFolder) -> TensorFolder:

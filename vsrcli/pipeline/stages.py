@@ -18,6 +18,7 @@ from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.job import Job
 from vsrcli.pipeline.part import Part
 from vsrcli.pipeline.sinks import Writer
+from vsrcli.pipeline.timing import StageClock
 from vsrcli.pipeline.work_folder import WorkFolder
 
 
@@ -40,21 +41,25 @@ class _ReachedError(Exception):
 
 
 class Pipe:
-    """A short queue between two threads that end, fail and stop together."""
+    """A short queue between two stages that end, fail and stop together. `clock` hears how long they wait for it."""
 
-    def __init__(self, size: int, stop: threading.Event) -> None:
+    def __init__(self, size: int, stop: threading.Event, *, clock: StageClock, giver: str, taker: str) -> None:
         self._queue: queue.Queue[Any] = queue.Queue(size)
-        self._stop = stop
+        self._stop, self._clock, self._giver, self._taker = stop, clock, giver, taker
 
     def put(self, item: Any) -> bool:
         """Wait for space and add an item; return False if the work is stopped."""
-        while not self._stop.is_set():
-            try:
-                self._queue.put(item, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
+        began = self._clock.now()
+        try:
+            while not self._stop.is_set():
+                try:
+                    self._queue.put(item, timeout=0.1)
+                    return True
+                except queue.Full:
+                    continue
+            return False
+        finally:
+            self._clock.waited(self._giver, self._clock.now() - began)
 
     @property
     def stopped(self) -> bool:
@@ -64,10 +69,13 @@ class Pipe:
     def __iter__(self) -> Iterator[Any]:
         """Yield items until None arrives or the work is stopped; raise an exception that arrives."""
         while not self._stop.is_set():
+            began = self._clock.now()
             try:
                 item = self._queue.get(timeout=0.1)
             except queue.Empty:
                 continue
+            finally:
+                self._clock.waited(self._taker, self._clock.now() - began)
             if item is None:
                 return
             if isinstance(item, BaseException):
@@ -75,7 +83,9 @@ class Pipe:
             yield item
 
 
-def decode_stage(job: Job, first: int, out: Pipe, warn: Callable[[str], None], part: Part | None = None) -> None:
+def decode_stage(
+    job: Job, first: int, out: Pipe, warn: Callable[[str], None], clock: StageClock, part: Part | None = None
+) -> None:
     """Put the source's frames from number `first` on, or those of a part, into the pipe (in a thread)."""
     o = job.options
 
@@ -98,6 +108,7 @@ def decode_stage(job: Job, first: int, out: Pipe, warn: Callable[[str], None], p
             joined=joined,
         )
 
+    clock.begin("decode")
     try:
         for frame in whole() if part is None else part.read(first, warn):
             if not out.put(frame):
@@ -105,6 +116,8 @@ def decode_stage(job: Job, first: int, out: Pipe, warn: Callable[[str], None], p
         out.put(None)
     except BaseException as error:
         out.put(error)
+    finally:
+        clock.end("decode")
 
 
 def upscale_stage(
@@ -115,25 +128,27 @@ def upscale_stage(
     segment_frames: int,
     cancel: threading.Event,
     until: int | None = None,
-) -> int:
+) -> tuple[int, int]:
     """Push LR frames and pass on HR frames from number `done` on and segment borders (in the main thread).
 
-    Returns the total number of frames. Raises CancelledError at the next frame after `cancel` is set.
+    Returns the total number of frames, and how many of those passed on were not run, because they repeat the one
+    before. Raises CancelledError at the next frame after `cancel` is set.
     """
-    state = engine.checkpoint()
+    repeated_before = 0
 
     def pass_on(ready: Iterator[Frame]) -> None:
-        nonlocal state
+        nonlocal repeated_before
         for frame in ready:
             if cancel.is_set():
                 raise CancelledError
-            border = frame.number % segment_frames == 0
-            # windows end where segments do; a scene without windows does not, so it is restarted from its beginning
-            if engine.next_frame == frame.number and (border or engine.plan.window is None):
-                state = engine.checkpoint()
+            if frame.number <= done:
+                repeated_before = engine.repeated
             if frame.number < done:
                 continue
-            if (border and not made.put(Border(state))) or not made.put(frame):
+            # windows end where segments do; without windows, or after repeats that do not count, they may not, and the
+            # state is the one before the window, which is run again
+            border = frame.number % segment_frames == 0
+            if (border and not made.put(Border(engine.checkpoint()))) or not made.put(frame):
                 return
             if frame.number + 1 == until:
                 raise _ReachedError
@@ -147,15 +162,24 @@ def upscale_stage(
             pass_on(engine.flush())
     except _ReachedError:
         assert until is not None
-        return until
-    return engine.next_pushed
+        return until, engine.repeated - repeated_before
+    return engine.next_pushed, engine.repeated - repeated_before
 
 
 class Encoder(threading.Thread):
     """Thread that writes frames to segments and records each segment as complete when the next one begins."""
 
-    def __init__(self, job: Job, work: WorkFolder, made: Pipe, stop: threading.Event, on_event: OnEvent) -> None:
+    def __init__(
+        self,
+        job: Job,
+        work: WorkFolder,
+        made: Pipe,
+        stop: threading.Event,
+        on_event: OnEvent,
+        clock: StageClock,
+    ) -> None:
         super().__init__(daemon=True)
+        self._clock = clock
         self.error: BaseException | None = None
         self._job, self._work, self._made, self._stop_all = job, work, made, stop
         self._on_event = on_event
@@ -164,6 +188,7 @@ class Encoder(threading.Thread):
 
     def run(self) -> None:
         """Write until the last frame, an error, or the stop of the work."""
+        self._clock.begin("encode")
         try:
             for frame in self._made:
                 if isinstance(frame, Border):
@@ -180,6 +205,7 @@ class Encoder(threading.Thread):
             self.error = error
             self._stop_all.set()
         finally:
+            self._clock.end("encode")
             if self._writer is not None:  # an incomplete segment: its file must not stay open
                 with suppress(Exception):
                     self._writer.close()

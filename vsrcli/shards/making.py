@@ -115,7 +115,7 @@ def _source(job: Job, found: Scan, asked: ShardOptions, total: int) -> SourcePla
         options=_settled(job),
         settings=plain(job.settings()),
         fingerprint=fingerprint(job.info),
-        engine=job.plan,
+        engine=replace(job.plan, hold_repeats=False),  # windows count pictures from the start of the video
         segment_frames=job.segment_frames,
         asked=asked.plain(),
         shards=tuple(shards),

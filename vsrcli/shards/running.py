@@ -18,6 +18,7 @@ from vsrcli.pipeline.job import Job, prepare
 from vsrcli.pipeline.part import Part
 from vsrcli.pipeline.run import make_segments, swept_states
 from vsrcli.pipeline.stages import CancelledError
+from vsrcli.pipeline.timing import StageClock
 from vsrcli.pipeline.work_files import JOB_NAME, PLAN_NAME
 from vsrcli.pipeline.work_folder import WorkFolder
 from vsrcli.shards.making import plain
@@ -65,9 +66,10 @@ def run_shard(
     work = open_shard(source, place.index, restart=restart)
     before = work.frames
     part = Part(shard.first, shard.stop, shard.begin, shard.scene, partial(_read, job, source))
+    tell = _counted(on_event, shard.first, len_of(place))
     try:
         if not work.complete:
-            make_segments(job, work, _counted(on_event, shard.first, len_of(place)), warn, cancel or _never(), part)
+            make_segments(job, work, tell, warn, cancel or _never(), StageClock(), part)
         work.verify()
         if work.frames != len_of(place):
             raise OutputError(f"{work.folder} holds {counted(work.frames, 'frame')} instead of {len_of(place)}")
