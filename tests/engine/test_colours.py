@@ -1,11 +1,12 @@
 """Results keep the source's colours, whatever the net does to them, and lose no detail."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
 from tests.engine.test_engine import CPU, moving_clip, run
-from vsrcli.engine.colours import keep_colours
+from vsrcli.engine.colours import _enlarged, _local_shift, _lowest, is_grey, keep_colours
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import Plan
 from vsrcli.nets.repvsr import RepVSR
@@ -41,6 +42,7 @@ def test_flat_patches_keep_their_level_near_black_and_white(level: float) -> Non
 
 @pytest.mark.parametrize("tile", [None, (32, 32)])
 def test_engines_keep_colours_where_the_plan_says_so(tile: tuple[int, int] | None) -> None:
+    torch.manual_seed(0)
     net = RepVSR(8, 1).eval().requires_grad_(False)
     net.get_parameter("srnet.tail.bias").add_(0.02)
     frames = moving_clip(3, 40, 72) * 0.8 + 0.1
@@ -65,3 +67,35 @@ def test_nearly_black_in_16_bits_is_not_made_black() -> None:
     lr = torch.full((3, 24, 24), 100 / 65535)
     torch.testing.assert_close(keep_colours(enlarged(lr), lr), enlarged(lr))
     assert not keep_colours(enlarged(lr), torch.zeros_like(lr)).any()
+
+
+@pytest.mark.parametrize("kind", ["moving", "flat", "black bars", "grey"])
+def test_without_waiting_for_what_was_found_the_result_is_the_same(kind: str) -> None:
+    lr = moving_clip(1, 20, 28)[0]
+    if kind == "flat":
+        lr = torch.full_like(lr, 0.5)
+    elif kind == "black bars":
+        lr[:, :8] = 0
+    elif kind == "grey":
+        lr = lr.mean(0, keepdim=True).expand(3, -1, -1)
+    hr = enlarged(lr) + (0.02 * torch.randn(3, 80, 112) + 0.004 if kind != "flat" else 0)
+    assert torch.equal(keep_colours(hr, lr, wait=True), keep_colours(hr, lr, wait=False, grey=kind in ("grey", "flat")))
+
+
+def test_windows_slide_as_pooling_does() -> None:
+    x = torch.rand(3, 23, 31, generator=torch.Generator().manual_seed(3))
+    torch.testing.assert_close(_lowest(x), -F.max_pool2d(-x, 5, 1, 2))
+    for scale in (1, 2, 3, 4):
+        larger = F.interpolate(x[None], scale_factor=scale, mode="bilinear", align_corners=False)[0]
+        torch.testing.assert_close(_enlarged(x, scale), larger)
+    shift = x - 0.5
+    for kernel in 2 * ((1, 17), (17, 1)):
+        shift = F.avg_pool2d(shift, kernel, 1, (kernel[0] // 2, kernel[1] // 2), count_include_pad=False)
+    torch.testing.assert_close(_local_shift(torch.full((3, 46, 62), 0.5), x), shift)
+
+
+def test_a_single_coloured_pixel_makes_a_picture_coloured() -> None:
+    picture = np.repeat(np.arange(70 * 9, dtype=np.uint16).reshape(70, 9, 1), 3, -1)
+    assert is_grey(picture)
+    picture[69, 8, 2] += 1
+    assert not is_grey(picture)
