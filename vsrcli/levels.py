@@ -9,15 +9,15 @@ from torch import Tensor
 
 from vsrcli.frame import LARGEST
 
-_TOPS = {torch.uint8: float(LARGEST[8]), torch.uint16: float(LARGEST[16])}
+_TOPS = {torch.uint8: float(LARGEST[8]), torch.uint16: float(LARGEST[16]), torch.int16: float(LARGEST[16])}
 
 
 def to_unit(levels: Tensor) -> Tensor:
-    """Convert levels (uint8 or uint16, any shape) to float32 with white at 1; floats are returned unchanged."""
+    """Convert levels (uint8, uint16 or its bits, any shape) to float32 with white at 1; return floats unchanged."""
     top = _TOPS.get(levels.dtype)
     if top is None:
         return levels
-    unit = levels.to(torch.float32)
+    unit = (levels.to(torch.int32) & 0xFFFF if levels.dtype == torch.int16 else levels).to(torch.float32)
     return unit.div_(torch.full((), top, device=unit.device))
 
 
@@ -26,10 +26,26 @@ def to_levels(unit: Tensor, bit_depth: int = 8) -> Tensor:
 
     With the bit depth 32 they are returned unchanged.
     """
+    levels = levels_on_device(unit, bit_depth)
+    return levels_of_bits(levels.cpu()) if levels.dtype == torch.int16 else levels
+
+
+def levels_on_device(unit: Tensor, bit_depth: int = 8) -> Tensor:
+    """Convert floats to levels on their device as `to_levels` does, but uint16, which few devices have, as int16."""
     if bit_depth not in LARGEST:
         return unit
     scaled = unit.clamp(0, 1).mul_(LARGEST[bit_depth]).round_()
-    return scaled.to(torch.uint8) if bit_depth == 8 else scaled.to(torch.int32).cpu().to(torch.uint16)
+    return scaled.to(torch.uint8) if bit_depth == 8 else scaled.to(torch.int32).to(torch.int16)
+
+
+def bits_of_levels(levels: Tensor) -> Tensor:
+    """Return uint16 as int16 of the same bits, all else as it is."""
+    return levels.view(torch.int16) if levels.dtype == torch.uint16 else levels
+
+
+def levels_of_bits(levels: Tensor) -> Tensor:
+    """Return int16 as the uint16 whose bits it holds, all else as it is."""
+    return levels.view(torch.uint16) if levels.dtype == torch.int16 else levels
 
 
 def picture_tensor(picture: np.ndarray) -> Tensor:

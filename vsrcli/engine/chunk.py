@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vsrcli.engine.lane import Lane
 from vsrcli.engine.plan import STRIP_PIXELS, Plan
 from vsrcli.engine.tiles import Tile, tile_grid
 from vsrcli.frame import Frame
-from vsrcli.levels import picture_tensor, planes_to_unit
+from vsrcli.levels import picture_tensor, picture_to_unit, to_unit
 from vsrcli.nets.recurrent import (
     Branch,
     Features,
@@ -30,7 +31,8 @@ States = dict[str, State]
 """
 
 Padded = Mapping[int, Tensor]
-"""Frames by number, padded to a size for the net, in main memory: (1, 3, h, w), levels or prepared float32."""
+"""Frames by number, padded to a size for the net, where `Derived` has them: (1, 3, h, w), levels or prepared float32.
+"""
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,13 @@ class Chunk:
 
 @dataclass
 class Derived:
-    """Data derived from a waiting frame once they are needed: the prepared frame (1, 3, h, w) and its flows."""
+    """Data derived from a waiting frame once they are needed: its padded levels and the prepared frame (1, 3, h, w),
+    and its flows.
 
+    They are on the device, or in main memory if frames are divided into tiles.
+    """
+
+    levels: Tensor | None = None
     prepared: Tensor | None = None
     to_next: Tensor | None = None
     to_previous: Tensor | None = None
@@ -81,9 +88,12 @@ class Frames:
         return self._derived[number]
 
     def clear_derived(self) -> None:
-        """Delete the prepared frames and the flows of all frames; they are computed again when needed."""
+        """Delete the levels on the device, the prepared frames and the flows of all frames.
+
+        They are computed again when needed.
+        """
         for derived in self._derived.values():
-            derived.prepared = derived.to_next = derived.to_previous = None
+            derived.levels = derived.prepared = derived.to_next = derived.to_previous = None
 
     def drop(self, before: int) -> None:
         """Delete the frames before a number."""
@@ -106,6 +116,14 @@ class ChunkRunner:
 
     def __init__(self, net: RecurrentNet, frames: Frames, device: torch.device) -> None:
         self.net, self.frames, self.device = net, frames, device
+        self.lane = Lane(device)
+
+    def lr(self, number: int, device: torch.device) -> Tensor:
+        """Return a frame (3, h, w) in [0, 1] on the device of its result. Levels that are there are not moved again."""
+        levels, (h, w) = self.frames.derived(number).levels, self.frames.size
+        if device.type == "cpu" or levels is None or levels.device != device:
+            return picture_to_unit(self.frames[number].data, device)
+        return to_unit(levels[0, :, :h, :w])
 
     def upscale(self, chunk: Chunk, plan: Plan, before: States, after: States) -> Iterator[Tensor]:
         """Yield the chunk's HR frames (3, scale*h, scale*w).
@@ -113,10 +131,10 @@ class ChunkRunner:
         Branches enter the chunk in the states `before`. The states in which forward branches leave it are put into
         `after`.
         """
-        net, padded = self.net, self._padded(chunk)
+        net, padded = self.net, self._padded(chunk, plan)
         out_h, out_w = (side * net.scale for side in self.frames.size)
         with torch.inference_mode():
-            self._estimate_flows(chunk, padded, before, net.branches)
+            self._estimate_flows(chunk, plan, padded, before, net.branches)
         h, w = padded[chunk.start].shape[-2:]
         tiles = self._tiles(h, w, plan)
         if len(tiles) == 1:
@@ -142,8 +160,8 @@ class ChunkRunner:
         No HR frame is computed.
         """
         branches = self.net.branches[: self.net.branches.index(branch) + 1]
-        padded, after = self._padded(chunk), dict[str, State]()
-        self._estimate_flows(chunk, padded, before, branches)
+        padded, after = self._padded(chunk, plan), dict[str, State]()
+        self._estimate_flows(chunk, plan, padded, before, branches)
         h, w = padded[chunk.start].shape[-2:]
         for tile in self._tiles(h, w, plan):
             left = sweep_window(self.net, self._window(chunk, tile, plan, padded, before), branch)
@@ -151,32 +169,47 @@ class ChunkRunner:
         self.frames.clear_derived()  # a scene's flows are more than memory may hold
         return after
 
-    def _padded(self, chunk: Chunk) -> Padded:
+    def _padded(self, chunk: Chunk, plan: Plan) -> Padded:
         """Return the chunk's frames, one more on either side for the flows, and those that `encode` uses."""
         net = self.net
         reach = max(1, net.context)
         # while a scene goes on, no branch enters a chunk in reverse: only `encode` looks beyond its end
         last = chunk.end + net.context if chunk.scene_end is None else min(chunk.end + reach, chunk.scene_end)
         numbers = range(max(chunk.scene, chunk.start - reach), last)
-        return {n: self._prepared(n) for n in numbers}
+        return {n: self._prepared(n, plan) for n in numbers}
 
-    def _prepared(self, number: int) -> Tensor:
-        """Return one frame padded and prepared for the net. The prepared frame is cached."""
+    def _prepared(self, number: int, plan: Plan) -> Tensor:
+        """Return one frame padded and prepared for the net. It is cached."""
         net, derived = self.net, self.frames.derived(number)
         if derived.prepared is not None:
             return derived.prepared
-        picture = pad_picture(self.frames[number].data, net.multiple, net.min_size)
-        padded = picture_tensor(picture).permute(2, 0, 1)[None]
-        if net.prepares:
-            with torch.inference_mode():
-                derived.prepared = padded = net.prepare(planes_to_unit(padded, self.device)).cpu()
-        return padded
+        levels = derived.levels
+        if levels is None:
+            picture = pad_picture(self.frames[number].data, net.multiple, net.min_size)
+            levels = picture_tensor(picture).permute(2, 0, 1)[None]
+            if self.device.type != "cpu" and plan.tile is None:
+                derived.levels = levels = self.lane.up(levels)
+        if not net.prepares:
+            return levels
+        with torch.inference_mode():
+            derived.prepared = self._home(net.prepare(self._unit(levels)), plan)
+        return derived.prepared
+
+    def _unit(self, planes: Tensor) -> Tensor:
+        """Return planes, levels or float32, as contiguous float32 on the device."""
+        return to_unit(self.lane.up(planes)).contiguous()
+
+    def _home(self, tensor: Tensor, plan: Plan) -> Tensor:
+        """Return data derived from a whole frame where they are stored: with tiles in main memory."""
+        return tensor if plan.tile is None else tensor.cpu()
 
     def _tiles(self, h: int, w: int, plan: Plan) -> list[Tile]:
         net = self.net
         return tile_grid(h, w, plan.tile, halo=plan.halo, multiple=net.multiple, min_size=net.min_size)
 
-    def _estimate_flows(self, chunk: Chunk, padded: Padded, before: States, branches: Sequence[Branch]) -> None:
+    def _estimate_flows(
+        self, chunk: Chunk, plan: Plan, padded: Padded, before: States, branches: Sequence[Branch]
+    ) -> None:
         """Estimate the flows that `branches` need, on whole frames.
 
         Tiles crop them, so that flows have no tile borders.
@@ -189,19 +222,23 @@ class ChunkRunner:
 
         @lru_cache(maxsize=3)
         def unit(n: int) -> Tensor:
-            return planes_to_unit(padded[n], self.device)
+            return self._unit(padded[n])
 
         for n in range(chunk.start, chunk.end):
             derived = self.frames.derived(n)
             if forward and chunk.scene < n < forward_end and derived.to_previous is None:
-                derived.to_previous = self.net.flow(unit(n), unit(n - 1)).cpu()
+                derived.to_previous = self._home(self.net.flow(unit(n), unit(n - 1)), plan)
             if reverse and n + 1 < backward_end and derived.to_next is None:
-                derived.to_next = self.net.flow(unit(n), unit(n + 1)).cpu()
+                derived.to_next = self._home(self.net.flow(unit(n), unit(n + 1)), plan)
 
     def _upscale_tile(
         self, chunk: Chunk, tile: Tile, plan: Plan, padded: Padded, before: States, after: States
     ) -> Iterator[Tensor]:
-        """Yield the HR crops (3, scale*crop_h, scale*crop_w) of one tile; put the states at its end into `after`."""
+        """Yield the HR crops (3, scale*crop_h, scale*crop_w) of one tile.
+
+        The states at its end are put into `after` before the last crop is yielded.
+        """
+        names = [name for b in self.net.branches if not b.reverse for name in state_names(b)]
         with torch.inference_mode():
             window = self._window(chunk, tile, plan, padded, before)
             steps = upsample_window(self.net, window)
@@ -210,16 +247,16 @@ class ChunkRunner:
                 hr = next(steps, None)
             if hr is None:
                 break
+            after.clear()
+            after.update({name: window.states[name] for name in names if name in window.states})
             yield hr[0]
-        names = [name for b in self.net.branches if not b.reverse for name in state_names(b)]
-        after.update({name: window.states[name] for name in names if name in window.states})
 
     def _window(self, chunk: Chunk, tile: Tile, plan: Plan, padded: Padded, states: States) -> Window:
         """Return the tile of the chunk as a window on the device, with all that the branches need."""
         net, h = self.net, padded[chunk.start].shape[-2]
         length = None if chunk.scene_end is None else chunk.scene_end - chunk.scene
         first = min(padded)
-        lr = [planes_to_unit(tile.crop(padded[n]), self.device) for n in sorted(padded)]
+        lr = [self._unit(tile.crop(padded[n])) for n in sorted(padded)]
         encoded: list[Features] = [
             net.encode(lr, n - first, number=n - chunk.scene, length=length) for n in range(chunk.start, chunk.end)
         ]

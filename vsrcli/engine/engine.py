@@ -20,16 +20,16 @@ from torch import Tensor
 
 from vsrcli import log
 from vsrcli.engine.chunk import Chunk, ChunkRunner, Frames, States
-from vsrcli.engine.colours import keep_colours
+from vsrcli.engine.colours import is_grey, keep_colours
 from vsrcli.engine.exact import entry_name, sweeps
 from vsrcli.engine.plan import Plan
 from vsrcli.engine.repeats import SETTLED, Showings, is_repeat
 from vsrcli.engine.retry import with_room
 from vsrcli.engine.scenes import BEFORE, SceneDetector
-from vsrcli.engine.watch import DetailWatch, FirstFrameCheck, all_finite
+from vsrcli.engine.watch import DetailWatch, FirstFrameCheck, all_finite, faults
 from vsrcli.errors import WeightsError
 from vsrcli.frame import Frame
-from vsrcli.levels import picture_tensor, picture_to_unit, unit_to_picture
+from vsrcli.levels import levels_on_device, picture_tensor, picture_to_unit
 from vsrcli.nets.recurrent import Branch, RecurrentNet, State, state_names
 
 Store = MutableMapping[str, State]
@@ -266,26 +266,39 @@ class Engine:
             for i, hr in enumerate(self._runner.upscale(chunk, self.plan, self._entry_states(chunk), after)):
                 if i < done:
                     continue
-                if not all_finite((hr,)):
-                    break
+                whole = after if i == len(chunk) - 1 and self.plan.tile is None else {}
                 lr_frame = self._frames[chunk.start + i]  # exact propagation reads it from disk
-                finished = self._finish(chunk, lr_frame, hr)
+                made = self._finish(chunk, lr_frame, hr, whole)
+                if made is None:
+                    break
                 done += 1
-                yield finished
-            if done == len(chunk) and all_finite(*after.values()):
+                yield made
+            if done == len(chunk) and (self.plan.tile is None or all_finite(*after.values())):
                 self._states = after
                 return
             self._switch_to_float32(chunk.start + done)
 
-    def _finish(self, chunk: Chunk, frame: Frame, hr: Tensor) -> Frame:
-        """Return the HR frame as it leaves the engine: checked, with the source's colours, as levels."""
-        lr = picture_to_unit(frame.data, hr.device)
-        if fault := self._first_check.fault(lr, hr):
-            self.say(f"frame {self._frame(frame.number)}: {fault}; check the result, or use another model")
-        if self.plan.keep_colours:
-            hr = keep_colours(hr, lr)
-        self._check_detail(chunk, frame.number, lr, hr)
-        return replace(frame, data=unit_to_picture(hr, frame.bit_depth))
+    def _finish(self, chunk: Chunk, frame: Frame, hr: Tensor, after: States) -> Frame | None:
+        """Return the HR frame as it leaves the engine: checked, with the source's colours, as levels.
+
+        Returns None if it, or a state in `after`, is not finite. A device is waited for once, for the levels.
+        """
+        number, lr = frame.number, self._runner.lr(frame.number, hr.device)
+        if not self._first_check.taken and (fault := self._first_check.fault(picture_to_unit(frame.data), hr)):
+            self.say(f"frame {self._frame(number)}: {fault}; check the result, or use another model")
+        kept = keep_colours(hr, lr, grey=is_grey(frame.data)) if self.plan.keep_colours else hr
+        due = self._watch.is_due(number, chunk.scene, lr)
+        facts = [*faults((hr,), *after.values()), *(self._watch.energies(lr, kept) if due else ())]
+        data, numbers = self._runner.lane.down(levels_on_device(kept, frame.bit_depth), facts)
+        *unsound, fine, found = numbers if due else (*numbers, 0.0, 0.0)
+        if any(unsound):
+            return None
+        if self._watch.judge(number, chunk.scene, (fine, found) if due else None):
+            self.say(
+                f"frame {self._frame(number)}: the model adds more and more detail to this scene that the source does "
+                "not have; check the result, or use another model"
+            )
+        return replace(frame, data=data)
 
     def _switch_to_float32(self, number: int) -> None:
         """Switch to float32 because picture `number`, or the state after it, is not finite.
@@ -309,14 +322,6 @@ class Engine:
         if self.net.compute_dtype != dtype:
             self.net.set_precision(dtype)
             self._frames.clear_derived()
-
-    def _check_detail(self, chunk: Chunk, number: int, lr: Tensor, hr: Tensor) -> None:
-        """Warn once in a scene if the detail of its results grows without bound."""
-        if self._watch.runs_away(number, chunk.scene, lr, hr):
-            self.say(
-                f"frame {self._frame(number)}: the model adds more and more detail to this scene that the source does "
-                "not have; check the result, or use another model"
-            )
 
     def _sweep(self, scene_end: int) -> None:
         """Store the states in which branches enter the chunks from the next frame to the scene's end.
@@ -363,4 +368,5 @@ class Engine:
         self.plan = self.plan.smaller(*self._frames.size)
         self.say(f"out of memory: continuing with tiles of {self.plan.tile[0]}x{self.plan.tile[1]}")  # type: ignore[index]
         if self.device.type == "cuda":
+            self._frames.clear_derived()
             torch.cuda.empty_cache()

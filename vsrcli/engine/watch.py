@@ -62,21 +62,22 @@ def faults(*states: State) -> list[Tensor]:
 class FirstFrameCheck:
     """Check of the first frame that is not empty: is its result similar to it at all?"""
 
-    _taken: bool = False
+    taken: bool = False
 
     def fault(self, lr: Tensor, hr: Tensor) -> str | None:
         """Return what is wrong with the net's HR frame (3, s*h, s*w) of an LR frame (3, h, w) in [0, 1].
 
-        Returns None if nothing is wrong, or if another frame was checked before.
+        Returns None if nothing is wrong, or if another frame was checked before. The LR frame is in main memory, so
+        that a device is waited for once.
         """
-        if self._taken or float(lr.std()) < SEEN:
+        if self.taken or float(lr.std()) < SEEN:
             return None
-        self._taken = True
+        self.taken = True
         shown = hr.float().clamp(0, 1)
         if float(shown.std()) < FLAT:
             return "the model returns a frame of one colour for a source that is not"
         reduced = F.avg_pool2d(shown, hr.shape[-1] // lr.shape[-1])
-        if float((reduced - lr.to(reduced.device)).abs().mean()) > FAR:
+        if float((reduced.to(lr.device) - lr).abs().mean()) > FAR:
             return "the model's result is not similar to the source"
         return None
 
@@ -96,14 +97,31 @@ class DetailWatch:
 
         `lr` (3, h, w) and `hr` (3, s*h, s*w) are in [0, 1]. Frames that were checked before are skipped.
         """
+        due = self.is_due(number, scene, lr)
+        fine, found = map(float, self.energies(lr, hr) if due else (0.0, 0.0))
+        return self.judge(number, scene, (fine, found) if due else None)
+
+    def is_due(self, number: int, scene: int, lr: Tensor) -> bool:
+        """Return whether a frame is one of those that are checked."""
+        told = self._told and scene == self._scene
+        return (
+            number > self._seen and not told and not (number - scene) % EVERY and min(lr.shape[-2:]) >= 2 * self.scale
+        )
+
+    def energies(self, lr: Tensor, hr: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the detail energy of both, in levels squared, on their device. Nothing waits for it."""
+        return detail_energy(lr, 2), detail_energy(hr, self.scale)
+
+    def judge(self, number: int, scene: int, energies: tuple[float, float] | None) -> bool:
+        """Record a frame with its `energies` (None if it is not due) and return whether it raises the alarm."""
         if number <= self._seen:
             return False
         self._seen = number
         if scene != self._scene:
             self._scene, self._usual, self._told = scene, [], False
-        if self._told or (number - scene) % EVERY or min(lr.shape[-2:]) < 2 * self.scale:
+        if energies is None:
             return False
-        fine, found = float(detail_energy(lr, 2)), float(detail_energy(hr, self.scale))
+        fine, found = energies
         if fine < LEAST:
             self._told = found > FACTOR * LEAST
         elif len(self._usual) < SETTLED:

@@ -35,11 +35,8 @@ def warp_folded(hr: Tensor, flow: Tensor, scale: int) -> Tensor:
     The sampling positions are upsampled instead of the flow, which is the same because positions are linear.
     """
     n, _, h, w = flow.shape
-    # grid_sample's align_corners=True coordinates: -1 and 1 are the centres of the outermost HR pixels
-    unit = torch.tensor(
-        [2 * scale / (w * scale - 1), 2 * scale / (h * scale - 1)], dtype=flow.dtype, device=flow.device
-    )
-    shift = F.pad((flow * unit.view(2, 1, 1)).contiguous(memory_format=torch.channels_last), (1,) * 4, mode="replicate")
+    unit = _pixel(h, w, scale, flow.dtype, flow.device)
+    shift = F.pad((flow * unit).contiguous(memory_format=torch.channels_last), (1,) * 4, mode="replicate")
     target = shift + _positions(h, w, scale, flow.dtype, flow.device)
     target = F.conv2d(target, _phase_kernel(2, scale, "bilinear", flow.dtype, flow.device))
     grid = target.view(n, 2, scale**2, h, w).permute(0, 2, 3, 4, 1).reshape(n, -1, w, 2)
@@ -61,6 +58,19 @@ def _phase_kernel(channels: int, scale: int, mode: str, dtype: torch.dtype, devi
     for c in range(channels):
         kernel[c, :, c] = response.permute(2, 0, 1)
     return kernel.flatten(0, 1).to(device, dtype).contiguous(memory_format=torch.channels_last)
+
+
+@lru_cache(maxsize=4)
+@torch.inference_mode(False)
+def _pixel(h: int, w: int, scale: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return an LR pixel in grid_sample's align_corners=True coordinates, (2, 1, 1).
+
+    There -1 and 1 are the centres of the outermost HR pixels. It is cached, since moving a constant to a device stops
+    its queue.
+    """
+    return (
+        torch.tensor([2 * scale / (w * scale - 1), 2 * scale / (h * scale - 1)], dtype=dtype).to(device).view(2, 1, 1)
+    )
 
 
 @lru_cache(maxsize=4)

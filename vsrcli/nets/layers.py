@@ -1,5 +1,6 @@
 """Layers that several nets share: warping, convolutions that compute in their own type, residual trunks, upsampling."""
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -46,7 +47,14 @@ def upsample_by_2(x: Tensor) -> Tensor:
 
 def luma(x: Tensor) -> Tensor:
     """Return the luma (..., 1, h, w) of RGB (..., 3, h, w) in the same range, by BT.601's weights."""
-    return (x * _LUMA.to(x.device)).sum(-3, keepdim=True)
+    return (x * _luma_weights(x.device)).sum(-3, keepdim=True)
+
+
+@lru_cache(maxsize=8)
+@torch.inference_mode(False)
+def _luma_weights(device: torch.device) -> Tensor:
+    """Return BT.601's weights (3, 1, 1), moved to a device once."""
+    return _LUMA.to(device)
 
 
 class ResidualBlock(nn.Module):

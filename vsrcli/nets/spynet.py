@@ -58,7 +58,7 @@ class SpyNet(nn.Module):
 
         if (up_h, up_w) != (h, w):
             flow = F.interpolate(flow, size=(h, w), mode="bilinear", align_corners=False)
-            flow = flow * flow.new_tensor([w / up_w, h / up_h]).view(1, 2, 1, 1)
+            flow = torch.cat([flow[:, :1] * (w / up_w), flow[:, 1:] * (h / up_h)], 1)
         return flow
 
     def pyramid(self, frame: Tensor, size: tuple[int, int]) -> list[Tensor]:
