@@ -21,6 +21,7 @@ class EngineChoices(TypedDict, total=False):
     keyframe_interval: int | None
     tile: tuple[int, int] | Literal["auto"] | None
     memory: int | None
+    threads: int | None
 
 
 class SpanChoices(TypedDict, total=False):

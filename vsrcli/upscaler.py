@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from vsrcli.choices import EngineChoices, JobChoices
-from vsrcli.engine.device import pick_device, pick_precision, place
+from vsrcli.engine.device import pick_device, pick_precision, place, use_threads
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.options import EngineOptions
 from vsrcli.engine.planning import make_plan
@@ -75,6 +75,7 @@ class Upscaler:
         )
         if self._options.keyframe_interval is not None:
             set_option([model], "keyframe_interval", self._options.keyframe_interval)
+        use_threads(self._options.threads)
         place(model.net, self.device, self.dtype)
         return model
 

@@ -63,6 +63,19 @@ def test_speedup_and_peak_share_refer_to_all_measurements(one: Measurement) -> N
     assert b.gemm_share == pytest.approx(2 * a.gemm_share)
 
 
+def test_peaks_are_told_apart_by_threads(one: Measurement) -> None:
+    two = replace(one, threads=(one.threads or 0) + 1, gemm_gflops=1.7 * one.gemm_gflops)
+    assert [m.gemm_gflops for m in related([one, two])] == [one.gemm_gflops, two.gemm_gflops]
+
+
+def test_as_many_threads_compute_as_were_asked_for() -> None:
+    before = torch.get_num_threads()
+    try:
+        assert [measure(replace(CASE, threads=count), print).threads for count in (2, 1)] == [2, 1]
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_nested_stages_are_subtracted_except_in_flow() -> None:
     net = BasicVSR(channels=8, blocks=1).eval()
     timer = StageTimer(net, CPU)

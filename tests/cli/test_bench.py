@@ -74,6 +74,17 @@ def test_several_models_make_a_table_with_ratios(answer: subprocess.CompletedPro
     assert "speedup" not in report([first])
 
 
+def test_scaling_is_printed_by_threads(answer: subprocess.CompletedProcess[str]) -> None:
+    first = replace(Measurement(**json.loads(answer.stdout)[0]), threads=1)
+    lines = report([first, replace(first, threads=2, fps=1.8 * first.fps, speedup=1.8)]).splitlines()
+    assert "threads" not in lines[0]
+    assert [line.split()[:3] for line in lines if line.startswith("rlsp")][:2] == [
+        ["rlsp", "fp32", "x1"],
+        ["rlsp", "fp32", "x2"],
+    ]
+    assert any(line.endswith("1.8x") for line in lines)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"), [(["--res", "8k"], "not a resolution: 8k"), (["--precision", "fp32,fp8"], "fp8")]
 )

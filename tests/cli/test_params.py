@@ -138,6 +138,7 @@ TYPED: dict[str, tuple[str, Any]] = {
     "keyframe_interval": ("0", 0),
     "tile": ("64x32", (64, 32)),
     "memory": ("1GiB", 1 << 30),
+    "threads": ("1", 1),
     "deinterlace": ("on", "on"),
     "codec": ("ffv1", "ffv1"),
     "crf": ("18", 18.0),

@@ -34,6 +34,7 @@ class Case:
         frames: number of timed frames; None for the device's default.
         window: frames of a window; None for the net's default.
         source: video or image sequence whose frames are used, with the output size that follows; None: synthetic ones.
+        threads: number of threads on a CPU; None for PyTorch's default.
     """
 
     model: str
@@ -44,6 +45,7 @@ class Case:
     frames: int | None = None
     window: int | None = None
     source: str | None = None
+    threads: int | None = None
 
 
 @dataclass(frozen=True)

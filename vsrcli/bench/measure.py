@@ -14,7 +14,7 @@ from vsrcli.bench.case import Case, Measurement
 from vsrcli.bench.cost import flops, parameters
 from vsrcli.bench.machine import device_name, gemm_gflops, resident_memory, synchronize
 from vsrcli.bench.timer import StageTimer
-from vsrcli.engine.device import PRECISIONS, pick_device, pick_precision, place
+from vsrcli.engine.device import PRECISIONS, pick_device, pick_precision, place, use_threads
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import LOOKAHEAD, WINDOW, Plan, choose_plan, default_budget
 from vsrcli.errors import InputError, UsageError
@@ -45,6 +45,7 @@ def measure(case: Case, progress: Progress) -> Measurement:
     of loading and of the engine.
     """
     device = pick_device(case.device)
+    use_threads(case.threads)
     dtype = pick_precision(case.precision, device)
     before = resident_memory(peak=False)
     progress("loading")

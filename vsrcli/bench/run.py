@@ -15,7 +15,8 @@ from vsrcli.errors import Reason, VsrError
 def benchmark(cases: Sequence[Case], progress: Callable[[Case, str], None]) -> list[Measurement]:
     """Measure all cases in order. `progress` is called with each step. Raises as `measure` does.
 
-    The speedup refers to the first case. The peak rate of a precision is the highest one measured in it.
+    The speedup refers to the first case. The peak rate of a precision, with as many threads, is the highest one
+    measured in it.
     """
     return list(related([in_fresh_process(case, partial(progress, case)) for case in cases]))
 
@@ -23,7 +24,9 @@ def benchmark(cases: Sequence[Case], progress: Callable[[Case, str], None]) -> l
 def related(found: Sequence[Measurement]) -> Iterator[Measurement]:
     """Yield the measurements with the fields that depend on others: speedup and the share of the common peak."""
     for one in found:
-        gemm = max(other.gemm_gflops for other in found if other.precision == one.precision)
+        gemm = max(
+            other.gemm_gflops for other in found if (other.precision, other.threads) == (one.precision, one.threads)
+        )
         yield replace(one, speedup=one.fps / found[0].fps, gemm_gflops=gemm, gemm_share=one.gflops / gemm)
 
 

@@ -15,7 +15,7 @@ from vsrcli.cli import say
 from vsrcli.cli.params import Resolution, complete_model, record_options, words_of
 from vsrcli.engine.options import EngineOptions
 from vsrcli.errors import UsageError
-from vsrcli.words import clean, padded
+from vsrcli.words import clean, counted, padded
 
 if TYPE_CHECKING:
     from vsrcli.bench import Case, Measurement
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     help="auto, fp32, fp16, bf16; repeatable, or a list.",
 )
 @record_options(EngineOptions, "device")
+@click.option("--threads", type=click.IntRange(1, 1024), multiple=True, help="Threads on a CPU; repeatable: scaling.")
 @click.option("--frames", type=click.IntRange(1), help="Frames to time.  [default: 30, on accelerators 120]")
 @record_options(EngineOptions, "window", window="Frames a window, as in vsr upscale.  [default: 30]")
 @click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
@@ -63,6 +64,7 @@ def command(
     source: Path | None,
     precisions: tuple[tuple[str, ...], ...],
     device: str,
+    threads: tuple[int, ...],
     frames: int | None,
     window: int | None,
     as_json: bool,
@@ -74,6 +76,7 @@ def command(
     vsr bench --model repvsr --res 1080p
     vsr bench -m basicvsr -m repvsr --precision fp32,bf16 --json
     vsr bench --input in.mp4
+    vsr bench -m basicvsr --threads 1 --threads 2 --threads 4
 
     Runs the engine over synthetic moving frames, or those of --input: decoding and encoding are not timed. Each model
     runs in a process of its own, with random weights where its own are not here (the speed is the same). `fps` is that
@@ -96,7 +99,11 @@ def command(
         name, random = resolve(picked(model, source))
         if random:
             say(f"{name}: its weights are not here, random ones are used")
-        cases += [Case(name, random, one, device, res, frames, window, film) for one in wanted]
+        cases += [
+            Case(name, random, one, device, res, frames, window, film, count)
+            for one in wanted
+            for count in threads or (None,)
+        ]
     found = benchmark(cases, show_progress)
     if sys.stderr.isatty():
         click.echo("\r\x1b[K", err=True, nl=False)
@@ -135,7 +142,8 @@ def show_progress(case: "Case", text: str) -> None:
 def report(found: Sequence["Measurement"]) -> str:
     """Return the results as two tables, speed and time by stage, under a line about the machine."""
     first = found[0]
-    threads = f", {first.threads} threads" if first.threads else ""
+    scaling = len({one.threads for one in found}) > 1
+    threads = f", {counted(first.threads, 'thread')}" if first.threads and not scaling else ""
     peaks = {one.precision: one.gemm_gflops for one in found}
     peak = ", ".join(f"{precision} {gflops:.0f}" for precision, gflops in peaks.items())
     lines = [
@@ -146,7 +154,7 @@ def report(found: Sequence["Measurement"]) -> str:
     speed = [head.split("|")]
     stages = [["model", "precision", *first.stages]]
     for one in found:
-        name = [one.model, one.precision]
+        name = [one.model, one.precision + (f" x{one.threads}" if scaling else "")]
         memory = f"{one.peak_memory_bytes / 2**20:.0f} MiB" if one.peak_memory_bytes is not None else "?"
         speed.append(
             [

@@ -237,6 +237,7 @@ SHOWN = {
     "keyframe_interval": Shown("IconVSR: frames between refills, 0 for none.  [default: 5]"),
     "tile": Shown("auto, none, or WxH in source pixels.", metavar="TEXT"),
     "memory": Shown("Budget, e.g. 6GiB.  [default: 60 % of free RAM, 85 % of a GPU's]"),
+    "threads": Shown("Threads that compute on a CPU.  [default: one a core]"),
     "deinterlace": Shown("By ffmpeg's bwdif; auto where the source and its frames say they are interlaced."),
     "codec": Shown(
         "h264 (x264, avc), hevc (h265, x265), av1, vp9, prores, ffv1, or any video encoder of FFmpeg's (h264_nvenc, "

@@ -263,6 +263,7 @@ class Display:
             return
         source, (width, height) = report["source"], report["size"]
         length = counted(source["frames"], "frame") if source["frames"] else "? frames"
+        threads = f", {counted(report['threads'], 'thread')}" if report["threads"] else ""
         lines = {
             "input": f"{report['input']}: {source['width']}x{source['height']}, {length}, "
             f"{source['rate']:.3f} fps, {source['codec']} {source['pix_fmt']}",
@@ -270,7 +271,7 @@ class Display:
             + ", ".join(f"{k} {v}" for k, v in report["encode"].items() if v is not None and k != "size"),
             "model": f"{report['model']} ({report['weights']['source']}, {report['weights']['sha256'][:12]})",
             **({"picked": report["picked"]} if report["picked"] else {}),
-            "run": f"{report['device']}, {report['precision']}, {run_in_words(report)}",
+            "run": f"{report['device']}{threads}, {report['precision']}, {run_in_words(report)}",
             "memory": f"about {report['memory_bytes'] / 2**30:.2f} GiB",
         }
         if report["disk_bytes_per_frame"]:

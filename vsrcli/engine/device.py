@@ -57,6 +57,12 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if cpu_has_bf16() else torch.float32
 
 
+def use_threads(count: int | None) -> None:
+    """Set the number of threads on a CPU for the whole process; None changes nothing."""
+    if count is not None:
+        torch.set_num_threads(count)
+
+
 def cpu_has_bf16() -> bool:
     """Return whether this CPU multiplies bf16 matrices in hardware (AVX512-BF16 or AMX)."""
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")

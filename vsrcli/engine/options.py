@@ -26,6 +26,7 @@ class EngineOptions(Record):
         keyframe_interval: frames between IconVSR's refills, 0 for none.
         tile: (width, height) in LR pixels, or None for whole frames.
         memory: budget in bytes.
+        threads: number of threads on a CPU; None for PyTorch's default, one per core.
     """
 
     device: str = option("auto", kept="resolved")
@@ -37,6 +38,7 @@ class EngineOptions(Record):
     keyframe_interval: int | None = option(None, least=0)
     tile: tuple[int, int] | Literal["auto"] | None = option("auto", least=LEAST_TILE)
     memory: int | None = option(None, least=1, unit="bytes", noun="memory size")
+    threads: int | None = option(None, least=1, most=1024, noun="number of threads", kept="no")
 
     def __post_init__(self) -> None:
         horizon = self.horizon

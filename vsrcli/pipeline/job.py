@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from vsrcli import __version__
-from vsrcli.engine.device import pick_device, pick_precision, place
+from vsrcli.engine.device import pick_device, pick_precision, place, use_threads
 from vsrcli.engine.plan import Plan, estimate, estimate_disk
 from vsrcli.engine.planning import make_plan
 from vsrcli.errors import LargeAlreadyError, OutputError, OutputExistsError, Reason, Remark, UsageError
@@ -138,6 +138,7 @@ def prepare(
     info = with_sound(probe(source, rate=options.rate), options.audio)
     refuse_large(info, options)
     device = pick_device(options.device)
+    use_threads(options.threads)
     dtype = pick_precision(options.precision, device)
     picked = pick_model(info, output, options, named=named)
     if picked.reason is not None:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+import torch
+
 from vsrcli.errors import Remark
 from vsrcli.pipeline.forecast import Forecast
 from vsrcli.pipeline.job import Job
@@ -31,6 +33,7 @@ def plan_report(job: Job, forecast: Forecast | None = None) -> dict[str, Any]:
         "picked": job.picked,
         "weights": {"source": job.model.source, "sha256": job.model.sha256},
         "device": str(job.device),
+        "threads": torch.get_num_threads() if job.device.type == "cpu" else None,
         "precision": str(job.dtype).removeprefix("torch."),
         "window": plan.window,
         "exact": plan.exact,
