@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsrcli import warp
+from vsrcli.nets.fused import residual
 from vsrcli.nets.observe import stage
 
 _LUMA = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
@@ -67,7 +68,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (n, c, h, w) to the same shape and type."""
-        return x + self.conv2(F.relu(self.conv1(x), inplace=True))
+        return residual(x, self.conv1, self.conv2)
 
 
 class ResidualTrunk(nn.Module):

@@ -28,6 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsrcli.nets.folded import enlarge_folded, warp_folded
+from vsrcli.nets.fused import residual
 from vsrcli.nets.layers import leaky
 from vsrcli.nets.marks import Architecture, Config, Shapes, count
 from vsrcli.nets.observe import stage
@@ -49,7 +50,7 @@ class RepBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (n, c, h, w) to the same shape and type."""
-        return x + self.conv2(F.relu(self.conv1(x), inplace=True))
+        return residual(x, self.conv1, self.conv2)
 
 
 class RepSRNet(nn.Module):
