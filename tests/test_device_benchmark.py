@@ -10,6 +10,7 @@ import pytest
 SCRIPT = Path(__file__).resolve().parents[1] / "examples" / "benchmarks" / "run_gpu.sh"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="a shell script")
 def test_a_table_is_made_without_pyav(tmp_path: Path) -> None:
     (tmp_path / "av.py").write_text("raise ImportError('av is not here')")
@@ -31,6 +32,7 @@ def test_a_table_is_made_without_pyav(tmp_path: Path) -> None:
     assert rows[0][-1] == "inf" and 35 < float(rows[1][-1]) < 90
 
 
+@pytest.mark.slow
 def test_what_takes_too_long_is_left_out_and_named(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[2]), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(SCRIPT.with_name("devices.py")), "--device", "cpu", "--models", "repvsr"]

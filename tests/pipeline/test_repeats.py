@@ -43,7 +43,7 @@ def test_pictures_that_only_look_alike_are_run(tmp_path: Path) -> None:
     assert vsrcli.upscale(source, tmp_path / "out.mkv", model="repvsr.bi").repeated == 0
 
 
-@pytest.mark.parametrize("propagation", ["auto", "exact"])
+@pytest.mark.parametrize("propagation", ["auto", pytest.param("exact", marks=pytest.mark.slow)])
 def test_a_stopped_job_makes_the_same_frames(
     tiny_model: str, tmp_path: Path, propagation: Literal["auto", "exact"]
 ) -> None:
