@@ -24,18 +24,23 @@ class EngineChoices(TypedDict, total=False):
     threads: int | None
 
 
-class SpanChoices(TypedDict, total=False):
-    """The part of a source to read: the fields of `SpanOptions`. `fps` is another name for `rate`."""
+class PartChoices(TypedDict, total=False):
+    """The part of a source to read: the fields of `SpanOptions`."""
 
     start: float | None
     end: float | None
-    rate: Fraction | float
-    fps: Fraction | float
+    rate: Fraction | float | None
     deinterlace: Deinterlace
 
 
-class JobChoices(SpanChoices, total=False):
-    """Size and encoding of the result of one job: the other fields of `Options`."""
+class SpanChoices(PartChoices, total=False):
+    """The same; `fps` is another name for `rate`."""
+
+    fps: Fraction | float
+
+
+class JobChoices(PartChoices, total=False):
+    """Size, frame rate and encoding of the result of one job: the other fields of `Options`."""
 
     scale: float | None
     height: int | None
@@ -45,6 +50,7 @@ class JobChoices(SpanChoices, total=False):
     square_pixels: bool
     crop: str | None
     skip_above: int | None
+    fps: Fraction | float | str | None
     codec: Codec | str | None
     crf: float | None
     preset: str | None

@@ -179,11 +179,12 @@ def checked(picture: np.ndarray) -> np.ndarray:
 def as_record(record: type[T], options: Any, **more: Any) -> T:
     """Return a record of options from keywords. Raises UsageError for a keyword that is not one of its fields."""
     given = dict(options)
-    if "fps" in given:
+    names = {option.name for option in options_of(record)}
+    if "fps" in given and "fps" not in names:
         if "rate" in given:
             raise UsageError("rate and fps are the same: give one")
         given["rate"] = given.pop("fps")
-    unknown = sorted(set(given) - {option.name for option in options_of(record)})
+    unknown = sorted(set(given) - names)
     if unknown:
         raise UsageError(f"no such option: {', '.join(unknown)}")
     return record(**more | given)

@@ -42,6 +42,9 @@ from vsrcli.shards.options import ShardOptions
         (params.Size(), "1920x1080", (1920, 1080)),
         (params.Rate(), "30000/1001", Fraction(30000, 1001)),
         (params.Rate(), "23.976", Fraction(2997, 125)),
+        (params.FrameRate(), "2x", "2x"),
+        (params.FrameRate(), "8X", "8x"),
+        (params.FrameRate(), "60000/1001", Fraction(60000, 1001)),
         (params.Time(), "1:02.5", 62.5),
         (params.Time(), "1:00:00", 3600.0),
         (params.Resolution(RESOLUTIONS), "720p", (1280, 720)),
@@ -102,7 +105,7 @@ def test_a_command_s_parameters_are_the_fields_with_their_defaults(
     for one in options_of(record):
         if one.name not in names:
             continue
-        parameter = parameters[params.RENAMED.get(one.name, one.name)]
+        parameter = parameters[one.name]
         default = parameter.get_default(click.Context(command))
         assert parameter.type_cast_value(click.Context(command), default) == one.default, one.name
         assert "--" + str(parameter.name).replace("_", "-") in parameter.opts
@@ -147,6 +150,7 @@ TYPED: dict[str, tuple[str, Any]] = {
     "encoder_opt": ("aq-mode=2", ("aq-mode=2",)),
     "pix_fmt": ("yuv444p", "yuv444p"),
     "audio": ("AAC", "aac"),
+    "fps": ("2X", "2x"),
     "rate": ("30000/1001", Fraction(30000, 1001)),
     "start": ("0:01", 1.0),
     "end": ("2.5", 2.5),
@@ -165,11 +169,11 @@ def test_variables_reach_the_record_by_the_names_of_the_flags(monkeypatch: pytes
 
     monkeypatch.setattr(job, "prepare", prepare)
     assert set(TYPED) == {one.name for one in options_of(Options)}
-    environment = {"VSR_UPSCALE_" + params.RENAMED.get(n, n).upper(): text for n, (text, _) in TYPED.items()}
+    environment = {"VSR_UPSCALE_" + n.upper(): text for n, (text, _) in TYPED.items()}
     done = CliRunner().invoke(cli, ["upscale", "in.mp4"], env=environment, auto_envvar_prefix="VSR")
     assert done.exit_code == 0, done.output
     assert seen == [Options(**{name: value for name, (_, value) in TYPED.items()})]
-    arguments = [f"--{params.RENAMED.get(n, n).replace('_', '-')}={t}" for n, (t, v) in TYPED.items() if v is not True]
+    arguments = [f"--{n.replace('_', '-')}={t}" for n, (t, v) in TYPED.items() if v is not True]
     assert (
         CliRunner()
         .invoke(cli, ["upscale", "in.mp4", "-y", "--restart", "--square-pixels", "--new-date", *arguments])

@@ -127,7 +127,7 @@ def test_lines_for_people(tmp_path: Path, tiny_model: str, way: str) -> None:
 
 def test_a_log_hears_what_quiet_leaves_out(tmp_path: Path, tiny_model: str) -> None:
     source, log = make.video(tmp_path / "a.mp4"), tmp_path / "log.txt"
-    done = vsr("upscale", source, "-m", tiny_model, "-q", "--log-file", log, "--fps", "25")
+    done = vsr("upscale", source, "-m", tiny_model, "-q", "--log-file", log, "--rate", "25")
     assert (done.returncode, done.stderr) == (0, "")
     text = log.read_text()
     assert "the frame rate changes nothing" in text and "10 frames of 256x192" in text

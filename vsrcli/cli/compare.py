@@ -8,9 +8,8 @@ import click
 
 from vsrcli.cli import echo
 from vsrcli.cli.messages import full
-from vsrcli.cli.params import Kind, Time, choice, record_options
+from vsrcli.cli.params import Kind, Time, choice, rate_option
 from vsrcli.errors import OutputError, UsageError
-from vsrcli.media.options import SpanOptions
 from vsrcli.names import WRITABLE_IMAGES
 from vsrcli.words import counted
 
@@ -42,7 +41,7 @@ class Crop(Kind[tuple[int, ...]]):
 @click.option("--at", type=Time(), help="For a picture: which moment.  [default: the first]")
 @click.option("--reference", type=click.Path(path_type=Path), help="Ground truth: prints PSNR and SSIM against it.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Per-frame PSNR and SSIM as .svg or .png.")
-@record_options(SpanOptions, "rate", rate="Frame rate of image sequences.")
+@rate_option
 @click.option("-y", "--overwrite", is_flag=True, help="Replace outputs that exist.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
@@ -55,7 +54,7 @@ def command(
     at: float | None,
     reference: Path | None,
     plot: Path | None,
-    fps: Fraction,
+    rate: Fraction | None,
     overwrite: bool,
     quiet: bool,
     debug: bool,
@@ -79,8 +78,8 @@ def command(
 
     _check(inputs, output, at=at, reference=reference, plot=plot, overwrite=overwrite)
     display = Display(quiet=quiet, verbose=False)
-    infos = [probe(path, rate=fps) for path in inputs]
-    truth = probe(reference, rate=fps) if reference else None
+    infos = [probe(path, rate=rate) for path in inputs]
+    truth = probe(reference, rate=rate) if reference else None
     look = Look(_labels(labels, inputs), mode, zoom)
     quality = Quality(look.labels) if truth else None
     with display.job("compare"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vsrcli.cli import echo
-from vsrcli.cli.params import complete_model, record_options
+from vsrcli.cli.params import complete_model, rate_option, record_options
 from vsrcli.errors import InputError, SomeFailedError, VsrError
 from vsrcli.pipeline.options import Options
 from vsrcli.words import counted
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     shell_complete=complete_model,
     help="Architecture to pick weights of. Repeatable.",
 )
-@record_options(Options, "content", "rate")
+@record_options(Options, "content")
+@rate_option
 @click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(
-    inputs: tuple[Path, ...], models: tuple[str, ...], content: str, fps: Fraction, as_json: bool, debug: bool
+    inputs: tuple[Path, ...], models: tuple[str, ...], content: str, rate: Fraction | None, as_json: bool, debug: bool
 ) -> None:
     """Show what vsr sees in a video, a photograph or an image sequence, and which weights it would pick.
 
@@ -50,7 +51,7 @@ def command(
     found, failed = [], 0
     for path in inputs:
         try:
-            sight = see(probe(path, rate=fps), models, drawn=content == "anime")
+            sight = see(probe(path, rate=rate), models, drawn=content == "anime")
         except InputError as error:
             if len(inputs) == 1:
                 raise

@@ -36,6 +36,7 @@ ADVICE = {
     Reason.NO_COMPRESSED_CLIP: " (or pack with --real)",
     Reason.NO_ANSWERS: " (`vsr train teach` adds them)",
     Reason.NO_VALIDATION_CLIP: " (pack with --hold-out)",
+    Reason.NO_MULTIPLE: ": use --fps 2x or the like",
     Reason.PROCESS_DIED: "; try a smaller --res",
 }
 """For each reason, what follows the message; data stand in braces."""

@@ -12,6 +12,7 @@ import click
 
 from vsrcli.engine.options import LEAST_TILE
 from vsrcli.nets.horizon import LEAST_HORIZON, Horizon
+from vsrcli.pipeline.options import MOST_TIMES
 from vsrcli.records import Option, Record, options_of
 
 R = TypeVar("R", bound=Record)
@@ -111,6 +112,21 @@ class Rate(Kind[Fraction]):
         if rate <= 0:
             self.fail(f"{value} is not a frame rate: write it like 25, 23.976 or 30000/1001", param, ctx)
         return rate
+
+
+class FrameRate(Kind[Fraction | str]):
+    """Frames per second, or a multiple of the source's."""
+
+    name = "RATE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction | str:
+        """Turn "60" into Fraction(60); "2x" stays a text."""
+        text = str(value).strip().lower()
+        if text.endswith("x") and _is_number(text[:-1]) and 1 <= int(text[:-1]) <= MOST_TIMES:
+            return f"{int(text[:-1])}x"
+        if text.endswith("x"):
+            self.fail(f"{value} is not a frame rate: write it like 2x, to {MOST_TIMES}x, or like 60", param, ctx)
+        return Rate().convert(value, param, ctx)
 
 
 class Memory(Kind[int]):
@@ -250,7 +266,12 @@ SHOWN = {
     "encoder_opt": Shown("An option of the encoder's own, as ffmpeg names it. May be repeated.", metavar="KEY=VALUE"),
     "audio": Shown("What sound of other codecs becomes: as it is, converted, or left out."),
     "pix_fmt": Shown("Pixel format, as ffmpeg names it.  [default: like the source]"),
-    "rate": Shown("Frame rate of an image sequence."),
+    "fps": Shown(
+        "Frame rate of the result: 2x (to 8x) makes new frames between the source's, 60 does where it is a multiple of "
+        "the source's rate. Of an image sequence without --rate, a number is its own rate.",
+        metavar="RATE",
+    ),
+    "rate": Shown("Frame rate of an image sequence.  [default: 25]"),
     "start": Shown("Begin here (a preview of a part, without chapters)."),
     "end": Shown("Stop here."),
     "new_date": Shown("Date the result now, not as its source."),
@@ -261,9 +282,6 @@ SHOWN = {
     "warmup": Shown("Frames that a shard runs before its own where it begins within a shot."),
 }
 """In the order of the help."""
-
-RENAMED = {"rate": "fps"}
-"""Fields whose parameter has another name."""
 
 
 def record_options(record: type[Record], *names: str, **helps: str) -> Callable[[Command], Command]:
@@ -282,7 +300,7 @@ def record_options(record: type[Record], *names: str, **helps: str) -> Callable[
 
 def click_option(option: Option, help_text: str | None = None) -> Callable[[Command], Command]:
     """Return click's decorator for one option: its name, type and default are the field's."""
-    shown, name = SHOWN[option.name], RENAMED.get(option.name, option.name)
+    shown, name = SHOWN[option.name], option.name
     flags = [flag for flag in (shown.letter, "--" + name.replace("_", "-")) if flag]
     help_text = help_text or shown.help
     if option.kinds == (bool,):
@@ -332,6 +350,8 @@ def click_type(option: Option) -> "click.ParamType[Any]":
         return Tile() if Literal in kinds else Size()
     if option.unit is not None:
         return {"bytes": Memory(), "seconds": Time()}[option.unit]
+    if Fraction in kinds and str in kinds:
+        return FrameRate()
     if int in kinds:
         return click.IntRange(None if option.least is None else int(option.least))
     types = {Horizon: HorizonFrames(), Fraction: Rate(), float: click.FLOAT, str: click.STRING}
@@ -347,10 +367,15 @@ def default_text(option: Option) -> str | None:
     return None if option.default is None else str(option.default)
 
 
+def rate_option(command: Command) -> Command:
+    """Give a command that makes no new frames the frame rate of image sequences, by both of its names."""
+    text = "Frame rate of an image sequence.  [default: 25]"
+    return click.option("--rate", "--fps", "rate", type=Rate(), help=text)(command)
+
+
 def read_record(record: type[R], asked: Mapping[str, Any]) -> R:
     """Make a record of a command's parameters; those that the command does not take keep their defaults."""
-    names = {one.name: RENAMED.get(one.name, one.name) for one in options_of(record)}
-    return record(**{field: asked[name] for field, name in names.items() if name in asked})
+    return record(**{one.name: asked[one.name] for one in options_of(record) if one.name in asked})
 
 
 def words_of(record: type[Record], name: str) -> Words:

@@ -10,7 +10,7 @@ import click
 from vsrcli.cli.config import closest
 from vsrcli.cli.display_options import display_options
 from vsrcli.cli.grouped import GroupedCommand
-from vsrcli.cli.params import Time, complete_model, read_record, record_options
+from vsrcli.cli.params import Time, complete_model, rate_option, read_record, record_options
 from vsrcli.errors import UsageError
 from vsrcli.pipeline.options import Options
 from vsrcli.words import counted
@@ -25,7 +25,6 @@ TAKEN = (
     "tile",
     "memory",
     "deinterlace",
-    "rate",
 )
 
 
@@ -38,6 +37,7 @@ TAKEN = (
     "-m", "--model", "models", multiple=True, shell_complete=complete_model, help="As in vsr upscale; repeatable."
 )
 @record_options(Options, *TAKEN)
+@rate_option
 @click.option("-y", "--overwrite", is_flag=True, help="Replace a preview that exists.")
 @click.option("--open", "open_page", is_flag=True, help="Show the page in the browser.")
 @click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")

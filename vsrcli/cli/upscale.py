@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from vsrcli.cli import debugging, unforeseen
 from vsrcli.cli.config import closest
@@ -185,7 +184,6 @@ def _one(
 ) -> dict[str, Any]:
     from vsrcli.pipeline.batch import apart
     from vsrcli.pipeline.forecast import Forecaster
-    from vsrcli.pipeline.ignored import RATE_IGNORED
     from vsrcli.pipeline.job import prepare
     from vsrcli.pipeline.report import plan_report, result_report
     from vsrcli.shards.alone import run_or_finish
@@ -202,10 +200,6 @@ def _one(
         other = apart(clash, source, taken)
         display.line(f"  {clash} is the result of another input: this one's is {other}")
         job = prepare(source, other, options, display.event, load=load)
-    context = click.get_current_context(silent=True)  # a rate that is the default's cannot be told from it below
-    given = context is not None and context.get_parameter_source("fps") is ParameterSource.COMMANDLINE
-    if given and not job.info.images and RATE_IGNORED not in job.warnings:
-        job.warnings.append(RATE_IGNORED)
     if dry_run:
         display.line("timing a few frames here ...")
         forecast, unknown = (forecaster or Forecaster())(job)

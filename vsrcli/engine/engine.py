@@ -25,7 +25,7 @@ from vsrcli.engine.exact import entry_name, sweeps
 from vsrcli.engine.plan import Plan
 from vsrcli.engine.repeats import SETTLED, Showings, is_repeat
 from vsrcli.engine.retry import with_room
-from vsrcli.engine.scenes import BEFORE, SceneDetector
+from vsrcli.engine.scenes import BEFORE, Detector, SceneDetector
 from vsrcli.engine.watch import DetailWatch, FirstFrameCheck, all_finite, faults
 from vsrcli.errors import WeightsError
 from vsrcli.frame import Frame
@@ -62,7 +62,7 @@ class Engine:
     net: RecurrentNet
     plan: Plan
     device: torch.device
-    detector: SceneDetector | None = field(default_factory=SceneDetector)
+    detector: Detector | None = field(default_factory=SceneDetector)
     say: Callable[[str], None] = log.warning
     frame_store: FrameStore = field(default_factory=dict)
     state_store: Store = field(default_factory=dict)

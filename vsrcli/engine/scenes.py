@@ -8,6 +8,7 @@ where reading started.
 """
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -28,6 +29,38 @@ BEFORE = AHEAD + 1
 _LEAST_CONTRAST = 1.5 / 255  # less contrast is noise
 _USUAL = 3  # rank, by size, of the neighbouring change that counts as usual: a flash makes two larger ones
 _THUMBNAIL = (54, 96)
+
+
+class Detector(Protocol):
+    """Tells of frames in order whether each starts a new scene."""
+
+    def remember(self, frame: Frame, times: int = 1) -> None:
+        """Take a frame in that has been decided upon, and was shown `times` times."""
+
+    def push(self, frame: Frame) -> Iterator[tuple[Frame, bool]]:
+        """Take one frame; yield those that are decided, and whether each starts a scene."""
+
+    def flush(self) -> Iterator[tuple[Frame, bool]]:
+        """Yield the frames that wait when the video has ended."""
+
+
+class KnownCuts:
+    """A detector for frames of which it is known beforehand which start a scene: those whose numbers are in `cuts`."""
+
+    def __init__(self) -> None:
+        self.cuts: set[int] = set()
+
+    def remember(self, frame: Frame, times: int = 1) -> None:
+        """Take a frame in, of which nothing need be remembered."""
+
+    def push(self, frame: Frame) -> Iterator[tuple[Frame, bool]]:
+        """Give a frame back at once."""
+        yield frame, frame.number in self.cuts
+        self.cuts.discard(frame.number)
+
+    def flush(self) -> Iterator[tuple[Frame, bool]]:
+        """Give back nothing: no frame waits."""
+        return iter(())
 
 
 class SceneDetector:

@@ -1,6 +1,6 @@
 """Check before work begins which times AVI can hold: it has no timestamps, only frames to count."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,8 +24,8 @@ def check_avi_times(info: VideoInfo, output: Path, start: float | None, end: flo
     if container_of(output).muxer != "avi" or info.images or info.container == "avi":
         return
     preview = start is not None or end is not None
-    reason = _misfit(_packet_times(info), info, preview=preview) and _misfit(
-        shown_times(info, start=start, end=end), info, preview=preview
+    reason = _misfit(_finer(_packet_times(info), info), info, preview=preview) and _misfit(
+        _finer(shown_times(info.own, start=start, end=end), info), info, preview=preview
     )
     if reason:
         message = f"{output.suffix} cannot hold the times of {info.path}: {reason}"
@@ -40,6 +40,16 @@ def avi_origin(info: VideoInfo, first: int, *, preview: bool) -> int:
 def avi_slot(info: VideoInfo, time: int, origin: int) -> int:
     """Return the number of the frame that is shown at `time`."""
     return round((time - origin) * info.time_base * info.rate)
+
+
+def _finer(times: Iterable[int], info: VideoInfo) -> Iterator[int]:
+    """Yield the times of a result in its ticks, by those of the source: the new ones between them are evenly spaced."""
+    before = None
+    for time in times:
+        if before is not None:
+            yield from (before * info.ticks + step * (time - before) for step in range(1, info.ticks))
+        yield time * info.ticks
+        before = time
 
 
 def _misfit(times: Iterable[int], info: VideoInfo, *, preview: bool) -> str | None:

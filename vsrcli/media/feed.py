@@ -214,17 +214,17 @@ def segment_pts(segments: Sequence[Path], info: VideoInfo) -> list[int]:
 
 def last_duration(info: VideoInfo, pts: Sequence[int]) -> int:
     """Return the duration of the frame at the last of `pts`, in the source's time base: the source's, or one frame."""
-    fallback = max(1, round(1 / (info.rate * info.time_base))) if info.rate else 1
+    fallback = max(1, round(info.ticks / (info.rate * info.time_base))) if info.rate else 1
     if info.images:
         return fallback
     # damaged data is read as far as it goes; a damaged FLV may tell of a further stream midway, at which PyAV stumbles
     with contextlib.suppress(FFmpegError, IndexError), open_container(info.path) as container:
         stream = container.streams[info.stream_index]
         with contextlib.suppress(FFmpegError):  # no index to seek by: all is read
-            container.seek(pts[-1], stream=stream)
+            container.seek(pts[-1] // info.ticks, stream=stream)
         for packet in container.demux(stream):
-            if packet.pts == pts[-1] and packet.duration:
-                return int(packet.duration)
+            if packet.pts is not None and packet.pts * info.ticks == pts[-1] and packet.duration:
+                return int(packet.duration) * info.ticks
     return fallback
 
 

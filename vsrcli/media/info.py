@@ -1,6 +1,6 @@
 """Properties of a source: the record that all parts of the media layer share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -75,6 +75,8 @@ class VideoInfo:
     container's clock begins, in seconds: what a player shows as 0:00.
     `crop` says that `width` and `height` are those of a part of the picture that is stored.
     `tags` are the names of the container's tags about the work, `unkept` those of what no output gets.
+    `ticks`: so many of `time_base` make one of the file's own; 1, unless it is `finer` made, for a result with more
+    frames.
     """
 
     path: Path
@@ -102,3 +104,23 @@ class VideoInfo:
     unkept: tuple[str, ...] = ()
     start_time: float = 0.0
     crop: Crop | None = None
+    ticks: int = 1
+
+    def finer(self, factor: int) -> "VideoInfo":
+        """Return what describes the source with `factor` times as many frames, each at an exact time."""
+        return replace(
+            self,
+            time_base=self.time_base / factor,
+            rate=self.rate * factor,
+            frames=None if self.frames is None else max(0, (self.frames - 1) * factor + 1),
+            ticks=self.ticks * factor,
+        )
+
+    @property
+    def own(self) -> "VideoInfo":
+        """Return what describes the file itself."""
+        return (
+            self
+            if self.ticks == 1
+            else replace(self, time_base=self.time_base * self.ticks, rate=self.rate / self.ticks, ticks=1)
+        )

@@ -34,13 +34,13 @@ class EncodingOptions(Record):
 class SpanOptions(Record):
     """The part of a source to read: from `start` to `end`, in seconds; None: its own.
 
-    `rate` is the frame rate of an image sequence. `deinterlace` "auto" is on if the source declares that it is
-    interlaced and the pictures are.
+    `rate` is the frame rate of an image sequence; None: 25. `deinterlace` "auto" is on if the source declares that it
+    is interlaced and the pictures are.
     """
 
     start: float | None = option(None, least=0, unit="seconds")
     end: float | None = option(None, least=0, unit="seconds")
-    rate: Fraction = option(Fraction(25), above=0, noun="frame rate", kept="resolved")
+    rate: Fraction | None = option(None, above=0, noun="frame rate", kept="resolved")
     deinterlace: Deinterlace = option("auto")
 
 

@@ -36,16 +36,20 @@ _WIDEST = 100  # times as wide as high, or as high as wide, that a pixel can be
 _DIGITS = 12  # of a count of frames
 
 
-def probe(path: Path, *, rate: Fraction = Fraction(25)) -> VideoInfo:
+IMAGE_RATE = Fraction(25)
+"""Frames per second of an image sequence for which none are given."""
+
+
+def probe(path: Path, *, rate: Fraction | None = None) -> VideoInfo:
     """Return the properties of a video file, or of an image sequence: a folder, a printf pattern, a glob or one image.
 
-    Images have `rate` frames per second. Raises InputError with one line that says what is wrong.
+    Images have `rate` frames per second, or IMAGE_RATE. Raises InputError with one line that says what is wrong.
     """
     if is_address(path):
         raise InputError("vsr reads files, not web addresses: download it first, and give the file's name")
     images = expand_images(path)
     if images is not None:
-        return _probe_images(path, images, rate)
+        return _probe_images(path, images, rate or IMAGE_RATE)
     with open_video(path) as container:
         try:
             return _probe_video(path, container)

@@ -5,7 +5,7 @@ from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.pipeline.options import Options
 from vsrcli.records import options_of
 
-RATE_IGNORED = "the frame rate changes nothing: it is for image sequences, a video keeps its own times"
+_RATE_IGNORED = "the frame rate changes nothing: it is for image sequences, a video keeps its own times"
 _DEFAULTS = {one.name: one.default for one in options_of(Options)}
 
 
@@ -25,7 +25,7 @@ def ignored(options: Options, info: VideoInfo, net: RecurrentNet, name: str, *, 
     if info.images:
         lines.append(_line(asked, ("deinterlace",), "images are taken as progressive"))
     else:
-        lines.append(RATE_IGNORED if "rate" in asked else None)
+        lines.append(_RATE_IGNORED if "rate" in asked else None)
     if images:
         lines.append(_line(asked, ("codec", "crf", "preset", "pix_fmt"), "the output is images"))
     return [line for line in lines if line is not None]

@@ -23,6 +23,7 @@ from vsrcli.names import is_address
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.findings import Findings
 from vsrcli.pipeline.ignored import ignored
+from vsrcli.pipeline.motion import frames_for_each, image_rate, load_flow
 from vsrcli.pipeline.options import LARGEST_SIDE, Options, output_size
 from vsrcli.pipeline.picking import pick_model
 from vsrcli.pipeline.places import choose_output, job_folder
@@ -52,6 +53,10 @@ class Job:
     """Why this model was chosen; None if the caller named it."""
     findings: Findings = field(default_factory=Findings)
     """Properties of the source that are found while it is decoded."""
+    factor: int = 1
+    """Frames of the result for each of the source's."""
+    flow: LoadedModel | None = None
+    """The model whose SPyNet finds the motion by which new frames are made; None where none are."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -97,7 +102,7 @@ class Job:
     @property
     def frames(self) -> int | None:
         """Number of frames that will be made, if it is known beforehand."""
-        return frames_wanted(self.info, self.options)
+        return frames_wanted(self.info, self.options, self.factor)
 
     def settings(self) -> dict[str, Any]:
         """Return all settings that affect the frames: a job continues only with the same ones."""
@@ -106,6 +111,7 @@ class Job:
             "precision": str(self.dtype).removeprefix("torch."),
             "device": self.device.type,
             "rate": str(self.info.rate),
+            "fps": f"{self.factor}x" + (f" by {self.flow.sha256[:16]}" if self.flow else ""),
         }
         asked = self.options.plain(keep=lambda option: option.kept == "asked")
         return {"version": __version__, **resolved, "weights": self.model.sha256, **asked, **self.sink.settings()}
@@ -135,8 +141,9 @@ def prepare(
     options.check()
     refuse_addresses(source, output)
     refuse_huge(source, options)
-    info = with_sound(probe(source, rate=options.rate), options.audio)
+    info = with_sound(probe(source, rate=image_rate(options)), options.audio)
     refuse_large(info, options)
+    factor = frames_for_each(options, info)
     device = pick_device(options.device)
     use_threads(options.threads)
     dtype = pick_precision(options.precision, device)
@@ -157,12 +164,18 @@ def prepare(
             found = "none" if part is None else f"cropped to {info.width}x{info.height} at {part.x}, {part.y}"
             on_event(Event("note", f"black borders: {found}"))
     size = output_size(options, info, model.scale)
-    output, renamed = choose_output(output, info, options, model.scale, named=named)
+    shown = info.finer(factor)
+    output, renamed = choose_output(output, shown, options, model.scale, named=named)
     if renamed is not None:
         on_event(Event("note", renamed))
     check_output(output, info, options)
-    sink = make_sink(output, info, size, asked=options, span=(options.start, options.end))
+    sink = make_sink(output, shown, size, asked=options, span=(options.start, options.end))
     place(model.net, device, dtype)
+    flow = None
+    if factor > 1:
+        flow = load_flow()
+        made = f"making {float(shown.rate):g} frames a second of {float(info.rate):g}"
+        on_event(Event("note", f"{made}, by the motion that {flow.name}'s SPyNet finds"))
     plan = make_plan(
         options,
         model.net,
@@ -170,7 +183,7 @@ def prepare(
         info.width,
         device,
         dtype,
-        frames=frames_wanted(info, options),
+        frames=frames_wanted(info, options, factor),
         bit_depth=info.bit_depth,
         hold_repeats=True,
     )
@@ -180,7 +193,7 @@ def prepare(
         warnings.append(Remark(f"interlaced source: deinterlaced to {round(float(info.rate), 3):g} fps"))
     elif info.interlaced and options.deinterlace == "off":
         warnings.append("the source is interlaced: its fields are enlarged woven together, combing and all")
-    job = Job(info, options, model, device, dtype, plan, sink, warnings, picked.reason)
+    job = Job(info, options, model, device, dtype, plan, sink, warnings, picked.reason, factor=factor, flow=flow)
     warnings += job.shortages()
     if options.memory is not None and job.memory > options.memory:
         budget, needed = size_text(options.memory), size_text(job.memory)
@@ -231,13 +244,16 @@ def size_text(size: int) -> str:
     return f"{size / 2**30:.2f} GiB" if size >= 1 << 30 else f"{size / 2**20:.0f} MiB"
 
 
-def frames_wanted(info: VideoInfo, options: Options) -> int | None:
-    """Return the approximate number of the source's frames in the requested span; None if it is not known."""
-    if info.frames is None or (options.start is None and options.end is None):
-        return info.frames
-    duration = info.duration if info.duration is not None else info.frames / info.rate
-    end = min(float(duration), float(duration) if options.end is None else options.end)
-    return max(0, round((end - (options.start or 0.0)) * float(info.rate)))
+def frames_wanted(info: VideoInfo, options: Options, factor: int = 1) -> int | None:
+    """Return about how many frames are made of the requested span, `factor` for each; None if it is not known."""
+    if info.frames is None:
+        return None
+    count = info.frames
+    if options.start is not None or options.end is not None:
+        duration = info.duration if info.duration is not None else info.frames / info.rate
+        end = min(float(duration), float(duration) if options.end is None else options.end)
+        count = max(0, round((end - (options.start or 0.0)) * float(info.rate)))
+    return max(0, (count - 1) * factor + 1)
 
 
 def check_output(output: Path, info: VideoInfo, options: Options) -> None:

@@ -1,5 +1,6 @@
 """The options of a job, and the size of the output that follows from them for one source."""
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -15,6 +16,10 @@ Content = Literal["auto", "film", "anime"]
 
 LARGEST_SIDE = 16384
 """Largest height or width of an output in pixels."""
+
+
+MOST_TIMES = 8
+"""So many frames at most that a result has for each of its source's."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class Options(EngineOptions, EncodingOptions, SpanOptions, Record):
         new_date: give the result the date of its making instead of its source's.
         overwrite: replace an existing output.
         restart: delete an unfinished job.
+        fps: frame rate of the result: "2x" is twice the source's, a number frames a second, which must be a multiple of
+            the source's; new frames are made for it. Of an image sequence without a `rate`, a number is its own rate.
     """
 
     model: str | None = option(None, kept="resolved")
@@ -50,6 +57,7 @@ class Options(EngineOptions, EncodingOptions, SpanOptions, Record):
     crop: str | None = option(None)
     skip_above: int | None = option(None, least=1, kept="no")
     new_date: bool = option(False, kept="no")
+    fps: Fraction | str | None = option(None, above=0, noun="frame rate", kept="resolved")
     overwrite: bool = option(False, kept="no")
     restart: bool = option(False, kept="no")
 
@@ -63,6 +71,10 @@ class Options(EngineOptions, EncodingOptions, SpanOptions, Record):
             raise UsageError("a size leaves neither the height nor the pixels' shape open")
         if self.crop is not None:
             read_crop(self.crop)
+        if isinstance(self.fps, str):
+            times = re.fullmatch(r"([1-9])x", self.fps, re.IGNORECASE)
+            if times is None or int(times[1]) > MOST_TIMES:
+                raise UsageError(f"not a frame rate: {self.fps} (it must be a number, or from 1x to {MOST_TIMES}x)")
         if self.start is not None and self.end is not None and self.end <= self.start:
             raise UsageError("the end must lie after the start")
 

@@ -17,10 +17,11 @@ Tags = Callable[[int], PictureTags]
 def tags_for_images(info: VideoInfo, size: tuple[int, int]) -> Tags:
     """Return a function that gives each image of an output of `size` (w, h) its tags.
 
-    The tags of a video are its orientation, and its colours if they differ from those of an untagged image.
+    A new image between two of the source's has the first one's. The tags of a video are its orientation, and its
+    colours if they differ from those of an untagged image.
     """
     if info.images:
-        return lambda pts: fit(read_tags(info.images[pts]), (info.width, info.height), size)
+        return lambda pts: fit(read_tags(info.images[pts // info.ticks]), (info.width, info.height), size)
     colour = info.colour
     wide = colour.primaries in _WIDE or colour.transfer in _HDR
     same = PictureTags(
@@ -34,7 +35,7 @@ def lost_in_images(info: VideoInfo, size: tuple[int, int], suffix: str) -> list[
     """Return lines about the tags of a source that images with that suffix cannot hold."""
     tags, count = tags_for_images(info, size), len(info.images)
     if count:
-        return _line((held(tags(pts), suffix)[1] for pts in range(count)), count, suffix)
+        return _line((held(tags(pts * info.ticks), suffix)[1] for pts in range(count)), count, suffix)
     lines = [f"{suffix} does not hold the source's {name}" for name in held(tags(0), suffix)[1]]
     if exif.nearest_orientation(info.rotation) is None:
         lines.append("images hold no turn by other than quarters: they show unrotated")

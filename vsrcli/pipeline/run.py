@@ -4,14 +4,18 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from torch import Tensor
+
 from vsrcli import __version__
+from vsrcli.engine.between import Between, Place
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import QUEUED_FRAMES
+from vsrcli.engine.scenes import SceneDetector
 from vsrcli.errors import InputError, InterruptedJobError, OutputError, Reason, Remark, UsageError
 from vsrcli.media.damage import Damage
 from vsrcli.media.info import VideoInfo
@@ -21,10 +25,11 @@ from vsrcli.pipeline.events import Event, OnEvent, logged
 from vsrcli.pipeline.fingerprint import fingerprint
 from vsrcli.pipeline.job import Job
 from vsrcli.pipeline.job_records import damaged
+from vsrcli.pipeline.motion import make_between
 from vsrcli.pipeline.part import Part
 from vsrcli.pipeline.places import job_folder
 from vsrcli.pipeline.sinks import Placing
-from vsrcli.pipeline.stages import CancelledError, Encoder, Pipe, decode_stage, upscale_stage
+from vsrcli.pipeline.stages import PLACE, CancelledError, Encoder, Pipe, decode_stage, upscale_stage
 from vsrcli.pipeline.tensor_folder import FrameFolder, TensorFolder
 from vsrcli.pipeline.timing import StageClock
 from vsrcli.pipeline.work_files import FRAMES_NAME, JOB_NAME, PLAN_NAME, STATES_NAME
@@ -164,7 +169,7 @@ def output_tags(job: Job, first: int) -> dict[str, str]:
     """Return the output's tags about its making; for a part they include the time in the source of its first frame."""
     start = None if job.info.images else offset_in_source(job.info.path)
     if job.options.start is not None:
-        start = (start or 0.0) + float(first * job.info.time_base) - job.info.start_time
+        start = (start or 0.0) + float(first * job.info.time_base / job.factor) - job.info.start_time
     return {MADE_TAG: made_text(__version__, job.model.name, job.model.sha256, start=start)}
 
 
@@ -191,22 +196,28 @@ def make_segments(
             raise CancelledError
         on_event(Event("sweep", done=done, total=total, until=scene_end))
 
+    state = work.state()
+    try:
+        between = None if job.flow is None else resumed_between(job, state, warn)
+    except (KeyError, ValueError, TypeError, IndexError, RuntimeError):
+        raise damaged(work.folder) from None
     engine = Engine(
         job.model.net,
         work.plan,
         job.device,
+        detector=SceneDetector() if between is None else between.known,
         say=warn,
         frame_store=frame_store,
         state_store=swept_states(work),
         swept=swept,
     )
-    state = work.state()
     if state is not None:
         try:
             engine.restore(state)
         except (KeyError, ValueError, TypeError, IndexError, RuntimeError, AttributeError, OverflowError):
             raise damaged(work.folder) from None
-    done, first = work.frames + (part.first if part else 0), engine.next_frame
+    done = work.frames + (part.first if part else 0)
+    first = engine.next_frame if between is None else between.first
     back = min(engine.past, part.begin) if part and state is None else 0
     if part and back:
         first = part.begin - back
@@ -225,7 +236,7 @@ def make_segments(
         if part and back:
             engine.look_back(islice(decoded, back), part.scene)
         until = part.stop if part else None
-        count, repeated = upscale_stage(engine, decoded, made, done, work.segment_frames, cancel, until)
+        count, repeated = upscale_stage(engine, decoded, made, done, work.segment_frames, cancel, until, between)
         if until is not None and count != until and not stop.is_set():
             raise InputError(f"{job.info.path} ends after {counted(count, 'frame')} here, before frame {until}")
         if not count and not stop.is_set() and (job.options.start, job.options.end) != (None, None):
@@ -244,6 +255,19 @@ def make_segments(
             thread.join()
         frame_store.remove()
     return repeated
+
+
+def resumed_between(job: Job, state: Mapping[str, Tensor] | None, warn: Callable[[str], None]) -> Between:
+    """Return what makes a job's new frames, from where the engine's state was taken, or from the beginning.
+
+    Raises KeyError, ValueError or TypeError for a state that does not say where that was.
+    """
+    start, number = Place(), 0
+    if state is not None:
+        source, step = state[PLACE].tolist()
+        start, number = Place(int(source), int(step)), int(state["next_frame"])
+    assert job.flow is not None
+    return make_between(job.flow, job.info, job.factor, job.device, start=start, number=number, say=warn)
 
 
 def swept_states(work: WorkFolder) -> TensorFolder:

@@ -155,23 +155,25 @@ class VideoSink:
 class ImageSink:
     """Images: a pattern such as out/%08d.png, a folder (which gets the source images' names), or one image's name.
 
-    Images keep their numbers, including gaps; a video's frames count from 1, as with ffmpeg.
+    Images keep their numbers, including gaps; a video's frames, and images with new ones between them, count from 1, as
+    with ffmpeg.
     """
 
     def __init__(self, output: Path, info: VideoInfo, *, size: tuple[int, int]) -> None:
         self.output, self.size = output, size
         self._matrix = info.colour.matrix_for_conversion(info.width, info.height)
-        self._by_pts = bool(info.images)  # their pts say which image it is, wherever a part begins
+        # their pts say which image it is, wherever a part begins; with new ones between, they are counted anew
+        self._by_pts = bool(info.images) and info.ticks == 1
         self._names: Callable[[int], str]
         self.folder = output.parent
         if is_pattern(output):
-            pattern, numbers = output.name, _numbers(info)
+            pattern, numbers = output.name, _numbers(info) if self._by_pts else []
             self._names = lambda index: pattern % (numbers[index] if numbers else index + 1)
         elif output.suffix:
             self._names = lambda index: output.name
         else:
             self.folder = output
-            stems = [p.stem for p in info.images]
+            stems = [p.stem for p in info.images] if self._by_pts else []
             self._names = lambda index: f"{stems[index]}.png" if stems else f"{index + 1:08d}.png"
         try:
             suffix = Path(self._names(0)).suffix.lower()

@@ -7,8 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from vsrcli.engine.between import Between
 from vsrcli.engine.engine import Engine
 from vsrcli.frame import Frame
 from vsrcli.media.damage import Damage
@@ -20,6 +22,9 @@ from vsrcli.pipeline.part import Part
 from vsrcli.pipeline.sinks import Writer
 from vsrcli.pipeline.timing import StageClock
 from vsrcli.pipeline.work_folder import WorkFolder
+
+PLACE = "place"
+"""The name under which a state says where in the source its border lies, where new frames are made."""
 
 
 @dataclass(frozen=True)
@@ -128,13 +133,22 @@ def upscale_stage(
     segment_frames: int,
     cancel: threading.Event,
     until: int | None = None,
+    between: Between | None = None,
 ) -> tuple[int, int]:
     """Push LR frames and pass on HR frames from number `done` on and segment borders (in the main thread).
 
-    Returns the total number of frames, and how many of those passed on were not run, because they repeat the one
-    before. Raises CancelledError at the next frame after `cancel` is set.
+    With `between`, new LR frames are pushed too, and a state says where in the source its border lies. Returns the
+    total number of frames, and how many of those passed on were not run, because they repeat the one before. Raises
+    CancelledError at the next frame after `cancel` is set.
     """
     repeated_before = 0
+
+    def checkpoint() -> dict[str, Tensor]:
+        state = engine.checkpoint()
+        if between is not None:
+            place = between.place(engine.next_frame)
+            state[PLACE] = torch.tensor([place.source, place.step])
+        return state
 
     def pass_on(ready: Iterator[Frame]) -> None:
         nonlocal repeated_before
@@ -148,7 +162,7 @@ def upscale_stage(
             # windows end where segments do; without windows, or after repeats that do not count, they may not, and the
             # state is the one before the window, which is run again
             border = frame.number % segment_frames == 0
-            if (border and not made.put(Border(engine.checkpoint()))) or not made.put(frame):
+            if (border and not made.put(Border(checkpoint()))) or not made.put(frame):
                 return
             if frame.number + 1 == until:
                 raise _ReachedError
@@ -157,8 +171,11 @@ def upscale_stage(
         for frame in decoded:
             if cancel.is_set():
                 raise CancelledError
-            pass_on(engine.push(frame))
+            for lr in (frame,) if between is None else between.push(frame):
+                pass_on(engine.push(lr))
         if not decoded.stopped:
+            for lr in () if between is None else between.flush():
+                pass_on(engine.push(lr))
             pass_on(engine.flush())
     except _ReachedError:
         assert until is not None

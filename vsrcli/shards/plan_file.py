@@ -137,7 +137,7 @@ def options_from(record: Mapping[str, Any]) -> Options:
     values = dict(record)
     for one in options_of(Options):
         value = values.get(one.name)
-        if Fraction in one.kinds and isinstance(value, str):
+        if Fraction in one.kinds and isinstance(value, str) and not value.lower().endswith("x"):
             values[one.name] = Fraction(value)
         if Horizon in one.kinds and isinstance(value, dict):
             values[one.name] = Horizon(**value)

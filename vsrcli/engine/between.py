@@ -1,0 +1,148 @@
+"""Puts new frames between those of a source, before they are upscaled: never across a cut, each at its exact time.
+
+A new frame depends on its two neighbours alone, and a cut on the few frames around it, so that a job that was stopped
+goes on at any frame with the same result.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vsrcli.engine.interpolate import between
+from vsrcli.engine.retry import is_out_of_memory
+from vsrcli.engine.scenes import BEFORE, KnownCuts, SceneDetector
+from vsrcli.errors import OutOfMemoryError
+from vsrcli.frame import Frame
+from vsrcli.levels import picture_to_unit, unit_to_picture
+
+Flow = Callable[[Tensor, Tensor], Tensor]
+"""(frame, neighbour), each (1, 3, h, w) -> (1, 2, h, w): where in the neighbour each pixel of the frame lies."""
+
+_UNEVEN = Fraction(2, 1000)  # seconds by which frames' lengths differ where times are not merely rounded
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """Where a frame of the new count lies: `step` frames behind frame `source` of the source."""
+
+    source: int = 0
+    step: int = 0
+
+
+@dataclass
+class Between:
+    """Takes a source's frames in order, and gives them back with `factor` - 1 new ones between each two of a scene.
+
+    The first frame given back is the one at `start`, with the number `number`; the source is to be pushed from frame
+    `first` on. Times are in ticks `factor` times as fine as the source's. `known` is the detector for the engine: it
+    knows the cuts of the new count. `untinted` makes of a frame with a tint one in colours. `say` hears, once, that
+    the source's frame rate varies.
+    """
+
+    flow: Flow
+    factor: int
+    device: torch.device
+    time_base: Fraction
+    start: Place = Place()
+    number: int = 0
+    untinted: Callable[[Frame], Frame] = lambda frame: frame
+    say: Callable[[str], None] = lambda line: None
+    detector: SceneDetector = field(default_factory=SceneDetector)
+    known: KnownCuts = field(default_factory=KnownCuts)
+
+    def __post_init__(self) -> None:
+        self._last: tuple[Frame, bool] | None = None
+        self._places = {self.number: self.start}
+        self._usual: int | None = None
+
+    @property
+    def first(self) -> int:
+        """The number in the source of the first frame to push: those before the start tell whether it is a cut."""
+        return max(0, self.start.source - BEFORE)
+
+    def push(self, frame: Frame) -> Iterator[Frame]:
+        """Take one frame of the source, and yield those that are ready, old and new."""
+        for decided, cut in self.detector.push(frame):
+            yield from self._decided(decided, cut)
+
+    def flush(self) -> Iterator[Frame]:
+        """Yield what remains when the source has ended."""
+        for decided, cut in self.detector.flush():
+            yield from self._decided(decided, cut)
+        if self._last is not None:
+            frame, cut = self._last
+            yield from self._given(frame, 0, frame.pts * self.factor, frame.duration * self.factor, cut=cut)
+
+    def place(self, number: int) -> Place:
+        """Return where the frame of a number lies, which is the next one to leave the engine, or is yet to come."""
+        for passed in [known for known in self._places if known < number]:
+            del self._places[passed]
+        return self._places[number]
+
+    def _decided(self, frame: Frame, cut: bool) -> Iterator[Frame]:
+        before, self._last = self._last, (frame, cut)
+        if before is None:
+            return
+        old, old_cut = before
+        length = frame.pts - old.pts
+        self._watch(length)
+        if cut:
+            yield from self._given(old, 0, old.pts * self.factor, length * self.factor, cut=old_cut)
+            return
+        yield from self._given(old, 0, old.pts * self.factor, length, cut=old_cut)
+        if Place(old.number, self.factor) > self.start:
+            for step, picture in enumerate(self._made(old, frame), 1):
+                yield from self._given(picture, step, old.pts * self.factor + step * length, length)
+
+    def _given(self, frame: Frame, step: int, pts: int, duration: int, *, cut: bool = False) -> Iterator[Frame]:
+        place = Place(frame.number, step)
+        if place < self.start:
+            return
+        number, self.number = self.number, self.number + 1
+        self._places[number] = place
+        if cut:
+            self.known.cuts.add(number)
+        yield replace(frame, number=number, pts=pts, duration=duration)
+
+    def _made(self, old: Frame, new: Frame) -> Iterator[Frame]:
+        """Yield the new frames between two, with the first one's number."""
+        tint = None
+        if old.tint is not None and new.tint is not None:
+            tint = (old.tint, new.tint)
+        else:
+            old, new = self.untinted(old), self.untinted(new)
+        depth = max(old.bit_depth, new.bit_depth)
+        same = old.data.dtype == new.data.dtype and np.array_equal(old.data, new.data)
+        pictures = [old.data] * (self.factor - 1) if same else self._pictures(old, new, depth)
+        for step, data in enumerate(pictures, 1):
+            part = step / self.factor
+            mixed = None if tint is None else _mixed(*tint, part)
+            yield Frame(old.number, data, bit_depth=depth, tint=mixed)
+
+    def _pictures(self, old: Frame, new: Frame, depth: int) -> list[np.ndarray]:
+        try:
+            with torch.inference_mode():
+                first, second = (picture_to_unit(frame.data, self.device)[None] for frame in (old, new))
+                there, back = self.flow(first, second), self.flow(second, first)
+                parts = [step / self.factor for step in range(1, self.factor)]
+                return [unit_to_picture(between(first, second, there, back, part)[0], depth) for part in parts]
+        except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise OutOfMemoryError("too little memory for new frames between the source's") from error
+
+    def _watch(self, length: int) -> None:
+        if self._usual is None:
+            self._usual = length
+        elif abs(length - self._usual) * self.time_base > max(_UNEVEN, self.time_base * Fraction(3, 2)):
+            if self._usual > 0:
+                self.say("the source's frame rate varies, and so does the result's: each new frame has its own time")
+            self._usual = -1
+
+
+def _mixed(first: tuple[float, float], second: tuple[float, float], part: float) -> tuple[float, float]:
+    return (first[0] + part * (second[0] - first[0]), first[1] + part * (second[1] - first[1]))
