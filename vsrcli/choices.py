@@ -51,6 +51,7 @@ class JobChoices(PartChoices, total=False):
     crop: str | None
     skip_above: int | None
     fps: Fraction | float | str | None
+    slow: Fraction | float | None
     codec: Codec | str | None
     crf: float | None
     preset: str | None

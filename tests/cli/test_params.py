@@ -151,6 +151,7 @@ TYPED: dict[str, tuple[str, Any]] = {
     "pix_fmt": ("yuv444p", "yuv444p"),
     "audio": ("AAC", "aac"),
     "fps": ("2X", "2x"),
+    "slow": ("2x", Fraction(2)),
     "rate": ("30000/1001", Fraction(30000, 1001)),
     "start": ("0:01", 1.0),
     "end": ("2.5", 2.5),

@@ -126,7 +126,7 @@ def test_what_is_no_rate_is_refused(film: Path, tiny_model: str, tmp_path: Path,
 def test_the_command_says_what_it_makes_and_what_else_to_give(film: Path, tiny_model: str, tmp_path: Path) -> None:
     done = vsr("upscale", film, "-o", tmp_path / "out.mkv", "-m", tiny_model, "--fps", "2x", "--window", "4")
     assert done.returncode == 0, done.stderr
-    assert "making 50 frames a second of 25" in done.stderr and "SPyNet" in done.stderr
+    assert "making 2 frames of each, 50 a second" in done.stderr and "SPyNet" in done.stderr
     done = vsr("upscale", film, "-o", tmp_path / "no.mkv", "-m", tiny_model, "--fps", "60")
     assert done.returncode == 2 and "use --fps 2x" in done.stderr
 
@@ -154,5 +154,7 @@ def test_nothing_is_made_across_a_cut_and_a_varying_rate_is_told(tiny_model: str
 
 def test_it_is_refused_in_shards(film: Path, tiny_model: str, tmp_path: Path) -> None:
     done = vsr("plan", film, "-o", tmp_path / "out.mkv", "-m", tiny_model, "--fps", "2x")
+    assert done.returncode == 2 and "not made in shards" in done.stderr
+    done = vsr("plan", film, "-o", tmp_path / "out.mkv", "-m", tiny_model, "--slow", "2x")
     assert done.returncode == 2 and "not made in shards" in done.stderr
     assert vsr("plan", film, "-o", tmp_path / "out.mkv", "-m", tiny_model, "--fps", "25").returncode == 0

@@ -15,6 +15,7 @@ from vsrcli.pipeline.report import plan_report
 from vsrcli.records import options_of
 
 CHANGED: dict[str, Any] = {
+    "slow": Fraction(2),
     "propagation": "clip",
     "window": 5,
     "lookahead": 1,

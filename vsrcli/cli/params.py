@@ -129,6 +129,22 @@ class FrameRate(Kind[Fraction | str]):
         return Rate().convert(value, param, ctx)
 
 
+class Factor(Kind[Fraction]):
+    """How many times."""
+
+    name = "FACTOR"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+        """Turn "2x", "2" or "2.5x" into a fraction."""
+        try:
+            factor = Fraction(str(value).strip().lower().removesuffix("x"))
+        except (ValueError, ZeroDivisionError):
+            factor = Fraction(0)
+        if not 1 <= factor <= MOST_TIMES:
+            self.fail(f"{value} is not a factor: write it like 2x, from 1x to {MOST_TIMES}x", param, ctx)
+        return factor
+
+
 class Memory(Kind[int]):
     """A number of bytes."""
 
@@ -271,6 +287,11 @@ SHOWN = {
         "the source's rate. Of an image sequence without --rate, a number is its own rate.",
         metavar="RATE",
     ),
+    "slow": Shown(
+        "Slow motion: 2x shows the same frames in twice the time. The sound is stretched at its pitch, and so encoded "
+        "anew.",
+        metavar="FACTOR",
+    ),
     "rate": Shown("Frame rate of an image sequence.  [default: 25]"),
     "start": Shown("Begin here (a preview of a part, without chapters)."),
     "end": Shown("Stop here."),
@@ -349,7 +370,7 @@ def click_type(option: Option) -> "click.ParamType[Any]":
     if tuple in kinds:
         return Tile() if Literal in kinds else Size()
     if option.unit is not None:
-        return {"bytes": Memory(), "seconds": Time()}[option.unit]
+        return {"bytes": Memory(), "seconds": Time(), "times": Factor()}[option.unit]
     if Fraction in kinds and str in kinds:
         return FrameRate()
     if int in kinds:

@@ -9,6 +9,7 @@ from av.container import InputContainer
 from vsrcli.errors import Note, Reason, UsageError
 from vsrcli.media.animation import animation_of
 from vsrcli.media.info import OtherStream, VideoInfo
+from vsrcli.media.slow import codec_of
 from vsrcli.names import WRITABLE_IMAGES
 
 
@@ -183,6 +184,11 @@ def place_streams(info: VideoInfo, output: Path) -> list[Placement]:
     placed = []
     for stream in info.streams:
         placement = _place(stream, container, suffix, info.chapters, same=same)
+        if placement is not None and placement.codec and stream.kind == "audio" and info.slow != 1:
+            asked = stream.codec if placement.codec == "copy" else placement.codec
+            codec = codec_of(asked, container.audio, container.lossless)
+            note = f"{describe(stream)} is stretched to {float(info.slow):g} times its length at its pitch, as {codec}"
+            placement = Placement(stream, codec, note)
         if placement is not None:
             placed.append(placement)
     return placed

@@ -75,8 +75,8 @@ class VideoInfo:
     container's clock begins, in seconds: what a player shows as 0:00.
     `crop` says that `width` and `height` are those of a part of the picture that is stored.
     `tags` are the names of the container's tags about the work, `unkept` those of what no output gets.
-    `ticks`: so many of `time_base` make one of the file's own; 1, unless it is `finer` made, for a result with more
-    frames.
+    Of a result with more frames than the source, or a slower one, `ticks` of its `time_base` make one of the file's
+    own, and its times are `slow` times the source's.
     """
 
     path: Path
@@ -105,6 +105,7 @@ class VideoInfo:
     start_time: float = 0.0
     crop: Crop | None = None
     ticks: int = 1
+    slow: Fraction = Fraction(1)
 
     def finer(self, factor: int) -> "VideoInfo":
         """Return what describes the source with `factor` times as many frames, each at an exact time."""
@@ -116,11 +117,19 @@ class VideoInfo:
             ticks=self.ticks * factor,
         )
 
+    def slower(self, factor: Fraction) -> "VideoInfo":
+        """Return what describes the source shown in `factor` times its time."""
+        return replace(
+            self,
+            time_base=self.time_base * factor,
+            rate=self.rate / factor,
+            duration=None if self.duration is None else self.duration * float(factor),
+            start_time=self.start_time * float(factor),
+            slow=self.slow * factor,
+        )
+
     @property
     def own(self) -> "VideoInfo":
         """Return what describes the file itself."""
-        return (
-            self
-            if self.ticks == 1
-            else replace(self, time_base=self.time_base * self.ticks, rate=self.rate / self.ticks, ticks=1)
-        )
+        changed = replace(self.slower(1 / self.slow), slow=Fraction(1))
+        return replace(changed, time_base=changed.time_base * self.ticks, rate=changed.rate / self.ticks, ticks=1)

@@ -19,6 +19,7 @@ from vsrcli.media.feed import MICROSECOND, UNSHAPED, Feed
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.joins import Join, follow
 from vsrcli.media.labels import label_arguments
+from vsrcli.media.slow import ENCODERS, OPUS_LAYOUTS, chapter_arguments, sound_arguments
 
 # Tags that describe the old file's bytes, not the work.
 STALE = ("major_brand", "minor_version", "compatible_brands", "encoder", "vendor_id")
@@ -110,11 +111,17 @@ def mux_command(
             moved = follow(info.path, info.stream_index, joins)
             numbers = [p.stream.index for p in placements if p.stream.index in moved]
             command += [part for index in numbers for part in (f"-bsf:{index}", moved[index])]
+        if info.slow != 1:  # behind the offset
+            command += ["-itsscale", f"{float(info.slow):.12g}"]
         command += [*FILES_ONLY, "-i", url(info.path)]
         with open_container(info.path) as source:
             number, maps = _maps(source, info, placements, output, folder, preview)
             by_file = _tags_by_file(source, info, placements, number, output, folder)
             described = _container_tags(source, output, preview, warn)
+            if info.slow != 1 and not preview and (chapters := source.chapters()):
+                input_number = 2 + ("ffmetadata" in by_file)
+                by_file = [*by_file, *chapter_arguments(info, chapters, folder)]
+                described = [*described, "-map_chapters", str(input_number)]
             own = {key.lower(): value for key, value in source.metadata.items()}  # Matroska has them in capitals
         command += [*by_file, *maps]
     command += described
@@ -144,9 +151,8 @@ def mux_command(
 def _conversion(number: int, codec: str) -> list[str]:
     """Return the arguments that write stream `number` of the output by a codec."""
     if codec != "opus":
-        return [f"-c:{number}", codec]
-    layouts = "channel_layouts=7.1|5.1|quad|3.0|stereo|mono"  # libopus takes no other orders of channels
-    return [f"-c:{number}", "libopus", f"-filter:{number}", f"aformat={layouts}"]
+        return [f"-c:{number}", ENCODERS.get(codec, codec)]
+    return [f"-c:{number}", ENCODERS[codec], f"-filter:{number}", OPUS_LAYOUTS]
 
 
 def _made_tag(output: Path, own: Mapping[str, str], *, free: bool) -> str | None:
@@ -169,8 +175,8 @@ def _source_span(feed: Feed, info: VideoInfo, output: Path, preview: bool) -> li
     """Return input options that shift the source's clock to the preview's, or to AVI's, which begins at 0."""
     if not preview:
         late = container_of(output).muxer == "avi" and info.start_time > 0
-        return ["-itsoffset", f"-{round(Fraction(info.start_time) / MICROSECOND)}us"] if late else []
-    origin = next(iter(feed.times)) * info.time_base
+        return ["-itsoffset", f"-{round(Fraction(info.start_time) / info.slow / MICROSECOND)}us"] if late else []
+    origin = next(iter(feed.times)) * info.time_base / info.slow
     seconds = f"{round(origin / MICROSECOND)}us"
     return ["-seek_timestamp", "1", "-ss", seconds, "-itsoffset", f"-{seconds}"]
 
@@ -206,11 +212,17 @@ def _maps(
             continue
         else:
             arguments += ["-map", f"1:{index}", f"-disposition:{number}", disposition]
-            if (codec := kept[index].codec) and codec != "copy":
+            codec = kept[index].codec
+            slowed = info.slow != 1
+            if slowed and codec and stream.type == "audio":
+                arguments += sound_arguments(number, codec, info.slow)
+            elif codec and codec != "copy":
                 arguments += _conversion(number, codec)
             filters = [r"noise=drop=lt(pts\,0)"] if preview else []  # seeking lands before the start
             if info.container == "ogg":  # the last packet's duration, less what is cut off its end, can be below zero
                 filters += [r"setts=duration=if(gt(DURATION\,0x7fffffff)\,1\,DURATION)"]
+            if slowed and stream.type != "audio":  # the times of its packets are stretched where they are read
+                filters += [f"setts=duration=DURATION*{info.slow.numerator}/{info.slow.denominator}"]
             if filters:
                 arguments += [f"-bsf:{number}", ",".join(filters)]
         arguments += label_arguments(stream, number, output)

@@ -4,6 +4,7 @@ import contextlib
 import os
 import tempfile
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,7 @@ def prepare(
             found = "none" if part is None else f"cropped to {info.width}x{info.height} at {part.x}, {part.y}"
             on_event(Event("note", f"black borders: {found}"))
     size = output_size(options, info, model.scale)
-    shown = info.finer(factor)
+    shown = info.finer(factor).slower(options.slow or Fraction(1))
     output, renamed = choose_output(output, shown, options, model.scale, named=named)
     if renamed is not None:
         on_event(Event("note", renamed))
@@ -174,7 +175,7 @@ def prepare(
     flow = None
     if factor > 1:
         flow = load_flow()
-        made = f"making {float(shown.rate):g} frames a second of {float(info.rate):g}"
+        made = f"making {factor} frames of each, {float(shown.rate):g} a second"
         on_event(Event("note", f"{made}, by the motion that {flow.name}'s SPyNet finds"))
     plan = make_plan(
         options,

@@ -40,11 +40,12 @@ def frames_for_each(options: Options, info: VideoInfo) -> int:
         return 1
     if isinstance(options.fps, str):
         return int(re.sub(r"\D", "", options.fps))
-    factor = options.fps / info.rate
+    factor = options.fps / (info.rate / (options.slow or 1))
     nearest = round(factor)
     if nearest < 1 or abs(factor / nearest - 1) > _NEAR or nearest > MOST_TIMES:
         raise UsageError(
-            f"{float(options.fps):g} frames a second are not 1 to {MOST_TIMES} times the source's {float(info.rate):g}",
+            f"{float(options.fps):g} frames a second are not 1 to {MOST_TIMES} times the source's "
+            f"{float(info.rate / (options.slow or 1)):g}",
             Reason.NO_MULTIPLE,
         )
     return nearest

@@ -44,6 +44,7 @@ class Options(EngineOptions, EncodingOptions, SpanOptions, Record):
         restart: delete an unfinished job.
         fps: frame rate of the result: "2x" is twice the source's, a number frames a second, which must be a multiple of
             the source's; new frames are made for it. Of an image sequence without a `rate`, a number is its own rate.
+        slow: how many times as long the result takes, with its sound, which keeps its pitch.
     """
 
     model: str | None = option(None, kept="resolved")
@@ -58,6 +59,7 @@ class Options(EngineOptions, EncodingOptions, SpanOptions, Record):
     skip_above: int | None = option(None, least=1, kept="no")
     new_date: bool = option(False, kept="no")
     fps: Fraction | str | None = option(None, above=0, noun="frame rate", kept="resolved")
+    slow: Fraction | None = option(None, least=1, most=8, unit="times")
     overwrite: bool = option(False, kept="no")
     restart: bool = option(False, kept="no")
 

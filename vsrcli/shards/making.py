@@ -50,8 +50,8 @@ def make_plan(
     for item in items:
         try:
             job = prepare(item.source, item.output, options, on_event, named=named, load=load)
-            if job.factor > 1:
-                raise UsageError("new frames between the source's are not made in shards")
+            if job.factor > 1 or options.slow not in (None, 1):
+                raise UsageError("new frames between the source's, and slow motion, are not made in shards")
             before = None if options.restart else planned_before(job, None if any_cut else asked)
             folder = job_folder(job.sink.output)
             if before is None and not options.restart and (folder / JOB_NAME).exists():
