@@ -21,6 +21,7 @@ from vsrcli.media.info import VideoInfo
 from vsrcli.media.options import Audio
 from vsrcli.media.probe import probe
 from vsrcli.names import is_address
+from vsrcli.nets.zsm import ZoomingSlowMo
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.findings import Findings
 from vsrcli.pipeline.ignored import ignored
@@ -173,6 +174,8 @@ def prepare(
     sink = make_sink(output, shown, size, asked=options, span=(options.start, options.end))
     place(model.net, device, dtype)
     flow = None
+    if isinstance(model.net, ZoomingSlowMo):  # which makes the feature of a new frame itself
+        model.net.between = factor == 2
     if factor > 1:
         flow = load_flow()
         made = f"making {factor} frames of each, {float(shown.rate):g} a second"

@@ -15,6 +15,7 @@ from vsrcli.nets import (
     rrn,
     rsdn,
     tdan,
+    zsm,
 )
 from vsrcli.nets.marks import Architecture, Config, Shapes
 
@@ -37,6 +38,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         rlsp,
         rsdn,
         tdan,
+        zsm,
     )
 }
 """All architectures by name, in the order in which a checkpoint's keys are compared with their markers."""
