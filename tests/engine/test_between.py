@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tests.media import make
 from vsrcli.engine.between import Between, Place
+from vsrcli.engine.scenes import SceneDetector
 from vsrcli.frame import Frame
 
 BEGIN = Place()
@@ -102,3 +103,14 @@ def test_depth_and_tint_go_along() -> None:
     assert [f.data.dtype for f in made] == [np.uint8, np.uint16, np.uint16]
     tints = [Frame(0, grey, tint=(0.0, 0.2)), Frame(1, grey, pts=40, tint=(0.1, 0.0))]
     assert run(tints)[1][0].tint == pytest.approx((0.05, 0.1))
+
+
+def test_frames_that_no_motion_brings_together_have_none_between() -> None:
+    """A cut amid motion so fast that the scene detector does not tell it from the rest."""
+    noise = np.random.default_rng(0)
+    scenes = [np.kron(noise.integers(0, 256, (12, 16, 3)), np.ones((4, 4, 1))).astype(np.uint8) for _ in range(2)]
+    frames = [Frame(n, np.roll(scenes[n // 2], n % 2, 1), pts=40 * n, duration=40) for n in range(4)]
+    maker = Between(still, 2, torch.device("cpu"), Fraction(1, 1000), detector=SceneDetector(threshold=9.0))
+    made = [f for frame in frames for f in maker.push(frame)] + list(maker.flush())
+    assert [(f.pts, f.duration) for f in made] == [(0, 40), (40, 40), (80, 80), (160, 40), (200, 40), (240, 80)]
+    assert not maker.known.cuts

@@ -1,5 +1,8 @@
 """Puts new frames between those of a source, before they are upscaled: never across a cut, each at its exact time.
 
+Where the scene detector sees no cut, which needs quiet around it, two frames that no motion brings together have none
+between them either.
+
 A new frame depends on its two neighbours alone, and a cut on the few frames around it, so that a job that was stopped
 goes on at any frame with the same result.
 """
@@ -12,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vsrcli.engine.interpolate import between
+from vsrcli.engine.interpolate import between, unlike
 from vsrcli.engine.retry import is_out_of_memory
 from vsrcli.engine.scenes import BEFORE, KnownCuts, SceneDetector
 from vsrcli.errors import OutOfMemoryError
@@ -90,13 +93,12 @@ class Between:
         old, old_cut = before
         length = frame.pts - old.pts
         self._watch(length)
-        if cut:
-            yield from self._given(old, 0, old.pts * self.factor, length * self.factor, cut=old_cut)
-            return
-        yield from self._given(old, 0, old.pts * self.factor, length, cut=old_cut)
-        if Place(old.number, self.factor) > self.start:
-            for step, picture in enumerate(self._made(old, frame), 1):
-                yield from self._given(picture, step, old.pts * self.factor + step * length, length)
+        needed = not cut and Place(old.number, self.factor) > self.start
+        made = list(self._made(old, frame)) if needed else []
+        lasts = length if made else length * self.factor
+        yield from self._given(old, 0, old.pts * self.factor, lasts, cut=old_cut)
+        for step, picture in enumerate(made, 1):
+            yield from self._given(picture, step, old.pts * self.factor + step * length, length)
 
     def _given(self, frame: Frame, step: int, pts: int, duration: int, *, cut: bool = False) -> Iterator[Frame]:
         place = Place(frame.number, step)
@@ -109,7 +111,7 @@ class Between:
         yield replace(frame, number=number, pts=pts, duration=duration)
 
     def _made(self, old: Frame, new: Frame) -> Iterator[Frame]:
-        """Yield the new frames between two, with the first one's number."""
+        """Yield the new frames between two, with the first one's number; none where the two show different things."""
         tint = None
         if old.tint is not None and new.tint is not None:
             tint = (old.tint, new.tint)
@@ -128,6 +130,8 @@ class Between:
             with torch.inference_mode():
                 first, second = (picture_to_unit(frame.data, self.device)[None] for frame in (old, new))
                 there, back = self.flow(first, second), self.flow(second, first)
+                if unlike(first, second, there, back):
+                    return []
                 parts = [step / self.factor for step in range(1, self.factor)]
                 return [unit_to_picture(between(first, second, there, back, part)[0], depth) for part in parts]
         except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
