@@ -114,3 +114,16 @@ def test_frames_that_no_motion_brings_together_have_none_between() -> None:
     made = [f for frame in frames for f in maker.push(frame)] + list(maker.flush())
     assert [(f.pts, f.duration) for f in made] == [(0, 40), (40, 40), (80, 80), (160, 40), (200, 40), (240, 80)]
     assert not maker.known.cuts
+
+
+@pytest.mark.parametrize("start", [BEGIN, Place(1, 1), Place(2, 0)])
+def test_in_a_scene_of_pairs_new_frames_have_odd_numbers(start: Place) -> None:
+    noise = np.random.default_rng(0)
+    scenes = [np.kron(noise.integers(0, 256, (12, 16, 3)), np.ones((4, 4, 1))).astype(np.uint8) for _ in range(2)]
+    frames = [Frame(n, np.roll(scenes[n // 2], n % 2, 1), pts=40 * n, duration=40) for n in range(4)]
+    detector, cpu = SceneDetector(threshold=9.0), torch.device("cpu")
+    number = {BEGIN: 0, Place(1, 1): 3, Place(2, 0): 3}[start]
+    maker = Between(still, 2, cpu, Fraction(1, 1000), start=start, number=number, detector=detector, paired=True)
+    made = [f for frame in frames[maker.first :] for f in maker.push(frame)] + list(maker.flush())
+    assert [(f.number, f.pts) for f in made] == [(0, 0), (1, 40), (2, 80), (3, 160), (4, 200), (5, 240)][number:]
+    assert maker.known.cuts == {3}

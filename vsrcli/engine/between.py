@@ -42,8 +42,9 @@ class Between:
 
     The first frame given back is the one at `start`, with the number `number`; the source is to be pushed from frame
     `first` on. Times are in ticks `factor` times as fine as the source's. `known` is the detector for the engine: it
-    knows the cuts of the new count. `untinted` makes of a frame with a tint one in colours. `say` hears, once, that
-    the source's frame rate varies.
+    knows the cuts of the new count. With `paired`, a scene starts too where no new frame is made, so that in a scene
+    the new frames are those of odd numbers. `untinted` makes of a frame with a tint one in colours. `say` hears, once,
+    that the source's frame rate varies.
     """
 
     flow: Flow
@@ -56,6 +57,7 @@ class Between:
     say: Callable[[str], None] = lambda line: None
     detector: SceneDetector = field(default_factory=SceneDetector)
     known: KnownCuts = field(default_factory=KnownCuts)
+    paired: bool = False
 
     def __post_init__(self) -> None:
         self._last: tuple[Frame, bool] | None = None
@@ -93,8 +95,10 @@ class Between:
         old, old_cut = before
         length = frame.pts - old.pts
         self._watch(length)
-        needed = not cut and Place(old.number, self.factor) > self.start
+        needed = not cut and frame.number >= self.start.source
         made = list(self._made(old, frame)) if needed else []
+        if self.paired and needed and not made:
+            self._last = (frame, True)
         lasts = length if made else length * self.factor
         yield from self._given(old, 0, old.pts * self.factor, lasts, cut=old_cut)
         for step, picture in enumerate(made, 1):

@@ -174,8 +174,9 @@ def prepare(
     sink = make_sink(output, shown, size, asked=options, span=(options.start, options.end))
     place(model.net, device, dtype)
     flow = None
-    if isinstance(model.net, ZoomingSlowMo):  # which makes the feature of a new frame itself
-        model.net.between = factor == 2
+    zooming = isinstance(model.net, ZoomingSlowMo) and factor == 2  # it makes the feature of a new frame itself
+    if isinstance(model.net, ZoomingSlowMo):
+        model.net.between = zooming
     if factor > 1:
         flow = load_flow()
         made = f"making {factor} frames of each, {float(shown.rate):g} a second"
@@ -189,7 +190,7 @@ def prepare(
         dtype,
         frames=frames_wanted(info, options, factor),
         bit_depth=info.bit_depth,
-        hold_repeats=True,
+        hold_repeats=not zooming,  # which knows new frames by their numbers
     )
     warnings = [*([picked.warning] if picked.warning else []), *sink.warnings]
     warnings += ignored(options, info, model.net, model.name, images=is_image_output(output, info))

@@ -70,9 +70,13 @@ def make_between(
     *,
     start: Place,
     number: int,
+    paired: bool,
     say: Callable[[str], None],
 ) -> Between:
-    """Return what puts new frames between the source's, from the frame at `start`, the result's frame `number`, on."""
+    """Return what puts new frames between the source's, from the frame at `start`, the result's frame `number`, on.
+
+    `paired`: a scene starts where no new frame is made, as for a net that knows new frames by their numbers.
+    """
     spynet = getattr(model.net, "spynet", None)
     assert isinstance(spynet, SpyNet), "this model holds SPyNet"
     matrix = info.colour.matrix_for_conversion(info.width, info.height)
@@ -83,5 +87,13 @@ def make_between(
         return replace(frame, data=tinted(frame.data, frame.tint, matrix), tint=None)
 
     return Between(
-        spynet.to(device), factor, device, info.time_base, start=start, number=number, untinted=untinted, say=say
+        spynet.to(device),
+        factor,
+        device,
+        info.time_base,
+        start=start,
+        number=number,
+        untinted=untinted,
+        say=say,
+        paired=paired,
     )

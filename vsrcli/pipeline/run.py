@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -21,6 +22,7 @@ from vsrcli.media.damage import Damage
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.made import made_text, offset_in_source
 from vsrcli.media.mux import MADE_TAG
+from vsrcli.nets.zsm import ZoomingSlowMo
 from vsrcli.pipeline.events import Event, OnEvent, logged
 from vsrcli.pipeline.fingerprint import fingerprint
 from vsrcli.pipeline.job import Job
@@ -267,7 +269,9 @@ def resumed_between(job: Job, state: Mapping[str, Tensor] | None, warn: Callable
         source, step = state[PLACE].tolist()
         start, number = Place(int(source), int(step)), int(state["next_frame"])
     assert job.flow is not None
-    return make_between(job.flow, job.info, job.factor, job.device, start=start, number=number, say=warn)
+    paired = isinstance(job.model.net, ZoomingSlowMo) and job.model.net.between
+    where: dict[str, Any] = {"start": start, "number": number}
+    return make_between(job.flow, job.info, job.factor, job.device, **where, paired=paired, say=warn)
 
 
 def swept_states(work: WorkFolder) -> TensorFolder:
