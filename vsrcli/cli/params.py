@@ -389,7 +389,7 @@ def default_text(option: Option) -> str | None:
 
 
 def rate_option(command: Command) -> Command:
-    """Give a command that makes no new frames the frame rate of image sequences, by both of its names."""
+    """Add to a command that makes no new frames the frame rate of image sequences, by both of its names."""
     text = "Frame rate of an image sequence.  [default: 25]"
     return click.option("--rate", "--fps", "rate", type=Rate(), help=text)(command)
 

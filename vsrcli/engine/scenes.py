@@ -54,12 +54,12 @@ class KnownCuts:
         """Take a frame in, of which nothing need be remembered."""
 
     def push(self, frame: Frame) -> Iterator[tuple[Frame, bool]]:
-        """Give a frame back at once."""
+        """Yield the frame at once."""
         yield frame, frame.number in self.cuts
         self.cuts.discard(frame.number)
 
     def flush(self) -> Iterator[tuple[Frame, bool]]:
-        """Give back nothing: no frame waits."""
+        """Yield nothing: no frame waits."""
         return iter(())
 
 

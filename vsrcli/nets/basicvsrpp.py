@@ -116,7 +116,7 @@ class BasicVSRPP(RecurrentNet):
         self.conv_last = Conv(64, 3, 3, padding=1)
 
     def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
-        """SPyNet's flow. Of a net of scale 1 that of frames a quarter as large, in their pixels, each 4x4 times."""
+        """Return SPyNet's flow; with scale 1, that of frames a quarter the size, in their pixels, each 4x4 times."""
         if self.scale != 1:
             out: Tensor = self.spynet(frame, neighbour)
             return out
@@ -161,7 +161,7 @@ class BasicVSRPP(RecurrentNet):
         return feature.to(self.compute_dtype), after
 
     def align(self, branch: str, current: Tensor, flow: Tensor, state: State) -> Tensor:
-        """Bring the state or states before to this frame; a state that is not there yet counts as zeros."""
+        """Align the state or states before with this frame; a state that is not there yet counts as zeros."""
         previous, flow = self._inner(state[0]), self._inner_flow(flow)
         warped = flow_warp(previous, flow)
         if len(state) == 1:
