@@ -39,7 +39,7 @@ def test_interlaced_sources_and_frames_one_by_one(tmp_path: Path) -> None:
     source = make.interlaced(tmp_path / "i.mkv", frames=4)
     shown = vsr("upscale", source, "--dry-run", "-m", "repvsr.real").stderr
     assert "    note  interlaced source: deinterlaced to 25 fps" in shown
-    assert re.search(r" run  \w+, \w+, frame by frame\n", shown)
+    assert re.search(r" run  \w+, \d+ threads?, \w+, frame by frame\n", shown)
     tiled = vsr("upscale", source, "--dry-run", "-m", "repvsr.real", "--tile", "32", "--memory", "1MB").stderr
     assert "frame by frame, tiles of 32x32" in tiled
     assert re.search(r"warning  a memory of 1 MiB is too small; going on with about \d+", tiled)
