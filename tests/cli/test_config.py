@@ -14,7 +14,12 @@ from vsrcli.pipeline.options import Options
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Options]:
     """What `vsr upscale` was asked for; settings are read from a folder of the test's own."""
     seen: list[Options] = []
-    monkeypatch.setattr(upscale, "_one", lambda source, output, options, display, **how: seen.append(options))
+
+    def one(source: Path, output: Path | None, options: Options, display: object, **how: object) -> dict[str, str]:
+        seen.append(options)
+        return {"status": "done"}
+
+    monkeypatch.setattr(upscale, "_one", one)
     monkeypatch.setattr(config, "user_file", lambda: tmp_path / "home" / "config.toml")
     monkeypatch.delenv("VSR_NO_CONFIG", raising=False)
     (tmp_path / "home").mkdir()

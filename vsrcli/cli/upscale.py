@@ -107,40 +107,30 @@ def command(
             own = partial(
                 _alone_on_ray, read_record(ShardOptions, asked), address, cpus, options=options, display=display
             )
-        reports = upscale_behind_urls(inputs, output, options, display, own, dry_run=dry_run)
-        if as_json:
-            click.echo(json.dumps(reports[0] if len(inputs) == 1 else reports, indent=1))
-        conclude(reports, display, single=len(inputs) == 1)
-        return
-    if address is not None and not dry_run:
+        reports, single = upscale_behind_urls(inputs, output, options, display, own, dry_run=dry_run), len(inputs) == 1
+    elif address is not None and not dry_run:
         from vsrcli.cli.on_ray import upscale_on_ray
         from vsrcli.cli.plan import items_of
 
         cut, items = read_record(ShardOptions, asked), items_of(inputs, output, recursive=recursive)
         reports = upscale_on_ray(items, options, cut, address, cpus, display)
         single = not batch.is_batch(inputs, recursive=recursive)
-        if as_json:
-            click.echo(json.dumps(reports[0] if single else reports, indent=1))
-        conclude(reports, display, single=single)
-        return
-    if not batch.is_batch(inputs, recursive=recursive):
+    elif single := not batch.is_batch(inputs, recursive=recursive):
         source, named = inputs[0], True
         batch.refuse_nested(source)
         if batch.is_folder_for(output, source):
             output, named = batch.target(output, Path(source.name)), False
         try:
-            report = _one(source, output, options, display, dry_run=dry_run, named=named)
+            reports = [_one(source, output, options, display, dry_run=dry_run, named=named)]
         except LargeAlreadyError as error:
             display.line(str(error))
-            report = {"status": "skipped", "input": str(source), "output": None}
-        if as_json:
-            click.echo(json.dumps(report, indent=1))
-        return
-    _say_left_out(inputs, display, recursive=recursive)
-    reports = _many(batch.items(inputs, output, recursive=recursive), options, display, dry_run=dry_run)
+            reports = [{"status": "skipped", "input": str(source), "output": None}]
+    else:
+        _say_left_out(inputs, display, recursive=recursive)
+        reports = _many(batch.items(inputs, output, recursive=recursive), options, display, dry_run=dry_run)
     if as_json:
-        click.echo(json.dumps(reports, indent=1))
-    conclude(reports, display)
+        click.echo(json.dumps(reports[0] if single else reports, indent=1))
+    conclude(reports, display, single=single)
 
 
 def conclude(reports: list[dict[str, Any]], display: Any, *, single: bool = False) -> None:

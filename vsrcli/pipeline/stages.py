@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +13,11 @@ from torch import Tensor
 from vsrcli.engine.between import Between
 from vsrcli.engine.engine import Engine
 from vsrcli.frame import Frame
-from vsrcli.media.damage import Damage
-from vsrcli.media.decode import decode
-from vsrcli.media.joins import Join
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.job import Job
 from vsrcli.pipeline.part import Part
 from vsrcli.pipeline.sinks import Writer
+from vsrcli.pipeline.source import source_frames
 from vsrcli.pipeline.timing import StageClock
 from vsrcli.pipeline.work_folder import WorkFolder
 
@@ -92,30 +90,9 @@ def decode_stage(
     job: Job, first: int, out: Pipe, warn: Callable[[str], None], clock: StageClock, part: Part | None = None
 ) -> None:
     """Put the source's frames from number `first` on, or those of a part, into the pipe (in a thread)."""
-    o = job.options
-
-    def tell(damage: Damage) -> None:
-        job.findings.damage = damage
-
-    def joined(joins: Sequence[Join]) -> None:
-        job.findings.joins = tuple(joins)
-
-    def whole() -> Iterator[Frame]:
-        return decode(
-            job.info,
-            start=o.start,
-            end=o.end,
-            deinterlace=o.deinterlace,
-            skip=first,
-            part_tint=True,
-            warn=warn,
-            tell=tell,
-            joined=joined,
-        )
-
     clock.begin("decode")
     try:
-        for frame in whole() if part is None else part.read(first, warn):
+        for frame in part.read(first, warn) if part else source_frames(job, job.findings, warn, skip=first):
             if not out.put(frame):
                 return
         out.put(None)

@@ -1,17 +1,15 @@
 """One pass over a source, before it is cut: the times of its frames, its scene cuts, and what is wrong with it."""
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from vsrcli.engine.scenes import SceneDetector
 from vsrcli.frame import Frame
-from vsrcli.media.damage import Damage
-from vsrcli.media.decode import decode
-from vsrcli.media.joins import Join
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.findings import Findings
 from vsrcli.pipeline.job import Job
+from vsrcli.pipeline.source import source_frames
 
 
 @dataclass
@@ -26,26 +24,9 @@ class Scan:
 
 def scan(job: Job, on_event: OnEvent, *, warn: Callable[[str], None]) -> Scan:
     """Decode all of a job's source, as the job would. Raises InputError."""
-    found, detector, asked = Scan(), SceneDetector(), job.options
-
-    def tell(damage: Damage) -> None:
-        found.findings.damage = damage
-
-    def joined(joins: Sequence[Join]) -> None:
-        found.findings.joins = tuple(joins)
-
+    found, detector = Scan(), SceneDetector()
     on_event(Event("start", "scanning", total=job.frames))
-    frames = decode(
-        job.info,
-        start=asked.start,
-        end=asked.end,
-        deinterlace=asked.deinterlace,
-        part_tint=True,
-        warn=warn,
-        tell=tell,
-        joined=joined,
-    )
-    for frame in frames:
+    for frame in source_frames(job, found.findings, warn):
         found.pts.append(frame.pts)
         found.sums.append(checksum(frame))
         found.cuts += [decided.number for decided, cut in detector.push(frame) if cut]
