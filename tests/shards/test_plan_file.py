@@ -33,6 +33,7 @@ def source(tmp_path: Path, name: str = "a.mkv", frames: int = 300) -> SourcePlan
         shards=tuple(cut(frames, [0, 70, 200], count=3, segment=60, warmup=15)),
         pts=[2 * n - 7 for n in range(frames)],
         sums=[n * 7919 for n in range(frames)],
+        cuts=[start for start in (70, 200) if start < frames],
     )
 
 
@@ -122,7 +123,7 @@ def test_damaged_files_are_refused_and_never_fail_otherwise(plan: ShardPlan, tmp
 def test_a_newer_format_is_told(plan: ShardPlan, tmp_path: Path) -> None:
     record = json.loads(plan_text(plan)) | {"format_version": 9}
     (tmp_path / "plan.json").write_text(json.dumps(record))
-    with told(UsageError, "is a plan of format 9, this vsr reads format 1"):
+    with told(UsageError, "is a plan of format 9, this vsr reads format 2"):
         read_plan(tmp_path / "plan.json")
 
 

@@ -39,7 +39,7 @@ def cluster() -> Iterator[Any]:
         made.add_node(num_cpus=1, object_store_memory=80 << 20)
     made.wait_for_nodes()
     yield made
-    made.shutdown()
+    made.shutdown()  # type: ignore[no-untyped-call, unused-ignore]
 
 
 @pytest.fixture(scope="module")

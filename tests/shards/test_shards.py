@@ -6,10 +6,12 @@ import shutil
 import subprocess
 import sys
 import time
+from bisect import bisect_right
 from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 
 from tests.command import vsr
@@ -123,6 +125,28 @@ def test_where_scenes_are_seen_as_a_whole_no_frame_differs(
     (tmp_path / "plan.json").write_text(done.stdout)
     plan = read_plan(tmp_path / "plan.json")
     assert len(plan.places) > 1 and all(place.shard.exact for place in plan.places)
+    run_all(plan)
+    assert vsr("join", tmp_path / "plan.json", "-q").returncode == 0
+    assert packets(tmp_path / "out.mkv") == packets(tmp_path / "one.mkv")
+
+
+@pytest.mark.parametrize("way", ["window", pytest.param("exact", marks=pytest.mark.slow)])
+def test_frames_that_repeat_are_shown_again_in_shards_too(tiny_model: str, tmp_path: Path, way: str) -> None:
+    # on twos, with a title that stands still for 70 frames, and a shot that is long enough to be split
+    def draw(number: int, width: int, height: int) -> np.ndarray:
+        shot = bisect_right((0, 31, 101, 201), number) - 1
+        moment = 50 if shot == 1 else number // 2
+        return (make.pattern(moment, width, height, seed=shot) // 2 + 120 * (shot % 2)).astype(np.uint8)
+
+    source = make.video(tmp_path / "film.mkv", width=32, height=24, frames=330, codec="ffv1", draw=draw)
+    options = ["--propagation", way, *(["--window", "4"] if way == "window" else []), "--precision", "fp32", "-q"]
+    one = vsr("upscale", source, "-o", tmp_path / "one.mkv", "-m", tiny_model, *options, "--json")
+    assert json.loads(one.stdout)["frames_repeated"] > 150
+    shards = ["--shards", 5, "--warmup", 31]
+    done = vsr("plan", source, "-o", tmp_path / "out.mkv", "-m", tiny_model, *options, *shards)
+    (tmp_path / "plan.json").write_text(done.stdout)
+    plan = read_plan(tmp_path / "plan.json")
+    assert len(plan.places) > 1 and any(not place.shard.exact for place in plan.places) == (way == "window")
     run_all(plan)
     assert vsr("join", tmp_path / "plan.json", "-q").returncode == 0
     assert packets(tmp_path / "out.mkv") == packets(tmp_path / "one.mkv")

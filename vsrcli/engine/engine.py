@@ -11,7 +11,7 @@ instead of running them (repeats.py): then they are the frames that are run.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -149,19 +149,26 @@ class Engine:
                 saved[f"state.{branch}.{i}"] = tensor.cpu().contiguous()
         return saved
 
-    def look_back(self, before: Iterable[Frame], scene: int) -> None:
+    def look_back(self, before: Iterable[Frame], pictures: Sequence[int], scene: int) -> None:
         """Start after the frames `before`, which are consecutive and not upscaled, in the scene from `scene` on.
 
-        There are `past` of them, or all earlier ones. Branches start from zero with the next frame. If that starts a
-        scene, its frames equal those of any other run.
+        Branches start from zero with the next frame, which is no repeat. If it starts a scene, the result equals that
+        of any other run.
+
+        Args:
+            before: the frames that show the last `past` pictures, or all earlier ones.
+            pictures: the number of the picture that each of them shows.
+            scene: the number of the scene's first picture.
         """
-        for frame in before:
+        for frame, picture in zip(before, pictures, strict=True):
             if self.detector:
                 self.detector.remember(frame)
-            self._frames.add(frame)
-            self._showings.shown_before(frame.number, 1)
+            if picture >= self._next:
+                self._frames.add(replace(frame, number=picture))
+            self._showings.shown_before(picture, self._showings.count(picture) + 1)
             self._newest = frame
-            self._pushed = self._shown = self._decided = self._next = frame.number + 1
+            self._pushed = self._shown = frame.number + 1
+            self._decided = self._next = picture + 1
         self._scene = scene
 
     def restore(self, saved: dict[str, Tensor]) -> None:

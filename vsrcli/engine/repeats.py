@@ -9,7 +9,7 @@ to a still, in which nothing is to be learnt: see `SETTLED`.
 Pictures are compared as they were decoded, to the last bit. Frames that merely look alike are run.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -41,6 +41,24 @@ def is_repeat(frame: Frame, before: Frame) -> bool:
     if a.shape != b.shape or a.dtype != b.dtype or frame.bit_depth != before.bit_depth:
         return False
     return all(np.array_equal(a[i : i + _ROWS], b[i : i + _ROWS]) for i in range(0, len(a), _ROWS))
+
+
+def picture_numbers(sums: Sequence[int], cuts: Set[int]) -> list[int]:
+    """Return the number of the picture that each frame of a video shows, as an engine that shows repeats again counts.
+
+    Args:
+        sums: of each frame, a checksum of its picture.
+        cuts: the frames at which scenes start.
+    """
+    numbers: list[int] = []
+    pictures = scene = 0
+    for n, checksum in enumerate(sums):
+        if n in cuts:
+            scene = pictures
+        if n == 0 or checksum != sums[n - 1] or pictures - scene < SETTLED:
+            pictures += 1
+        numbers.append(pictures - 1)
+    return numbers
 
 
 @dataclass

@@ -21,8 +21,8 @@ class TensorEngine:
 
     def look_back(self, before: Sequence[Tensor], first: int, scene: int) -> None:
         """Start after the LR frames `before`, numbered from `first` on: see `Engine.look_back`."""
-        pictures = (planes_to_picture(lr.float()) for lr in before)
-        self.engine.look_back((Frame(n, picture) for n, picture in enumerate(pictures, first)), scene)
+        frames = [Frame(n, planes_to_picture(lr.float())) for n, lr in enumerate(before, first)]
+        self.engine.look_back(frames, range(first, first + len(frames)), scene)
 
     def push(self, lr: Tensor) -> Iterator[Tensor]:
         """Take one frame and return those that are ready, as an iterator to be exhausted before the next call."""

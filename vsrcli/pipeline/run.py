@@ -220,9 +220,8 @@ def make_segments(
             raise damaged(work.folder) from None
     done = work.frames + (part.first if part else 0)
     first = engine.next_frame if between is None else between.first
-    back = min(engine.past, part.begin) if part and state is None else 0
-    if part and back:
-        first = part.begin - back
+    if part and state is None:
+        first = part.past(engine.past)
     on_event(Event("start", done=done, total=job.frames, burst=work.plan.window or 1))
 
     stop = threading.Event()
@@ -235,8 +234,9 @@ def make_segments(
         thread.start()
     clock.begin("upscale")
     try:
-        if part and back:
-            engine.look_back(islice(decoded, back), part.scene)
+        if part and first < part.begin:
+            before = part.pictures[first : part.begin]
+            engine.look_back(islice(decoded, len(before)), before, part.pictures[part.scene])
         until = part.stop if part else None
         count, repeated = upscale_stage(engine, decoded, made, done, work.segment_frames, cancel, until, between)
         if until is not None and count != until and not stop.is_set():

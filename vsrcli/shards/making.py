@@ -18,7 +18,7 @@ from vsrcli.pipeline.lock import lock
 from vsrcli.pipeline.options import Options
 from vsrcli.pipeline.places import job_folder
 from vsrcli.pipeline.work_files import JOB_NAME, PLAN_NAME, clear
-from vsrcli.shards.cutting import cut
+from vsrcli.shards.cutting import Shard, cut
 from vsrcli.shards.options import ShardOptions
 from vsrcli.shards.plan import ShardPlan, SourcePlan
 from vsrcli.shards.plan_file import plan_text, read_plan
@@ -111,20 +111,28 @@ def _source(job: Job, found: Scan, asked: ShardOptions, total: int) -> SourcePla
         warmup=asked.warmup,
         whole_scenes=job.plan.exact or job.plan.window is None,
     )
-    return SourcePlan(
+    source = SourcePlan(
         input=job.info.path.absolute(),
         output=job.sink.output.absolute(),
         options=_settled(job),
         settings=plain(job.settings()),
         fingerprint=fingerprint(job.info),
-        engine=replace(job.plan, hold_repeats=False),  # windows count pictures from the start of the video
+        engine=job.plan,
         segment_frames=job.segment_frames,
         asked=asked.plain(),
         shards=tuple(shards),
         pts=found.pts,
         sums=found.sums,
+        cuts=found.cuts,
         findings=found.findings,
     )
+    return replace(source, shards=tuple(_from_a_picture(source, shard) for shard in shards))
+
+
+def _from_a_picture(source: SourcePlan, shard: Shard) -> Shard:
+    """Return the shard begun where its first picture is first shown: the net does not run frames that repeat it."""
+    begin = source.picture_begin(shard.begin)
+    return replace(shard, begin=begin, cost=shard.cost + shard.begin - begin)
 
 
 def _settled(job: Job) -> dict[str, Any]:

@@ -2,13 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from vsrcli.engine.plan import Plan
+from vsrcli.engine.repeats import picture_numbers
 from vsrcli.pipeline.findings import Findings
 from vsrcli.pipeline.places import job_folder
 from vsrcli.shards.cutting import Shard
@@ -20,7 +22,8 @@ class SourcePlan:
 
     `options` are those of the job in plain data, with model, precision and type of device settled. `settings` and
     `fingerprint` are what the job's record holds (pipeline/job.py, fingerprint.py), `engine` and `segment_frames` how
-    it is run; `asked` is how it was to be cut. `pts` and `sums` (CRC-32 of the levels) are of each frame.
+    it is run; `asked` is how it was to be cut. `pts` and `sums` (CRC-32 of the levels) are of each frame; `cuts`
+    are the frames at which scenes start, except the first.
     """
 
     input: Path
@@ -34,6 +37,7 @@ class SourcePlan:
     shards: tuple[Shard, ...]
     pts: list[int] = field(repr=False)
     sums: list[int] = field(repr=False)
+    cuts: list[int] = field(repr=False)
     findings: Findings = field(default_factory=Findings)
 
     @property
@@ -44,6 +48,15 @@ class SourcePlan:
     def shard_folder(self, index: int) -> Path:
         """Return the folder of the work on one of its shards."""
         return self.folder / f"shard-{index:04d}"
+
+    @cached_property
+    def pictures(self) -> Sequence[int]:
+        """Return the number of the picture that each frame shows: frames that are shown again count once."""
+        return picture_numbers(self.sums, frozenset(self.cuts)) if self.engine.hold_repeats else range(len(self.sums))
+
+    def picture_begin(self, frame: int) -> int:
+        """Return the first of the frames that show the picture of a frame."""
+        return bisect_left(self.pictures, self.pictures[frame])
 
     @cached_property
     def identity(self) -> str:

@@ -21,7 +21,7 @@ from vsrcli.records import options_of
 from vsrcli.shards.cutting import Shard
 from vsrcli.shards.plan import ShardPlan, SourcePlan
 
-FORMAT, VERSION = "vsr plan", 1
+FORMAT, VERSION = "vsr plan", 2
 MOST_BYTES = 1 << 28
 """What no plan comes near to: some hundred hours of film."""
 MOST_FRAMES = 1 << 32
@@ -53,6 +53,7 @@ def source_record(source: SourcePlan) -> dict[str, Any]:
         "segment_frames": source.segment_frames,
         "cut": source.asked,
         "pts": source.pts,
+        "cuts": source.cuts,
         "crc32": "".join(f"{value:08x}" for value in source.sums),
         "findings": source.findings.plain(),
     }
@@ -95,13 +96,15 @@ def plan_from(record: Any) -> ShardPlan:
 
 
 def _source(record: Mapping[str, Any], shards: Sequence[Shard]) -> SourcePlan:
-    pts, sums = record["pts"], record["crc32"]
+    pts, sums, cuts = record["pts"], record["crc32"], record["cuts"]
     engine, segment = Plan.from_record(record["engine"]), record["segment_frames"]
     _demand(is_sound(engine, segment))
     _demand(all(isinstance(record[name], dict) for name in ("options", "settings", "fingerprint", "cut", "findings")))
     _demand(isinstance(pts, list) and all(isinstance(p, int) and abs(p) < 1 << 63 for p in pts))
     _demand(all(before < after for before, after in pairwise(pts)))
     _demand(isinstance(sums, str) and len(sums) == _DIGITS * len(pts) and set(sums) <= set("0123456789abcdef"))
+    _demand(isinstance(cuts, list) and all(_whole(cut, most=len(pts) - 1) for cut in cuts))
+    _demand(all(before < after for before, after in pairwise(cuts)))
     ordered = sorted(shards, key=lambda shard: shard.first)
     borders = [shard.first for shard in ordered] + [len(pts)]
     _demand(bool(ordered) and borders[0] == 0 and [shard.stop for shard in ordered] == borders[1:])
@@ -109,7 +112,7 @@ def _source(record: Mapping[str, Any], shards: Sequence[Shard]) -> SourcePlan:
     places = [record["input"], record["output"]]
     _demand(all(isinstance(place, str) and Path(place).is_absolute() and "\0" not in place for place in places))
     options_from(record["options"])
-    return SourcePlan(
+    found = SourcePlan(
         input=Path(places[0]),
         output=Path(places[1]),
         options=record["options"],
@@ -120,9 +123,12 @@ def _source(record: Mapping[str, Any], shards: Sequence[Shard]) -> SourcePlan:
         asked=record["cut"],
         shards=tuple(ordered),
         pts=pts,
+        cuts=cuts,
         sums=[int(sums[at : at + _DIGITS], 16) for at in range(0, len(sums), _DIGITS)],
         findings=Findings.from_plain(record["findings"]),
     )
+    _demand(all(found.picture_begin(shard.begin) == shard.begin for shard in ordered))
+    return found
 
 
 def _shard(record: Mapping[str, Any]) -> Shard:

@@ -65,7 +65,7 @@ def run_shard(
 
     work = open_shard(source, place.index, restart=restart)
     before = work.frames
-    part = Part(shard.first, shard.stop, shard.begin, shard.scene, partial(_read, job, source))
+    part = Part(shard.first, shard.stop, shard.begin, shard.scene, source.pictures, partial(_read, job, source))
     tell = _counted(on_event, shard.first, len_of(place))
     try:
         if not work.complete:
