@@ -10,7 +10,6 @@ import torch
 from tests.command import vsr
 from vsrcli.cli import doctor
 from vsrcli.engine import device, devices
-from vsrcli.media import trial
 from vsrcli.media.encoders import ENCODERS
 from vsrcli.pipeline import health
 
@@ -37,7 +36,7 @@ def test_json_holds_the_same_checks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_does_not_work_is_named_and_ends_with_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "/nowhere/ffmpeg")
-    monkeypatch.setattr(trial, "ENCODERS", ENCODERS | {"av1": "no_such_encoder"})
+    monkeypatch.setattr(health, "ENCODERS", ENCODERS | {"av1": "no_such_encoder"})
     monkeypatch.setattr(health, "_self_test", lambda: health.Check("self-test", "ok", "left out here"))
     done = vsr("doctor")
     assert done.returncode == 1
@@ -89,4 +88,4 @@ def film() -> list[str]:
 
 @pytest.mark.parametrize("codec", health._SHIPPED_CODECS)
 def test_encoders_open(codec: str) -> None:
-    assert trial.try_encoder(codec) is None
+    assert health.refusal(codec) is None

@@ -21,10 +21,11 @@ from tests.media.test_probe import without_decoder
 from vsrcli.errors import InterruptedJobError, OutputError, Reason, UsageError
 from vsrcli.frame import Frame
 from vsrcli.media.assemble import assemble
-from vsrcli.media.codecs import EncodeSettings, choose_settings
+from vsrcli.media.codecs import choose_settings
 from vsrcli.media.containers import CONTAINERS, check_container
 from vsrcli.media.decode import decode
 from vsrcli.media.encode import SegmentWriter
+from vsrcli.media.encode_settings import EncodeSettings
 from vsrcli.media.info import Colour, VideoInfo
 from vsrcli.media.made import MADE_BY_VSR
 from vsrcli.media.mux import MADE_TAG, try_sound

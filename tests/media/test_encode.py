@@ -18,8 +18,9 @@ from tests.told import told
 from vsrcli.cli.messages import full
 from vsrcli.errors import OutputError, UsageError
 from vsrcli.frame import Frame
-from vsrcli.media.codecs import EncodeSettings, choose_settings, encoder_options
+from vsrcli.media.codecs import choose_settings
 from vsrcli.media.encode import SegmentWriter, output_aspect
+from vsrcli.media.encode_settings import EncodeSettings, encoder_options
 from vsrcli.media.info import Colour, VideoInfo
 
 INFO = VideoInfo(

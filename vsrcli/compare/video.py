@@ -15,8 +15,9 @@ from vsrcli.compare.quality import Quality
 from vsrcli.errors import OutputError, UsageError
 from vsrcli.frame import Frame
 from vsrcli.media.assemble import assemble
-from vsrcli.media.codecs import EncodeSettings, choose_settings
+from vsrcli.media.codecs import choose_settings
 from vsrcli.media.encode import SegmentWriter
+from vsrcli.media.encode_settings import EncodeSettings
 from vsrcli.media.images import write_image
 from vsrcli.media.info import VideoInfo
 

@@ -15,9 +15,9 @@ from vsrcli.errors import OutputError, Reason
 from vsrcli.files import settle
 from vsrcli.media.avi import write_start
 from vsrcli.media.avi_times import avi_origin, avi_slot
-from vsrcli.media.codecs import EncodeSettings
 from vsrcli.media.containers import check_container, container_of, open_container, place_streams, url
 from vsrcli.media.encode import output_aspect
+from vsrcli.media.encode_settings import EncodeSettings
 from vsrcli.media.feed import Feed, last_duration, segment_lead, segment_pts
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.joins import Join

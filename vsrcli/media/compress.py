@@ -13,8 +13,8 @@ import av
 import numpy as np
 
 from vsrcli.errors import UsageError
-from vsrcli.media.codecs import x264_parameters
 from vsrcli.media.colour import from_rgb, to_rgb
+from vsrcli.media.encode_settings import x264_parameters
 from vsrcli.media.info import Colour
 
 _LIMITED_RANGE = 1

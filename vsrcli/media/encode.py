@@ -12,9 +12,9 @@ from av.error import FFmpegError
 
 from vsrcli.errors import OutputError
 from vsrcli.frame import Frame
-from vsrcli.media.codecs import EncodeSettings, encoder_options
 from vsrcli.media.colour import from_rgb
 from vsrcli.media.containers import url
+from vsrcli.media.encode_settings import EncodeSettings, encoder_options
 from vsrcli.media.encoders import segment_muxer
 from vsrcli.media.feed import segment_lead
 from vsrcli.media.info import Colour, VideoInfo

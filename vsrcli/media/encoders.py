@@ -2,25 +2,14 @@
 
 import difflib
 import io
-import re
-import tempfile
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import av
-import av.logging
-import numpy as np
 from av.error import FFmpegError
 
-from vsrcli.errors import OutputError, Reason, UsageError
-from vsrcli.frame import Frame
+from vsrcli.errors import UsageError
 from vsrcli.media.containers import Container
-from vsrcli.media.info import VideoInfo
-
-if TYPE_CHECKING:
-    from vsrcli.media.codecs import EncodeSettings
 
 ENCODERS = {
     "h264": "libx264",
@@ -41,7 +30,6 @@ TUNES: Mapping[str, tuple[str, ...]] = {
 }
 """Where they are known beforehand; other encoders are asked."""
 _TRANSPORT = frozenset({"mpeg1video", "mpeg4"})  # MPEG-TS has a mark for them, of which FFmpeg tells nothing
-_UNREAD = re.compile(r"(?:Error parsing option|Unknown option:?|Invalid value for)\s+'?([^'.]+)")
 _LAMBDA = 118  # FFmpeg's unit of a quantiser
 _BY_QUANTISER = frozenset(
     {"mpeg4", "mpeg2video", "mpeg1video", "msmpeg4", "msmpeg4v2", "wmv1", "wmv2", "flv", "h263", "h263p", "mjpeg"}
@@ -167,35 +155,3 @@ def with_options(options: Mapping[str, str], more: Mapping[str, str]) -> dict[st
     """Return an encoder's options with those of the caller; lists of parameters are joined, all else is replaced."""
     lists = {key: f"{options[key]}:{more[key]}" for key in more if key.endswith("-params") and options.get(key)}
     return dict(options) | dict(more) | lists
-
-
-def try_encoder(info: VideoInfo, settings: "EncodeSettings") -> None:
-    """Encode one frame of the output's size, as the work will. Raises UsageError with one line that says what fails."""
-    from vsrcli.media.encode import SegmentWriter  # which needs this module's names
-
-    picture = np.full((settings.height, settings.width, 3), 128, np.uint8)
-    level = av.logging.get_level()
-    try:
-        with (
-            tempfile.TemporaryDirectory(prefix="vsr-", ignore_cleanup_errors=True) as folder,
-            av.logging.Capture(local=False) as said,
-        ):
-            av.logging.set_level(av.logging.WARNING)
-            with SegmentWriter(Path(folder) / "probe", info, settings) as writer:
-                writer.write(Frame(0, picture, 0, 1))
-                unknown = sorted(set(writer.unused))
-    except (OutputError, FFmpegError, ValueError, OSError) as error:
-        lines = [line.strip() for level, _, line in said if line.strip() and level <= av.logging.ERROR]
-        reason = lines[0].splitlines()[0].rstrip(".") if lines else str(error).partition(": ")[2] or str(error)
-        raise EncoderFailsError(f"{settings.encoder} does not open here: {reason}") from None
-    finally:
-        av.logging.set_level(level)
-    unknown += [found[1] for _, _, line in said if (found := _UNREAD.search(line))]
-    if unknown:
-        if "preset" in unknown and settings.preset is not None:
-            raise UsageError(f"{settings.encoder} has no presets", Reason.NO_PRESET)
-        raise UsageError(f"{settings.encoder} has no option {', '.join(unknown)}")
-
-
-class EncoderFailsError(UsageError):
-    """An encoder exists, but takes no frame here or with these options."""

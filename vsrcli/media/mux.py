@@ -12,9 +12,9 @@ import av
 import imageio_ffmpeg
 from av.stream import Disposition, Stream
 
-from vsrcli.media.codecs import EncodeSettings
 from vsrcli.media.containers import CannotHoldError, Placement, container_of, open_container, place_streams, url
 from vsrcli.media.encode import output_colour
+from vsrcli.media.encode_settings import EncodeSettings
 from vsrcli.media.feed import MICROSECOND, UNSHAPED, Feed
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.joins import Join, follow

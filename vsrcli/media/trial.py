@@ -1,39 +1,61 @@
-"""Test whether encoders open on this machine, which the list of built-in ones does not show."""
+"""Test whether an encoder opens on this machine with its settings, which the list of built-in ones does not show."""
 
-import os
-from fractions import Fraction
+import re
+import tempfile
+from pathlib import Path
 
 import av
+import av.logging
 import numpy as np
 from av.error import FFmpegError
 
-from vsrcli.media.encoders import ENCODERS
-from vsrcli.media.scheduling import ordinary_scheduling
+from vsrcli.errors import OutputError, Reason, UsageError
+from vsrcli.frame import Frame
+from vsrcli.media.encode import SegmentWriter
+from vsrcli.media.encode_settings import EncodeSettings
+from vsrcli.media.info import VideoInfo
 
-SIDE = 128
-"""Height and width of the test picture: SVT-AV1 accepts none below 64."""
+_UNREAD = re.compile(r"(?:Error parsing option|Unknown option:?|Invalid value for)\s+'?([^'.]+)")
 
 
-def try_encoder(codec: str) -> str | None:
-    """Encode two pictures by vsr's encoder for a codec; return None, or why it does not work."""
-    name = ENCODERS[codec]
-    if codec == "av1":
-        os.environ.setdefault("SVT_LOG", "1")
+class EncoderFailsError(UsageError):
+    """An encoder exists, but encodes no frame on this machine or with these options."""
+
+
+def try_encoder(info: VideoInfo, settings: EncodeSettings) -> None:
+    """Encode one frame of the output's size into a segment, as a job does.
+
+    Raises EncoderFailsError, with one line, if the encoder does not open or encodes nothing, and UsageError if it does
+    not know an option.
+    """
+    picture = np.full((settings.height, settings.width, 3), 128, np.uint8)
+    level = av.logging.get_level()
     try:
-        formats = [one.name for one in av.Codec(name, "w").video_formats or ()]
-        context = av.CodecContext.create(name, "w")
-        assert isinstance(context, av.VideoCodecContext)
-        context.width = context.height = SIDE
-        context.pix_fmt = next(one for one in ("yuv420p", "yuv422p10le", *formats) if one in formats)
-        context.framerate = Fraction(25)
-        context.options = {"x265-params": "log-level=none"} if codec == "hevc" else {}
-        packets, picture = [], np.zeros((SIDE, SIDE, 3), np.uint8)
-        with ordinary_scheduling():
-            for pts in range(2):
-                frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=context.pix_fmt)
-                frame.pts = pts
-                packets += context.encode(frame)
-            packets += context.encode(None)
-    except (FFmpegError, ValueError, OSError, StopIteration) as error:
-        return str(error) or type(error).__name__
-    return None if sum(packet.size for packet in packets) else "it makes no data"
+        with (
+            tempfile.TemporaryDirectory(prefix="vsr-", ignore_cleanup_errors=True) as folder,
+            av.logging.Capture(local=False) as said,
+        ):
+            av.logging.set_level(av.logging.WARNING)
+            path = Path(folder) / "probe"
+            with SegmentWriter(path, info, settings) as writer:
+                writer.write(Frame(0, picture, 0, 1))
+                unknown = sorted(set(writer.unused))
+            _check_data(path)
+    except (OutputError, FFmpegError, ValueError, OSError) as error:
+        lines = [line.strip() for level, _, line in said if line.strip() and level <= av.logging.ERROR]
+        reason = lines[0].splitlines()[0].rstrip(".") if lines else str(error).partition(": ")[2] or str(error)
+        raise EncoderFailsError(f"{settings.encoder} does not open here: {reason}") from None
+    finally:
+        av.logging.set_level(level)
+    unknown += [found[1] for _, _, line in said if (found := _UNREAD.search(line))]
+    if unknown:
+        if "preset" in unknown and settings.preset is not None:
+            raise UsageError(f"{settings.encoder} has no presets", Reason.NO_PRESET)
+        raise UsageError(f"{settings.encoder} has no option {', '.join(unknown)}")
+
+
+def _check_data(path: Path) -> None:
+    """Raise OutputError if a segment holds no data."""
+    with av.open(str(path)) as made:
+        if not any(packet.size for packet in made.demux(video=0)):
+            raise OutputError("it encodes nothing")

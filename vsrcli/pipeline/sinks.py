@@ -16,9 +16,10 @@ from vsrcli.files import free_names, settle
 from vsrcli.frame import Frame
 from vsrcli.media.assemble import assemble
 from vsrcli.media.avi_times import check_avi_times
-from vsrcli.media.codecs import EncodeSettings, choose_settings
+from vsrcli.media.codecs import choose_settings
 from vsrcli.media.containers import CONTAINERS, check_container
 from vsrcli.media.encode import SegmentWriter, output_aspect, output_colour
+from vsrcli.media.encode_settings import EncodeSettings
 from vsrcli.media.images import write_image
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.joins import Join

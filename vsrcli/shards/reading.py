@@ -1,4 +1,4 @@
-"""Reads a source from a frame in its middle on, with the numbers that the frames have in the whole."""
+"""Read a source from a frame in its middle on. Frames keep the numbers that they have in the whole source."""
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
@@ -34,15 +34,7 @@ def frames_from(
             return
         sought.close()
         warn(f"{info.path}: a seek does not lead to frame {number}: counting from the beginning")
-    counted = decode(
-        info,
-        start=options.start,
-        end=options.end,
-        deinterlace=options.deinterlace,
-        skip=number,
-        part_tint=True,
-        warn=warn,
-    )
+    counted = _decoded(info, options, warn, start=options.start, skip=number)
     yield from _checked(counted, info, planned)
 
 
@@ -51,11 +43,17 @@ def _sought(
 ) -> Generator[Frame, None, None]:
     """Yield the frames from a number on as a seek to its time gives them."""
     start = float(planned.pts[number] * info.time_base) - info.start_time
-    found = decode(
-        info, start=max(0.0, start), end=options.end, deinterlace=options.deinterlace, part_tint=True, warn=warn
-    )
-    for frame in found:
+    for frame in _decoded(info, options, warn, start=max(0.0, start)):
         yield replace(frame, number=number + frame.number)
+
+
+def _decoded(
+    info: VideoInfo, options: Options, warn: Callable[[str], None], *, start: float | None, skip: int = 0
+) -> Iterator[Frame]:
+    """Decode from a time on as the job's options say, without the first `skip` frames."""
+    return decode(
+        info, start=start, end=options.end, deinterlace=options.deinterlace, skip=skip, part_tint=True, warn=warn
+    )
 
 
 def _is_planned(frame: Frame, planned: SourcePlan) -> bool:
