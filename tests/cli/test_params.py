@@ -112,6 +112,19 @@ def test_a_command_s_parameters_are_the_fields_with_their_defaults(
         assert one.words == getattr(parameter.type, "choices", one.words)
 
 
+@pytest.mark.parametrize("words", ["upscale", "preview", "info", "bench", "evaluate", "plan", "train teach"])
+def test_every_command_completes_the_names_of_models(words: str) -> None:
+    context, command = click.Context(cli), click.Command("none")
+    for word in words.split():
+        group = cli if context.command is cli else context.command
+        assert isinstance(group, click.Group)
+        found = group.get_command(context, word)
+        assert found is not None
+        command, context = found, click.Context(found)
+    option = next(one for one in command.params if "--model" in one.opts)
+    assert "repvsr.real" in [item.value for item in option.shell_complete(context, "repv")]
+
+
 def test_each_option_is_shown_and_no_other() -> None:
     assert set(params.SHOWN) == {field.name for record in (Options, ShardOptions) for field in fields(record)}
 

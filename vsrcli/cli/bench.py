@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from vsrcli.bench.case import RESOLUTIONS
 from vsrcli.cli import say
-from vsrcli.cli.params import Resolution, complete_model, record_options, words_of
+from vsrcli.cli.params import Resolution, models_option, record_options, words_of
 from vsrcli.engine.options import EngineOptions
 from vsrcli.errors import UsageError
 from vsrcli.words import clean, counted, padded
@@ -22,14 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command("bench", context_settings={"show_default": True})
-@click.option(
-    "-m",
-    "--model",
-    "models",
-    multiple=True,
-    shell_complete=complete_model,
-    help="Repeatable.  [default: that of vsr upscale]",
-)
+@models_option("Repeatable.  [default: that of vsr upscale]")
 @click.option(
     "--res",
     type=Resolution(RESOLUTIONS),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from vsrcli.cli import echo
-from vsrcli.cli.params import Kind, choice, read_record, record_options
+from vsrcli.cli.params import Kind, choice, models_option, read_record, record_options
 from vsrcli.engine.options import LEAST_TILE, EngineOptions, Precision, Propagation
 from vsrcli.records import option
 
@@ -55,7 +55,7 @@ class Crfs(Kind[tuple[int, ...]]):
 
 
 @click.command("evaluate", context_settings={"show_default": True})
-@click.option("-m", "--model", "models", multiple=True, help="A model or a checkpoint's path; repeat for several.")
+@models_option("A model, or a checkpoint's path. Repeatable.")
 @click.option(
     "--data",
     required=True,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vsrcli.cli import echo
-from vsrcli.cli.params import complete_model, rate_option, record_options
+from vsrcli.cli.params import models_option, rate_option, record_options
 from vsrcli.errors import InputError, SomeFailedError, VsrError
 from vsrcli.pipeline.options import Options
 from vsrcli.words import counted
@@ -20,14 +20,7 @@ if TYPE_CHECKING:
 
 @click.command("info", context_settings={"show_default": True})
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
-@click.option(
-    "-m",
-    "--model",
-    "models",
-    multiple=True,
-    shell_complete=complete_model,
-    help="Architecture to pick weights of. Repeatable.",
-)
+@models_option("Architecture to pick weights of. Repeatable.")
 @record_options(Options, "content")
 @rate_option
 @click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")

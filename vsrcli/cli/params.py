@@ -388,6 +388,11 @@ def default_text(option: Option) -> str | None:
     return None if option.default is None else str(option.default)
 
 
+def models_option(help_text: str) -> Callable[[Command], Command]:
+    """Return the option that names one or several models."""
+    return click.option("-m", "--model", "models", multiple=True, shell_complete=complete_model, help=help_text)
+
+
 def rate_option(command: Command) -> Command:
     """Add to a command that makes no new frames the frame rate of image sequences, by both of its names."""
     text = "Frame rate of an image sequence.  [default: 25]"

@@ -10,7 +10,7 @@ import click
 from vsrcli.cli.config import closest
 from vsrcli.cli.display_options import display_options
 from vsrcli.cli.grouped import GroupedCommand
-from vsrcli.cli.params import Time, complete_model, rate_option, read_record, record_options
+from vsrcli.cli.params import Time, models_option, rate_option, read_record, record_options
 from vsrcli.errors import UsageError
 from vsrcli.pipeline.options import Options
 from vsrcli.words import counted
@@ -33,9 +33,7 @@ TAKEN = (
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder.  [default: NAME_preview beside INPUT]")
 @click.option("--at", type=Time(), help="Where in the video.  [default: after a third]")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), default=2.0, help="How much of it.")
-@click.option(
-    "-m", "--model", "models", multiple=True, shell_complete=complete_model, help="As in vsr upscale; repeatable."
-)
+@models_option("As in vsr upscale. Repeatable.")
 @record_options(Options, *TAKEN)
 @rate_option
 @click.option("-y", "--overwrite", is_flag=True, help="Replace a preview that exists.")

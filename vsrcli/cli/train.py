@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from vsrcli.cli import say
-from vsrcli.cli.params import record_options
+from vsrcli.cli.params import models_option, record_options
 from vsrcli.engine.options import EngineOptions
 from vsrcli.errors import UsageError
 from vsrcli.words import clean
@@ -198,7 +198,7 @@ def pack(
 
 @command.command("teach")
 @click.argument("packs", nargs=-1, type=PATH, metavar="PACK...")
-@click.option("-m", "--model", "models", multiple=True, help="The model to ask. Repeat for the mean of several.")
+@models_option("Model to ask. Repeatable: the mean of several.")
 @output_option("The pack")
 @clips_option("")
 @record_options(EngineOptions, "device")
