@@ -1,7 +1,6 @@
 """Every net describes itself fully in its own file."""
 
-import importlib
-import pkgutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,7 @@ import torch
 from tests.nets.small import SMALL, small
 from vsrcli import nets
 from vsrcli.errors import UsageError
-from vsrcli.nets.marks import Architecture
-from vsrcli.zoo.architectures import ARCHITECTURES
+from vsrcli.zoo.architectures import ARCHITECTURES, find, ordered
 from vsrcli.zoo.formats import basicsr_name, identify
 from vsrcli.zoo.loading import LoadedModel
 from vsrcli.zoo.options import set_option
@@ -22,10 +20,41 @@ def loaded(arch: str) -> LoadedModel:
     return LoadedModel(net, f"{arch}.pth", arch, net.scale, "path", Path(f"{arch}.pth"), "", None)
 
 
-def test_all_nets_are_listed() -> None:
-    modules = [importlib.import_module(f"vsrcli.nets.{m.name}") for m in pkgutil.iter_modules(nets.__path__)]
-    found = [m.ARCHITECTURE for m in modules if isinstance(getattr(m, "ARCHITECTURE", None), Architecture)]
-    assert sorted(a.name for a in found) == sorted(ARCHITECTURES) == sorted(SMALL)
+NEW_NET = """
+from vsrcli.nets.marks import Architecture
+from vsrcli.nets.rrn import RRN, read_config
+
+class Wider(RRN):
+    pass
+
+ARCHITECTURE = Architecture("wider", Wider, "neuro.wide.", read_config, bounds={"width": (1, 9)}, before=("rrn",))
+"""
+
+
+def test_every_net_is_found_and_has_a_small_one_for_the_tests() -> None:
+    assert sorted(ARCHITECTURES) == sorted(SMALL)
+
+
+def test_a_new_net_needs_only_its_own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "wider.py").write_text(NEW_NET)
+    monkeypatch.setattr(nets, "__path__", [*nets.__path__, str(tmp_path)])
+    try:
+        found = find()
+    finally:
+        sys.modules.pop("vsrcli.nets.wider", None)
+    assert set(found) == {*ARCHITECTURES, "wider"}
+    names = [one.name for one in ordered(found.values())]
+    assert names.index("wider") < names.index("rrn")
+    with pytest.raises(ValueError, match="'width' must be from 1 to 9"):
+        found["wider"].check({"width": 10}, 10**9)
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_a_net_is_tried_before_all_whose_markers_its_keys_have(arch: str) -> None:
+    order, keys = list(ARCHITECTURES), small(arch).state_dict()
+    also = [one.name for one in ARCHITECTURES.values() if any(key.startswith(one.marker) for key in keys)]
+    assert set(also) == {arch, *ARCHITECTURES[arch].before}
+    assert min(also, key=order.index) == arch
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)

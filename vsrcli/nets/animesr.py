@@ -154,4 +154,6 @@ def read_config(shapes: Shapes) -> Config:
     }
 
 
-ARCHITECTURE = Architecture("animesr", AnimeSR, marker="recurrent_cell.", configure=read_config)
+ARCHITECTURE = Architecture(
+    "animesr", AnimeSR, marker="recurrent_cell.", configure=read_config, bounds={"hidden": (1, 256)}
+)

@@ -234,4 +234,6 @@ def read_config(shapes: Shapes) -> Config:
     }
 
 
-ARCHITECTURE = Architecture("dflow", DFlow, marker="createflowf.", configure=read_config, kernels=in_blocks(18))
+ARCHITECTURE = Architecture(
+    "dflow", DFlow, marker="createflowf.", configure=read_config, kernels=in_blocks(18), before=("basicvsr",)
+)

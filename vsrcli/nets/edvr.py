@@ -320,4 +320,10 @@ def read_config(shapes: Shapes) -> Config:
     )
 
 
-ARCHITECTURE = Architecture("edvr", EDVR, marker="reconstruction.0.", configure=read_config)
+ARCHITECTURE = Architecture(
+    "edvr",
+    EDVR,
+    marker="reconstruction.0.",
+    configure=read_config,
+    bounds={"frames": (1, 15), "attention": (False, True), "deblur": (False, True), "fine": (False, True)},
+)

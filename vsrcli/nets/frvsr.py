@@ -191,4 +191,12 @@ def remove_duplicate_kernels(state: StateDict) -> StateDict:
     return {key: value for key, value in state.items() if key != "srnet.upsample_func.kernels"}
 
 
-ARCHITECTURE = Architecture("frvsr", FRVSR, marker="fnet.", configure=read_config, adapt=remove_duplicate_kernels)
+ARCHITECTURE = Architecture(
+    "frvsr",
+    FRVSR,
+    marker="fnet.",
+    configure=read_config,
+    adapt=remove_duplicate_kernels,
+    bounds={"bicubic": (False, True)},
+    before=("repvsr",),
+)

@@ -1,6 +1,6 @@
 """IconVSR (Chan et al., CVPR 2021, section 3.2): BasicVSR with information refill at keyframes, coupled propagation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -55,6 +55,12 @@ class IconVSR(RecurrentNet):
     def cost_period(self) -> int:
         """The keyframe interval: only keyframes are refilled."""
         return self.keyframe_interval or 1
+
+    def adopt(self, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Convert BasicVSR's state dict; return any other as it is."""
+        if "fusion.weight" in given and "edvr.fusion.feat_fusion.weight" not in given:
+            return basicvsr_as_iconvsr(given, self.state_dict())
+        return dict(given)
 
     def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
         """Estimate the flow with SPyNet."""
@@ -113,10 +119,45 @@ def refill_numbers(number: int, padding: int, length: int | None) -> list[int]:
     return numbers
 
 
+@torch.no_grad()
+def basicvsr_as_iconvsr(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return initial weights for IconVSR from BasicVSR's state dict; `own` is IconVSR's new one.
+
+    - The forward trunk's first convolution reads (frame, backward feature, warped feature). BasicVSR has weights for
+      the first and the last; the backward feature starts with zero weights and is learnt.
+    - The refill convolutions pass the warped feature on and give the keyframe zero weights, so that keyframes are like
+      all other frames at first. EDVR-M gets gradients as soon as these weights have changed.
+    - BasicVSR upsamples a 1x1 fusion of both branches, IconVSR the forward feature: the first upsampling convolution
+      absorbs the forward half of the fusion.
+    """
+    state = dict(given)
+    channels = given["backward_trunk.main.0.weight"].shape[0]
+    first = torch.zeros_like(own["forward_trunk.main.0.weight"])
+    known = given["forward_trunk.main.0.weight"]
+    first[:, :3], first[:, 3 + channels :] = known[:, :3], known[:, 3:]
+    state["forward_trunk.main.0.weight"] = first
+    for name in ("backward_fusion", "forward_fusion"):
+        weight = torch.zeros_like(own[f"{name}.weight"])
+        weight[:, :channels, 1, 1] = torch.eye(channels)
+        state[f"{name}.weight"], state[f"{name}.bias"] = weight, torch.zeros_like(own[f"{name}.bias"])
+    fusion = given["fusion.weight"][:, channels:, 0, 0]
+    upconv = given["upconv1.weight"]
+    state["upconv1.weight"] = torch.einsum("omyx,mi->oiyx", upconv, fusion)
+    state["upconv1.bias"] = given["upconv1.bias"] + upconv.sum((2, 3)) @ given["fusion.bias"]
+    return state
+
+
 def read_config(shapes: Shapes) -> Config:
     """Read width and depth from the backward trunk, and the refill window from the number of frames that EDVR fuses."""
     fused, joined, *_ = shapes["edvr.fusion.feat_fusion.weight"]
     return {**trunk_config(shapes, "backward_trunk"), "padding": joined // fused // 2}
 
 
-ARCHITECTURE = Architecture("iconvsr", IconVSR, marker="edvr.", configure=read_config)
+ARCHITECTURE = Architecture(
+    "iconvsr",
+    IconVSR,
+    marker="edvr.",
+    configure=read_config,
+    bounds={"padding": (0, 7), "keyframe_interval": (0, 1_000_000)},
+    before=("basicvsr",),
+)

@@ -1,14 +1,14 @@
 """What the file of a net declares: how its checkpoints are recognised, and how their shapes give its configuration.
 
-The module of each net that can be loaded ends with one `Architecture` called ARCHITECTURE, and
-`vsrcli/zoo/architectures.py` lists those modules. So a new net needs one file here, a line there, and its models in the
-catalogue. Options, the feature module and all that planning needs are class attributes of the net (`RecurrentNet`).
+The module of each net that can be loaded ends with one `Architecture` called ARCHITECTURE, by which
+`vsrcli/zoo/architectures.py` finds it. So a new net needs one file here and its models in the catalogue. Options, the
+feature module and all that planning needs are class attributes of the net (`RecurrentNet`).
 """
 
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -24,25 +24,12 @@ Config = dict[str, Any]
 StateDict = dict[str, Tensor]
 """Tensors by key."""
 
-BOUNDS = {
-    "channels": (1, 256),
-    "hidden": (1, 256),
-    "blocks": (0, 128),
-    "cleaning_blocks": (0, 128),
-    "reconstruction_blocks": (0, 128),
-    "layers": (1, 128),
-    "passes": (1, 16),
-    "frames": (1, 15),
-    "padding": (0, 7),
-    "keyframe_interval": (0, 1_000_000),
-    "scale": (1, 8),
-    "bicubic": (False, True),
-    "attention": (False, True),
-    "deblur": (False, True),
-    "fine": (False, True),
-}
-"""Smallest and largest value of each argument that a checkpoint may ask for, whatever its net. The papers have up to
-128 channels, 60 blocks and windows of 7 frames. A net that needs tighter bounds checks them in its constructor."""
+Bounds = Mapping[str, tuple[int, int]]
+"""Smallest and largest value of constructor arguments that a checkpoint may ask for."""
+
+BOUNDS: Bounds = {"channels": (1, 256), "blocks": (0, 128), "scale": (1, 8)}
+"""Bounds of the arguments that most nets have. The papers have up to 128 channels and 60 blocks. Those of a net's other
+arguments are given by its `Architecture`; a net that needs tighter bounds checks them in its constructor."""
 
 
 def unchanged(state: StateDict) -> StateDict:
@@ -67,11 +54,12 @@ TWO_A_BLOCK = in_blocks(2)
 class Architecture:
     """One architecture: its name, the class of its net, and how to read its checkpoints.
 
-    `marker`, or one of several, is a prefix of some key of its checkpoints in BasicSR's naming, and of no key of an
-    architecture after it in the list. `configure` reads the constructor's arguments from the shapes. `adapt` converts
-    the checkpoint's state dict to the net's own. Both may raise KeyError, IndexError, ValueError, ZeroDivisionError or
-    RuntimeError where the checkpoint holds no such net. `kernels` returns the smallest number of 3x3 convolutions from
-    `channels` to `channels` in a net of these arguments.
+    `marker`, or one of several, is a prefix of some key of its checkpoints in BasicSR's naming. `before` names
+    architectures whose markers its checkpoints have too: this one is tried first. `configure` reads the constructor's
+    arguments from the shapes. `adapt` converts the checkpoint's state dict to the net's own. Both may raise KeyError,
+    IndexError, ValueError, ZeroDivisionError or RuntimeError where the checkpoint holds no such net. `kernels` returns
+    the smallest number of 3x3 convolutions from `channels` to `channels` in a net of these arguments. `bounds` are
+    those of arguments that are not in `BOUNDS`.
     """
 
     name: str
@@ -80,21 +68,24 @@ class Architecture:
     configure: Callable[[Shapes], Config]
     adapt: Callable[[StateDict], StateDict] = unchanged
     kernels: Callable[[Config], int] = TWO_A_BLOCK
+    bounds: Bounds = field(default_factory=dict)
+    before: tuple[str, ...] = ()
 
     def build(self, config: Config) -> RecurrentNet:
         """Return a net with random weights."""
         return self.net(**config)
 
     def check(self, config: Config, weights: int) -> None:
-        """Raise ValueError, naming the argument, unless all are numbers (or lists of them) within `BOUNDS`.
+        """Raise ValueError, naming the argument, unless all are numbers (or lists of them) within their bounds.
 
         `weights` is the number of weights in the file. It must be enough for the convolutions that `kernels` counts, so
         that the net is not much larger than the file.
         """
+        bounds = {**BOUNDS, **self.bounds}
         for name, value in config.items():
-            if name not in BOUNDS:
+            if name not in bounds:
                 raise ValueError(f"{name!r:.40} is not known")
-            least, most = BOUNDS[name]
+            least, most = bounds[name]
             numbers = value if isinstance(value, list) and len(value) <= _LONGEST_LIST else [value]
             if not all(type(n) is type(least) and least <= n <= most for n in numbers):
                 raise ValueError(f"{name!r} must be from {least} to {most}")

@@ -48,4 +48,11 @@ def read_config(shapes: Shapes) -> Config:
     return {**trunk_config(shapes, "backward_trunk"), "cleaning_blocks": cleaning["blocks"]}
 
 
-ARCHITECTURE = Architecture("realbasicvsr", RealBasicVSR, marker="image_cleaning.", configure=read_config)
+ARCHITECTURE = Architecture(
+    "realbasicvsr",
+    RealBasicVSR,
+    marker="image_cleaning.",
+    configure=read_config,
+    bounds={"cleaning_blocks": (0, 128), "passes": (1, 16)},
+    before=("basicvsr",),
+)

@@ -5,7 +5,7 @@ and hands a `State` from frame to frame. The steps see one frame at a time, so t
 over windows that carry state, or as a stream: `_visit` below is the only loop.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -81,6 +81,8 @@ class RecurrentNet(nn.Module):
         feature_module: module (dotted name) whose output, one a frame in the frames' order, is upsampled; distillation
             compares it.
         options: attributes that a user may set on a finished net.
+        interpolates: whether it can make the features of new frames itself, between each two of a scene.
+        between: whether frames of odd numbers in a scene are new ones, of which only the place counts.
         context: number of neighbours on each side that `encode` uses.
         multiple: height and width must be multiples of this in all steps; `forward` and the engine pad frames and crop
             the result.
@@ -98,6 +100,8 @@ class RecurrentNet(nn.Module):
     float32_parts: ClassVar[tuple[str, ...]] = ()
     feature_module: ClassVar[str]
     options: ClassVar[tuple[str, ...]] = ()
+    interpolates: ClassVar[bool] = False
+    between: bool = False
     context: int = 0
     multiple: int = 1
     min_size: int = 1
@@ -146,6 +150,10 @@ class RecurrentNet(nn.Module):
 
     def _stays_float32(self, name: str) -> bool:
         return any(name == part or name.startswith(part + ".") for part in self.float32_parts)
+
+    def adopt(self, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Convert the state dict of another net to initial weights of this one; by default it is returned as it is."""
+        return dict(given)
 
     def prepare(self, lr: Tensor) -> Tensor:
         """Return a frame of the same shape that replaces the padded LR frame (n, 3, h, w) in all steps, `flow` too.

@@ -105,4 +105,11 @@ def inner_layers(config: Config) -> int:
     return layers - 2
 
 
-ARCHITECTURE = Architecture("rlsp", RLSP, marker="conv_list.", configure=read_config, kernels=inner_layers)
+ARCHITECTURE = Architecture(
+    "rlsp",
+    RLSP,
+    marker="conv_list.",
+    configure=read_config,
+    kernels=inner_layers,
+    bounds={"layers": (1, 128), "hidden": (1, 256)},
+)

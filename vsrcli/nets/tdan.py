@@ -177,4 +177,5 @@ ARCHITECTURE = Architecture(
         (r"^up\.0\.2\.", "up2."),
         (r"^up\.1\.", "to_hr."),
     ),
+    bounds={"reconstruction_blocks": (0, 128)},
 )

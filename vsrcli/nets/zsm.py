@@ -130,6 +130,7 @@ class ZoomingSlowMo(Levels, RecurrentNet):
     branches: ClassVar[tuple[Branch, ...]] = (Branch("backward", reverse=True), Branch("forward", reverse=False))
     float32_parts = ("conv_first",)  # it sees the frame, whose 8 bits bf16 would round
     feature_module = "recon_trunk"
+    interpolates = True
     context = 1
     multiple = 4
     min_size = 8
@@ -140,7 +141,6 @@ class ZoomingSlowMo(Levels, RecurrentNet):
     def __init__(self, channels: int = 64, blocks: int = 5, reconstruction_blocks: int = 40) -> None:
         super().__init__(channels)
         self.channels = self.stored_channels = channels
-        self.between = False
         self.reconstruct_reach = 2 * reconstruction_blocks + 3
         self.conv_first = Conv(3, channels, 3, padding=1)
         self.feature_extraction = nn.Sequential(*(ResidualBlock(channels) for _ in range(blocks)))
@@ -218,4 +218,5 @@ ARCHITECTURE = Architecture(
         (r"(^|\.)pcd_align\.(L\d_\w+)_2\.", r"\1pcd_align.sides.1.\2."),
         (r"\.conv_offset_mask\.", ".conv_offset."),
     ),
+    bounds={"reconstruction_blocks": (0, 128)},
 )

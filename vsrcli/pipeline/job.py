@@ -21,7 +21,6 @@ from vsrcli.media.info import VideoInfo
 from vsrcli.media.options import Audio
 from vsrcli.media.probe import probe
 from vsrcli.names import is_address
-from vsrcli.nets.zsm import ZoomingSlowMo
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.findings import Findings
 from vsrcli.pipeline.ignored import ignored
@@ -174,9 +173,8 @@ def prepare(
     sink = make_sink(output, shown, size, asked=options, span=(options.start, options.end))
     place(model.net, device, dtype)
     flow = None
-    zooming = isinstance(model.net, ZoomingSlowMo) and factor == 2  # it makes the feature of a new frame itself
-    if isinstance(model.net, ZoomingSlowMo):
-        model.net.between = zooming
+    zooming = model.net.interpolates and factor == 2
+    model.net.between = zooming
     if factor > 1:
         flow = load_flow()
         made = f"making {factor} frames of each, {float(shown.rate):g} a second"

@@ -22,7 +22,6 @@ from vsrcli.media.damage import Damage
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.made import made_text, offset_in_source
 from vsrcli.media.mux import MADE_TAG
-from vsrcli.nets.zsm import ZoomingSlowMo
 from vsrcli.pipeline.events import Event, OnEvent, logged
 from vsrcli.pipeline.fingerprint import fingerprint
 from vsrcli.pipeline.job import Job
@@ -269,9 +268,8 @@ def resumed_between(job: Job, state: Mapping[str, Tensor] | None, warn: Callable
         source, step = state[PLACE].tolist()
         start, number = Place(int(source), int(step)), int(state["next_frame"])
     assert job.flow is not None
-    paired = isinstance(job.model.net, ZoomingSlowMo) and job.model.net.between
     where: dict[str, Any] = {"start": start, "number": number}
-    return make_between(job.flow, job.info, job.factor, job.device, **where, paired=paired, say=warn)
+    return make_between(job.flow, job.info, job.factor, job.device, **where, paired=job.model.net.between, say=warn)
 
 
 def swept_states(work: WorkFolder) -> TensorFolder:

@@ -1,46 +1,34 @@
-"""The list of architectures. The file of each net describes it, see `vsrcli/nets/marks.py`."""
+"""All architectures, found in the files of the nets. Each net's file describes it, see `vsrcli/nets/marks.py`."""
 
-from vsrcli.nets import (
-    animesr,
-    basicvsr,
-    basicvsrpp,
-    dflow,
-    edvr,
-    frvsr,
-    iconvsr,
-    nanovsr,
-    realbasicvsr,
-    repvsr,
-    rlsp,
-    rrn,
-    rsdn,
-    tdan,
-    zsm,
-)
+import importlib
+import pkgutil
+from collections.abc import Iterable
+from graphlib import TopologicalSorter
+
+from vsrcli import nets
 from vsrcli.nets.marks import Architecture, Config, Shapes
 
 __all__ = ["ARCHITECTURES", "UNSUPPORTED", "Architecture", "Config", "Shapes"]
 
-ARCHITECTURES: dict[str, Architecture] = {
-    net.ARCHITECTURE.name: net.ARCHITECTURE
-    for net in (
-        basicvsrpp,
-        realbasicvsr,
-        iconvsr,
-        dflow,
-        basicvsr,
-        edvr,
-        frvsr,
-        repvsr,
-        animesr,
-        nanovsr,
-        rrn,
-        rlsp,
-        rsdn,
-        tdan,
-        zsm,
-    )
-}
+
+def find() -> dict[str, Architecture]:
+    """Return the ARCHITECTURE of every module of `vsrcli.nets` that has one, by name, in the order of the modules."""
+    modules = [importlib.import_module(f"{nets.__name__}.{one.name}") for one in pkgutil.iter_modules(nets.__path__)]
+    found = [vars(module)["ARCHITECTURE"] for module in modules if "ARCHITECTURE" in vars(module)]
+    return {one.name: one for one in found}
+
+
+def ordered(found: Iterable[Architecture]) -> list[Architecture]:
+    """Return architectures, each one ahead of those in its `before`. Raises CycleError if that is impossible."""
+    known = {one.name: one for one in found}
+    sorter: TopologicalSorter[str] = TopologicalSorter({name: [] for name in known})
+    for one in known.values():
+        for later in one.before:
+            sorter.add(later, one.name)
+    return [known[name] for name in sorter.static_order()]
+
+
+ARCHITECTURES: dict[str, Architecture] = {one.name: one for one in ordered(find().values())}
 """All architectures by name, in the order in which a checkpoint's keys are compared with their markers."""
 
 UNSUPPORTED = {
