@@ -49,13 +49,13 @@ def test_json_has_the_documented_fields(answer: subprocess.CompletedProcess[str]
         assert one["stages"]["propagate"] > 0 and one["stages"]["reconstruct"] > 0
 
 
-def test_the_help_names_every_field() -> None:
+def test_the_help_names_every_json_field() -> None:
     text = CliRunner().invoke(command, ["--help"]).stdout
     words = set(text.replace(",", " ").split())
     assert {field.name for field in fields(Measurement)} <= words
 
 
-def test_missing_weights_and_progress_are_told_on_stderr(answer: subprocess.CompletedProcess[str]) -> None:
+def test_missing_weights_and_progress_are_shown_on_stderr(answer: subprocess.CompletedProcess[str]) -> None:
     assert answer.stderr.splitlines() == [
         "rlsp: its weights are not here, random ones are used",
         "rlsp fp32",
@@ -63,7 +63,7 @@ def test_missing_weights_and_progress_are_told_on_stderr(answer: subprocess.Comp
     ]
 
 
-def test_several_models_make_a_table_with_ratios(answer: subprocess.CompletedProcess[str]) -> None:
+def test_several_models_give_a_table_with_speedups(answer: subprocess.CompletedProcess[str]) -> None:
     first = Measurement(**json.loads(answer.stdout)[0])
     second = replace(first, precision="bf16", fps=2 * first.fps, speedup=2.0, peak_memory_bytes=None)
     lines = report([first, second]).splitlines()
@@ -88,7 +88,7 @@ def test_scaling_is_printed_by_threads(answer: subprocess.CompletedProcess[str])
 @pytest.mark.parametrize(
     ("arguments", "message"), [(["--res", "8k"], "not a resolution: 8k"), (["--precision", "fp32,fp8"], "fp8")]
 )
-def test_nonsense_is_refused(arguments: list[str], message: str) -> None:
+def test_invalid_values_are_refused(arguments: list[str], message: str) -> None:
     done = CliRunner().invoke(command, arguments)
     assert done.exit_code == 2 and message in done.output
 

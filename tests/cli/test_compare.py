@@ -53,7 +53,9 @@ def play(path: Path) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("mode", "size"), [("side", (258, 96)), ("stack", (128, 194)), ("wipe", (128, 96))])
-def test_films_of_all_modes_play(films: tuple[str, str], tmp_path: Path, mode: str, size: tuple[int, int]) -> None:
+def test_comparisons_of_all_modes_are_playable(
+    films: tuple[str, str], tmp_path: Path, mode: str, size: tuple[int, int]
+) -> None:
     out = tmp_path / "out.mp4"
     run(*films, "-o", str(out), "--mode", mode, "-q")
     frames = play(out)
@@ -61,7 +63,7 @@ def test_films_of_all_modes_play(films: tuple[str, str], tmp_path: Path, mode: s
     assert probe(out).rate == Fraction(25)
 
 
-def test_a_wipes_border_moves_to_and_fro(tmp_path: Path) -> None:
+def test_the_border_of_a_wipe_moves_back_and_forth(tmp_path: Path) -> None:
     small = make.video(tmp_path / "a.mp4", width=64, height=48, frames=5, rate=Fraction(1))
     out = tmp_path / "out.mp4"
     run(str(small), str(small), "-o", str(out), "--mode", "wipe", "--labels", ",", "-q")
@@ -71,7 +73,7 @@ def test_a_wipes_border_moves_to_and_fro(tmp_path: Path) -> None:
     assert borders[2] > middle + 12
 
 
-def test_sound_of_the_first_film_comes_along(tmp_path: Path) -> None:
+def test_sound_of_the_first_video_is_copied(tmp_path: Path) -> None:
     film = make.rich(tmp_path / "film.mkv")
     out = tmp_path / "out.mkv"
     run(str(film), str(film), "-o", str(out), "-q", "--labels", "a,b")
@@ -79,7 +81,7 @@ def test_sound_of_the_first_film_comes_along(tmp_path: Path) -> None:
     assert kinds.count("audio") == 2
 
 
-def test_a_picture_shows_the_asked_moment(films: tuple[str, str], tmp_path: Path) -> None:
+def test_a_picture_shows_the_requested_time(films: tuple[str, str], tmp_path: Path) -> None:
     out = tmp_path / "out.png"
     run(*films, "-o", str(out), "--at", "0.2", "--labels", ",", "--zoom", "20,10,40,20", "-q")
     picture = load_picture(out).to_ndarray(format="rgb24")
@@ -108,7 +110,7 @@ def test_quality_against_a_reference_is_printed_and_plotted(tmp_path: Path) -> N
     assert load_picture(png).width > 800
 
 
-def test_quality_of_cropped_results_is_of_what_they_show(tmp_path: Path) -> None:
+def test_quality_of_cropped_results_uses_the_common_area(tmp_path: Path) -> None:
     truth = make.pattern(0, 130, 98)
     from vsrcli.compare.quality import Quality
 
@@ -130,7 +132,7 @@ def test_quality_of_cropped_results_is_of_what_they_show(tmp_path: Path) -> None
         (("-o", "x.png", "--zoom", "100,0,64,48"), "does not lie inside"),
     ],
 )
-def test_wrong_usage_is_said_and_nothing_is_left(
+def test_wrong_usage_is_reported_and_leaves_no_file(
     films: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -148,7 +150,7 @@ def test_an_input_or_an_existing_file_is_not_overwritten(films: tuple[str, str],
         run(*films, "-o", str(tmp_path / "missing" / "out.mp4"))
 
 
-def test_films_of_another_shape_are_refused(films: tuple[str, str], tmp_path: Path) -> None:
+def test_videos_of_different_shapes_are_refused(films: tuple[str, str], tmp_path: Path) -> None:
     square = make.video(tmp_path / "square.mp4", width=64, height=64, frames=3)
     with pytest.raises(UsageError, match="differ in shape"):
         run(films[0], str(square), "-o", str(tmp_path / "out.mp4"), "-q")

@@ -36,7 +36,7 @@ def project(text: str) -> None:
     Path("vsr.toml").write_text(text, encoding="utf-8")
 
 
-def test_the_closer_place_wins(asked: list[Options], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_more_specific_setting_wins(asked: list[Options], monkeypatch: pytest.MonkeyPatch) -> None:
     user('[upscale]\ncrf = 30\npreset = "slow"\nmodel = "edvr"\nwindow = 7')
     project('[upscale]\ncrf = 25\nmodel = "tdan"\nwindow = 8')
     monkeypatch.setenv("VSR_UPSCALE_CRF", "20")
@@ -46,7 +46,7 @@ def test_the_closer_place_wins(asked: list[Options], monkeypatch: pytest.MonkeyP
     assert (options.model, options.crf, options.window, options.preset) == ("iconvsr", 20.0, 8, "slow")
 
 
-def test_a_named_file_replaces_those_found_and_none_can_be_had(asked: list[Options], tmp_path: Path) -> None:
+def test_a_named_settings_file_replaces_the_others_and_none_can_be_chosen(asked: list[Options], tmp_path: Path) -> None:
     user("[upscale]\ncrf = 30")
     other = tmp_path / "other.toml"
     other.write_text("[upscale]\nwindow = 9")
@@ -57,7 +57,7 @@ def test_a_named_file_replaces_those_found_and_none_can_be_had(asked: list[Optio
     assert [(o.crf, o.window) for o in asked] == [(None, 9), (None, 9), (None, None), (None, None)]
 
 
-def test_all_kinds_of_values(asked: list[Options]) -> None:
+def test_settings_of_all_types_are_read(asked: list[Options]) -> None:
     project(
         'device = "cpu"\n[upscale]\npix-fmt = "yuv444p"\nkeyframe_interval = 0\noverwrite = true\n'
         'tile = "64x32"\nhorizon = "none"\nmemory = "1GiB"\nstart = "0:01"\nfps = "30000/1001"\nscale = 2\n'
@@ -88,7 +88,7 @@ def test_all_kinds_of_values(asked: list[Options]) -> None:
         ("[train.rum]\nseed = 1", None),
     ],
 )
-def test_what_does_not_fit_is_refused_in_one_line(asked: list[Options], text: str, told: str | None) -> None:
+def test_invalid_settings_are_refused_in_one_line(asked: list[Options], text: str, told: str | None) -> None:
     project(text)
     done = vsr("upscale", "in.mp4")
     if told is None:  # another command's table is looked at when that is run
@@ -99,7 +99,7 @@ def test_what_does_not_fit_is_refused_in_one_line(asked: list[Options], text: st
     assert done.stderr.startswith("vsr: " + told) and not asked
 
 
-def test_files_that_cannot_be_read(asked: list[Options], tmp_path: Path) -> None:
+def test_unreadable_settings_files_are_refused(asked: list[Options], tmp_path: Path) -> None:
     done = vsr("--config", tmp_path / "none.toml", "upscale", "in.mp4")
     assert done.returncode == 2 and "none.toml does not exist" in done.stderr
     Path("vsr.toml").write_bytes(b"\xff\xfe[")
@@ -109,7 +109,7 @@ def test_files_that_cannot_be_read(asked: list[Options], tmp_path: Path) -> None
         assert vsr(*words).returncode == 0, "help is there whatever the settings"
 
 
-def test_sizes_given_more_closely_replace_others(asked: list[Options], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_specific_size_options_replace_others(asked: list[Options], monkeypatch: pytest.MonkeyPatch) -> None:
     user("height = 1080")
     project("[upscale]\nscale = 2")
     assert vsr("upscale", "in.mp4").returncode == 0
@@ -117,7 +117,7 @@ def test_sizes_given_more_closely_replace_others(asked: list[Options], monkeypat
     assert [(o.scale, o.height, o.size) for o in asked] == [(2.0, None, None), (None, None, (640, 480))]
 
 
-def test_commands_below_a_command(asked: list[Options]) -> None:
+def test_settings_of_subcommands_are_read(asked: list[Options]) -> None:
     seen: dict[str, Any] = config.defaults(_group(), "train", [_written("seed = 3\n[train.run]\niterations = 5\n")])
     assert seen["train"]["run"] == {"seed": 3, "iterations": 5}
 

@@ -14,9 +14,7 @@ from vsrcli.media.encoders import ENCODERS
 from vsrcli.pipeline import health
 
 
-def test_a_sound_installation_passes_each_check_by_really_doing_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_working_installation_passes_every_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     done = vsr("doctor")
     lines = done.stdout.splitlines()
@@ -34,7 +32,7 @@ def test_json_holds_the_same_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(set(check) == {"name", "state", "text"} for check in found)
 
 
-def test_what_does_not_work_is_named_and_ends_with_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_checks_are_named_and_exit_with_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "/nowhere/ffmpeg")
     monkeypatch.setattr(health, "ENCODERS", ENCODERS | {"av1": "no_such_encoder"})
     monkeypatch.setattr(health, "_self_test", lambda: health.Check("self-test", "ok", "left out here"))
@@ -64,7 +62,7 @@ def test_devices_are_listed_and_one_is_used() -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
-def test_why_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reason_for_a_missing_gpu_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """By what torch says of its build, and the machine of its driver."""
     monkeypatch.setattr(torch.version, "cuda", None)
     monkeypatch.setattr(devices, "has_nvidia_driver", lambda: True)
@@ -87,5 +85,5 @@ def film() -> list[str]:
 
 
 @pytest.mark.parametrize("codec", health._SHIPPED_CODECS)
-def test_encoders_open(codec: str) -> None:
+def test_every_shipped_encoder_encodes_a_picture(codec: str) -> None:
     assert health.refusal(codec) is None

@@ -8,7 +8,7 @@ from rich.console import Console
 from vsrcli.cli.downloads import Downloads
 
 
-def test_a_terminal_sees_how_far_it_is_and_the_bar_goes() -> None:
+def test_a_terminal_shows_a_bar_that_disappears_at_the_end() -> None:
     shown = io.StringIO()
     console = Console(file=shown, force_terminal=True, width=100)
     downloads = Downloads(console)
@@ -18,7 +18,7 @@ def test_a_terminal_sees_how_far_it_is_and_the_bar_goes() -> None:
     assert shown.getvalue().endswith("\x1b[2K")  # its line is empty again
 
 
-def test_a_download_that_breaks_off_leaves_no_bar_and_the_next_has_its_own_name() -> None:
+def test_an_interrupted_download_leaves_no_bar() -> None:
     shown = io.StringIO()
     downloads = Downloads(Console(file=shown, force_terminal=True, width=100))
     with closing(downloads):
@@ -29,7 +29,7 @@ def test_a_download_that_breaks_off_leaves_no_bar_and_the_next_has_its_own_name(
     assert "net.two" in shown.getvalue()
 
 
-def test_elsewhere_nothing_is_shown() -> None:
+def test_no_bar_is_shown_without_a_terminal() -> None:
     shown = io.StringIO()
     Downloads(Console(file=shown)).show(1, 2)
     assert shown.getvalue() == ""

@@ -66,7 +66,7 @@ def test_bicubic_alone_needs_no_model(vid4: str) -> None:
     assert [r["method"] for r in report["results"]] == ["bicubic", "bicubic"]
 
 
-def test_colours_and_lines_are_shown_where_asked_for(model: str, vid4: str) -> None:
+def test_colour_and_line_columns_are_shown_on_request(model: str, vid4: str) -> None:
     options = ("-m", model, "--data", vid4, "--clips", "city", "--frames", "2", "-q")
     asked, plain = run(*options, "--colour", "--lines")[0], run(*options)[0]
     for title in ("red (levels)", "green", "blue", "lines (levels²)", "invented lines (levels²)"):
@@ -75,7 +75,7 @@ def test_colours_and_lines_are_shown_where_asked_for(model: str, vid4: str) -> N
     assert "red_shift" in mean and "invented_lines" not in mean
 
 
-def test_published_figures_do_not_stand_beside_those_of_compressed_clips(vid4: str) -> None:
+def test_published_figures_are_not_shown_for_compressed_clips(vid4: str) -> None:
     options = ("--data", vid4, "--clips", "city", "--frames", "2", "--json")
     worse, better = (json.loads(run(*options, *crf)[0]) for crf in (("--crf", "35"), ()))
     assert (worse["settings"]["crf"], better["settings"]["crf"]) == (35, None)
@@ -84,7 +84,7 @@ def test_published_figures_do_not_stand_beside_those_of_compressed_clips(vid4: s
     assert any("published_psnr" in row for row in better["results"])
 
 
-def test_several_crfs_make_one_table(vid4: str, tmp_path: Path) -> None:
+def test_several_crfs_give_one_table(vid4: str, tmp_path: Path) -> None:
     options = ("--data", vid4, "--clips", "city", "--frames", "2")
     report = json.loads(run(*options, "--crf", "20,40", "--save", str(tmp_path), "--json")[0])
     assert report["settings"]["crf"] == [20, 40]
@@ -101,7 +101,7 @@ def test_several_crfs_make_one_table(vid4: str, tmp_path: Path) -> None:
         assert CliRunner().invoke(command, [*options, "--crf", crf]).exit_code == 2
 
 
-def test_models_of_one_file_name_are_told_apart(model: str, vid4: str, tmp_path: Path) -> None:
+def test_models_with_equal_file_names_get_distinct_rows(model: str, vid4: str, tmp_path: Path) -> None:
     other = str(tiny_model(tmp_path / "tiny.safetensors", seed=1))
     out, _ = run("-m", model, "-m", other, "--data", vid4, "--clips", "city", "--frames", "1", "--json")
     rows = json.loads(out)["results"]
@@ -124,12 +124,12 @@ def test_ablation_prints_each_choice(model: str, vid4: str) -> None:
         (("--clips", "walk"), "no clip called walk"),
     ],
 )
-def test_wrong_usage_is_said_in_one_line(vid4: str, arguments: tuple[str, ...], message: str) -> None:
+def test_wrong_usage_gives_one_line(vid4: str, arguments: tuple[str, ...], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         run("--data", vid4, *arguments)
 
 
-def test_papers_stand_beside_what_is_measured(vid4: str, tmp_path: Path) -> None:
+def test_published_results_are_listed_beside_measured_ones(vid4: str, tmp_path: Path) -> None:
     out, _ = run(
         "--data", vid4, "--frames", "2", "--clips", "city", "--published", "-q", "--degradation", "bd", "--csv"
     )

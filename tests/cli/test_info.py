@@ -11,14 +11,14 @@ from tests.media import make
 from vsrcli.media.info import Colour
 
 
-def test_a_film_with_all_that_stands_beside_it(film: Path) -> None:
+def test_a_video_with_all_its_streams_is_described(film: Path) -> None:
     shown = vsr("info", film).stdout
     assert "64x48, h264 yuv420p, 8 bits, progressive" in shown and "20 frames, 0:01, 25 fps" in shown
     assert "2 audio" in shown and "1 cover" in shown and "chapter" in shown
     assert "without -m: repvsr." in shown and "-m iconvsr: iconvsr." in shown
 
 
-def test_what_is_declared_is_told(tmp_path: Path) -> None:
+def test_declared_properties_are_shown(tmp_path: Path) -> None:
     colour = Colour(matrix=5, range=1, primaries=5, transfer=6)
     source = make.video(tmp_path / "a.mkv", frames=3, colour=colour, sar=Fraction(16, 11), rotation=_quarter())
     shown = vsr("info", source).stdout
@@ -43,7 +43,7 @@ def test_json_has_stable_fields_and_the_pick_s_reason(tmp_path: Path) -> None:
     assert drawn["picks"][0]["model"].startswith("animesr")
 
 
-def test_several_files_and_one_that_is_none(tmp_path: Path) -> None:
+def test_one_unreadable_file_does_not_stop_the_others(tmp_path: Path) -> None:
     source, text = make.video(tmp_path / "a.mp4", frames=2), tmp_path / "b.mp4"
     text.write_text("no video")
     done = vsr("info", source, text, "--json")
@@ -53,5 +53,5 @@ def test_several_files_and_one_that_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["repvsr.real", "nosuch"])
-def test_models_that_leave_nothing_to_pick_are_refused(film: Path, name: str) -> None:
+def test_full_and_unknown_model_names_are_refused(film: Path, name: str) -> None:
     assert vsr("info", film, "-m", name).returncode == 2

@@ -78,7 +78,7 @@ def test_no_flag_is_named_below_the_command_line(path: Path) -> None:
         ('"a window-lookahead of 10-y"', set()),
     ],
 )
-def test_the_search_finds_flags_and_nothing_else(source: str, seen: set[str]) -> None:
+def test_the_flag_pattern_matches_flags_only(source: str, seen: set[str]) -> None:
     found = texts(ast.parse(source))
     documents_count = source.startswith('"""')
     assert {f for _, text, d in found for f in named(text, documentation=d and documents_count)} == seen
@@ -111,7 +111,7 @@ def test_advice_names_flags_that_exist() -> None:
     assert all(FLAG.search(advice) or "vsr " in advice for advice in ADVICE.values())
 
 
-def test_errors_and_notes_travel_between_processes() -> None:
+def test_errors_and_notes_can_be_pickled() -> None:
     for sent in (OutputExistsError(Path("a.mkv")), UsageError("x", Reason.ONE_IMAGE, output="%d.png")):
         got = pickle.loads(pickle.dumps(sent))
         assert (str(got), got.reason, got.data, full(got)) == (str(sent), sent.reason, sent.data, full(sent))
@@ -143,16 +143,14 @@ def upscale_cases(film: Path, model: str, folder: Path) -> list[tuple[tuple[Any,
     ]
 
 
-def test_a_wrong_call_is_told_with_the_flags_of_the_command_and_without_them_to_the_library(
-    film: Path, tiny_model: str, tmp_path: Path
-) -> None:
+def test_errors_name_flags_on_the_command_line_only(film: Path, tiny_model: str, tmp_path: Path) -> None:
     for arguments, advice in upscale_cases(film, tiny_model, tmp_path):
         plain, whole = fails(upscale.command, *arguments, "-m", tiny_model)
         assert whole.startswith(plain) and whole.endswith(advice), whole
         assert not FLAG.search(plain.replace(str(tmp_path), "")), plain
 
 
-def test_evaluate_too(tmp_path: Path) -> None:
+def test_errors_of_evaluate_name_its_flags(tmp_path: Path) -> None:
     from tests.evaluate.make import clip
 
     clip(tmp_path / "GT" / "a")

@@ -35,7 +35,7 @@ def test_the_table_has_every_full_name_at_any_width(
         assert sum(entry.name in (word.removesuffix("*") for word in line.split()) for line in rows) == 1
 
 
-def test_what_models_are_for_comes_first_and_the_default_s_use_on_top() -> None:
+def test_purpose_is_the_first_column_and_the_default_the_first_row() -> None:
     lines = lines_of()
     assert lines[1].split()[:3] == ["compressed", "video", "repvsr.real*"]
     uses = {entry.name: models.use_of(entry) for entry in catalogue().models.values()}

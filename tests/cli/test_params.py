@@ -55,7 +55,7 @@ from vsrcli.shards.options import ShardOptions
         (params.Words("word", ("a", "b")), "A, b", ("a", "b")),
     ],
 )
-def test_text_becomes_a_value(kind: "click.ParamType[object]", text: str, value: Any) -> None:
+def test_text_is_converted_to_values(kind: "click.ParamType[object]", text: str, value: Any) -> None:
     assert kind.convert(text, None, None) == value
 
 
@@ -72,7 +72,7 @@ def test_text_becomes_a_value(kind: "click.ParamType[object]", text: str, value:
         (params.Words("word", ("a", "b")), ["", "c", "a,c"], "no such word"),
     ],
 )
-def test_other_text_is_refused_with_how_to_write_it(
+def test_invalid_text_is_refused_with_the_right_spelling(
     kind: "click.ParamType[object]", texts: list[str], message: str
 ) -> None:
     for text in texts:
@@ -125,11 +125,11 @@ def test_every_command_completes_the_names_of_models(words: str) -> None:
     assert "repvsr.real" in [item.value for item in option.shell_complete(context, "repv")]
 
 
-def test_each_option_is_shown_and_no_other() -> None:
+def test_every_option_has_a_help_text_and_no_others_exist() -> None:
     assert set(params.SHOWN) == {field.name for record in (Options, ShardOptions) for field in fields(record)}
 
 
-def test_words_are_those_that_the_floors_below_know() -> None:
+def test_choices_agree_with_the_lower_layers() -> None:
     assert set(get_args(Precision)) == {"auto", *PRECISIONS}
     assert set(get_args(Codec)) == set(ENCODERS) - {"gif"}
 
@@ -174,7 +174,7 @@ TYPED: dict[str, tuple[str, Any]] = {
 }
 
 
-def test_variables_reach_the_record_by_the_names_of_the_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_variables_set_every_option(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Options] = []
 
     def prepare(source: Path, output: Path | None, options: Options, *rest: Any, **how: Any) -> None:

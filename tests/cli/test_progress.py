@@ -25,7 +25,7 @@ def test_time_left_follows_the_speed_of_the_last_frames(clock: list[float]) -> N
     assert speed.left == "2:20"
 
 
-def test_the_first_frame_and_a_frame_or_two_are_no_measure(clock: list[float]) -> None:
+def test_no_speed_is_shown_for_the_first_frames(clock: list[float]) -> None:
     speed = Speed(total=100)
     clock[0] += 60.0  # the first frame waits for all to get warm
     for done in range(1, 4):
@@ -36,7 +36,7 @@ def test_the_first_frame_and_a_frame_or_two_are_no_measure(clock: list[float]) -
     assert speed.fps == pytest.approx(1.0) and speed.left == "1:36"
 
 
-def test_windows_that_come_at_once_after_a_silence_count_as_a_whole(clock: list[float]) -> None:
+def test_speed_of_windowed_nets_is_measured_over_whole_windows(clock: list[float]) -> None:
     """40 s of silence and 30 frames of 1 s, three times: what is left is told from the fourth frame on, and is true."""
     speed, told = Speed(total=90, burst=30), {}
     done = 0
@@ -54,7 +54,7 @@ def test_windows_that_come_at_once_after_a_silence_count_as_a_whole(clock: list[
         assert int(minutes) * 60 + int(seconds) == pytest.approx(true, abs=2.0), done
 
 
-def test_a_job_that_goes_on_in_the_middle_counts_from_there(clock: list[float]) -> None:
+def test_a_resumed_job_is_timed_from_where_it_resumes(clock: list[float]) -> None:
     speed = Speed(total=60, done=30, burst=15)
     for done in range(31, 46):
         clock[0] += 3.0 if done > 31 else 18.0
@@ -62,7 +62,7 @@ def test_a_job_that_goes_on_in_the_middle_counts_from_there(clock: list[float]) 
     assert speed.fps == pytest.approx(15 / 60) and speed.left == "1:00"
 
 
-def test_sweeps_do_not_count_as_slow_frames_but_those_to_come_are_told(clock: list[float]) -> None:
+def test_time_left_includes_future_sweeps_but_speed_does_not(clock: list[float]) -> None:
     speed = Speed(total=100)
     for done in (0, 10, 30):
         speed.sweep(done, 30, 40)  # the scene's first window of 10 need not be swept

@@ -20,7 +20,7 @@ def growing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_assumed_matrix_is_a_note_once_a_batch(growing: Path, tiny_model: str) -> None:
+def test_the_assumed_matrix_is_noted_once_per_batch(growing: Path, tiny_model: str) -> None:
     done = vsr("upscale", growing, "-m", tiny_model, "-o", growing / "out", "--json")
     line = "the source declares no colour matrix: taken as BT.601, and the output says so"
     assert done.stderr.count(line) == 1 and f"warning: {line}" not in done.stderr, done.stderr
@@ -29,13 +29,13 @@ def test_the_assumed_matrix_is_a_note_once_a_batch(growing: Path, tiny_model: st
     assert [report["warnings"] for report in reports] == [[], []]
 
 
-def test_it_is_not_told_where_no_pixel_has_a_colour(tmp_path: Path, tiny_model: str) -> None:
+def test_the_assumed_matrix_is_not_noted_for_grey_video(tmp_path: Path, tiny_model: str) -> None:
     grey = make.video(tmp_path / "grey.mkv", width=336, height=64, frames=1, codec="ffv1", pix_fmt="gray")
     done = vsr("upscale", grey, "-m", tiny_model, "-o", tmp_path / "out.mkv")
     assert done.returncode == 0 and "matrix" not in done.stderr, done.stderr
 
 
-def test_interlaced_sources_and_frames_one_by_one(tmp_path: Path) -> None:
+def test_a_dry_run_shows_deinterlacing_and_frame_by_frame_runs(tmp_path: Path) -> None:
     source = make.interlaced(tmp_path / "i.mkv", frames=4)
     shown = vsr("upscale", source, "--dry-run", "-m", "repvsr.real").stderr
     assert "    note  interlaced source: deinterlaced to 25 fps" in shown
@@ -61,7 +61,7 @@ def test_interlaced_sources_and_frames_one_by_one(tmp_path: Path) -> None:
         ("www.mp4", False),
     ],
 )
-def test_addresses_are_told_from_files(name: str, address: bool) -> None:
+def test_addresses_and_file_names_are_told_apart(name: str, address: bool) -> None:
     assert is_address(Path(name)) == address
 
 
@@ -87,7 +87,7 @@ def test_failures_of_a_batch_are_named_once(tmp_path: Path, tiny_model: str) -> 
     assert [line.partition(" is ")[0] for line in quiet[:-1]] == [f"failed: {tmp_path / n}" for n in ("b.mp4", "c.mp4")]
 
 
-def test_a_bare_name_says_what_is_used(tmp_path: Path) -> None:
+def test_an_architecture_name_shows_the_chosen_model(tmp_path: Path) -> None:
     assert vsr("weights", "path", "repvsr").stderr == "vsr: using repvsr.real\n"
     damaged = tmp_path / "net.pth"
     damaged.write_bytes(b"nothing of a net")
@@ -95,7 +95,7 @@ def test_a_bare_name_says_what_is_used(tmp_path: Path) -> None:
     assert done.returncode == 1 and "not a checkpoint" in done.stderr
 
 
-def test_pull_names_the_address_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pull_shows_the_address_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VSR_HOME", str(tmp_path))
     monkeypatch.setenv("VSR_WEIGHTS_MIRROR", "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "*")

@@ -51,7 +51,7 @@ def test_both_spellings_list_the_recipes() -> None:
     assert all(len(line.split()) > 4 and "#" not in line for line in lines), "each says what it is for"
 
 
-def test_both_spellings_pack_alike(tmp_path: Path) -> None:
+def test_both_spellings_write_equal_packs(tmp_path: Path) -> None:
     write_video(tmp_path / "walk.mp4", textured(6, 272, 272))
     how = ("--frames", 3, "--clips", 1, "--seed", 5)
     done("pack", tmp_path / "walk.mp4", "-o", tmp_path / "new", *how)
@@ -79,7 +79,7 @@ def test_both_spellings_compress_a_pack(packed: Path, tmp_path: Path) -> None:
     assert (tmp_path / "new").read_bytes() == (tmp_path / "old").read_bytes()
 
 
-def test_both_spellings_mix_models(packed: Path, model: Path, tmp_path: Path) -> None:
+def test_both_spellings_average_models(packed: Path, model: Path, tmp_path: Path) -> None:
     how = ("--data", packed, "--device", "cpu")
     new = done("soup", model, *how, "-o", tmp_path / "new.safetensors")
     old = done("--soup", model, *how, "-o", tmp_path / "old.safetensors")
@@ -88,7 +88,7 @@ def test_both_spellings_mix_models(packed: Path, model: Path, tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_both_spellings_train_and_go_on(packed: Path, tmp_path: Path) -> None:
+def test_both_spellings_train_and_resume(packed: Path, tmp_path: Path) -> None:
     plan = tmp_path / "plan.toml"
     plan.write_text(TINY)
     how = ("--data", packed, "--out", tmp_path / "out", "--device", "cpu")
@@ -99,7 +99,7 @@ def test_both_spellings_train_and_go_on(packed: Path, tmp_path: Path) -> None:
         assert "holds a run already" in str(train(*words, *how).exception)
 
 
-def test_a_source_may_be_called_as_a_command_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_source_may_have_the_name_of_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pack").mkdir()
     write_video(tmp_path / "pack" / "walk.mp4", textured(3, 272, 272))
@@ -128,7 +128,7 @@ def test_a_source_may_be_called_as_a_command_is(tmp_path: Path, monkeypatch: pyt
         (("--pack", "--teacher", "basicvsr", "videos", "-o", "out"), "--pack and --teacher exclude each other"),
     ],
 )
-def test_what_is_wrong_is_said(words: tuple[str, ...], said: str) -> None:
+def test_wrong_usage_is_reported(words: tuple[str, ...], said: str) -> None:
     result = train(*words)
     assert isinstance(result.exception, UsageError) and said in str(result.exception)
     assert "\n" not in str(result.exception)
@@ -145,7 +145,7 @@ def test_what_is_wrong_is_said(words: tuple[str, ...], said: str) -> None:
         (("run", "repvsr-bi", "--threads", "-1"), "-1"),
     ],
 )
-def test_options_that_there_are_not_are_refused(words: tuple[str, ...], said: str) -> None:
+def test_unknown_options_are_refused(words: tuple[str, ...], said: str) -> None:
     result = train(*words)
     assert result.exit_code == 2 and said in result.output and not result.output.count("Traceback")
 

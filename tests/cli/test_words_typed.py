@@ -28,7 +28,7 @@ from vsrcli.cli.grouped import GROUPS, REST, group_of
         (["frobnicate"], "no such command, and no file: frobnicate"),
     ],
 )
-def test_without_a_verb_the_line_that_is_meant_is_told(words: list[str], told: str) -> None:
+def test_a_missing_command_is_suggested(words: list[str], told: str) -> None:
     done = vsr(*words)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert done.stderr.startswith("vsr: " + told)
@@ -55,7 +55,7 @@ def test_shells_complete_commands_options_and_models(shell: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there may be no bash")
-def test_the_script_for_bash_is_a_script() -> None:
+def test_the_completion_script_is_valid_bash() -> None:
     script = vsr("completion", "bash").stdout
     subprocess.run(["bash", "-n"], input=script, text=True, check=True, capture_output=True)
 
@@ -83,7 +83,7 @@ def test_options_are_shown_in_groups() -> None:
     assert group_of("crf") == "Output" and group_of("tile") == "Memory and device" and group_of("start") == REST
 
 
-def test_every_command_is_there_and_says_what_it_is_for() -> None:
+def test_every_command_is_listed_with_its_purpose() -> None:
     for name, text in COMMANDS.items():
         command = cli.get_command(click.Context(cli), name)
         assert command is not None and command.name == name
@@ -94,7 +94,7 @@ def events(text: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_json_lines_for_programs(tmp_path: Path, tiny_model: str) -> None:
+def test_progress_as_json_lines(tmp_path: Path, tiny_model: str) -> None:
     source, output, log = make.video(tmp_path / "a.mp4"), tmp_path / "b.mp4", tmp_path / "log.txt"
     words = ["upscale", source, "-o", output, "-m", tiny_model, "--progress", "json", "--log-file", log]
     done = vsr(*words)
@@ -118,14 +118,14 @@ def test_json_lines_for_programs(tmp_path: Path, tiny_model: str) -> None:
 
 
 @pytest.mark.parametrize("way", ["plain", "none", "auto"])
-def test_lines_for_people(tmp_path: Path, tiny_model: str, way: str) -> None:
+def test_progress_as_plain_text(tmp_path: Path, tiny_model: str, way: str) -> None:
     source = make.video(tmp_path / "a.mp4")
     done = vsr("upscale", source, "-m", tiny_model, "--progress", way)
     assert done.returncode == 0 and "10 frames of 256x192" in done.stderr
     assert ("upscaling: frame" in done.stderr) == (way != "none")
 
 
-def test_a_log_hears_what_quiet_leaves_out(tmp_path: Path, tiny_model: str) -> None:
+def test_a_log_file_gets_lines_that_quiet_hides(tmp_path: Path, tiny_model: str) -> None:
     source, log = make.video(tmp_path / "a.mp4"), tmp_path / "log.txt"
     done = vsr("upscale", source, "-m", tiny_model, "-q", "--log-file", log, "--rate", "25")
     assert (done.returncode, done.stderr) == (0, "")

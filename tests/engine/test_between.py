@@ -41,7 +41,7 @@ def run(frames: list[Frame], factor: int = 2, start: Place = BEGIN, number: int 
 
 
 @pytest.mark.parametrize("factor", [2, 3])
-def test_times_are_exact_and_the_old_frames_stay(factor: int) -> None:
+def test_new_frames_have_exact_times_and_source_frames_are_unchanged(factor: int) -> None:
     frames = source(5, step=41)
     made = [frame for frame, _ in run(frames, factor)]
     assert [f.number for f in made] == list(range(4 * factor + 1))
@@ -65,7 +65,7 @@ def test_no_frame_is_made_across_a_cut() -> None:
 
 
 @pytest.mark.parametrize("factor", [2, 3])
-def test_it_goes_on_anywhere_with_the_same_frames(factor: int) -> None:
+def test_interpolation_resumes_anywhere_with_equal_frames(factor: int) -> None:
     frames = source(14, cuts=(6,))
     whole = run(frames, factor)
     maker = Between(still, factor, torch.device("cpu"), Fraction(1, 1000))
@@ -81,7 +81,7 @@ def test_it_goes_on_anywhere_with_the_same_frames(factor: int) -> None:
             assert np.array_equal(again.data, frame.data)
 
 
-def test_a_varying_rate_is_told_once_and_rounded_times_are_not() -> None:
+def test_a_variable_rate_is_reported_once_and_rounded_times_are_not() -> None:
     lines: list[str] = []
 
     def tell(pts: list[int]) -> list[int]:
@@ -96,7 +96,7 @@ def test_a_varying_rate_is_told_once_and_rounded_times_are_not() -> None:
     assert len(lines) == 1 and "varies" in lines[0]
 
 
-def test_depth_and_tint_go_along() -> None:
+def test_new_frames_keep_bit_depth_and_tint() -> None:
     grey = make.pattern(0)
     deep = Frame(1, grey.astype(np.uint16) * 257, pts=40, duration=40)
     made = [f for f, _ in run([Frame(0, grey, duration=40), deep])]
@@ -105,7 +105,7 @@ def test_depth_and_tint_go_along() -> None:
     assert run(tints)[1][0].tint == pytest.approx((0.05, 0.1))
 
 
-def test_frames_that_no_motion_brings_together_have_none_between() -> None:
+def test_no_frame_is_made_between_unrelated_frames() -> None:
     """A cut amid motion so fast that the scene detector does not tell it from the rest."""
     noise = np.random.default_rng(0)
     scenes = [np.kron(noise.integers(0, 256, (12, 16, 3)), np.ones((4, 4, 1))).astype(np.uint8) for _ in range(2)]
@@ -117,7 +117,7 @@ def test_frames_that_no_motion_brings_together_have_none_between() -> None:
 
 
 @pytest.mark.parametrize("start", [BEGIN, Place(1, 1), Place(2, 0)])
-def test_in_a_scene_of_pairs_new_frames_have_odd_numbers(start: Place) -> None:
+def test_new_frames_of_paired_scenes_have_odd_numbers(start: Place) -> None:
     noise = np.random.default_rng(0)
     scenes = [np.kron(noise.integers(0, 256, (12, 16, 3)), np.ones((4, 4, 1))).astype(np.uint8) for _ in range(2)]
     frames = [Frame(n, np.roll(scenes[n // 2], n % 2, 1), pts=40 * n, duration=40) for n in range(4)]

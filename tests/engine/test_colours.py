@@ -41,7 +41,7 @@ def test_flat_patches_keep_their_level_near_black_and_white(level: float) -> Non
 
 
 @pytest.mark.parametrize("tile", [None, (32, 32)])
-def test_engines_keep_colours_where_the_plan_says_so(tile: tuple[int, int] | None) -> None:
+def test_colours_are_kept_only_if_the_plan_says_so(tile: tuple[int, int] | None) -> None:
     torch.manual_seed(0)
     net = RepVSR(8, 1).eval().requires_grad_(False)
     net.get_parameter("srnet.tail.bias").add_(0.02)
@@ -70,7 +70,7 @@ def test_nearly_black_in_16_bits_is_not_made_black() -> None:
 
 
 @pytest.mark.parametrize("kind", ["moving", "flat", "black bars", "grey"])
-def test_without_waiting_for_what_was_found_the_result_is_the_same(kind: str) -> None:
+def test_colour_correction_without_synchronisation_is_equal(kind: str) -> None:
     lr = moving_clip(1, 20, 28)[0]
     if kind == "flat":
         lr = torch.full_like(lr, 0.5)
@@ -82,7 +82,7 @@ def test_without_waiting_for_what_was_found_the_result_is_the_same(kind: str) ->
     assert torch.equal(keep_colours(hr, lr, wait=True), keep_colours(hr, lr, wait=False, grey=kind in ("grey", "flat")))
 
 
-def test_windows_slide_as_pooling_does() -> None:
+def test_sliding_windows_equal_pooling() -> None:
     x = torch.rand(3, 23, 31, generator=torch.Generator().manual_seed(3))
     torch.testing.assert_close(_lowest(x), -F.max_pool2d(-x, 5, 1, 2))
     for scale in (1, 2, 3, 4):

@@ -56,7 +56,7 @@ def whole_scene(net: RecurrentNet, frames: Tensor) -> Tensor:
     ],
     ids=["toy-1", "toy-4", "twice-1", "twice-4", "BasicVSR", "IconVSR", "BasicVSRPP", "RepVSR"],
 )
-def test_every_net_gives_the_whole_scene_s_frames(make: Make, window: int) -> None:
+def test_exact_propagation_equals_the_whole_scene_for_every_net(make: Make, window: int) -> None:
     net, frames = lively(make), moving_clip(10) if make in (Toy, ToyTwice) else moving_clip(3, 32, 36)
     out = run(Engine(net, Plan(window=window, exact=True), CPU), frames)
     torch.testing.assert_close(out, whole_scene(net, frames), atol=2e-6, rtol=1e-5)

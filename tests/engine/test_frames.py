@@ -92,7 +92,7 @@ def test_frames_out_of_order_are_rejected(net: RecurrentNet, number: int) -> Non
 
 @pytest.mark.parametrize("size", [(5, 7), (3, 16), (17, 22), (1, 1), (16, 8)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_levels_are_padded_as_floats_are(size: tuple[int, int], dtype: type[np.unsignedinteger]) -> None:
+def test_padding_levels_equals_padding_floats(size: tuple[int, int], dtype: type[np.unsignedinteger]) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(dtype)
     padded = pad_frame(picture_to_unit(picture)[None], 4, 8)[0]
     assert torch.equal(picture_to_unit(pad_picture(picture, 4, 8)), padded)
@@ -118,7 +118,7 @@ def test_attempts_continue_where_memory_ran_out() -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), RuntimeError("shape mismatch"), OutOfMemoryError("no tile fits")])
-def test_other_failures_are_not_retried(error: Exception) -> None:
+def test_only_out_of_memory_is_retried(error: Exception) -> None:
     def attempt(done: int) -> Iterator[int]:
         yield 1
         raise error

@@ -23,7 +23,7 @@ def psnr(a: Tensor, b: Tensor) -> float:
 
 @pytest.mark.parametrize("time", [0.25, 0.5, 0.75])
 @pytest.mark.parametrize("way", [(4.0, 0.0), (-3.0, 2.0), (0.0, 0.0)])
-def test_a_pan_lies_where_its_time_says(time: float, way: tuple[float, float]) -> None:
+def test_a_pan_is_interpolated_at_the_right_position(time: float, way: tuple[float, float]) -> None:
     first = texture(40, 64, 1)
     second, wanted = (flow_warp(first, constant(-way[0] * t, -way[1] * t), mode="bicubic") for t in (1.0, time))
     made = between(first, second, constant(*way), constant(-way[0], -way[1]), time)
@@ -41,7 +41,7 @@ def crossing(time: float) -> tuple[Tensor, Tensor]:
     return frame, mask
 
 
-def test_what_one_frame_hides_is_taken_from_the_other() -> None:
+def test_occluded_pixels_come_from_the_other_frame() -> None:
     (first, here), (second, there), (wanted, _) = crossing(0), crossing(1), crossing(0.5)
     made = between(first, second, here * constant(8, 0), there * constant(-8, 0), 0.5)
     blend = (first + second) / 2
@@ -57,7 +57,7 @@ def test_what_one_frame_hides_is_taken_from_the_other() -> None:
     assert psnr(made[covered], wanted[covered]) > 30 > psnr(blend[covered], wanted[covered])
 
 
-def test_equal_frames_stay_and_nothing_is_made_of_nowhere() -> None:
+def test_equal_frames_and_flows_out_of_the_picture_give_the_same_frame() -> None:
     first = texture(40, 64, 3)
     still = constant(0, 0)
     assert torch.allclose(between(first, first, still, still, 0.5), first, atol=1e-5)

@@ -97,7 +97,7 @@ JOBS = [
 
 
 @pytest.mark.parametrize(("build", "plan", "deep"), JOBS)
-def test_a_frame_goes_up_once_and_comes_down_once(build: Callable[[], RecurrentNet], plan: Plan, deep: bool) -> None:
+def test_each_frame_is_transferred_once_each_way(build: Callable[[], RecurrentNet], plan: Plan, deep: bool) -> None:
     counted(build(), plan, 2)  # constants of a size and type are moved once and kept
     found = counted(build(), plan, 5, deep=deep)
     assert found.up == 5 * [torch.int16 if deep else torch.uint8]
@@ -105,7 +105,7 @@ def test_a_frame_goes_up_once_and_comes_down_once(build: Callable[[], RecurrentN
     assert len(found.down) <= 6 and found.waits <= 4, "the first look alone waits, once a video"
 
 
-def test_levels_of_16_bits_travel_as_their_bits() -> None:
+def test_16_bit_levels_are_transferred_unchanged() -> None:
     levels = np.array([0, 1, 32767, 32768, 65535], np.uint16).reshape(1, 5, 1).repeat(3, -1)
     bits = picture_tensor(levels).view(torch.int16)
     assert torch.equal(to_unit(bits), to_unit(picture_tensor(levels)))
@@ -118,7 +118,7 @@ def test_levels_of_16_bits_travel_as_their_bits() -> None:
 
 @pytest.mark.parametrize("depth", [8, 16, 32])
 @pytest.mark.parametrize("facts", [[], [1.5], [0.0, 2.0, float("inf")]])
-def test_what_is_packed_is_unpacked(depth: int, facts: list[float]) -> None:
+def test_packing_is_reversed_by_unpacking(depth: int, facts: list[float]) -> None:
     unit = torch.rand(3, 5, 7, generator=torch.Generator().manual_seed(0))
     planes = levels_on_device(unit, depth)
     data = packed(planes, [torch.tensor(fact) for fact in facts])

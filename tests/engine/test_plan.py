@@ -116,7 +116,7 @@ def test_requested_tile_is_kept(net: BasicVSR) -> None:
     assert plan.tile == (640, 360)
 
 
-def test_smaller_plans_are_finite(net: BasicVSR) -> None:
+def test_plans_cannot_shrink_for_ever(net: BasicVSR) -> None:
     plan = Plan()
     with pytest.raises(OutOfMemoryError):
         for _ in range(20):

@@ -74,7 +74,7 @@ def without_surplus(frames: list[Frame]) -> list[Frame]:
 
 
 @pytest.mark.parametrize(("net", "plan"), WAYS)
-def test_the_net_sees_the_video_as_if_it_were_without_repeats(net: RecurrentNet, plan: Plan) -> None:
+def test_the_net_runs_as_if_repeats_were_absent(net: RecurrentNet, plan: Plan) -> None:
     frames = shown(ON_TWOS_AND_MORE)
     run = without_surplus(frames)
     assert len(run) < len(frames) - 30
@@ -90,7 +90,7 @@ def test_the_net_sees_the_video_as_if_it_were_without_repeats(net: RecurrentNet,
 
 
 @pytest.mark.parametrize(("net", "plan"), WAYS)
-def test_a_job_goes_on_in_the_midst_of_repeats(net: RecurrentNet, plan: Plan) -> None:
+def test_an_engine_resumes_within_repeats(net: RecurrentNet, plan: Plan) -> None:
     frames, plan = shown(ON_TWOS_AND_MORE), replace(plan, hold_repeats=True)
     expected = through(engine_of(net, plan), frames)
     for stop in (20, 41, 52):  # within the longest, at the end of a scene, within the last
@@ -115,13 +115,13 @@ def test_a_job_goes_on_in_the_midst_of_repeats(net: RecurrentNet, plan: Plan) ->
             assert np.array_equal(hr.data, other.data), (stop, hr.number)
 
 
-def test_a_streamed_repeat_comes_out_at_once() -> None:
+def test_a_streaming_net_returns_a_repeat_at_once() -> None:
     engine = engine_of(ToyStream(), Plan(window=1, lookahead=0, hold_repeats=True))
     ready = [len(list(engine.push(frame))) for frame in shown([1] * 5 + [4] + [1] * 11)[:9]]
     assert ready == [1] * 9 and engine.repeated == 3
 
 
-def test_a_still_is_run_only_until_it_has_settled() -> None:
+def test_a_still_scene_is_run_only_until_it_settles() -> None:
     class Counting(ToyStream):
         calls = 0
 
@@ -137,7 +137,7 @@ def test_a_still_is_run_only_until_it_has_settled() -> None:
     assert max(int(np.abs(a.data.astype(int) - b.data).max()) for a, b in zip(made, whole, strict=True)) <= 2
 
 
-def test_frames_that_only_look_alike_are_run() -> None:
+def test_similar_but_unequal_frames_are_run() -> None:
     clip = [frame.copy() for frame in pictures()[:7]]
     for last in clip[-1].reshape(-1)[-1:], clip[-1][0, 0]:
         nearly = clip[-1].copy()
@@ -147,7 +147,7 @@ def test_frames_that_only_look_alike_are_run() -> None:
         assert engine.repeated == 0
 
 
-def test_what_is_no_repeat() -> None:
+def test_only_bit_equal_frames_are_repeats() -> None:
     picture = np.full((70, 8, 3), 7, np.uint8)
     frame = Frame(0, picture)
     assert is_repeat(Frame(1, picture.copy(), pts=9, duration=3, tint=(0.1, 0.2)), frame), "a tint is put on results"
@@ -172,7 +172,7 @@ def test_all_frames_are_run_unless_the_plan_says_so() -> None:
     assert len(through(engine, shown([9] + [1] * 16))) == 25 and engine.repeated == 0
 
 
-def test_a_shipped_model_shows_of_a_still_what_it_would_make_of_it() -> None:
+def test_holding_a_still_differs_little_from_running_it() -> None:
     """Within 50 dB: that is what its results of a still settle to within the first frames of a scene."""
     net = load("repvsr.bi").net
     texture = unit_to_picture(moving_clip(1, 24, 32, seed=5)[0])

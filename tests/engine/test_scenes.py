@@ -54,7 +54,7 @@ def test_cut_is_found_between_dark_scenes(brightness: float) -> None:
 @BRIGHTNESS
 @FLASH
 @pytest.mark.parametrize("light", [1.0, 0.0])
-def test_a_flash_is_no_cut(brightness: float, length: int, light: float) -> None:
+def test_flashes_are_not_cuts(brightness: float, length: int, light: float) -> None:
     video = scene(1, 16) * brightness
     video[6 : 6 + length] = light
     assert cuts(video) == []
@@ -74,7 +74,7 @@ def test_a_cut_through_a_flash_is_found(brightness: float, length: int) -> None:
 
 @BRIGHTNESS
 @pytest.mark.parametrize("length", [8, 12, 25])
-def test_fades_and_dissolves_are_no_cuts(brightness: float, length: int) -> None:
+def test_fades_and_dissolves_are_not_cuts(brightness: float, length: int) -> None:
     a, b = scene(1, length + 12) * brightness, scene(2, length + 12) * brightness
     mix = torch.cat([torch.zeros(6), torch.linspace(0, 1, length), torch.ones(6)])[:, None, None, None]
     assert cuts(a * (1 - mix) + b * mix) == []
@@ -84,7 +84,7 @@ def test_fades_and_dissolves_are_no_cuts(brightness: float, length: int) -> None
 
 
 @pytest.mark.parametrize("speed", [1, 2, 4, 8])
-def test_pans_that_start_and_stop_are_no_cuts(speed: int) -> None:
+def test_pans_that_start_and_stop_are_not_cuts(speed: int) -> None:
     pan = scene(1, 12, speed=speed)
     assert cuts(torch.cat([pan[:1].expand(6, -1, -1, -1), pan, pan[-1:].expand(6, -1, -1, -1)])) == []
 
@@ -100,7 +100,7 @@ def test_result_does_not_depend_on_the_first_frame(start: int) -> None:
     assert cuts(video[start:], detector) == [cut - start for cut in [18] if cut >= start]
 
 
-def test_only_possible_cuts_wait() -> None:
+def test_only_possible_cuts_delay_frames() -> None:
     detector = SceneDetector()
     video = torch.cat([scene(1), scene(2)])
     assert [len(list(detector.push(frame))) for frame in records(video)] == [1] * 8 + [0] * AHEAD + [AHEAD + 1] + [

@@ -29,7 +29,7 @@ def moving(path: Path, *, frames: int = 5) -> Path:
 
 
 @pytest.mark.parametrize("name", ["a.avif", "a.apng", "a.png", "a.gif"])
-def test_all_frames_are_kept(tmp_path: Path, name: str) -> None:
+def test_animations_keep_all_frames(tmp_path: Path, name: str) -> None:
     source = moving(tmp_path / name)
     info = probe(source)
     frames = list(decode(info))
@@ -53,7 +53,7 @@ def test_a_still_avif_is_one_picture(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.webp", "a.png", "renamed.png", "a"])
-def test_what_would_lose_frames_is_refused_by_name(tmp_path: Path, name: str) -> None:
+def test_animations_that_would_lose_frames_are_refused(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     if name == "a.png":  # among stills

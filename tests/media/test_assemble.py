@@ -191,7 +191,7 @@ def same_sound(source: Film, made: Film, *, within: Fraction = Fraction(0)) -> N
         assert max(map(abs, shifts)) <= within
 
 
-def test_mp4_keeps_everything(mp4: Path, tmp_path: Path) -> None:
+def test_mp4_keeps_all_streams_and_metadata(mp4: Path, tmp_path: Path) -> None:
     warnings = enlarge(mp4, tmp_path / "out.mp4", tags={"comment": "made with care"})
     before, after = read(mp4), read(tmp_path / "out.mp4")
     assert warnings == []
@@ -213,7 +213,7 @@ def test_mp4_keeps_everything(mp4: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
-def test_what_mp4s_tracks_are_called_is_kept(mp4: Path, tmp_path: Path, suffix: str) -> None:
+def test_mp4_keeps_track_names(mp4: Path, tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"out{suffix}"
     warnings = enlarge(mp4, out)
     tracks = [s for s in read(out).streams if s["kind"] in ("video", "audio", "subtitle")]
@@ -227,7 +227,7 @@ def test_what_mp4s_tracks_are_called_is_kept(mp4: Path, tmp_path: Path, suffix: 
             assert all("NAME" not in stream.metadata for stream in made.streams)
 
 
-def test_labels_that_a_container_cannot_hold_are_told(mkv: Path, tmp_path: Path) -> None:
+def test_track_labels_that_a_container_cannot_hold_are_reported(mkv: Path, tmp_path: Path) -> None:
     source = tmp_path / "film.mkv"
     make.ffmpeg("-i", mkv, "-map", "0:v:0", "-map", "0:a:1", "-map_chapters", "-1", "-c", "copy",
                 "-metadata:s:a:0", "language=hrv", "-metadata:s:a:0", "title=Dub", source)  # fmt: skip
@@ -243,7 +243,7 @@ def test_a_second_decoder_sees_the_same_timestamps(mp4: Path, tmp_path: Path) ->
     assert [pts for pts, _ in rows] == [pts for pts, _ in make.second_opinion(mp4)]
 
 
-def test_mkv_keeps_everything(mkv: Path, tmp_path: Path) -> None:
+def test_mkv_keeps_all_streams_and_metadata(mkv: Path, tmp_path: Path) -> None:
     warnings = enlarge(mkv, tmp_path / "out.mkv")
     before, after = read(mkv), read(tmp_path / "out.mkv")
     assert warnings == []
@@ -261,7 +261,7 @@ def test_mkv_keeps_everything(mkv: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
-def test_a_constant_frame_rate_is_told_and_a_variable_one_is_not(mkv: Path, tmp_path: Path, suffix: str) -> None:
+def test_only_a_constant_frame_rate_is_declared(mkv: Path, tmp_path: Path, suffix: str) -> None:
     film, out = tmp_path / "film.mkv", tmp_path / f"out{suffix}"
     make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=24000/1001", "-frames:v", "11", film)
     enlarge(film, out)
@@ -300,7 +300,7 @@ def test_transport_stream_keeps_its_clock(tmp_path: Path) -> None:
     assert after.of("audio")[0]["language"] == "eng"
 
 
-def test_transport_stream_into_mp4_keeps_time(tmp_path: Path) -> None:
+def test_transport_stream_to_mp4_keeps_timestamps(tmp_path: Path) -> None:
     source = tmp_path / "in.ts"
     make.ffmpeg("-i", make.video(tmp_path / "p.mp4", frames=20), *tones(1), "-c:v", "copy", "-c:a", "mp2", source)
     assert enlarge(source, tmp_path / "out.mp4") == []
@@ -395,7 +395,7 @@ def test_tags_of_a_phone_survive_in_mp4(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a:b 1.mp4", "-x%03d.mp4", "Ã¤'\"[1].mp4"])
-def test_awkward_names_are_only_names(mp4: Path, tmp_path: Path, name: str) -> None:
+def test_file_names_with_special_characters_work(mp4: Path, tmp_path: Path, name: str) -> None:
     (tmp_path / "in").mkdir()
     source = shutil.copy(mp4, tmp_path / "in" / name)
     enlarge(Path(source), tmp_path / name)
@@ -411,7 +411,7 @@ def test_awkward_names_are_only_names(mp4: Path, tmp_path: Path, name: str) -> N
     ]
     + [(".m4v", "av1"), (".m2ts", "hevc")],
 )
-def test_every_container_holds_the_codecs_it_is_said_to(tmp_path: Path, suffix: str, codec: str) -> None:
+def test_every_container_holds_its_listed_codecs(tmp_path: Path, suffix: str, codec: str) -> None:
     source = make.video(tmp_path / "in.mkv", frames=9)
     enlarge(source, tmp_path / f"out{suffix}", codec=codec)
     made = read(tmp_path / f"out{suffix}")
@@ -419,7 +419,7 @@ def test_every_container_holds_the_codecs_it_is_said_to(tmp_path: Path, suffix: 
     assert [stream["codec"] for stream in made.streams] == [codec]
 
 
-def test_late_and_odd_clocks_survive_in_mp4(tmp_path: Path) -> None:
+def test_mp4_keeps_late_starts_and_unusual_time_bases(tmp_path: Path) -> None:
     """Frames that start late, at uneven steps of 1/30000 s, over three segments."""
     pts = [90007, 91008, 93010, 93511, 97000, 97002, 98003, 99004, 100005, 140000, 140500, 141001]
     source = make.video(
@@ -436,7 +436,7 @@ def test_late_and_odd_clocks_survive_in_mp4(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("suffix", "codec"), [(".ts", "h264"), (".mkv", "ffv1"), (".mp4", "h264"), (".mov", "prores")])
-def test_a_clock_that_wraps_around_keeps_all_frames_in_sync(tmp_path: Path, suffix: str, codec: str) -> None:
+def test_wrapped_timestamps_keep_all_frames_in_sync(tmp_path: Path, suffix: str, codec: str) -> None:
     late = ["-output_ts_offset", "95442.2", "-mpegts_copyts", "1"]  # 2^33 ticks are 95443.7 s
     picture = make.video(tmp_path / "picture.mp4", frames=10)
     source = tmp_path / "in.ts"
@@ -456,14 +456,14 @@ def test_a_clock_that_wraps_around_keeps_all_frames_in_sync(tmp_path: Path, suff
 @pytest.mark.parametrize(
     ("suffix", "codec"), [(".mp4", "av1"), (".mp4", "vp9"), (".mkv", "av1"), (".mov", "prores"), (".mkv", "ffv1")]
 )
-def test_the_shape_of_pixels_is_kept_by_codecs_without_a_place_for_it(tmp_path: Path, suffix: str, codec: str) -> None:
+def test_sample_aspect_ratio_is_kept_for_codecs_that_cannot_store_it(tmp_path: Path, suffix: str, codec: str) -> None:
     source = make.video(tmp_path / "in.mkv", frames=2, sar=Fraction(16, 11))
     enlarge(source, tmp_path / f"out{suffix}", codec=codec)
     with av.open(str(tmp_path / f"out{suffix}")) as container:
         assert container.streams.video[0].sample_aspect_ratio == Fraction(16, 11)
 
 
-def test_tags_of_the_old_file_are_not_carried_on(mp4: Path, tmp_path: Path) -> None:
+def test_stale_tags_are_not_copied(mp4: Path, tmp_path: Path) -> None:
     make.ffmpeg("-i", mp4, "-map", "0:v:0", "-c", "copy", "-metadata", "MAJOR_BRAND=isom", tmp_path / "in.mkv")
     warnings = enlarge(tmp_path / "in.mkv", tmp_path / "out.mp4")
     assert not any("cannot hold these tags" in line for line in warnings)
@@ -471,13 +471,13 @@ def test_tags_of_the_old_file_are_not_carried_on(mp4: Path, tmp_path: Path) -> N
     assert "MAJOR_BRAND" not in read(tmp_path / "out.mkv").tags
 
 
-def test_avi_leaves_out_a_second_video_and_says_so(tmp_path: Path) -> None:
+def test_avi_drops_a_second_video_with_a_warning(tmp_path: Path) -> None:
     picture = make.video(tmp_path / "picture.mp4", frames=4)
     make.ffmpeg("-i", picture, "-i", picture, "-map", "0", "-map", "1", "-c", "copy", tmp_path / "in.mkv")
     assert any("stream 1 (video, h264): left out" in line for line in enlarge(tmp_path / "in.mkv", tmp_path / "o.avi"))
 
 
-def test_subtitles_change_form_but_not_words(mkv: Path, mp4: Path, tmp_path: Path) -> None:
+def test_converted_subtitles_keep_their_text(mkv: Path, mp4: Path, tmp_path: Path) -> None:
     warnings = enlarge(mkv, tmp_path / "out.mp4")
     assert [line for line in warnings if "styling" in line]
     text = make.ffmpeg("-i", tmp_path / "out.mp4", "-map", "0:s:0", "-f", "srt", "-")
@@ -513,7 +513,7 @@ def test_pcm_becomes_alac_without_loss_in_mp4(tmp_path: Path) -> None:
         ("old.mov", "mpeg4", "adpcm_ima_qt"),
     ],
 )
-def test_sound_that_matroska_has_no_name_for_becomes_flac(name: str, picture: str, sound: str, tmp_path: Path) -> None:
+def test_sound_unknown_to_matroska_becomes_flac(name: str, picture: str, sound: str, tmp_path: Path) -> None:
     source, output = tmp_path / name, tmp_path / "out.mkv"
     make.ffmpeg("-i", make.video(tmp_path / "p.mp4", frames=8), *tones(1, 0.32), "-c:v", picture, "-c:a", sound,
                 "-ac", "2", "-ar", "48000", source)  # fmt: skip
@@ -535,7 +535,7 @@ def test_floating_point_sound_is_not_called_lossless_in_flac(tmp_path: Path) -> 
     assert samples[0] == samples[1]
 
 
-def test_a_language_that_is_not_on_air_is_left_out(tmp_path: Path) -> None:
+def test_empty_audio_tracks_are_left_out(tmp_path: Path) -> None:
     whole, source = tmp_path / "whole.ts", tmp_path / "in.ts"
     make.ffmpeg("-i", make.video(tmp_path / "p.mp4", frames=8), *tones(2, 0.32), "-map", "0", "-map", "1", "-map", "2",
                 "-c:v", "copy", "-c:a", "mp2", whole)  # fmt: skip
@@ -547,7 +547,7 @@ def test_a_language_that_is_not_on_air_is_left_out(tmp_path: Path) -> None:
         assert [s.kind for s in probe(tmp_path / name).streams] == ["audio"]
 
 
-def test_sound_is_tried_before_the_work(mkv: Path) -> None:
+def test_sound_is_checked_before_upscaling(mkv: Path) -> None:
     info = probe(mkv)
     try_sound(info, Path("x.mkv"))
     mistaken = replace(info, streams=tuple(replace(s, codec="opus") for s in info.streams if s.kind == "audio"))
@@ -555,7 +555,7 @@ def test_sound_is_tried_before_the_work(mkv: Path) -> None:
         try_sound(mistaken, Path("x.webm"))
 
 
-def test_sound_that_does_not_fit_is_refused_early(mp4: Path, mkv: Path) -> None:
+def test_unsupported_sound_is_refused_early(mp4: Path, mkv: Path) -> None:
     with pytest.raises(UsageError, match=r"\.webm cannot hold stream 1 \(audio, aac, eng\)") as refused:
         check_container(probe(mp4), Path("x.webm"))
     assert refused.value.reason is Reason.SOUND_NOT_HELD and str(refused.value.data["output"]).endswith(".mkv")
@@ -610,7 +610,7 @@ def test_cancelling_leaves_nothing(mp4: Path, tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["work"]
 
 
-def test_a_full_disk_is_one_clear_line_and_leaves_nothing(mp4: Path, tmp_path: Path) -> None:
+def test_full_disk_gives_one_line_and_leaves_no_file(mp4: Path, tmp_path: Path) -> None:
     info = probe(mp4)
     output = tmp_path / "out.mp4"
     settings = choose_settings(info, output, width=128, height=96, preset="ultrafast")
@@ -626,7 +626,7 @@ def test_a_full_disk_is_one_clear_line_and_leaves_nothing(mp4: Path, tmp_path: P
     assert sorted(p.name for p in tmp_path.iterdir()) == ["work"]
 
 
-def test_a_full_disk_says_so(mp4: Path, tmp_path: Path) -> None:
+def test_full_disk_is_named_as_the_reason(mp4: Path, tmp_path: Path) -> None:
     info = probe(mp4)
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -645,7 +645,7 @@ def test_a_full_disk_says_so(mp4: Path, tmp_path: Path) -> None:
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_an_unwritable_folder_is_one_clear_line(mp4: Path, tmp_path: Path) -> None:
+def test_unwritable_folder_gives_one_line(mp4: Path, tmp_path: Path) -> None:
     info = probe(mp4)
     settings = choose_settings(info, tmp_path / "out.mp4", width=128, height=96, preset="ultrafast")
     paths, pts = segments_of(info, settings, tmp_path / "work")
@@ -664,7 +664,7 @@ def reordered(path: Path, codec: str, *, sound: str = "libmp3lame") -> Path:
 
 @pytest.mark.parametrize("codec", ["h264", "ffv1"])
 @pytest.mark.parametrize(("name", "of"), [("in.avi", "mpeg4"), ("in.mkv", "libx264"), ("in.mp4", "mpeg4")])
-def test_avi_stays_in_step_with_its_sound(tmp_path: Path, name: str, of: str, codec: str) -> None:
+def test_avi_result_keeps_sound_in_sync(tmp_path: Path, name: str, of: str, codec: str) -> None:
     source, output = reordered(tmp_path / name, of), tmp_path / "out.avi"
     assert enlarge(source, output, codec=codec) == []
     seen = [make.second_opinion(file) for file in (source, output)]
@@ -679,7 +679,7 @@ def test_avi_stays_in_step_with_its_sound(tmp_path: Path, name: str, of: str, co
     assert abs(sound[1] - sound[0]) < 0.03
 
 
-def test_avi_of_h264_begins_where_a_second_decoder_says(tmp_path: Path) -> None:
+def test_h264_in_avi_starts_when_a_second_decoder_says(tmp_path: Path) -> None:
     for name, options in (("plain.avi", ["-bf", "0"]), ("reordered.avi", ["-bf", "2"])):
         make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25", "-t", "0.4", "-c:v", "libx264", *options,
                     tmp_path / name)  # fmt: skip
@@ -688,7 +688,7 @@ def test_avi_of_h264_begins_where_a_second_decoder_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("late", [1, 2, 7, 50])
-def test_a_picture_that_starts_late_starts_late_in_avi(tmp_path: Path, late: int) -> None:
+def test_avi_result_keeps_a_late_video_start(tmp_path: Path, late: int) -> None:
     picture = make.video(tmp_path / "p.mkv", frames=12, pts=range(late, late + 12))
     make.ffmpeg("-i", picture, *tones(1, 3), "-map", "0", "-map", "1", "-c:v", "copy", "-c:a", "libmp3lame",
                 "-copyts", tmp_path / "in.mkv")  # fmt: skip
@@ -707,7 +707,7 @@ COMMENTS = ["his own; with = and ;", "upscaled by somebody", "zwei Zeilen\nund Ã
     ("in.mkv", ".mkv"), ("in.mkv", ".mp4"), ("in.mp4", ".mkv"), ("in.mp4", ".mp4"), ("in.mp4", ".mov"),
     ("in.mkv", ".webm"), ("in.avi", ".avi"), ("in.mkv", ".avi"),
 ])  # fmt: skip
-def test_a_comment_stays_byte_for_byte_and_the_result_is_known(
+def test_comments_are_unchanged_and_results_are_recognised(
     tmp_path: Path, name: str, suffix: str, comment: str
 ) -> None:
     picture = make.video(tmp_path / "p.mp4", frames=3, options={"crf": "20", "bf": "0"})
@@ -721,7 +721,7 @@ def test_a_comment_stays_byte_for_byte_and_the_result_is_known(
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov", ".webm", ".avi"])
-def test_a_result_without_a_comment_is_known_and_gets_none(tmp_path: Path, suffix: str) -> None:
+def test_results_without_a_comment_are_recognised_and_get_none(tmp_path: Path, suffix: str) -> None:
     source, output = make.video(tmp_path / "p.mkv", frames=3), tmp_path / f"out{suffix}"
     enlarge(source, output, tags={MADE_TAG: f"{MADE_BY_VSR} 1, tiny"})
     assert batch.is_result(output)
@@ -731,9 +731,7 @@ def test_a_result_without_a_comment_is_known_and_gets_none(tmp_path: Path, suffi
 
 @pytest.mark.parametrize(("kind", "suffix"), [("audio", ".mov"), ("audio", ".mkv"), ("video", ".mov")])
 @pytest.mark.parametrize("output", [".mkv", ".mp4"])
-def test_a_track_that_no_decoder_knows_is_named_and_left_out(
-    tmp_path: Path, kind: str, suffix: str, output: str
-) -> None:
+def test_undecodable_tracks_are_left_out_with_a_warning(tmp_path: Path, kind: str, suffix: str, output: str) -> None:
     source = without_decoder(tmp_path, kind, suffix)
     notes = enlarge(source, tmp_path / f"out{output}")
     assert len([note for note in notes if f"stream 1 ({kind}, unknown" in note and "left out" in note]) == 1

@@ -99,7 +99,7 @@ def middles(picture: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("full", [False, True], ids=["limited", "full"])
 @pytest.mark.parametrize("matrix", LUMA)
 @pytest.mark.parametrize("pix_fmt", FORMATS)
-def test_patches_match_the_matrix_and_come_back(pix_fmt: str, matrix: int, full: bool) -> None:
+def test_colour_patches_follow_the_matrix_and_survive_a_round_trip(pix_fmt: str, matrix: int, full: bool) -> None:
     depth = FORMATS[pix_fmt]
     colour = Colour(matrix=matrix, range=2 if full else 1)
     codes = np.clip(np.rint(to_codes(patches(), matrix, depth, full)), 0, 2**depth - 1).astype(int)
@@ -117,7 +117,7 @@ def test_patches_match_the_matrix_and_come_back(pix_fmt: str, matrix: int, full:
 
 @pytest.mark.parametrize("full", [False, True], ids=["limited", "full"])
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv444p10le"])
-def test_gradients_come_back(pix_fmt: str, full: bool) -> None:
+def test_gradients_survive_a_round_trip(pix_fmt: str, full: bool) -> None:
     depth = FORMATS[pix_fmt]
     colour = Colour(matrix=1, range=2 if full else 1)
     y, x = np.mgrid[0:64, 0:128] / (63, 127)[0]
@@ -131,7 +131,7 @@ def test_gradients_come_back(pix_fmt: str, full: bool) -> None:
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv444p", "yuv420p10le", "yuv422p10le"])
-def test_rgb_of_either_depth_goes_to_either_depth(pix_fmt: str, dtype: type[np.unsignedinteger]) -> None:
+def test_rgb_of_8_and_16_bits_converts_to_planes_of_any_depth(pix_fmt: str, dtype: type[np.unsignedinteger]) -> None:
     depth, top = FORMATS[pix_fmt], np.iinfo(dtype).max
     rgb = np.rint(patches() * top).astype(dtype)
     frame = from_rgb(spread(rgb), pix_fmt=pix_fmt, colour=Colour(matrix=9, range=1))
@@ -141,7 +141,7 @@ def test_rgb_of_either_depth_goes_to_either_depth(pix_fmt: str, dtype: type[np.u
 
 
 @pytest.mark.parametrize("pix_fmt", ["gbrp", "rgb24", "bgr24", "gbrp10le", "gbrp12le", "rgb48le"])
-def test_rgb_formats_are_not_touched_by_any_matrix(pix_fmt: str) -> None:
+def test_no_matrix_is_applied_to_rgb_formats(pix_fmt: str) -> None:
     deep = not pix_fmt.endswith(("gbrp", "24"))
     rgb = np.random.default_rng(0).integers(0, 256, (32, 48, 3)).astype(np.uint8)
     frame = from_rgb(rgb, pix_fmt=pix_fmt, colour=Colour(matrix=0))
@@ -152,7 +152,7 @@ def test_rgb_formats_are_not_touched_by_any_matrix(pix_fmt: str) -> None:
 
 @pytest.mark.parametrize(("pix_fmt", "depth"), [("gray", 8), ("gray10le", 10), ("gray12le", 12)])
 @pytest.mark.parametrize("declared", [0, 1, 2])
-def test_gray_honours_its_range(pix_fmt: str, depth: int, declared: int) -> None:
+def test_gray_follows_its_declared_range(pix_fmt: str, depth: int, declared: int) -> None:
     black, span, _, _ = limits(depth, declared != 1)
     ramp = np.rint(np.linspace(black, black + span, 64)).astype(int)
     frame = to_frame(np.tile(ramp[None, :, None], (16, 1, 1)), pix_fmt)
@@ -168,7 +168,7 @@ def test_gray_honours_its_range(pix_fmt: str, depth: int, declared: int) -> None
     ("width", "height", "matrix"),
     [(1280, 536, 1), (960, 720, 1), (720, 576, 5), (1024, 576, 5), (1278, 576, 5), (640, 480, 5), (720, 1280, 1)],
 )
-def test_undeclared_colour_follows_the_size_as_in_players(width: int, height: int, matrix: int) -> None:
+def test_undeclared_matrix_is_chosen_by_size_as_in_players(width: int, height: int, matrix: int) -> None:
     assert Colour().matrix_for_conversion(width, height) == matrix
     assert Colour(matrix=9).matrix_for_conversion(width, height) == 9
     frame = av.VideoFrame(width, height, "yuv420p")
@@ -218,7 +218,7 @@ SITES = {0: (0.0, 0.5), 1: (0.0, 0.5), 2: (0.5, 0.5), 3: (0.0, 0.0), 4: (0.5, 0.
 
 @pytest.mark.parametrize("location", SITES)
 @pytest.mark.parametrize("axis", [1, 0], ids=["across", "down"])
-def test_chroma_is_taken_and_put_where_it_lies(location: int, axis: int) -> None:
+def test_chroma_location_is_respected_both_ways(location: int, axis: int) -> None:
     colour = Colour(matrix=5, range=1, chroma_location=location)
     source = _red_ramp(axis)
     frame = from_rgb(np.rint(source * 65535).astype(np.uint16), pix_fmt="yuv420p10le", colour=colour)
@@ -234,7 +234,7 @@ def test_chroma_is_taken_and_put_where_it_lies(location: int, axis: int) -> None
 
 
 @pytest.mark.parametrize(("pix_fmt", "dtype"), [("yuv420p", np.uint8), ("yuv420p10le", np.uint16), ("gray", np.uint8)])
-def test_resizing_keeps_colours_and_place(pix_fmt: str, dtype: type[np.unsignedinteger]) -> None:
+def test_resizing_keeps_colours_and_position(pix_fmt: str, dtype: type[np.unsignedinteger]) -> None:
     top = np.iinfo(dtype).max
     rgb = (spread(patches()) * top).astype(dtype)
     frame = from_rgb(rgb, pix_fmt=pix_fmt, colour=Colour(matrix=1, range=1), size=(96, 64))
@@ -245,7 +245,7 @@ def test_resizing_keeps_colours_and_place(pix_fmt: str, dtype: type[np.unsignedi
     assert np.abs(middles(luma) - wanted).max() < 6 * 2 ** (depth - 8)  # Lanczos rings a little
 
 
-def test_the_second_ffmpeg_agrees(tmp_path: Path) -> None:
+def test_conversion_agrees_with_a_second_ffmpeg(tmp_path: Path) -> None:
     path = make.video(tmp_path / "a.mkv", codec="ffv1", frames=1, width=96, height=64)
     flags = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
     filters = f"scale=in_color_matrix=bt601:in_range=tv:in_chroma_loc=left:flags={flags}"
@@ -259,7 +259,7 @@ def test_the_second_ffmpeg_agrees(tmp_path: Path) -> None:
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv444p", "yuv420p10le", "yuv444p10le"])
 @pytest.mark.parametrize("matrix", [1, 5, 9])
-def test_colours_have_no_bias_on_the_way_to_planes_and_back(pix_fmt: str, full: bool, matrix: int) -> None:
+def test_round_trip_through_planes_has_no_colour_bias(pix_fmt: str, full: bool, matrix: int) -> None:
     colour = Colour(matrix=matrix, range=2 if full else 1)
     largest, kind = (65535, np.uint16) if "10" in pix_fmt else (255, np.uint8)
     rgb = np.random.default_rng(0).integers(0, largest + 1, (8, 8, 3)).repeat(16, 0).repeat(16, 1).astype(kind)

@@ -40,7 +40,7 @@ def psnr(found: Path, truth: Path, **how: str) -> float:
 
 @pytest.mark.parametrize("way", list(WAYS), ids=lambda way: way.value)
 @pytest.mark.parametrize("noise", ["", "noise=alls=8:allf=t,"])
-def test_no_frame_is_taken_for_another_kind(tmp_path: Path, way: Weave, noise: str) -> None:
+def test_woven_and_whole_frames_are_told_apart(tmp_path: Path, way: Weave, noise: str) -> None:
     lumas = [luma(picture) for picture in pictures(made(tmp_path / "a.mpg", noise + WAYS[way], *FLAGGED))]
     found = [weave_of(*lumas[i - 1 : i + 2]) for i in range(1, len(lumas) - 1)]
     assert set(found) <= {way, Weave.UNKNOWN} and found.count(way) > 15
@@ -48,7 +48,7 @@ def test_no_frame_is_taken_for_another_kind(tmp_path: Path, way: Weave, noise: s
     assert order is (Weave.UNKNOWN if way is Weave.WHOLE else way)
 
 
-def test_a_small_thing_that_moves_before_a_still_ground_is_seen(tmp_path: Path) -> None:
+def test_a_small_moving_object_is_recognised_as_woven(tmp_path: Path) -> None:
     ground = "testsrc2=s=192x144:r=50:d=1,select='eq(n,0)',loop=49:1,setpts=N/50/TB"
     ball = "color=white:s=16x16:r=50:d=1"
     both = f"{ground}[g];{ball}[b];[g][b]overlay=x='20+3*n':y=60,tinterlace=interleave_top,format=yuv420p"
@@ -68,7 +68,7 @@ def test_film_that_is_flagged_interlaced_keeps_every_line(tmp_path: Path) -> Non
     assert psnr(film, truth) > psnr(film, truth, deinterlace="on") + 2
 
 
-def test_tape_is_deinterlaced_whatever_its_flag_says_of_the_order(tmp_path: Path) -> None:
+def test_interlaced_tape_is_deinterlaced_despite_a_wrong_field_order_flag(tmp_path: Path) -> None:
     truth = made(tmp_path / "truth.mkv", "select='not(mod(n,2))',setpts=N/25/TB", "-c:v", "ffv1")
     right = made(tmp_path / "right.mkv", WAYS[Weave.TOP_FIRST] + ",setfield=tff", "-c:v", "ffv1")
     wrong = made(tmp_path / "wrong.mkv", WAYS[Weave.TOP_FIRST] + ",setfield=bff", "-c:v", "ffv1")
@@ -77,7 +77,7 @@ def test_tape_is_deinterlaced_whatever_its_flag_says_of_the_order(tmp_path: Path
         assert psnr(wrong, truth, deinterlace=mode) == pytest.approx(psnr(right, truth, deinterlace=mode), abs=0.01)
 
 
-def test_film_and_tape_in_one_stream_are_each_treated_as_they_are(tmp_path: Path) -> None:
+def test_progressive_and_interlaced_parts_of_one_stream_are_treated_separately(tmp_path: Path) -> None:
     film = made(tmp_path / "film.mkv", WAYS[Weave.WHOLE] + ",setfield=tff", "-c:v", "ffv1")
     tape = made(tmp_path / "tape.mkv", WAYS[Weave.TOP_FIRST] + ",setfield=tff", "-c:v", "ffv1")
     parts: list[str | Path] = ["-i", film, "-i", tape, "-filter_complex", "[0:v][1:v]concat,setfield=tff", *FLAGGED]

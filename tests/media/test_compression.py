@@ -77,7 +77,7 @@ def encoded(
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("draw", MOTIONS)
-def test_the_crf_of_h264_is_found_again(
+def test_crf_of_h264_is_estimated(
     tmp_path: Path, size: tuple[int, int], draw: Callable[[int, int, int], np.ndarray]
 ) -> None:
     for crf in (5, 10, 15, 20, 25, 30, 35, 40):
@@ -104,7 +104,7 @@ def test_the_crf_of_h264_is_found_again(
         ("mjpeg", "yuvj420p", "Motion JPEG", [fixed(q) for q in (1, 3, 8, 24)]),
     ],
 )
-def test_what_is_coded_more_coarsely_has_a_higher_crf(
+def test_coarser_coding_gives_a_higher_estimate(
     tmp_path: Path,
     codec: str,
     pix_fmt: str,
@@ -121,7 +121,7 @@ def test_what_is_coded_more_coarsely_has_a_higher_crf(
 
 
 @pytest.mark.parametrize("crf", [10, 23, 35])
-def test_ten_bits_count_on_the_same_scale(tmp_path: Path, crf: int) -> None:
+def test_10_bit_sources_use_the_same_crf_scale(tmp_path: Path, crf: int) -> None:
     for codec in ("libx264", "libx265"):
         pair = [
             encoded(tmp_path, codec, x265(crf) if codec == "libx265" else {"crf": str(crf)}, pix_fmt=pix_fmt)
@@ -142,7 +142,7 @@ def test_ten_bits_count_on_the_same_scale(tmp_path: Path, crf: int) -> None:
         ("libvpx-vp9", {"lossless": "1"}, "yuv420p", "quantisers"),
     ],
 )
-def test_lossless_is_told_from_nearly_lossless(
+def test_lossless_and_nearly_lossless_are_told_apart(
     tmp_path: Path, codec: str, options: dict[str, str], pix_fmt: str, found: str
 ) -> None:
     suffix = "avi" if found == "codec" else "mkv"
@@ -153,7 +153,7 @@ def test_lossless_is_told_from_nearly_lossless(
         assert not encoded(tmp_path, codec, near, pix_fmt=pix_fmt).lossless
 
 
-def test_prores_is_measured_by_its_slices(tmp_path: Path) -> None:
+def test_prores_is_measured_by_its_slice_quantisers(tmp_path: Path) -> None:
     found = [
         encoded(tmp_path, "prores_ks", {"profile": str(p)}, size=SIZES[0], pix_fmt="yuv422p10le", suffix="mov")
         for p in (3, 2, 1, 0)
@@ -180,7 +180,7 @@ def test_images_are_lossless_but_jpeg_is_measured(tmp_path: Path) -> None:
     assert crfs[0] < 14 < 16 < crfs[1] < 30 < crfs[2]
 
 
-def test_a_thumbnail_in_a_jpeg_is_not_taken_for_it(tmp_path: Path) -> None:
+def test_a_jpeg_s_thumbnail_is_not_measured(tmp_path: Path) -> None:
     write_image(tmp_path / "fine.jpg", texture(*SIZES[0]))
     picture = (tmp_path / "fine.jpg").read_bytes()
     coarse = b"\xff\xd8\xff\xdb\x00\x43\x00" + bytes([99]) * 64 + b"\xff\xd9"
@@ -194,13 +194,13 @@ def test_a_thumbnail_in_a_jpeg_is_not_taken_for_it(tmp_path: Path) -> None:
     assert measured.title == "JPEG images" and measured.crf is not None and measured.crf < 14
 
 
-def test_what_the_file_is_later_counts_too(tmp_path: Path) -> None:
+def test_later_parts_of_a_file_are_measured_too(tmp_path: Path) -> None:
     options = {"g": "10", "preset": "veryfast", "x264-params": "zones=0,39,q=5/40,159,q=35"}
     found = encoded(tmp_path, "libx264", options, frames=160)
     assert found.crf is not None and 20 < found.crf < 32
 
 
-def test_other_codecs_are_judged_by_their_bits(tmp_path: Path) -> None:
+def test_other_codecs_are_estimated_by_bit_rate(tmp_path: Path) -> None:
     source, crfs = tmp_path / "in.mkv", []
     make.video(source, width=160, height=96, frames=FRAMES, codec="ffv1", draw=running)
     for quality in (10, 5, 0):
@@ -216,7 +216,7 @@ def test_other_codecs_are_judged_by_their_bits(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("crf", [18, 28, 38])
-def test_what_evaluation_and_training_compress_has_the_crf_that_is_asked_for(tmp_path: Path, crf: int) -> None:
+def test_compressed_clips_have_the_requested_crf(tmp_path: Path, crf: int) -> None:
     frames = [running(number, 160, 96) for number in range(FRAMES)]
     expected = tmp_path / "expected.mkv"
     make.video(expected, width=160, height=96, frames=FRAMES, options={"crf": str(crf)}, draw=running)
@@ -230,7 +230,7 @@ def test_what_evaluation_and_training_compress_has_the_crf_that_is_asked_for(tmp
     assert errors[0] == pytest.approx(errors[1], rel=0.2)
 
 
-def test_a_long_file_is_measured_in_no_time_and_twice_alike(tmp_path: Path) -> None:
+def test_a_long_file_is_measured_quickly_and_repeatably(tmp_path: Path) -> None:
     path = tmp_path / "in.mp4"
     make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=640x360:d=40", "-preset", "ultrafast", "-crf", "28", "-g", "50", path)
     info, level, began = probe(path), av.logging.get_level(), time.monotonic()
@@ -240,7 +240,7 @@ def test_a_long_file_is_measured_in_no_time_and_twice_alike(tmp_path: Path) -> N
     assert av.logging.get_level() == level
 
 
-def test_damage_and_cut_ends_are_passed_over(tmp_path: Path) -> None:
+def test_damaged_and_truncated_data_is_skipped(tmp_path: Path) -> None:
     for codec, options in (("libx264", {"crf": "23", "g": "10"}), ("libx265", x265(23))):
         whole = encoded(tmp_path, codec, options, frames=60)
         path = tmp_path / f"{codec}.mkv"

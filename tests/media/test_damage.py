@@ -40,7 +40,7 @@ def _decoded(path: Path) -> tuple[int, list[str], Damage | None]:
 
 
 @pytest.mark.parametrize("suffix", [*CODECS, "ogg"])
-def test_whole_files_are_not_suspected(tmp_path: Path, suffix: str) -> None:
+def test_intact_files_report_no_damage(tmp_path: Path, suffix: str) -> None:
     path = _source(tmp_path, suffix)
     assert _decoded(path)[1:] == ([], None)
     assert examine(path, probe(path).container) == Structure()
@@ -48,7 +48,7 @@ def test_whole_files_are_not_suspected(tmp_path: Path, suffix: str) -> None:
 
 @pytest.mark.parametrize("suffix", ["mkv", "mp4", "flv", "webm", "avi", "ogg"])
 @pytest.mark.parametrize("part", [0.97, 0.79])
-def test_a_cut_off_end_is_told_however_short(tmp_path: Path, suffix: str, part: float) -> None:
+def test_a_truncated_end_is_reported_however_short(tmp_path: Path, suffix: str, part: float) -> None:
     path = _source(tmp_path, suffix)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * part)])
@@ -60,7 +60,7 @@ def test_a_cut_off_end_is_told_however_short(tmp_path: Path, suffix: str, part: 
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "mp4", "flv", "ts", "webm"])
-def test_a_hole_is_told_with_its_place(tmp_path: Path, suffix: str) -> None:
+def test_a_gap_is_reported_with_its_time(tmp_path: Path, suffix: str) -> None:
     path = _source(tmp_path, suffix)
     data = bytearray(path.read_bytes())
     size = len(data) // 8
@@ -74,7 +74,7 @@ def test_a_hole_is_told_with_its_place(tmp_path: Path, suffix: str) -> None:
     assert 0.3 < start < end <= FRAMES / 25
 
 
-def test_pictures_that_the_decoder_mended_are_counted(tmp_path: Path) -> None:
+def test_frames_that_the_decoder_concealed_are_counted(tmp_path: Path) -> None:
     path = _source(tmp_path, "mp4")
     data = bytearray(path.read_bytes())
     middle = data.index(b"mdat") + (len(data) - data.index(b"mdat")) // 2
@@ -86,7 +86,7 @@ def test_pictures_that_the_decoder_mended_are_counted(tmp_path: Path) -> None:
     assert "guessed by the decoder" in lines[0]
 
 
-def test_a_wrong_checksum_in_ffv1_is_seen(tmp_path: Path) -> None:
+def test_a_wrong_ffv1_checksum_is_reported(tmp_path: Path) -> None:
     options = {"level": "3", "slicecrc": "1"}
     path = make.video(tmp_path / "a.mkv", codec="ffv1", pix_fmt="yuv444p", options=options, frames=8)
     assert _decoded(path) == (8, [], None)
@@ -103,7 +103,7 @@ def test_gaps_of_a_variable_rate_are_no_damage(tmp_path: Path) -> None:
     assert _decoded(path) == (6, [], None)
 
 
-def test_damage_is_plain_data() -> None:
+def test_damage_is_written_as_plain_data_and_one_line() -> None:
     damage = Damage(9, 1, 0, 1, 0, ((0.4, 0.44),), 0, None, 0.4, None)
     assert damage.plain()["gaps"] == [[0.4, 0.44]]
     assert damage.line() == "is damaged: 1 of 10 frames is missing (from 0.40 to 0.44 s)"

@@ -37,7 +37,7 @@ def _pts(frames: list[Frame]) -> list[int]:
 
 
 @pytest.mark.parametrize("suffix", KINDS)
-def test_all_frames_and_timestamps_and_any_part_of_them(tmp_path: Path, suffix: str) -> None:
+def test_all_frames_or_any_part_are_decoded_with_their_timestamps(tmp_path: Path, suffix: str) -> None:
     codec, pix_fmt, options = KINDS[suffix]
     path = make.video(tmp_path / f"a.{suffix}", codec=codec, pix_fmt=pix_fmt, options=options, frames=40)
     info = probe(path)
@@ -77,7 +77,7 @@ def test_deep_sources_come_as_sixteen_bits(tmp_path: Path) -> None:
     assert np.abs(frames[0].data / 257 - make.pattern(0)).max() < 2.5
 
 
-def test_a_cut_off_file_gives_all_it_has_and_says_so(tmp_path: Path) -> None:
+def test_a_truncated_file_gives_all_its_frames_and_a_warning(tmp_path: Path) -> None:
     whole, fast, cut = (
         make.video(tmp_path / "v.mp4", frames=60, options={"g": "10"}),
         tmp_path / "f.mp4",
@@ -92,7 +92,7 @@ def test_a_cut_off_file_gives_all_it_has_and_says_so(tmp_path: Path) -> None:
     assert any("cut off" in line for line in warnings)
 
 
-def test_a_cut_off_matroska_file_says_so(tmp_path: Path) -> None:
+def test_a_truncated_matroska_file_gives_a_warning(tmp_path: Path) -> None:
     whole, cut = make.video(tmp_path / "v.mkv", frames=75, options={"g": "10"}), tmp_path / "c.mkv"
     data = whole.read_bytes()
     cut.write_bytes(data[: len(data) // 2])
@@ -100,14 +100,14 @@ def test_a_cut_off_matroska_file_says_so(tmp_path: Path) -> None:
     assert any("is cut off" in line for line in _all(cut)[1])
 
 
-def test_frames_that_were_dropped_in_capture_are_not_missed(tmp_path: Path) -> None:
+def test_frames_dropped_in_capture_are_not_reported_as_missing(tmp_path: Path) -> None:
     captured = make.video(tmp_path / "a.avi", frames=5, codec="mpeg4", pts=[0, 1, 3, 4, 7], time_base=Fraction(1, 25))
     frames, warnings = _all(captured)
     assert _pts(frames) == [pts for pts, _ in make.second_opinion(captured)] == [0, 1, 3, 4, 7]
     assert warnings == []
 
 
-def test_sound_behind_a_clock_that_starts_again_is_warned_of_in_a_part(tmp_path: Path) -> None:
+def test_a_part_with_restarting_timestamps_warns_about_sound(tmp_path: Path) -> None:
     picture = make.video(tmp_path / "a.mp4", frames=30)
     make.ffmpeg("-i", picture, "-f", "lavfi", "-i", "sine=duration=1.2", "-c:v", "copy", tmp_path / "a.ts")
     one = (tmp_path / "a.ts").read_bytes()
@@ -129,7 +129,7 @@ def test_damage_in_the_middle_is_skipped_as_ffmpeg_does(tmp_path: Path) -> None:
     assert "damaged" in warnings[0]
 
 
-def test_nothing_decodable_is_an_input_error(tmp_path: Path) -> None:
+def test_a_file_without_decodable_frames_is_an_input_error(tmp_path: Path) -> None:
     whole, fast, cut = make.video(tmp_path / "v.mp4"), tmp_path / "f.mp4", tmp_path / "c.mp4"
     make.ffmpeg("-i", whole, "-c", "copy", "-movflags", "+faststart", fast)
     data = fast.read_bytes()
@@ -138,7 +138,7 @@ def test_nothing_decodable_is_an_input_error(tmp_path: Path) -> None:
         _all(cut)
 
 
-def test_a_clock_that_starts_again_is_joined(tmp_path: Path) -> None:
+def test_restarting_timestamps_are_joined(tmp_path: Path) -> None:
     one = make.video(tmp_path / "a.ts", frames=30).read_bytes()
     joined = tmp_path / "joined.ts"
     joined.write_bytes(one + one)
@@ -195,7 +195,7 @@ def test_deinterlacing_can_be_forced_and_progressive_video_is_left_alone(tmp_pat
     assert _combing(forced) < 1.0
 
 
-def test_real_files(shared: Path) -> None:
+def test_real_files_decode_as_in_a_second_decoder(shared: Path) -> None:
     for name, count in (("phone_rotated_vfr.mp4", 23), ("bear_vp9_opus.webm", 82)):
         path = shared / "data/real" / name
         frames, warnings = _all(path)
@@ -203,7 +203,7 @@ def test_real_files(shared: Path) -> None:
         assert _pts(frames) == [pts for pts, _ in make.second_opinion(path)]
 
 
-def test_pts_stored_in_decoding_order_are_set_right(shared: Path) -> None:
+def test_pts_stored_in_decoding_order_are_sorted(shared: Path) -> None:
     path = shared / "data/train/aquarium.wmv"  # VC-1 with B-frames in ASF
     frames, _ = _all(path, end=0.6)
     assert len(frames) > 10

@@ -43,7 +43,7 @@ def delays(path: Path) -> list[int]:
     ],
 )
 @pytest.mark.parametrize("tick", [MILLISECOND, Fraction(1, 90000)])
-def test_uneven_durations_stay_with_their_frames(tmp_path: Path, name: str, codec: str, tick: Fraction) -> None:
+def test_uneven_durations_are_kept(tmp_path: Path, name: str, codec: str, tick: Fraction) -> None:
     source, output = tmp_path / ("in.mkv" if tick == MILLISECOND else "in.mp4"), tmp_path / name
     ticks = [round(time * MILLISECOND / tick) for time in UNEVEN]
     make.video(source, width=32, height=24, frames=len(UNEVEN), pts=ticks, time_base=tick, options={"bf": "0"})
@@ -55,7 +55,7 @@ def test_uneven_durations_stay_with_their_frames(tmp_path: Path, name: str, code
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
-def test_the_frame_before_a_gap_fills_it(tmp_path: Path, suffix: str) -> None:
+def test_the_frame_before_a_gap_is_shown_until_the_next(tmp_path: Path, suffix: str) -> None:
     times = [40 * number for number in range(24) if not 10 <= number < 18]
     source, output = tmp_path / "in.mp4", tmp_path / f"out{suffix}"
     make.video(
@@ -71,7 +71,7 @@ def test_the_frame_before_a_gap_fills_it(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize(("begin", "last"), [([0, 4, 8], 50), ([0, 10, 30, 35], 7), ([0], 300), ([0, 4], 4)])
-def test_the_last_frame_of_a_gif_is_shown_as_long(tmp_path: Path, begin: list[int], last: int) -> None:
+def test_the_last_frame_of_a_gif_keeps_its_duration(tmp_path: Path, begin: list[int], last: int) -> None:
     tick = Fraction(1, 100)
     still = make.video(
         tmp_path / "p.mkv", codec="ffv1", pix_fmt="bgr0", width=32, height=24, frames=len(begin), pts=begin,

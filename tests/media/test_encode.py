@@ -85,7 +85,7 @@ def test_a_segment_of_very_few_frames_is_written(tmp_path: Path, codec: str, fra
     assert times(tmp_path / "s") == [Fraction(400, 1000), Fraction(440, 1000)][:frames]
 
 
-def test_colour_tags_and_aspect_stand_in_the_stream(tmp_path: Path) -> None:
+def test_the_stream_declares_colour_tags_and_aspect_ratio(tmp_path: Path) -> None:
     colour = Colour(matrix=1, range=2, primaries=1, transfer=1, chroma_location=2)
     info = replace(INFO, colour=colour, sample_aspect_ratio=Fraction(16, 11))
     write(tmp_path / "s", info, chosen(info, "o.mp4", preset="ultrafast"), [0])
@@ -96,7 +96,7 @@ def test_colour_tags_and_aspect_stand_in_the_stream(tmp_path: Path) -> None:
     assert tags == (1, 2, 1, 1)
 
 
-def test_lossless_output_gives_the_frames_back(tmp_path: Path) -> None:
+def test_lossless_codecs_return_identical_frames(tmp_path: Path) -> None:
     info = replace(INFO, pix_fmt="rgb24")
     settings = chosen(info, "o.mkv", 64, 48, codec="ffv1")
     write(tmp_path / "s", info, settings, [0, 40])
@@ -151,7 +151,7 @@ def test_settings_follow_source_and_container(
     assert (settings.codec, settings.pix_fmt, settings.notes) == (codec, pix_fmt, ())
 
 
-def test_lossless_and_production_codecs_keep_the_kind_of_pixels() -> None:
+def test_lossless_and_production_codecs_keep_the_pixel_format() -> None:
     assert chosen(replace(INFO, pix_fmt="rgb24"), "o.mkv", codec="ffv1").pix_fmt == "bgr0"
     assert chosen(replace(INFO, pix_fmt="pal8"), "o.mkv", codec="ffv1").pix_fmt == "bgr0"
     assert chosen(replace(INFO, pix_fmt="gbrp10le", bit_depth=10), "o.mkv", codec="ffv1").pix_fmt == "gbrp10le"
@@ -160,7 +160,7 @@ def test_lossless_and_production_codecs_keep_the_kind_of_pixels() -> None:
     assert chosen(replace(INFO, pix_fmt="yuv444p"), "o.mov", codec="prores").pix_fmt == "yuv444p10le"
 
 
-def test_editing_and_archive_codecs_stay_unless_something_else_is_asked() -> None:
+def test_prores_and_ffv1_sources_keep_their_codec_by_default() -> None:
     prores = replace(INFO, codec="prores", pix_fmt="yuv422p10le", bit_depth=10)
     lossless = replace(INFO, codec="ffv1", pix_fmt="yuv422p")
     for info, output, codec in [
@@ -176,7 +176,7 @@ def test_editing_and_archive_codecs_stay_unless_something_else_is_asked() -> Non
     assert chosen(lossless, "o.mkv", codec="h264").codec == "h264"
 
 
-def test_what_cannot_be_kept_is_said() -> None:
+def test_lost_depth_metadata_and_size_are_reported() -> None:
     assert "10 bits here: --codec av1 keeps 10" in full(chosen(DEEP, "o.webm", codec="vp9").notes[0])
     hdr = replace(DEEP, content_light=(1000, 400))
     assert full(chosen(hdr, "o.webm", codec="vp9").notes[-1]).endswith("metadata (--codec av1 keeps it)")
@@ -206,12 +206,12 @@ def test_what_cannot_be_kept_is_said() -> None:
         ("o.mp4", {"crf": 70.0}, "crf"),
     ],
 )
-def test_what_does_not_fit_is_refused_with_the_fix(output: str, asked: dict[str, Any], message: str) -> None:
+def test_impossible_settings_are_refused_with_advice(output: str, asked: dict[str, Any], message: str) -> None:
     with told(UsageError, message):
         chosen(INFO, output, **asked)
 
 
-def test_options_are_taken_by_the_encoders() -> None:
+def test_encoders_know_all_their_options() -> None:
     for codec in CODECS:
         settings = chosen(INFO, OUTPUT.get(codec, "o.mkv"), codec=codec)
         context = av.CodecContext.create(settings.encoder, "w")
@@ -223,7 +223,7 @@ def test_options_are_taken_by_the_encoders() -> None:
         assert context.options == {}, f"{codec} did not take these"
 
 
-def test_shape_of_the_picture_is_kept() -> None:
+def test_sample_aspect_ratio_keeps_the_shape_of_the_picture() -> None:
     wide = replace(INFO, width=720, height=576, sample_aspect_ratio=Fraction(64, 45))
     assert output_aspect(wide, chosen(wide, "o.mp4", 2880, 2304)) == Fraction(64, 45)
     assert output_aspect(wide, chosen(wide, "o.mp4", 1920, 1080)) == 1
@@ -231,7 +231,7 @@ def test_shape_of_the_picture_is_kept() -> None:
     assert output_aspect(INFO, chosen(INFO, "o.mp4", 854, 640)) == 0  # rounded to whole pixels, not stretched
 
 
-def test_an_unwritable_segment_is_one_clear_line(tmp_path: Path) -> None:
+def test_unwritable_segment_gives_one_line(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"cannot write .*nowhere.s"):
         SegmentWriter(tmp_path / "nowhere" / "s", INFO, chosen(INFO, "o.mp4"))
 

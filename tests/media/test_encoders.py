@@ -49,7 +49,7 @@ def chosen(info: VideoInfo, output: str, **asked: object) -> EncodeSettings:
         ("av1", "av1", "libsvtav1"),
     ],
 )
-def test_names_and_synonyms(name: str, codec: str, encoder: str) -> None:
+def test_codec_names_and_synonyms_are_resolved(name: str, codec: str, encoder: str) -> None:
     assert resolve(name) == (codec, encoder)
 
 
@@ -63,7 +63,7 @@ def test_names_and_synonyms(name: str, codec: str, encoder: str) -> None:
         ("nvenc", "_nvenc"),
     ],
 )
-def test_unknown_names_are_refused_with_near_ones(name: str, advice: str) -> None:
+def test_unknown_codec_names_are_refused_with_suggestions(name: str, advice: str) -> None:
     with pytest.raises(UsageError, match="unknown codec") as refused:
         resolve(name)
     assert advice in str(refused.value)
@@ -83,7 +83,7 @@ def test_unknown_names_are_refused_with_near_ones(name: str, advice: str) -> Non
         ("prores_aw", "a.mov"),
     ],
 )
-def test_encoders_of_ffmpeg_make_whole_files(
+def test_other_ffmpeg_encoders_write_complete_files(
     tmp_path: Path, upscaled: tuple[Path, np.ndarray], tiny_model: str, codec: str, output: str
 ) -> None:
     film, truth = upscaled
@@ -105,7 +105,7 @@ def test_every_software_encoder_opens_or_is_refused_in_one_line(source: VideoInf
     assert {"mpeg4", "mpeg2video", "libx265", "mjpeg", "libvpx", "utvideo", "libx264rgb"} <= set(opened)
 
 
-def test_a_device_that_is_not_there_gives_way_in_one_line(source: VideoInfo) -> None:
+def test_a_missing_hardware_encoder_falls_back_with_a_note(source: VideoInfo) -> None:
     name = next(name for name in ("h264_amf", "h264_qsv", "h264_nvenc", "h264_videotoolbox") if name in all_encoders())
     try:
         try_encoder(source, EncodeSettings("h264", name, 20, None, "nv12", 64, 48))
@@ -136,19 +136,19 @@ def test_a_device_that_is_not_there_gives_way_in_one_line(source: VideoInfo) -> 
         ({"codec": "dnxhd"}, "does not open here"),
     ],
 )
-def test_wrong_options_are_refused_before_work(source: VideoInfo, asked: dict[str, object], message: str) -> None:
+def test_unknown_encoder_options_are_refused_early(source: VideoInfo, asked: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         chosen(source, {"dnxhd": "a.mov", "utvideo": "a.avi"}.get(str(asked["codec"]), "a.mkv"), **asked)
 
 
-def test_what_no_container_holds_is_refused(source: VideoInfo) -> None:
+def test_codecs_that_no_container_holds_are_refused(source: VideoInfo) -> None:
     with pytest.raises(UsageError, match=r"\.mp4 cannot hold utvideo"):
         chosen(source, "a.mp4", codec="utvideo")
     with pytest.raises(UsageError, match="no container that vsr writes holds"):
         chosen(source, "a.mkv", codec="a64multi")
 
 
-def test_options_reach_the_encoder_and_join_vsr_s_own(source: VideoInfo) -> None:
+def test_user_options_are_merged_with_the_default_options(source: VideoInfo) -> None:
     settings = chosen(source, "a.mkv", codec="hevc", tune="grain", encoder_opt=("x265-params=aq-mode=3", "g=12"))
     options = encoder_options(source, settings)
     assert options["x265-params"] == "log-level=error:aq-mode=3"
@@ -156,7 +156,7 @@ def test_options_reach_the_encoder_and_join_vsr_s_own(source: VideoInfo) -> None
 
 
 @pytest.mark.parametrize("audio", ["aac", "flac", "opus", "none"])
-def test_sound_becomes_what_is_asked(tmp_path: Path, tiny_model: str, audio: str) -> None:
+def test_sound_is_converted_as_requested(tmp_path: Path, tiny_model: str, audio: str) -> None:
     film = tmp_path / "in.mkv"
     sound = ["-f", "lavfi", "-i", "sine=frequency=500:duration=0.4,aformat=channel_layouts=5.1(side)"]
     picture = ["-f", "lavfi", "-i", "testsrc2=s=64x48:d=0.4"]
@@ -173,7 +173,7 @@ def test_sound_becomes_what_is_asked(tmp_path: Path, tiny_model: str, audio: str
         assert (first.pts or 0) * first.time_base < 0.03
 
 
-def test_sound_that_no_container_holds_so_is_refused(source: VideoInfo, tmp_path: Path) -> None:
+def test_sound_codecs_that_the_container_cannot_hold_are_refused(source: VideoInfo, tmp_path: Path) -> None:
     film = make.rich(tmp_path / "rich.mkv", frames=3)
     with pytest.raises(CannotHoldError, match=r"\.avi cannot hold opus"):
         check_container(with_sound(probe(film), "opus"), tmp_path / "out.avi")

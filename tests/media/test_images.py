@@ -24,24 +24,24 @@ def _names(path: Path) -> list[str]:
     return [image.name for image in images]
 
 
-def test_folder_takes_images_only(tmp_path: Path) -> None:
+def test_a_folder_gives_only_its_images(tmp_path: Path) -> None:
     _touch(tmp_path / "in", "10.png", "9.png", ".hidden.png")
     (tmp_path / "in" / "notes.txt").write_text("x")
     assert _names(tmp_path / "in") == ["9.png", "10.png"]
 
 
-def test_printf_pattern_takes_what_printf_would_write(tmp_path: Path) -> None:
+def test_a_printf_pattern_matches_the_names_that_printf_writes(tmp_path: Path) -> None:
     _touch(tmp_path / "in", "f_0001.png", "f_0002.png", "f_10000.png", "f_3.png", "g_0001.png")
     assert _names(tmp_path / "in" / "f_%04d.png") == ["f_0001.png", "f_0002.png", "f_10000.png"]
     assert _names(tmp_path / "in" / "f_%d.png") == ["f_0001.png", "f_0002.png", "f_3.png", "f_10000.png"]
 
 
-def test_glob(tmp_path: Path) -> None:
+def test_a_glob_pattern_finds_images(tmp_path: Path) -> None:
     _touch(tmp_path / "in", "f1.png", "f2.png", "g1.png")
     assert _names(tmp_path / "in" / "f*.png") == ["f1.png", "f2.png"]
 
 
-def test_a_video_and_nothing_are_no_images(tmp_path: Path) -> None:
+def test_videos_and_missing_paths_are_not_images(tmp_path: Path) -> None:
     assert expand_images(make.video(tmp_path / "a.mp4")) is None
     assert expand_images(tmp_path / "none.mp4") is None
 
@@ -65,7 +65,7 @@ def test_png_is_lossless(tmp_path: Path, dtype: type[np.unsignedinteger]) -> Non
     assert np.array_equal(np.frombuffer(raw.read_bytes(), dtype).reshape(rgb.shape), rgb)
 
 
-def test_png_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_png_is_written_atomically(tmp_path: Path) -> None:
     target = tmp_path / "taken.png"
     target.mkdir()
     with pytest.raises(OutputError, match="cannot write"):
@@ -95,14 +95,14 @@ def test_gray_images_keep_black_and_white(tmp_path: Path, pix_fmt: str, dtype: t
     assert frame.data[16, 28].tolist() == [0, 0, 0]
 
 
-def test_palette_images_are_read_as_their_colours(tmp_path: Path) -> None:
+def test_palette_images_are_read_as_rgb(tmp_path: Path) -> None:
     make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=32x32", "-frames:v", "1", "-pix_fmt", "pal8", tmp_path / "a.png")
     make.ffmpeg("-i", tmp_path / "a.png", "-f", "rawvideo", "-pix_fmt", "rgb24", tmp_path / "a.raw")
     (frame,) = decode(probe(tmp_path / "a.png"))
     assert np.array_equal(frame.data.ravel(), np.frombuffer((tmp_path / "a.raw").read_bytes(), np.uint8))
 
 
-def test_sequence_is_read_in_order_and_in_part(tmp_path: Path) -> None:
+def test_sequences_are_read_in_order_or_in_part(tmp_path: Path) -> None:
     for number in range(12):
         write_png(tmp_path / f"{number}.png", make.pattern(number))
     info = probe(tmp_path)

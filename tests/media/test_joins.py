@@ -72,7 +72,7 @@ H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-bf", "2")
     [(".ts", (*H264, "-c:a", "aac"), ".mkv"), (".mpg", ("-c:v", "mpeg2video", "-c:a", "mp2"), ".mp4"),
      (".m2ts", (*H264, "-c:a", "pcm_bluray", "-ac", "2", "-mpegts_m2ts_mode", "1"), ".mkv")],
 )  # fmt: skip
-def test_sound_goes_on_with_the_picture(
+def test_sound_stays_in_sync_after_a_join(
     tmp_path: Path, suffix: str, codecs: Sequence[str], output: str, offsets: tuple[int, int]
 ) -> None:
     parts = [
@@ -89,7 +89,7 @@ def test_sound_goes_on_with_the_picture(
     assert _tone_changes(result) == pytest.approx(times[20], abs=0.06)
 
 
-def test_a_pause_of_the_picture_alone_stays(tmp_path: Path) -> None:
+def test_a_pause_in_the_video_track_is_kept(tmp_path: Path) -> None:
     picture = make.video(tmp_path / "v.mkv", frames=50, pts=[*range(25), *range(300, 325)])
     make.ffmpeg("-i", picture, "-f", "lavfi", "-i", "sine=d=13", "-c:v", "copy", "-c:a", "mp2", tmp_path / "a.ts")
     info = probe(tmp_path / "a.ts")

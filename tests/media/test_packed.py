@@ -36,7 +36,7 @@ def pack(frame: av.VideoFrame, name: str) -> av.VideoFrame:
 
 
 @pytest.mark.parametrize("name", PACKED)
-def test_packed_pictures_of_odd_widths_are_the_same(name: str) -> None:
+def test_packed_formats_of_odd_widths_equal_planar_ones(name: str) -> None:
     for width, height in SIZES:
         frame, codes = drawn(PACKED[name], width, height, sharp=True)
         packed = pack(frame, name)

@@ -82,7 +82,7 @@ def test_every_size_is_converted_as_the_matrix_says(pix_fmt: str) -> None:
 
 
 @pytest.mark.parametrize("pix_fmt", KINDS)
-def test_every_size_comes_back(pix_fmt: str) -> None:
+def test_every_size_survives_a_round_trip(pix_fmt: str) -> None:
     colour = Colour(matrix=5, range=1)
     for width, height in [*((side, other) for side in SIDES for other in (8,)), *MIXED]:
         frame, codes = drawn(pix_fmt, width, height, sharp=False)
@@ -93,7 +93,7 @@ def test_every_size_comes_back(pix_fmt: str) -> None:
 
 
 @pytest.mark.parametrize("packed", ["nv12", "yuyv422", "p010le", "yuva420p", "yuv420p10be", "yuvj420p", "nv16"])
-def test_packed_formats_are_grown_too(packed: str) -> None:
+def test_packed_formats_are_padded_as_planar_ones_are(packed: str) -> None:
     deep = "10" in packed
     planar = ("yuv422p" if packed in ("yuyv422", "nv16") else "yuv420p") + ("10le" if deep else "")
     frame, _ = drawn(planar, 6, 4, sharp=True)
@@ -104,7 +104,7 @@ def test_packed_formats_are_grown_too(packed: str) -> None:
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 33), (40, 18)])
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv420p10le", "yuv444p"])
-def test_flat_pictures_are_scaled_to_any_size(pix_fmt: str, size: tuple[int, int]) -> None:
+def test_flat_pictures_stay_flat_at_any_size(pix_fmt: str, size: tuple[int, int]) -> None:
     deep = "10" in pix_fmt
     levels = np.array([0.7, 0.3, 0.5])
     rgb = np.tile(np.rint(levels * (65535 if deep else 255)), (7, 9, 1)).astype(np.uint16 if deep else np.uint8)

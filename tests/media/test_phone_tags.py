@@ -12,7 +12,7 @@ PLACE, WHEN = "+52.5000+013.4000/", "2023-04-05T06:07:08.000000Z"
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
-def test_place_and_time_are_kept_once(tmp_path: Path, suffix: str) -> None:
+def test_location_and_creation_time_are_written_once(tmp_path: Path, suffix: str) -> None:
     picture = make.video(tmp_path / "v.mp4", frames=3)
     for number, more in enumerate((["title=T", "comment=a; b "], ["com.apple.quicktime.make=Apple"])):
         tags = [f"location={PLACE}", f"creation_time={WHEN}", *more]

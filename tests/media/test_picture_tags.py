@@ -70,7 +70,7 @@ def picture(path: Path, tags: PictureTags, size: tuple[int, int] = SIZE) -> Path
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
-def test_what_is_written_is_read_again(tmp_path: Path, suffix: str) -> None:
+def test_written_metadata_is_read_back(tmp_path: Path, suffix: str) -> None:
     found = read_tags(picture(tmp_path / f"a{suffix}", ALL))
     assert (found.exif, found.profile, found.xmp, found.lost) == (ALL.exif, ALL.profile, ALL.xmp, ())
     assert found.segments == (() if suffix == ".png" else ALL.segments)
@@ -81,7 +81,7 @@ def test_what_is_written_is_read_again(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
-def test_a_second_reader_sees_the_same(tmp_path: Path, suffix: str) -> None:
+def test_metadata_agrees_with_a_second_reader(tmp_path: Path, suffix: str) -> None:
     image = pytest.importorskip("PIL.Image")
     source = image.fromarray(make.pattern(0, *SIZE))
     details = image.Exif()
@@ -100,7 +100,7 @@ def test_a_second_reader_sees_the_same(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("number", range(1, 9))
-def test_the_display_matrix_shows_what_exif_means(tmp_path: Path, number: int) -> None:
+def test_display_matrix_follows_exif_orientation(tmp_path: Path, number: int) -> None:
     image = pytest.importorskip("PIL.Image")
     ops = pytest.importorskip("PIL.ImageOps")
     path = picture(tmp_path / "a.png", PictureTags(exif=exif.of_orientation(number)))
@@ -111,7 +111,7 @@ def test_the_display_matrix_shows_what_exif_means(tmp_path: Path, number: int) -
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_numbers_of_pixels_follow_and_thumbnails_go(order: str) -> None:
+def test_exif_sizes_are_scaled_and_thumbnails_removed(order: str) -> None:
     before = camera(order=order)
     after = exif.resized(before, SIZE, LARGE)
     assert b"thumbnail" in before and b"thumbnail" not in after and len(after) < len(before)
@@ -128,7 +128,7 @@ def test_numbers_of_pixels_follow_and_thumbnails_go(order: str) -> None:
     assert after[note : note + 24] == before[note : note + 24]
 
 
-def test_of_a_tiff_file_what_is_about_the_picture_is_taken() -> None:
+def test_only_picture_metadata_is_taken_from_tiff() -> None:
     found = exif.of_tiff(exif.from_bytes(camera(3)))
     tiff = exif.Tiff(exif.from_bytes(found))
     entries, _, following = tiff.folder(tiff.first)
@@ -137,7 +137,7 @@ def test_of_a_tiff_file_what_is_about_the_picture_is_taken() -> None:
     assert exif.orientation(found) == 3 and b"thumbnail" not in found
 
 
-def test_a_thumbnail_amid_the_rest_is_blanked() -> None:
+def test_a_thumbnail_between_other_data_is_blanked() -> None:
     before = camera()
     with_more = bytearray(before + bytes(64) + struct.pack("<H", 1) + struct.pack("<HHI4s", 1, 2, 2, b"N\0") + bytes(4))
     gps = with_more.index(struct.pack("<HHI", 0x8825, 4, 1)) + 8
@@ -149,7 +149,7 @@ def test_a_thumbnail_amid_the_rest_is_blanked() -> None:
     assert [entry.value for entry in tiff.inner(entries, 0x8825)[0]] == [b"N\0"]
 
 
-def test_xmp_follows_or_is_named(tmp_path: Path) -> None:
+def test_xmp_sizes_are_scaled_or_the_loss_is_reported(tmp_path: Path) -> None:
     xmp = fit(ALL, SIZE, LARGE).xmp
     assert b'PixelXDimension="256"' in xmp and b"ImageLength = '192'" in xmp and b"<exif:PixelYDimension>192<" in xmp
     assert b'LeftPixels="40"' in xmp and b'HeadingDegrees="64"' in xmp
@@ -169,12 +169,12 @@ def test_a_large_profile_takes_several_segments(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("space", [b"GRAY", b"CMYK", b"Lab "])
-def test_profiles_of_other_colours_are_named(space: bytes) -> None:
+def test_cmyk_and_gray_profiles_are_reported(space: bytes) -> None:
     kept, lost = held(PictureTags(profile=profile(space)), ".png")
     assert (kept.profile, lost) == (b"", (f"a colour profile for {space.decode().strip()}",))
 
 
-def test_what_a_jpeg_has_no_room_for_is_named(tmp_path: Path) -> None:
+def test_metadata_too_large_for_jpeg_is_reported(tmp_path: Path) -> None:
     big = PictureTags(camera(thumbnail=b""), xmp=bytes(70_000))
     big = PictureTags(big.exif.ljust(70_000, b"\0"), xmp=big.xmp, chunks=ALL.chunks)
     kept, lost = held(big, ".jpg")
@@ -183,7 +183,7 @@ def test_what_a_jpeg_has_no_room_for_is_named(tmp_path: Path) -> None:
     assert read_tags(picture(tmp_path / "a.png", big)).exif == big.exif
 
 
-def test_exif_behind_the_picture_is_found(tmp_path: Path) -> None:
+def test_exif_after_the_image_data_is_found(tmp_path: Path) -> None:
     data = picture(tmp_path / "a.png", PictureTags(camera())).read_bytes()
     at = data.index(b"eXIf") - 4
     chunk = data[at : at + 12 + len(camera())]
@@ -191,7 +191,7 @@ def test_exif_behind_the_picture_is_found(tmp_path: Path) -> None:
     assert read_tags(tmp_path / "a.png").exif == camera()
 
 
-def test_imagemagick_s_raw_profiles_are_read(tmp_path: Path) -> None:
+def test_raw_profiles_of_imagemagick_are_read(tmp_path: Path) -> None:
     raw = b"Exif\0\0" + camera(8)
     text = b"\nexif\n%8d\n" % len(raw) + b"\n".join(raw.hex().encode()[i : i + 72] for i in range(0, 2 * len(raw), 72))
     chunks = ((b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(text)),)
@@ -200,7 +200,7 @@ def test_imagemagick_s_raw_profiles_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
-def test_no_damage_hangs_or_crashes(tmp_path: Path, suffix: str) -> None:
+def test_damaged_metadata_neither_hangs_nor_crashes(tmp_path: Path, suffix: str) -> None:
     image = pytest.importorskip("PIL.Image")
     buffer = io.BytesIO()
     kind = {".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP", ".tif": "TIFF"}[suffix]
@@ -219,7 +219,7 @@ def test_no_damage_hangs_or_crashes(tmp_path: Path, suffix: str) -> None:
     assert time.monotonic() - started < 5
 
 
-def test_bombs_are_bounded(tmp_path: Path) -> None:
+def test_decompression_bombs_are_bounded(tmp_path: Path) -> None:
     bomb = zlib.compress(bytes(8 << 20))
     chunks = tuple((b"zTXt", b"Raw profile type exif\0\0" + bomb) for _ in range(12))
     started = time.monotonic()

@@ -65,7 +65,7 @@ def test_hdr_metadata_comes_in_the_encoders_form(tmp_path: Path) -> None:
     assert (info.mastering_display, info.content_light) == (display, (1000, 400))
 
 
-def test_everything_beside_the_video_is_listed(tmp_path: Path) -> None:
+def test_all_other_streams_are_listed(tmp_path: Path) -> None:
     info = probe(make.rich(tmp_path / "rich.mkv"))
     kinds = [(stream.kind, stream.codec, stream.language) for stream in info.streams]
     assert kinds[:3] == [("audio", "aac", "eng"), ("audio", "aac", "ger"), ("subtitle", "subrip", "fre")]
@@ -86,7 +86,7 @@ def test_a_cover_is_not_the_video_even_when_it_comes_first_and_is_larger(tmp_pat
     assert [stream.attached_picture for stream in info.streams] == [True]
 
 
-def test_interlaced_is_declared(tmp_path: Path) -> None:
+def test_declared_interlacing_is_read(tmp_path: Path) -> None:
     assert probe(make.interlaced(tmp_path / "i.mpg")).interlaced
 
 
@@ -99,13 +99,13 @@ def test_interlaced_is_declared(tmp_path: Path) -> None:
         ("ts", "libx264", "yuv420p"),
     ],
 )
-def test_rate_and_count_without_an_index(tmp_path: Path, suffix: str, codec: str, pix_fmt: str) -> None:
+def test_rate_and_frame_count_are_found_without_an_index(tmp_path: Path, suffix: str, codec: str, pix_fmt: str) -> None:
     info = probe(make.video(tmp_path / f"a.{suffix}", codec=codec, pix_fmt=pix_fmt, frames=20))
     assert info.rate == 25
     assert info.frames == pytest.approx(20, abs=2)
 
 
-def test_a_raw_stream_has_the_rate_of_its_headers(tmp_path: Path) -> None:
+def test_a_raw_stream_takes_the_rate_of_its_headers(tmp_path: Path) -> None:
     info = probe(make.video(tmp_path / "a.264", rate=Fraction(50)))
     assert (info.rate, info.frames, info.duration) == (Fraction(50), None, None)
 
@@ -115,7 +115,7 @@ def _write_bytes(path: Path, data: bytes) -> Path:
     return path
 
 
-def test_broken_sources_get_one_clear_line(tmp_path: Path) -> None:
+def test_unreadable_sources_give_one_line(tmp_path: Path) -> None:
     video = make.video(tmp_path / "v.mp4", frames=20).read_bytes()
     cases = {
         tmp_path / "none.mp4": "does not exist",
@@ -133,14 +133,14 @@ def test_broken_sources_get_one_clear_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
-def test_no_permission_is_said(tmp_path: Path) -> None:
+def test_missing_permission_is_reported(tmp_path: Path) -> None:
     path = make.video(tmp_path / "a.mp4")
     path.chmod(0)
     with pytest.raises(InputError, match="Permission denied"):
         probe(path)
 
 
-def test_a_name_with_colon_and_percent_is_a_plain_name(tmp_path: Path) -> None:
+def test_colons_and_percent_signs_in_names_have_no_meaning(tmp_path: Path) -> None:
     assert probe(make.video(tmp_path / "a.mp4").rename(tmp_path / "at 10:30 100%d.mp4")).width == 64
 
 
@@ -165,14 +165,14 @@ def test_images_of_different_sizes_are_refused(tmp_path: Path) -> None:
         probe(tmp_path / "in")
 
 
-def test_real_phone_video(shared: Path) -> None:
+def test_a_real_phone_video_is_described(shared: Path) -> None:
     info = probe(shared / "data/real/phone_rotated_vfr.mp4")
     assert info.rotation == (0, -65536, 0, 65536, 0, 0, 0, 0, 1 << 30)
     assert (info.frames, info.width, info.height, info.time_base) == (23, 352, 288, Fraction(1, 90000))
     assert [stream.codec for stream in info.streams] == ["aac"]
 
 
-def test_pipes_and_names_that_are_no_text_are_refused_at_once(tmp_path: Path) -> None:
+def test_pipes_and_undecodable_names_are_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
     with pytest.raises(InputError, match="is a pipe"):
         probe(tmp_path / "pipe.mp4")
@@ -224,7 +224,7 @@ NO_LENGTHS = [
 
 
 @pytest.mark.parametrize("duration", NO_LENGTHS)
-def test_a_length_that_is_none_is_taken_for_none(tmp_path: Path, duration: str) -> None:
+def test_invalid_durations_are_ignored(tmp_path: Path, duration: str) -> None:
     make.ffmpeg("-i", make.video(tmp_path / "p.mp4"), "-c", "copy", tmp_path / "in.mkv")
     with av.open(str(tmp_path / "in.mkv")) as container:
         stream = container.streams.video[0]
@@ -233,7 +233,7 @@ def test_a_length_that_is_none_is_taken_for_none(tmp_path: Path, duration: str) 
 
 
 @pytest.mark.parametrize("count", ["²", "٣", "-3", "9" * 5000, "1e3", ""])
-def test_a_count_of_frames_that_is_none_is_taken_for_none(tmp_path: Path, count: str) -> None:
+def test_invalid_frame_counts_are_ignored(tmp_path: Path, count: str) -> None:
     picture = make.video(tmp_path / "p.mp4", frames=10)
     make.ffmpeg("-i", picture, "-c", "copy", "-metadata:s:v", f"NUMBER_OF_FRAMES={count}", tmp_path / "in.mkv")
     assert probe(tmp_path / "in.mkv").frames == 10
@@ -251,7 +251,7 @@ LISTS = {
 @pytest.mark.parametrize("kind", LISTS)
 @pytest.mark.parametrize("name", ["list.m3u8", "list.mp4", "list.mkv", "list.txt", "list"])
 @pytest.mark.parametrize("target", ["film.ts", "../film.ts", "http://127.0.0.1:9/film.ts", "file:film.ts"])
-def test_a_list_of_other_files_is_not_followed(tmp_path: Path, kind: str, name: str, target: str) -> None:
+def test_playlists_are_not_followed(tmp_path: Path, kind: str, name: str, target: str) -> None:
     make.video(tmp_path / "film.ts", frames=5)
     folder = tmp_path / "folder"
     folder.mkdir()

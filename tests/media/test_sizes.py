@@ -23,7 +23,7 @@ def _growing(folder: Path, suffix: str, *options: str) -> Path:
 
 
 @pytest.mark.parametrize("suffix", ["ts", "mkv", "mp4", "webm"])
-def test_a_growing_recording_is_taken_at_its_largest(tmp_path: Path, suffix: str) -> None:
+def test_a_recording_with_growing_frames_uses_the_largest_size(tmp_path: Path, suffix: str) -> None:
     path = _growing(tmp_path, suffix)
     info = probe(path)
     assert (info.width, info.height) == (96, 64)
@@ -33,6 +33,6 @@ def test_a_growing_recording_is_taken_at_its_largest(tmp_path: Path, suffix: str
     assert lines == ["frames are 32x24 from 0.00 s on: scaled to 96x64"]
 
 
-def test_a_recording_that_cannot_be_sought_in_is_read_through(tmp_path: Path) -> None:
+def test_an_unseekable_recording_is_read_to_its_end(tmp_path: Path) -> None:
     info = probe(_growing(tmp_path, "webm", "-live", "1"))
     assert (info.width, info.height) == (96, 64)

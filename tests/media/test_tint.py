@@ -32,7 +32,7 @@ def picture(pix_fmt: str, blue: int, red: int, *, noise: int = 0) -> av.VideoFra
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("codes", [(128, 128), (118, 139), (127, 129), (16, 240)])
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv444p12le"])
-def test_a_flat_tint_comes_back_exactly(pix_fmt: str, codes: tuple[int, int], full: bool) -> None:
+def test_flat_tints_survive_a_round_trip_exactly(pix_fmt: str, codes: tuple[int, int], full: bool) -> None:
     colour = Colour(matrix=5, range=2 if full else 1)
     frame = picture(pix_fmt, *codes)
     tint = tint_of(frame, colour)
@@ -51,12 +51,12 @@ def test_a_flat_tint_comes_back_exactly(pix_fmt: str, codes: tuple[int, int], fu
     ("pix_fmt", "noise", "flat"),
     [("yuv420p", 1, True), ("yuv420p", 2, False), ("yuv420p10le", 4, True), ("yuv420p10le", 5, False)],
 )
-def test_a_step_of_noise_is_no_colour_and_more_is(pix_fmt: str, noise: int, flat: bool) -> None:
+def test_only_one_level_of_chroma_noise_counts_as_flat(pix_fmt: str, noise: int, flat: bool) -> None:
     assert (tint_of(picture(pix_fmt, 118, 139, noise=noise), Colour()) is not None) == flat
 
 
 @pytest.mark.parametrize("pix_fmt", ["nv12", "p010le", "yuyv422", "nv24", "yuv420p10be"])
-def test_packed_pictures_have_tints_too(pix_fmt: str) -> None:
+def test_tints_of_packed_formats_are_found(pix_fmt: str) -> None:
     flat = "yuv422p" if pix_fmt == "yuyv422" else "yuv444p" if pix_fmt == "nv24" else "yuv420p"
     source = picture(flat, 118, 139)
     packed = source.reformat(format=pix_fmt, src_color_range=2, dst_color_range=2)
@@ -73,7 +73,7 @@ def test_formats_without_chroma_have_no_tint(pix_fmt: str) -> None:
     assert tint_of(av.VideoFrame(8, 8, pix_fmt), Colour()) is None
 
 
-def test_only_jobs_part_the_tint(tmp_path: Path) -> None:
+def test_tint_is_separated_only_on_request(tmp_path: Path) -> None:
     source = sepia(tmp_path / "in.mkv", "yuv420p", "ffv1")
     whole, parted = next(decode(probe(source))), next(decode(probe(source), part_tint=True))
     assert whole.tint is None and np.ptp(whole.data, axis=2).max() > 10
@@ -95,7 +95,7 @@ def sepia(path: Path, pix_fmt: str, codec: str, *options: str, codes: tuple[int,
         ("yuv422p10le", ("-color_range", "pc"), (118, 139)),
     ],
 )
-def test_a_film_s_flat_chroma_stays_flat(
+def test_flat_chroma_stays_flat_after_upscaling(
     tmp_path: Path, pix_fmt: str, options: tuple[str, ...], codes: tuple[int, int]
 ) -> None:
     source = sepia(tmp_path / "in.mkv", pix_fmt, "ffv1", *options, codes=codes)
@@ -120,7 +120,7 @@ def test_grey_stays_grey(tmp_path: Path, pix_fmt: str, output: str) -> None:
     assert np.ptp(made.data, axis=2).max() == 0
 
 
-def test_images_of_a_tinted_film_have_the_tint(tmp_path: Path) -> None:
+def test_images_of_a_tinted_film_keep_the_tint(tmp_path: Path) -> None:
     source = sepia(tmp_path / "in.mkv", "yuv444p", "ffv1")
     vsrcli.upscale(source, tmp_path / "out" / "%03d.png", model="repvsr.real", window=2, lookahead=0)
     before, after = next(decode(probe(source))), next(decode(probe(tmp_path / "out" / "001.png")))

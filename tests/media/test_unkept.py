@@ -49,7 +49,7 @@ def _captioned(path: Path, *, first: int) -> Path:
 
 
 @pytest.mark.parametrize("first", [0, 2])
-def test_closed_captions_are_named_whenever_they_begin(tmp_path: Path, first: int) -> None:
+def test_closed_captions_are_reported_wherever_they_begin(tmp_path: Path, first: int) -> None:
     info = probe(_captioned(tmp_path / "a.264", first=first))
     assert any("closed captions" in name for name in info.unkept) == (first == 0)
     lines: list[str] = []
@@ -57,7 +57,7 @@ def test_closed_captions_are_named_whenever_they_begin(tmp_path: Path, first: in
     assert len([line for line in lines if "closed captions" in line]) == (first > 0)
 
 
-def test_dolby_vision_spheres_and_3d_are_named(tmp_path: Path) -> None:
+def test_dolby_vision_spherical_and_3d_video_are_reported(tmp_path: Path) -> None:
     plain = make.video(tmp_path / "a.mp4", frames=2)
     assert probe(plain).unkept == ()
     packed = make.video(tmp_path / "b.mp4", frames=2, options={"x264-params": "frame-packing=3", "preset": "ultrafast"})
@@ -68,7 +68,7 @@ def test_dolby_vision_spheres_and_3d_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("profile", "wrong"), [(5, True), (8, False)])
-def test_dolby_vision_is_named_with_its_profile(tmp_path: Path, profile: int, wrong: bool) -> None:
+def test_dolby_vision_is_reported_with_its_profile(tmp_path: Path, profile: int, wrong: bool) -> None:
     deep = make.video(tmp_path / "a.mkv", codec="libx265", pix_fmt="yuv420p10le", frames=2)
     make.ffmpeg("-i", deep, "-c", "copy", "-tag:v", "hvc1", tmp_path / "b.mp4")
     assert probe(tmp_path / "b.mp4").unkept == ()
@@ -79,7 +79,7 @@ def test_dolby_vision_is_named_with_its_profile(tmp_path: Path, profile: int, wr
     assert ("its colours are wrong" in info.unkept[0]) == wrong
 
 
-def test_images_and_gif_name_what_they_lose(tmp_path: Path) -> None:
+def test_images_and_gif_report_lost_metadata(tmp_path: Path) -> None:
     info = replace(probe(make.video(tmp_path / "a.mkv", frames=2)), unkept=("Dolby Vision",))
     wide = replace(info, sample_aspect_ratio=Fraction(4, 3))
     asked = {"asked": EncodingOptions(), "span": (None, None)}
@@ -94,7 +94,7 @@ def test_images_and_gif_name_what_they_lose(tmp_path: Path) -> None:
     ]
 
 
-def test_a_data_track_beside_chapters_is_named(tmp_path: Path) -> None:
+def test_a_data_track_beside_chapters_is_reported(tmp_path: Path) -> None:
     (tmp_path / "meta.txt").write_text(
         ";FFMETADATA1\n" + "".join(f"[CHAPTER]\nTIMEBASE=1/10\nSTART={n}\nEND={n + 1}\ntitle={n}\n" for n in range(2))
     )

@@ -22,7 +22,7 @@ from vsrcli.pipeline.places import job_folder
 from vsrcli.pipeline.run import run
 
 
-def test_an_encrypted_film_is_called_encrypted(tmp_path: Path) -> None:
+def test_an_encrypted_video_is_called_encrypted(tmp_path: Path) -> None:
     clear, locked = make.video(tmp_path / "clear.mp4", frames=3), tmp_path / "locked.mp4"
     key = "76a6c65c5ea762046bd749a2e632ccbb"
     make.ffmpeg("-i", clear, "-c", "copy", "-encryption_scheme", "cenc-aes-ctr", "-encryption_key", key,
@@ -31,13 +31,13 @@ def test_an_encrypted_film_is_called_encrypted(tmp_path: Path) -> None:
         probe(locked)
 
 
-def test_advice_about_options_that_vsr_has_not_is_left_out() -> None:
+def test_ffmpeg_s_advice_about_its_own_options_is_removed() -> None:
     line = "[mp4 @ 0x55f] truehd in MP4 support is experimental, add '-strict -2' if you want to use it.\nmore"
     assert complaint(line) == "truehd in MP4 support is experimental"
     assert complaint("Could not write header: Invalid argument") == "Could not write header: Invalid argument"
 
 
-def test_a_change_of_the_pixels_shape_midway_is_told(tmp_path: Path) -> None:
+def test_a_changing_sample_aspect_ratio_is_reported(tmp_path: Path) -> None:
     parts = []
     for name, shape in (("a", "1"), ("b", "2")):
         make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:d=0.2", "-vf", f"setsar={shape}", "-c:v", "libx264",
@@ -50,20 +50,20 @@ def test_a_change_of_the_pixels_shape_midway_is_told(tmp_path: Path) -> None:
     assert sum("the pixels' shape changes at " in line and "from 1 to 2: 1 is kept" in line for line in told) == 1, told
 
 
-def test_a_second_picture_that_is_copied_is_told(tmp_path: Path) -> None:
+def test_a_copied_second_video_is_reported(tmp_path: Path) -> None:
     film = make.video(tmp_path / "a.mp4", frames=2)
     make.ffmpeg("-i", film, "-i", film, "-map", "0", "-map", "1", "-c", "copy", tmp_path / "two.mkv")
     notes = check_container(probe(tmp_path / "two.mkv"), Path("o.mkv"))
     assert any("stream 1 (video, h264) is copied as it is" in note.replace(", und", "") for note in notes), notes
 
 
-def test_a_shape_that_no_pixel_has_counts_as_undeclared(tmp_path: Path) -> None:
+def test_impossible_sample_aspect_ratios_count_as_undeclared(tmp_path: Path) -> None:
     source = tmp_path / "odd.y4m"
     source.write_bytes(b"YUV4MPEG2 W64 H48 F25:1 Ip A2147483647:1 C420jpeg\n" + (b"FRAME\n" + bytes(4608)) * 2)
     assert probe(source).sample_aspect_ratio == 0
 
 
-def test_a_long_name_leaves_room_for_the_jobs_folder() -> None:
+def test_a_long_name_leaves_room_for_the_work_folder_s_suffix() -> None:
     assert job_folder(Path("film.mkv")).name == "film.mkv.vsr"
     names = [job_folder(Path(f"{text}.mkv")).name for text in ("m" * 251, "m" * 250, "é" * 125, "é" * 124 + "x")]
     assert len(set(names)) == 4
@@ -82,7 +82,7 @@ def test_a_huge_png_is_refused_by_its_header(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a%03d.gif", "d%03d/a.gif"])
-def test_a_gif_under_a_name_like_a_pattern(tmp_path: Path, name: str, tiny_model: str) -> None:
+def test_a_gif_s_name_may_look_like_a_pattern(tmp_path: Path, name: str, tiny_model: str) -> None:
     output = tmp_path / name
     output.parent.mkdir(exist_ok=True)
     film = make.video(tmp_path / "in.mp4", width=32, height=32, frames=2)
@@ -105,7 +105,7 @@ def test_a_tag_too_long_for_a_command_line_is_kept(tmp_path: Path, tiny_model: s
         assert (sound.metadata["title"], sound.language) == ("Voice", "fre")
 
 
-def test_any_record_of_a_job_gives_one_line(tmp_path: Path, tiny_model: str) -> None:
+def test_a_damaged_job_record_gives_one_line(tmp_path: Path, tiny_model: str) -> None:
     film = make.video(tmp_path / "in.mp4", width=32, height=32, frames=2)
     output = tmp_path / "o.mkv"
     folder = job_folder(output)

@@ -27,7 +27,9 @@ def tree(tmp_path: Path) -> Path:
     return root
 
 
-def test_a_tree_is_kept_and_a_bad_file_does_not_stop_the_rest(tree: Path, tiny_model: str, tmp_path: Path) -> None:
+def test_subfolders_are_mirrored_and_a_bad_file_does_not_stop_the_rest(
+    tree: Path, tiny_model: str, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     done = vsr("upscale", tree, "-o", out, "--recursive", "-m", tiny_model, "--json")
     assert done.returncode == 3
@@ -38,7 +40,7 @@ def test_a_tree_is_kept_and_a_bad_file_does_not_stop_the_rest(tree: Path, tiny_m
     assert [r["status"] for r in json.loads(again.stdout)].count("skipped") == 2
 
 
-def test_a_failure_that_nobody_foresaw_stops_one_file_only(
+def test_an_unexpected_error_stops_only_its_file(
     tree: Path, tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = job.prepare
@@ -57,9 +59,7 @@ def test_a_failure_that_nobody_foresaw_stops_one_file_only(
     assert any("ZeroDivisionError: of all things" in r.get("error", "") for r in reports)
 
 
-def test_results_beside_their_sources_are_neither_made_again_nor_enlarged_themselves(
-    tree: Path, tiny_model: str
-) -> None:
+def test_existing_results_are_neither_redone_nor_upscaled(tree: Path, tiny_model: str) -> None:
     make.video(tree / "a2.mp4", frames=1)
     (tree / "broken.mp4").unlink()
     for expected in (["done", "done"], ["skipped", "skipped"]):
@@ -72,19 +72,19 @@ def test_results_beside_their_sources_are_neither_made_again_nor_enlarged_themse
     assert sorted(p.name for p in tree.glob("*.mp4")) == ["a.mp4", "a2.mp4", "a2_x4.mp4", "a_x4.mp4"]
 
 
-def test_without_recursive_only_the_folder_itself_is_worked_through(tree: Path, tmp_path: Path) -> None:
+def test_subfolders_are_skipped_without_recursive(tree: Path, tmp_path: Path) -> None:
     found = [i.source.name for i in batch.items([tree], tmp_path / "out", recursive=False)]
     assert found == ["a.mp4", "broken.mp4"]
 
 
-def test_formats_that_are_not_written_become_matroska(tmp_path: Path) -> None:
+def test_unwritable_formats_become_matroska(tmp_path: Path) -> None:
     (tmp_path / "old.wmv").touch()
     (tmp_path / "b.mp4").touch()
     outputs = [i.output for i in batch.items([tmp_path], Path("out"), recursive=False)]
     assert outputs == [Path("out/b.mp4"), Path("out/old.mkv")]
 
 
-def test_several_inputs_need_a_folder_and_distinct_names(tmp_path: Path) -> None:
+def test_several_inputs_need_an_output_folder_and_distinct_names(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="not a folder"):
         batch.items([Path("a.mp4"), Path("b.mp4")], tmp_path / "file", recursive=False)
@@ -105,7 +105,7 @@ def test_dry_run_plans_and_writes_nothing(film: Path, tiny_model: str, tmp_path:
     assert not list(tmp_path.iterdir())
 
 
-def test_quiet_still_says_which_file_failed_and_why(tree: Path, tiny_model: str, tmp_path: Path) -> None:
+def test_quiet_still_reports_which_file_failed_and_why(tree: Path, tiny_model: str, tmp_path: Path) -> None:
     done = vsr("upscale", tree, "-o", tmp_path / "out", "-m", tiny_model, "-q")
     assert done.returncode == 3 and not done.stdout
     assert done.stderr.splitlines()[0].startswith(f"failed: {tree / 'broken.mp4'} ")
@@ -122,7 +122,7 @@ def test_help_needs_neither_torch_nor_pyav_and_is_quick() -> None:
     assert not imported & {"torch", "av", "numpy", "rich"}
 
 
-def test_a_preview_is_planned_by_its_own_length(tiny_model: str, tmp_path: Path) -> None:
+def test_a_part_is_planned_by_its_own_length(tiny_model: str, tmp_path: Path) -> None:
     film = make.video(tmp_path / "long.mp4", frames=250)
 
     def planned(*part: str) -> int:

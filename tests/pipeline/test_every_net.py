@@ -49,7 +49,7 @@ def test_every_net_runs_in_tiles(arch: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("arch", "mode"), [("iconvsr", "stream"), ("repvsr", "window")])
-def test_a_mode_that_does_not_fit_is_refused(arch: str, mode: Propagation, tmp_path: Path) -> None:
+def test_unsupported_propagation_modes_are_refused(arch: str, mode: Propagation, tmp_path: Path) -> None:
     film = make.video(tmp_path / "in.mp4", width=32, height=24, frames=2)
     save_small(arch, tmp_path / "net.safetensors")
     with told(UsageError, "--propagation"):

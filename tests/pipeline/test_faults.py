@@ -44,7 +44,7 @@ def run(folder: Path, film: Path, model: str, operations: Operations) -> tuple[i
     ("share", "error", "exit_code"),
     [(0.1, errno.EACCES, 1), (0.5, errno.ENOSPC, 1), (0.75, errno.EROFS, 1), (0.9, errno.EIO, 0)],
 )
-def test_a_failed_operation_is_told_in_one_line(
+def test_a_failed_file_operation_gives_one_line(
     share: float, error: int, exit_code: int, tiny_model: str, tmp_path: Path
 ) -> None:
     film = make.video(tmp_path / "film.mkv", width=32, height=32, frames=3)

@@ -28,7 +28,7 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_whole_job_tells_damage_in_a_line_and_in_json(damaged: Path, tiny_model: str, tmp_path: Path) -> None:
+def test_a_job_reports_damage_in_a_line_and_in_json(damaged: Path, tiny_model: str, tmp_path: Path) -> None:
     options = ["--window", "4", "--lookahead", "2", "--json"]
     done = CliRunner().invoke(command, [str(damaged), "-o", str(tmp_path / "out.mkv"), "-m", tiny_model, *options])
     assert done.exit_code == 0, done.output
@@ -40,7 +40,7 @@ def test_a_whole_job_tells_damage_in_a_line_and_in_json(damaged: Path, tiny_mode
     assert len(lines) == 1 and f"{report['damage']['missing']} of 12 frames are missing" in lines[0]
 
 
-def test_a_run_that_only_joins_tells_it_too(damaged: Path, tiny_model: str, tmp_path: Path) -> None:
+def test_a_run_that_only_joins_reports_damage_too(damaged: Path, tiny_model: str, tmp_path: Path) -> None:
     def stop(event: Event) -> None:
         if event.kind == "assemble":
             raise KeyboardInterrupt

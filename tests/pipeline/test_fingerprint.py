@@ -29,7 +29,7 @@ def images(tmp_path: Path) -> Path:
     return folder
 
 
-def test_it_does_not_depend_on_the_hash_seed(images: Path) -> None:
+def test_fingerprint_does_not_depend_on_the_hash_seed(images: Path) -> None:
     printed = {
         subprocess.run(
             [sys.executable, "-c", _PRINT, images],
@@ -45,7 +45,7 @@ def test_it_does_not_depend_on_the_hash_seed(images: Path) -> None:
 
 @pytest.mark.parametrize("size", [100_000, 3_000_000, 40_000_000])
 @pytest.mark.parametrize("place", [0.0, 0.1, 0.5, 0.77, 1.0])
-def test_a_change_anywhere_is_seen(tmp_path: Path, size: int, place: float) -> None:
+def test_a_change_anywhere_changes_the_fingerprint(tmp_path: Path, size: int, place: float) -> None:
     film = make.video(tmp_path / "film.mkv", frames=2)
     with film.open("ab") as file:
         file.truncate(size)
@@ -62,7 +62,7 @@ def test_a_change_anywhere_is_seen(tmp_path: Path, size: int, place: float) -> N
 
 
 @pytest.mark.parametrize("number", [1, 3, 5])
-def test_a_change_of_any_image_is_seen(images: Path, number: int) -> None:
+def test_a_change_of_any_image_changes_the_fingerprint(images: Path, number: int) -> None:
     info = probe(images)
     found = fingerprint(info)
     path = images / f"{number:03d}.png"
@@ -73,13 +73,13 @@ def test_a_change_of_any_image_is_seen(images: Path, number: int) -> None:
     assert fingerprint(info) != found
 
 
-def test_what_a_kill_leaves_of_a_written_image_changes_nothing(images: Path) -> None:
+def test_half_written_images_do_not_change_the_fingerprint(images: Path) -> None:
     found = fingerprint(probe(images))
     (images / ".003.abcdef.part").write_bytes(b"half")
     assert fingerprint(probe(images)) == found
 
 
-def test_a_source_that_is_gone_is_one_line(images: Path) -> None:
+def test_a_missing_source_gives_one_line(images: Path) -> None:
     info = probe(images)
     (images / "003.png").unlink()
     with pytest.raises(InputError, match=r"cannot read .*003\.png: No such file"):

@@ -25,7 +25,7 @@ def tapes(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("beside", [True, False])
-def test_results_that_would_clash_get_distinct_names_that_stay(
+def test_results_of_the_same_name_get_distinct_stable_names(
     tapes: Path, tiny_model: str, tmp_path: Path, beside: bool
 ) -> None:
     out = [] if beside else ["-o", tmp_path / "out"]
@@ -39,14 +39,14 @@ def test_results_that_would_clash_get_distinct_names_that_stay(
     assert "is the result of another input" in done.stderr and "notes.txt" in done.stderr
 
 
-def test_the_same_name_in_two_folders_tells_them_apart_by_the_folder() -> None:
+def test_equal_names_in_two_folders_get_the_folder_s_name() -> None:
     out = Path("out/a.mp4")
     first = batch.apart(out, Path("y/a.mp4"), {str(out)})
     assert first == Path("out/a_y.mp4")
     assert batch.apart(out, Path("z/y/a.mp4"), {str(out), str(first)}) == Path("out/a.1.mp4")
 
 
-def test_videos_in_subfolders_alone_are_told_of(tmp_path: Path, tiny_model: str) -> None:
+def test_videos_that_lie_only_in_subfolders_are_mentioned(tmp_path: Path, tiny_model: str) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     make.video(tmp_path / "a" / "b" / "v.mkv", frames=1, width=64, height=48)
     done = vsr("upscale", tmp_path / "a", "-m", tiny_model)
@@ -56,7 +56,7 @@ def test_videos_in_subfolders_alone_are_told_of(tmp_path: Path, tiny_model: str)
     assert done.returncode == 0 and "subfolders left out (--recursive takes them): b" in done.stderr
 
 
-def test_what_is_left_out_is_listed(tmp_path: Path) -> None:
+def test_skipped_files_are_listed(tmp_path: Path) -> None:
     for name in ("v.dv", "v.mod", "v.vob", "v.3g2", "v.f4v", "x.nfo", ".hidden", "other.dat"):
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "AVSEQ01.DAT").write_bytes(b"RIFF\0\0\0\0CDXAfmt ")
@@ -66,7 +66,7 @@ def test_what_is_left_out_is_listed(tmp_path: Path) -> None:
     assert [path.name for path in files] == ["other.dat", "x.nfo"] and not folders
 
 
-def test_a_result_keeps_its_source_s_date(tmp_path: Path, tiny_model: str) -> None:
+def test_results_keep_the_source_s_date(tmp_path: Path, tiny_model: str) -> None:
     film = make.video(tmp_path / "a.mkv", frames=1, width=64, height=48)
     os.utime(film, (MADE, MADE))
     assert vsr("upscale", film, "-m", tiny_model, "-o", tmp_path / "b.mkv").returncode == 0

@@ -31,7 +31,7 @@ def made(source: Path, output: Path, model: str, **options: object) -> Job:
 
 
 @pytest.mark.parametrize("options", [{}, {"propagation": "exact", "codec": "ffv1"}])
-def test_size_is_near_what_the_job_makes(
+def test_the_estimated_size_is_near_the_real_one(
     source: Path, tmp_path: Path, tiny_model: str, options: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST", 8)
@@ -44,7 +44,9 @@ def test_size_is_near_what_the_job_makes(
     assert told.sampled >= 3 * 6
 
 
-def test_sound_counts_and_images_do(film: Path, source: Path, tmp_path: Path, tiny_model: str) -> None:
+def test_sound_and_images_count_in_the_estimated_size(
+    film: Path, source: Path, tmp_path: Path, tiny_model: str
+) -> None:
     with_sound = forecast(made(film, tmp_path / "a.mkv", tiny_model))
     assert with_sound.bytes is not None and with_sound.bytes > 20 * with_sound.bytes_per_frame + 2000
     images = made(source, tmp_path / "out" / "%08d.png", tiny_model, end=0.4)
@@ -53,9 +55,7 @@ def test_sound_counts_and_images_do(film: Path, source: Path, tmp_path: Path, ti
     assert told.bytes == pytest.approx(sum(p.stat().st_size for p in folder.iterdir()), rel=0.1)
 
 
-def test_frames_that_take_too_long_are_cropped(
-    tmp_path: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_slow_frames_are_timed_on_a_crop(tmp_path: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a hundredth of the time there is, a frame is as dear as before."""
     source = make.video(tmp_path / "a.mp4", width=160, height=120, frames=6)
     job = made(source, tmp_path / "out.mkv", tiny_model)
@@ -75,13 +75,13 @@ def test_frames_that_take_too_long_are_cropped(
     assert cropped.bytes_per_frame == pytest.approx(whole.bytes_per_frame, rel=0.6)
 
 
-def test_a_disk_that_may_be_too_small_is_told(source: Path, tmp_path: Path, tiny_model: str) -> None:
+def test_a_disk_that_may_be_too_small_gives_a_warning(source: Path, tmp_path: Path, tiny_model: str) -> None:
     told = forecast(made(source, tmp_path / "out.mkv", tiny_model))
     assert not told.tight and replace(told, free=told.bytes or 0).tight
     assert told.free == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.01)
 
 
-def test_a_batch_measures_a_few_and_sums_up(tmp_path: Path, tiny_model: str) -> None:
+def test_a_batch_times_a_few_files_and_sums_up(tmp_path: Path, tiny_model: str) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     for i in range(5):
@@ -94,7 +94,7 @@ def test_a_batch_measures_a_few_and_sums_up(tmp_path: Path, tiny_model: str) -> 
     assert sorted(p.name for p in folder.iterdir()) == [f"{i}.mp4" for i in range(5)]
 
 
-def test_a_plan_is_shown_where_the_time_cannot_be_told(
+def test_a_plan_is_shown_even_without_a_time_estimate(
     source: Path, tmp_path: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = made(source, tmp_path / "out.mkv", tiny_model)
@@ -103,7 +103,7 @@ def test_a_plan_is_shown_where_the_time_cannot_be_told(
     assert told is None and reason
 
 
-def test_how_times_and_sizes_are_said() -> None:
+def test_times_and_sizes_in_words() -> None:
     assert [rough(s) for s in (0.2, 89, 91, 5300, 5400, 130000, 200000)] == [
         "1 s", "89 s", "2 min", "88 min", "1 h 30 min", "1 d 12 h", "2 d 8 h",
     ]  # fmt: skip

@@ -45,7 +45,7 @@ def upscale(source: Path, output: Path, model: str, **options: Any) -> Result:
     return vsrcli.upscale(source, output, model=model, **{**OPTIONS, **options})
 
 
-def test_twice_the_frames_at_exact_times_with_the_sound_untouched(film: Path, tiny_model: str, tmp_path: Path) -> None:
+def test_doubled_frames_have_exact_times_and_unchanged_sound(film: Path, tiny_model: str, tmp_path: Path) -> None:
     plain = upscale(film, tmp_path / "plain.mkv", tiny_model)
     made = upscale(film, tmp_path / "twice.mkv", tiny_model, fps="2x")
     assert made.frames == 2 * plain.frames - 1
@@ -57,7 +57,9 @@ def test_twice_the_frames_at_exact_times_with_the_sound_untouched(film: Path, ti
 
 
 @pytest.mark.parametrize("container", [".mp4", pytest.param(".mov", marks=pytest.mark.slow), ".avi"])
-def test_times_are_half_way_in_every_container(film: Path, tiny_model: str, tmp_path: Path, container: str) -> None:
+def test_new_frames_lie_half_way_in_every_container(
+    film: Path, tiny_model: str, tmp_path: Path, container: str
+) -> None:
     options: dict[str, Any] = {"codec": "h264", "window": 4}
     plain = vsrcli.upscale(film, tmp_path / f"plain{container}", model=tiny_model, **options)
     made = vsrcli.upscale(film, tmp_path / f"twice{container}", model=tiny_model, fps=50, **options)
@@ -70,7 +72,7 @@ def test_times_are_half_way_in_every_container(film: Path, tiny_model: str, tmp_
 
 
 @pytest.mark.slow
-def test_a_stopped_job_goes_on_with_the_same_frames(tiny_model: str, tmp_path: Path) -> None:
+def test_a_stopped_job_with_new_frames_resumes_with_equal_frames(tiny_model: str, tmp_path: Path) -> None:
     source = make.rich(tmp_path / "in.mkv", width=64, height=48, frames=17)
     whole = upscale(source, tmp_path / "whole.mkv", tiny_model, fps="4x")
 
@@ -88,7 +90,7 @@ def test_a_stopped_job_goes_on_with_the_same_frames(tiny_model: str, tmp_path: P
 
 
 @pytest.mark.slow
-def test_images_have_a_rate_or_new_images_between(tiny_model: str, tmp_path: Path) -> None:
+def test_images_get_a_frame_rate_or_new_frames(tiny_model: str, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     for n in range(4):
@@ -107,7 +109,7 @@ def test_images_have_a_rate_or_new_images_between(tiny_model: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("fps", [60, 30, Fraction(225), 10])
-def test_a_rate_that_is_no_multiple_is_refused_in_one_line(
+def test_a_rate_that_is_not_a_multiple_is_refused_in_one_line(
     film: Path, tiny_model: str, tmp_path: Path, fps: float
 ) -> None:
     with pytest.raises(UsageError, match="frames a second are not 1 to 8 times the source's 25"):
@@ -116,14 +118,14 @@ def test_a_rate_that_is_no_multiple_is_refused_in_one_line(
 
 
 @pytest.mark.parametrize("fps", ["0x", "9x", "x", "two", "2.5x", -2, 0, "nan"])
-def test_what_is_no_rate_is_refused(film: Path, tiny_model: str, tmp_path: Path, fps: Any) -> None:
+def test_invalid_rates_are_refused(film: Path, tiny_model: str, tmp_path: Path, fps: Any) -> None:
     with pytest.raises(UsageError, match="not a frame rate"):
         upscale(film, tmp_path / "out.mkv", tiny_model, fps=fps)
     done = vsr("upscale", film, "-o", tmp_path / "out.mkv", "-m", tiny_model, f"--fps={fps}")
     assert done.returncode == 2 and "is not a frame rate" in done.stderr
 
 
-def test_the_command_says_what_it_makes_and_what_else_to_give(film: Path, tiny_model: str, tmp_path: Path) -> None:
+def test_the_command_reports_new_frames_and_suggests_a_multiple(film: Path, tiny_model: str, tmp_path: Path) -> None:
     done = vsr("upscale", film, "-o", tmp_path / "out.mkv", "-m", tiny_model, "--fps", "2x", "--window", "4")
     assert done.returncode == 0, done.stderr
     assert "making 2 frames of each, 50 a second" in done.stderr and "SPyNet" in done.stderr
@@ -131,7 +133,7 @@ def test_the_command_says_what_it_makes_and_what_else_to_give(film: Path, tiny_m
     assert done.returncode == 2 and "use --fps 2x" in done.stderr
 
 
-def test_a_rate_near_a_multiple_is_that_multiple(film: Path, tmp_path: Path, tiny_model: str) -> None:
+def test_a_rate_near_a_multiple_counts_as_that_multiple(film: Path, tmp_path: Path, tiny_model: str) -> None:
     source = tmp_path / "ntsc.mp4"
     make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=30000/1001:d=0.2", "-c:v", "libx264", source)
     made = vsrcli.upscale(source, tmp_path / "out.mp4", model=tiny_model, fps=60, window=4)
@@ -141,7 +143,7 @@ def test_a_rate_near_a_multiple_is_that_multiple(film: Path, tmp_path: Path, tin
 
 
 @pytest.mark.slow
-def test_nothing_is_made_across_a_cut_and_a_varying_rate_is_told(tiny_model: str, tmp_path: Path) -> None:
+def test_no_frame_is_made_across_a_cut_and_a_variable_rate_is_reported(tiny_model: str, tmp_path: Path) -> None:
     source = tmp_path / "vfr.mkv"
     scene = "testsrc2=s=64x48:r=25:d=0.4[a];mandelbrot=s=64x48:r=25,trim=duration=0.4,negate[b];[a][b]concat=n=2:v=1"
     make.ffmpeg("-filter_complex", f"{scene},setpts='PTS+0.04/TB*floor(N/5)'", "-c:v", "ffv1", source)
@@ -152,7 +154,7 @@ def test_nothing_is_made_across_a_cut_and_a_varying_rate_is_told(tiny_model: str
     assert sum("varies" in line for line in made.warnings) == 1
 
 
-def test_it_is_refused_in_shards(film: Path, tiny_model: str, tmp_path: Path) -> None:
+def test_new_frames_and_slow_motion_are_refused_in_shards(film: Path, tiny_model: str, tmp_path: Path) -> None:
     done = vsr("plan", film, "-o", tmp_path / "out.mkv", "-m", tiny_model, "--fps", "2x")
     assert done.returncode == 2 and "not made in shards" in done.stderr
     done = vsr("plan", film, "-o", tmp_path / "out.mkv", "-m", tiny_model, "--slow", "2x")

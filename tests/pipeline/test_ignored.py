@@ -40,11 +40,13 @@ STREAM = "nothing: net runs frame by frame"
         ({"deinterlace": "on", "tile": (64, 64), "precision": "fp32"}, []),
     ],
 )
-def test_a_net_that_streams_a_video(video: VideoInfo, options: dict[str, Any], told: list[str]) -> None:
+def test_options_without_effect_on_a_streaming_net_are_listed(
+    video: VideoInfo, options: dict[str, Any], told: list[str]
+) -> None:
     assert ignored(Options(**options), video, RepVSR(8, 1), "net", images=False) == told
 
 
-def test_a_net_that_sees_the_future(video: VideoInfo) -> None:
+def test_options_without_effect_on_a_bidirectional_net_are_listed(video: VideoInfo) -> None:
     def said(**options: Any) -> list[str]:
         return ignored(Options(**options), video, Toy(), "net", images=False)
 
@@ -52,7 +54,7 @@ def test_a_net_that_sees_the_future(video: VideoInfo) -> None:
     assert said(propagation="clip", window=5) == ["the window changes nothing: whole scenes are taken"]
 
 
-def test_images_in_and_out(frames: VideoInfo) -> None:
+def test_options_without_effect_on_images_are_listed(frames: VideoInfo) -> None:
     options = Options(rate=Fraction(30), deinterlace="on", crf=20, pix_fmt="yuv444p", codec="hevc")
     assert ignored(options, frames, Toy(), "net", images=True) == [
         "the deinterlacing changes nothing: images are taken as progressive",

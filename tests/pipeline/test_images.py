@@ -29,7 +29,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_gap_stays_a_gap(frames: Path, tiny_model: str, tmp_path: Path) -> None:
+def test_missing_numbers_stay_missing(frames: Path, tiny_model: str, tmp_path: Path) -> None:
     upscale(frames, tmp_path / "out" / "%03d.png", tiny_model)
     assert names(tmp_path / "out") == ["007.png", "008.png", "009.png", "011.png"]
 
@@ -49,26 +49,26 @@ def test_one_image_gives_one_image(frames: Path, tiny_model: str, tmp_path: Path
     assert not [name for name in names(frames) + names(tmp_path) if name.endswith(".vsr")]
 
 
-def test_several_frames_do_not_go_into_one_image(film: Path, frames: Path, tiny_model: str, tmp_path: Path) -> None:
+def test_several_frames_cannot_become_one_image(film: Path, frames: Path, tiny_model: str, tmp_path: Path) -> None:
     for source in (film, frames):
         with told(UsageError, r"write -o .*large-%08d\.png"):
             upscale(source, tmp_path / "large.png", tiny_model)
 
 
-def test_what_images_cannot_hold_is_said(film: Path, tiny_model: str, tmp_path: Path) -> None:
+def test_losses_of_image_output_are_reported(film: Path, tiny_model: str, tmp_path: Path) -> None:
     result = upscale(film, tmp_path / "out" / "%d.png", tiny_model, end=0.1)
     assert any("no sound" in line for line in result.warnings)
     assert names(tmp_path / "out") == ["1.png", "2.png", "3.png"]
 
 
-def test_a_percent_sign_is_no_pattern_in_a_video_s_name(film: Path, tiny_model: str, tmp_path: Path) -> None:
+def test_a_percent_sign_in_a_video_s_name_is_not_a_pattern(film: Path, tiny_model: str, tmp_path: Path) -> None:
     result = upscale(film, tmp_path / "100%d.mp4", tiny_model, end=0.1)
     assert result.output == tmp_path / "100%d.mp4"
     with av.open(str(result.output)) as container:
         assert sum(1 for _ in container.decode(video=0)) == 3
 
 
-def test_a_part_beyond_the_end_is_refused_and_leaves_nothing(film: Path, tiny_model: str, tmp_path: Path) -> None:
+def test_a_part_beyond_the_end_is_refused_and_leaves_no_file(film: Path, tiny_model: str, tmp_path: Path) -> None:
     before = names(tmp_path)
     with pytest.raises(UsageError, match="no frame"):
         upscale(film, tmp_path / "out.mp4", tiny_model, start=100.0)
@@ -76,7 +76,7 @@ def test_a_part_beyond_the_end_is_refused_and_leaves_nothing(film: Path, tiny_mo
 
 
 @pytest.mark.parametrize("rate", ["0", "-25", "fast", "1/0"])
-def test_a_rate_that_is_none_is_refused(frames: Path, tiny_model: str, tmp_path: Path, rate: str) -> None:
+def test_invalid_frame_rates_are_refused(frames: Path, tiny_model: str, tmp_path: Path, rate: str) -> None:
     done = vsr("upscale", frames, "-o", tmp_path / "o.mp4", "-m", tiny_model, "--fps", rate)
     assert done.returncode == 2
     assert f"{rate} is not a frame rate" in done.stderr
@@ -108,7 +108,7 @@ def test_each_image_of_a_sequence_keeps_its_own_depth(tiny_model: str, tmp_path:
     assert depths == ["rgb48be"] * 3 + ["rgb24"] * 3
 
 
-def test_options_are_taken_as_python_has_them(frames: Path, tiny_model: str, tmp_path: Path) -> None:
+def test_options_accept_natural_python_values(frames: Path, tiny_model: str, tmp_path: Path) -> None:
     result = upscale(
         frames, tmp_path / "out.mkv", tiny_model, tile=(32, 32), memory=1 << 30, fps=30, horizon=20, window=4
     )

@@ -42,12 +42,12 @@ def job(source: Path, folder: Path, **options: Any) -> Job:
     return prepare(source, folder / "out.mkv", asked, lambda event: None)
 
 
-def test_a_job_s_record_has_a_place_for_every_option_that_shapes_frames(source: Path, tmp_path: Path) -> None:
+def test_a_job_s_record_holds_every_option_that_changes_frames(source: Path, tmp_path: Path) -> None:
     kept = {one.name for one in options_of(Options) if one.kept != "no"}
     assert set(job(source, tmp_path).settings()) == kept | {"version", "weights"}
 
 
-def test_each_option_that_was_asked_for_changes_the_record_in_its_place(source: Path, tmp_path: Path) -> None:
+def test_each_requested_option_changes_only_its_entry_in_the_record(source: Path, tmp_path: Path) -> None:
     assert set(CHANGED) == {one.name for one in options_of(Options) if one.kept == "asked"}
     prepared = job(source, tmp_path)
     before = prepared.settings()
@@ -57,14 +57,14 @@ def test_each_option_that_was_asked_for_changes_the_record_in_its_place(source: 
         assert {key for key in before if after[key] != before[key]} == {name}
 
 
-def test_what_was_resolved_is_kept_as_it_came_out(source: Path, tmp_path: Path) -> None:
+def test_resolved_options_are_recorded_with_their_final_values(source: Path, tmp_path: Path) -> None:
     made = job(source, tmp_path, crf=20, codec="hevc", pix_fmt="yuv444p", preset="fast", scale=2).settings()
     wanted = {"model": "iconvsr.bi", "device": "cpu", "precision": "float32", "size": [128, 96], "crf": 20.0}
     wanted |= {"codec": "hevc", "pix_fmt": "yuv444p", "preset": "fast", "rate": "25"}
     assert wanted.items() <= made.items()
 
 
-def test_the_plan_s_report_holds_all_options_as_they_were_asked_for(source: Path, tmp_path: Path) -> None:
+def test_the_plan_s_report_holds_all_requested_options(source: Path, tmp_path: Path) -> None:
     report = plan_report(job(source, tmp_path, tile=(32, 32), rate=Fraction(30000, 1001), horizon=30))
     assert list(report["options"]) == [one.name for one in options_of(Options)]
     assert report["options"]["tile"] == [32, 32] and report["options"]["rate"] == "30000/1001"

@@ -29,7 +29,7 @@ def photographs(folder: Path, suffix: str, *orientations: int, size: tuple[int, 
 
 @pytest.mark.parametrize("target", [".png", ".jpg"])
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
-def test_a_still_keeps_all(tiny_model: str, tmp_path: Path, suffix: str, target: str) -> None:
+def test_a_photograph_keeps_its_metadata(tiny_model: str, tmp_path: Path, suffix: str, target: str) -> None:
     source = picture(tmp_path / f"photo{suffix}", PictureTags(camera(), profile(), XMP))
     result = upscale(source, tmp_path / f"large{target}", tiny_model)
     tags = read_tags(result.output)
@@ -41,19 +41,19 @@ def test_a_still_keeps_all(tiny_model: str, tmp_path: Path, suffix: str, target:
         assert next(opened.decode(video=0)).width == 256
 
 
-def test_each_image_of_a_sequence_keeps_its_own(tiny_model: str, tmp_path: Path) -> None:
+def test_each_image_of_a_sequence_keeps_its_own_metadata(tiny_model: str, tmp_path: Path) -> None:
     result = upscale(photographs(tmp_path / "in", ".jpg", 6, 1, 3), tmp_path / "out" / "%d.jpg", tiny_model)
     assert [read_tags(tmp_path / "out" / f"{number}.jpg").orientation for number in range(3)] == [6, 1, 3]
     assert result.warnings == ()
 
 
-def test_a_height_is_that_of_the_picture_as_it_is_shown(tiny_model: str, tmp_path: Path) -> None:
+def test_a_requested_height_applies_to_the_upright_picture(tiny_model: str, tmp_path: Path) -> None:
     source = picture(tmp_path / "photo.jpg", PictureTags(camera()))
     assert upscale(source, tmp_path / "large.jpg", tiny_model, height=128).size == (128, 96)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_video_of_photographs_is_turned(tiny_model: str, tmp_path: Path, suffix: str) -> None:
+def test_a_video_of_photographs_is_rotated(tiny_model: str, tmp_path: Path, suffix: str) -> None:
     result = upscale(photographs(tmp_path / "in", ".jpg", 6, 6, 1), tmp_path / f"out{suffix}", tiny_model)
     assert probe(result.output).rotation == MATRIX
     told = "\n".join(result.warnings)
@@ -61,26 +61,26 @@ def test_a_video_of_photographs_is_turned(tiny_model: str, tmp_path: Path, suffi
     assert "different ways" in told and "wrong for 1 of 3" in told
 
 
-def test_a_gif_of_photographs_says_that_it_is_not_turned(tiny_model: str, tmp_path: Path) -> None:
+def test_a_gif_of_photographs_reports_missing_rotation(tiny_model: str, tmp_path: Path) -> None:
     result = upscale(photographs(tmp_path / "in", ".png", 8), tmp_path / "out.gif", tiny_model)
     assert any("rotation" in line for line in result.warnings)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
-def test_images_of_a_turned_film_are_turned(tiny_model: str, tmp_path: Path, suffix: str) -> None:
+def test_images_of_a_rotated_video_are_rotated(tiny_model: str, tmp_path: Path, suffix: str) -> None:
     film = make.video(tmp_path / "film.mp4", frames=2, rotation=MATRIX)
     result = upscale(film, tmp_path / "out" / f"%d{suffix}", tiny_model)
     assert [read_tags(tmp_path / "out" / f"{n}{suffix}").orientation for n in (1, 2)] == [6, 6]
     assert result.warnings == ()
 
 
-def test_a_turn_that_exif_has_no_word_for_is_told(tiny_model: str, tmp_path: Path) -> None:
+def test_rotations_unknown_to_exif_are_reported(tiny_model: str, tmp_path: Path) -> None:
     askew = (46341, 46341, 0, -46341, 46341, 0, 0, 0, 1 << 30)
     result = upscale(make.video(tmp_path / "f.mov", frames=1, rotation=askew), tmp_path / "out" / "%d.png", tiny_model)
     assert any("unrotated" in line for line in result.warnings)
 
 
-def test_what_an_image_cannot_hold_is_told(tiny_model: str, tmp_path: Path) -> None:
+def test_metadata_that_an_image_cannot_hold_is_reported(tiny_model: str, tmp_path: Path) -> None:
     source = picture(tmp_path / "a.jpg", PictureTags(profile=profile(), segments=ALL.segments))
     source.write_bytes(source.read_bytes().replace(b"RGB XYZ ", b"GRAYXYZ "))
     result = upscale(source, tmp_path / "large.png", tiny_model)
@@ -92,20 +92,22 @@ def test_what_an_image_cannot_hold_is_told(tiny_model: str, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("suffix", "told"), [(".png", ()), (".jpg", (".jpg does not hold the source's colours other than sRGB",))]
 )
-def test_images_of_an_hdr_film_say_so(tiny_model: str, tmp_path: Path, suffix: str, told: tuple[str, ...]) -> None:
+def test_images_of_hdr_video_give_a_warning(
+    tiny_model: str, tmp_path: Path, suffix: str, told: tuple[str, ...]
+) -> None:
     film = make.video(tmp_path / "film.mkv", frames=1, colour=Colour(9, 1, 9, 16))
     result = upscale(film, tmp_path / "out" / f"%d{suffix}", tiny_model)
     chunks = read_tags(tmp_path / "out" / f"1{suffix}").chunks
     assert (chunks, result.warnings) == (((b"cICP", b"\x09\x10\0\1"),) if suffix == ".png" else (), told)
 
 
-def test_a_photograph_without_an_ending_is_told_of_too(tmp_path: Path) -> None:
+def test_photographs_without_a_suffix_are_reported_too(tmp_path: Path) -> None:
     info = probe(picture(tmp_path / "a.jpg", PictureTags(camera(), profile())).rename(tmp_path / "photo"))
     assert info.rotation is not None
     assert lost_in_video(info, ".mkv") == [".mkv does not hold all of the source image, left out: EXIF, colour profile"]
 
 
-def test_what_is_lost_of_some_images_is_counted(tmp_path: Path) -> None:
+def test_images_that_lose_metadata_are_counted(tmp_path: Path) -> None:
     photographs(tmp_path / "in", ".png", 1, 1, 1)
     picture(tmp_path / "in" / "1.png", PictureTags(chunks=ALL.chunks))
     (line,) = lost_in_images(probe(tmp_path / "in"), (256, 192), ".jpg")
@@ -131,7 +133,7 @@ vsrcli.upscale(sys.argv[1], sys.argv[2], model=sys.argv[3], window=4, lookahead=
 """
 
 
-def test_a_png_that_a_kill_left_half_neither_counts_nor_stays(tiny_model: str, tmp_path: Path) -> None:
+def test_half_written_pngs_are_removed_and_not_counted(tiny_model: str, tmp_path: Path) -> None:
     photographs(tmp_path / "in", ".png", 6, 1, 6, 3, size=(32, 24))
     whole = upscale(tmp_path / "in", tmp_path / "whole", tiny_model).output
     (tmp_path / "in" / "9.png.part").write_bytes(b"half")  # of another program's, or an older run

@@ -55,7 +55,7 @@ def test_a_compressed_source_gets_real_weights_and_a_lossless_one_clean_weights(
     assert (result.model, said) == ("repvsr.bi", ["using repvsr.bi: the source is lossless (FFV1)"])
 
 
-def test_images_get_clean_weights(tmp_path: Path) -> None:
+def test_images_get_weights_for_clean_sources(tmp_path: Path) -> None:
     frames = tmp_path / "frames"
     frames.mkdir()
     make.ffmpeg("-i", lossless(tmp_path), frames / "%d.png")
@@ -63,7 +63,7 @@ def test_images_get_clean_weights(tmp_path: Path) -> None:
     assert (result.model, said) == ("repvsr.bi", ["using repvsr.bi: the source is lossless (PNG images)"])
 
 
-def test_a_full_name_or_a_path_is_taken_as_it_is(tmp_path: Path, tiny_model: str) -> None:
+def test_full_names_and_paths_are_not_changed(tmp_path: Path, tiny_model: str) -> None:
     source = lossy(tmp_path, frames=4)
     for model in ("repvsr.bi", tiny_model):
         result, said = upscale(source, tmp_path / f"{Path(model).stem}.mp4", model=model)
@@ -74,7 +74,7 @@ def test_a_full_name_or_a_path_is_taken_as_it_is(tmp_path: Path, tiny_model: str
     assert upscale(source, tmp_path / "film.mp4", model="repvsr.bi", content="film")[1] == []
 
 
-def test_what_is_asked_for_and_not_there_is_said(tmp_path: Path) -> None:
+def test_missing_weights_for_the_content_are_reported(tmp_path: Path) -> None:
     result, said = upscale(lossy(tmp_path, frames=4), tmp_path / "out.mp4", model="repvsr", content="anime")
     assert result.model == "repvsr.real"
     assert said[1:] == list(result.warnings) == ["repvsr has no weights for drawn content"]
@@ -93,7 +93,7 @@ def stopped(source: Path, output: Path, **options: Any) -> None:
         vsrcli.upscale(source, output, on_event=interrupt, **FAST | options)
 
 
-def test_a_stopped_job_goes_on_with_its_weights(tmp_path: Path) -> None:
+def test_a_stopped_job_resumes_with_its_weights(tmp_path: Path) -> None:
     source, output = lossy(tmp_path, frames=66), tmp_path / "out.mp4"
     stopped(source, output)
     result, said = upscale(source, output)
@@ -101,7 +101,7 @@ def test_a_stopped_job_goes_on_with_its_weights(tmp_path: Path) -> None:
     assert said[0].startswith("using repvsr.real: the source is compressed")
 
 
-def test_it_does_so_though_another_choice_would_be_made_now(tmp_path: Path) -> None:
+def test_a_resumed_job_keeps_its_weights_even_if_the_choice_would_differ(tmp_path: Path) -> None:
     source, output = lossy(tmp_path, frames=66), tmp_path / "out.mp4"
     stopped(source, output, model="repvsr.bi")
     with told(UsageError, r"differs in model.*--restart"):

@@ -42,7 +42,7 @@ def chosen(info: VideoInfo, output: Path | None, *, named: bool = True) -> tuple
         ("film.apng", "apng", []),
     ],
 )
-def test_an_ending_that_is_not_written_becomes_matroska_and_is_told(
+def test_unwritable_suffixes_become_matroska_with_a_note(
     tmp_path: Path, name: str, muxer: str, video: list[str]
 ) -> None:
     source = tmp_path / name
@@ -64,7 +64,7 @@ def with_mkv(suffix: str) -> str:
     return "new.2024.mkv" if suffix == ".2024" else "new.mkv"
 
 
-def test_a_job_under_the_sources_own_ending_is_done_and_says_where(tmp_path: Path, tiny_model: str) -> None:
+def test_a_result_under_another_suffix_is_reported(tmp_path: Path, tiny_model: str) -> None:
     make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=0.12", "-c:v", "flv1", tmp_path / "in.flv")
     heard: list[Event] = []
     job = prepare(tmp_path / "in.flv", tmp_path / "out.flv", Options(model=tiny_model), heard.append)
@@ -87,7 +87,7 @@ def test_an_image_becomes_png(tmp_path: Path, name: str) -> None:
         assert chosen(info, tmp_path / f"new{source.suffix}")[0] == "new.png"
 
 
-def test_sound_that_the_sources_ending_cannot_hold_sends_the_result_to_matroska(tmp_path: Path) -> None:
+def test_sound_that_the_source_s_suffix_cannot_hold_leads_to_matroska(tmp_path: Path) -> None:
     source = tmp_path / "in.mp4"
     make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:d=0.2", "-f", "lavfi", "-i", "sine=d=0.2", "-c:v", "libx264",
                 "-c:a", "libvorbis", "-f", "matroska", source)  # fmt: skip
@@ -100,14 +100,14 @@ def test_sound_that_the_sources_ending_cannot_hold_sends_the_result_to_matroska(
 
 
 @pytest.mark.parametrize("codec", ["adpcm_ms", "adpcm_ima_wav", "pcm_f64le"])
-def test_an_avi_keeps_the_sound_that_an_avi_has(tmp_path: Path, codec: str, tiny_model: str) -> None:
+def test_avi_results_keep_the_sound_of_avi_sources(tmp_path: Path, codec: str, tiny_model: str) -> None:
     source = tmp_path / "in.avi"
     make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:d=0.2", "-f", "lavfi", "-i", "sine=d=0.5", "-c:v", "mpeg4",
                 "-c:a", codec, source)  # fmt: skip
     prepare(source, None, Options(model=tiny_model), lambda event: None)
 
 
-def test_variable_rate_is_refused_for_avi_before_work(tmp_path: Path) -> None:
+def test_variable_frame_rates_are_refused_early_for_avi(tmp_path: Path) -> None:
     wild = make.video(tmp_path / "wild.mkv", frames=4, pts=[0, 40, 50, 120], time_base=Fraction(1, 1000))
     even = make.video(tmp_path / "even.mkv", frames=4, pts=[0, 41, 79, 120], time_base=Fraction(1, 1000))
     for output, options in (("o.avi", Options(model="repvsr.real")), ("o.avi", Options(model="repvsr.real", end=0.1))):
@@ -120,7 +120,7 @@ def test_variable_rate_is_refused_for_avi_before_work(tmp_path: Path) -> None:
     assert list(tmp_path.glob("*.vsr")) == []
 
 
-def test_a_film_that_starts_hours_late_becomes_an_avi_in_step(tmp_path: Path, tiny_model: str) -> None:
+def test_avi_of_a_source_that_starts_hours_late_is_in_sync(tmp_path: Path, tiny_model: str) -> None:
     make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=0.12", "-f", "lavfi", "-i", "sine=d=0.12", "-c:v",
                 "libx264", "-c:a", "libmp3lame", tmp_path / "on_time.mkv")  # fmt: skip
     make.ffmpeg("-itsoffset", "36000", "-i", tmp_path / "on_time.mkv", "-c", "copy", "-copyts", tmp_path / "late.mkv")
@@ -132,7 +132,7 @@ def test_a_film_that_starts_hours_late_becomes_an_avi_in_step(tmp_path: Path, ti
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such names")
-def test_streams_are_refused_as_inputs_and_outputs(tmp_path: Path) -> None:
+def test_pipes_are_refused_as_inputs_and_outputs(tmp_path: Path) -> None:
     film = make.video(tmp_path / "a.mp4", frames=1)
     link = tmp_path / "link.mp4"
     link.symlink_to("/dev/stdin")
@@ -157,7 +157,7 @@ def test_streams_are_refused_as_inputs_and_outputs(tmp_path: Path) -> None:
         probe(tmp_path / "nothing.mp4")
 
 
-def test_a_name_without_a_known_ending_is_kept_whole(tmp_path: Path) -> None:
+def test_a_name_without_a_known_suffix_is_kept_whole(tmp_path: Path) -> None:
     info = probe(make.video(tmp_path / "a.mp4", frames=1))
     assert default_output(info, Options(), 4) == tmp_path / "a_x4.mp4"
 
@@ -173,7 +173,7 @@ def test_a_blu_ray_with_truehd_becomes_matroska(tmp_path: Path) -> None:
     assert chosen(probe(tmp_path / "plain.m2ts"), None) == ("plain_x4.m2ts", "")
 
 
-def test_tags_that_a_transport_stream_cannot_hold_are_named(tmp_path: Path) -> None:
+def test_tags_that_a_transport_stream_cannot_hold_are_reported(tmp_path: Path) -> None:
     make.ffmpeg("-i", make.video(tmp_path / "v.mkv", frames=5), "-c", "copy", "-metadata", "title=T", "-metadata",
                 "artist=A", tmp_path / "a.mkv")  # fmt: skip
     notes = check_container(probe(tmp_path / "a.mkv"), tmp_path / "out.ts")

@@ -48,7 +48,7 @@ def picture(data: bytes, folder: Path) -> np.ndarray:
     return load_picture(file).to_ndarray(format="rgb24")
 
 
-def test_two_models_a_clip_each_and_one_page(tmp_path: Path, tiny_model: str) -> None:
+def test_preview_of_two_models_has_a_clip_each_and_one_page(tmp_path: Path, tiny_model: str) -> None:
     source = make.video(tmp_path / "film <b>.mp4", frames=20)
     other = tmp_path / "other.safetensors"
     other.write_bytes(Path(tiny_model).read_bytes())
@@ -79,7 +79,7 @@ def test_two_models_a_clip_each_and_one_page(tmp_path: Path, tiny_model: str) ->
     assert vsr("preview", source, "--at", "9", "-m", tiny_model, "-y").returncode == 2
 
 
-def test_it_is_taken_after_a_third_unless_told(tmp_path: Path) -> None:
+def test_preview_starts_after_a_third_by_default(tmp_path: Path) -> None:
     info = probe(make.video(tmp_path / "a.mp4", frames=75))
     assert list(span(info, None, 1.0)) == pytest.approx([1.0, 2.0])
     assert list(span(info, None, 2.5)) == pytest.approx([0.5, 3.0])
@@ -87,7 +87,7 @@ def test_it_is_taken_after_a_third_unless_told(tmp_path: Path) -> None:
     assert span(info, 2.0, 0.5) == (2.0, 2.5)
 
 
-def test_photographs_sequences_and_what_is_none(tmp_path: Path, tiny_model: str) -> None:
+def test_preview_takes_photographs_and_sequences(tmp_path: Path, tiny_model: str) -> None:
     frames = clip(tmp_path / "frames", frames=4, width=64, height=48)
     done = vsr("preview", frames, "-m", tiny_model, "--seconds", "0.08", "-q")
     assert done.returncode == 0, done.stderr
@@ -100,7 +100,7 @@ def test_photographs_sequences_and_what_is_none(tmp_path: Path, tiny_model: str)
     assert vsr("preview", tmp_path / "no.mp4").returncode == 1
 
 
-def test_a_page_shows_strange_names_as_they_are() -> None:
+def test_a_page_escapes_special_characters_in_names() -> None:
     name = "</script><img src=x onerror=alert(1)>@AFTER@"
     one = Picture(b"x", ".jpg", name, name)
     page = Page(slider_page(name, name, one, [one], shape=(64, 48)))

@@ -38,13 +38,13 @@ def test_repeats_are_counted_and_keep_their_times(tmp_path: Path) -> None:
         assert not np.array_equal(made[start].data, made[start - 1].data)
 
 
-def test_pictures_that_only_look_alike_are_run(tmp_path: Path) -> None:
+def test_similar_but_unequal_frames_are_run(tmp_path: Path) -> None:
     source = on_fives(tmp_path / "in.mkv", frames=10, noise=True)
     assert vsrcli.upscale(source, tmp_path / "out.mkv", model="repvsr.bi").repeated == 0
 
 
 @pytest.mark.parametrize("propagation", ["auto", pytest.param("exact", marks=pytest.mark.slow)])
-def test_a_stopped_job_makes_the_same_frames(
+def test_a_stopped_job_with_repeats_resumes_with_equal_frames(
     tiny_model: str, tmp_path: Path, propagation: Literal["auto", "exact"]
 ) -> None:
     source = on_fives(tmp_path / "in.mkv", frames=128)

@@ -49,7 +49,7 @@ def pictures(path: Path) -> np.ndarray:
         return np.stack([f.to_ndarray(format="rgb24") for f in container.decode(video=0)])
 
 
-def test_every_frame_time_sound_and_tag_survives(film: Path, tiny_model: str, tmp_path: Path) -> None:
+def test_all_frames_timestamps_sound_and_tags_survive(film: Path, tiny_model: str, tmp_path: Path) -> None:
     events: list[Event] = []
     result = upscale(film, tmp_path / "out.mkv", tiny_model, on_event=events.append)
     assert (result.frames, result.size) == (20, (256, 192))
@@ -64,7 +64,7 @@ def test_every_frame_time_sound_and_tag_survives(film: Path, tiny_model: str, tm
     assert [p.name for p in tmp_path.iterdir()] == ["out.mkv"]
 
 
-def test_titles_that_are_not_utf8_stop_nothing(tiny_model: str, tmp_path: Path) -> None:
+def test_titles_that_are_not_utf8_are_tolerated(tiny_model: str, tmp_path: Path) -> None:
     source = tmp_path / "in" / "old.avi"
     source.parent.mkdir()
     make.ffmpeg(
@@ -78,7 +78,7 @@ def test_titles_that_are_not_utf8_stop_nothing(tiny_model: str, tmp_path: Path) 
     assert [batch.is_result(p) for p in (source, tmp_path / "out.mkv", tmp_path / "none.mkv")] == [False, True, False]
 
 
-def test_ogg_goes_into_mp4(tiny_model: str, tmp_path: Path) -> None:
+def test_ogg_sources_become_mp4(tiny_model: str, tmp_path: Path) -> None:
     source, output, warnings = tmp_path / "in.ogv", tmp_path / "out.mp4", []
     make.ffmpeg(
         *("-f", "lavfi", "-i", "testsrc2=s=64x48:d=0.48:r=25", "-f", "lavfi", "-i", "sine=d=0.48"),
@@ -106,24 +106,24 @@ def test_the_output_is_named_after_the_input(film: Path, tiny_model: str, tmp_pa
         ({"size": (99, 59)}, (100, 60)),  # 4:2:0 has no odd sizes
     ],
 )
-def test_other_sizes_are_reached(
+def test_requested_scales_and_sizes_are_produced(
     film: Path, tiny_model: str, tmp_path: Path, asked: dict[str, Any], size: tuple[int, int]
 ) -> None:
     result = upscale(film, tmp_path / "out.mkv", tiny_model, end=0.2, **asked)
     assert pictures(result.output).shape[2:0:-1] == size == result.size
 
 
-def test_the_size_told_is_the_size_made(film: Path, tiny_model: str, tmp_path: Path) -> None:
+def test_the_reported_size_is_the_real_size(film: Path, tiny_model: str, tmp_path: Path) -> None:
     result = upscale(film, tmp_path / "out.mkv", tiny_model, end=0.08, size=(75, 51))
     assert result.size == pictures(result.output).shape[2:0:-1] == (76, 52)
 
 
-def test_a_link_that_goes_in_a_circle_is_replaced(film: Path, tiny_model: str, tmp_path: Path) -> None:
+def test_a_link_to_itself_is_replaced(film: Path, tiny_model: str, tmp_path: Path) -> None:
     (tmp_path / "out.mkv").symlink_to("out.mkv")
     assert upscale(film, tmp_path / "out.mkv", tiny_model, end=0.08).output.is_file()
 
 
-def test_images_in_images_out_without_loss_and_with_their_names(film: Path, tiny_model: str, tmp_path: Path) -> None:
+def test_image_sequences_keep_depth_and_names(film: Path, tiny_model: str, tmp_path: Path) -> None:
     frames = tmp_path / "frames"
     frames.mkdir()
     make.ffmpeg("-i", film, "-frames:v", "5", "-start_number", "7", frames / "%04d.png")
@@ -149,7 +149,7 @@ def long_film(path: Path, frames: int = 150) -> Path:
     [(("--lookahead", "4"), "000000.json"), (("--propagation", "exact"), "states/*.tensors")],
     ids=["window", "exact"],
 )
-def test_killed_and_resumed_it_gives_the_same_frames(
+def test_a_killed_and_resumed_job_gives_equal_frames(
     tiny_model: str, tmp_path: Path, way: tuple[str, ...], awaited: str
 ) -> None:
     film = long_film(tmp_path / "in.mp4", frames=110)
@@ -172,7 +172,7 @@ def made_at(job: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in job.glob("states/backward.*")}
 
 
-def test_the_exact_way_gives_the_whole_scene_s_frames_and_does_not_sweep_twice(tiny_model: str, tmp_path: Path) -> None:
+def test_exact_propagation_equals_the_whole_scene_and_sweeps_once(tiny_model: str, tmp_path: Path) -> None:
     film = make.video(tmp_path / "in.mp4", frames=100, width=32, height=24)
     lossless = {"codec": "ffv1", "window": 10, "lookahead": None}
     whole = upscale(film, tmp_path / "whole.mkv", tiny_model, propagation="clip", **lossless)
@@ -204,7 +204,7 @@ def test_the_exact_way_gives_the_whole_scene_s_frames_and_does_not_sweep_twice(t
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OutputError], ids=["interrupted", "failed"])
-def test_what_was_swept_stays_when_a_job_stops_before_its_first_segment(
+def test_swept_states_survive_a_stop_before_the_first_segment(
     tiny_model: str, tmp_path: Path, error: type[BaseException]
 ) -> None:
     film = make.video(tmp_path / "in.mp4", frames=40, width=32, height=24)
@@ -230,7 +230,7 @@ def sigint() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("sigint")
-def test_ctrl_c_keeps_finished_segments_and_says_how_to_go_on(tiny_model: str, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_finished_segments_and_says_how_to_resume(tiny_model: str, tmp_path: Path) -> None:
     film = long_film(tmp_path / "in.mp4", frames=80)
 
     def interrupt(event: Event) -> None:
@@ -245,7 +245,7 @@ def test_ctrl_c_keeps_finished_segments_and_says_how_to_go_on(tiny_model: str, t
     assert next(e for e in events if e.kind == "start").done == 60
 
 
-def test_other_settings_do_not_mix_with_an_unfinished_job(tiny_model: str, tmp_path: Path) -> None:
+def test_an_unfinished_job_refuses_other_settings(tiny_model: str, tmp_path: Path) -> None:
     film = long_film(tmp_path / "in.mp4", frames=80)
 
     def interrupt(event: Event) -> None:
@@ -271,7 +271,7 @@ def bad_inputs(tmp_path: Path) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("name", ["empty", "text", "audio", "truncated", "missing"])
-def test_bad_input_is_one_line_and_leaves_nothing(tiny_model: str, tmp_path: Path, name: str) -> None:
+def test_bad_input_gives_one_line_and_leaves_no_file(tiny_model: str, tmp_path: Path, name: str) -> None:
     source = bad_inputs(tmp_path)[name]
     before = sorted(tmp_path.iterdir())
     done = vsr("upscale", source, "-m", tiny_model)
@@ -281,7 +281,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(tiny_model: str, tmp_path: Pat
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_bad_output_fails_before_any_work(film: Path, tiny_model: str, tmp_path: Path) -> None:
+def test_bad_output_is_refused_early(film: Path, tiny_model: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=r"not a folder|cannot write"):
         upscale(film, tmp_path / "file" / "out.mkv", tiny_model)
@@ -323,7 +323,7 @@ def test_bad_output_fails_before_any_work(film: Path, tiny_model: str, tmp_path:
         ({"start": 2.0, "end": 1.0}, "after the start"),
     ],
 )
-def test_wrong_options_are_refused_with_a_way_out(
+def test_wrong_options_are_refused_with_advice(
     film: Path, tiny_model: str, tmp_path: Path, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
@@ -331,7 +331,7 @@ def test_wrong_options_are_refused_with_a_way_out(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_budget_that_cannot_be_kept_is_said(film: Path, tiny_model: str, tmp_path: Path) -> None:
+def test_a_memory_budget_that_is_too_small_gives_a_warning(film: Path, tiny_model: str, tmp_path: Path) -> None:
     result = upscale(film, tmp_path / "out.mkv", tiny_model, end=0.2, memory=1 << 20)
     assert any("a memory of 1 MiB is too small; going on with about" in line for line in result.warnings)
     assert not upscale(film, tmp_path / "roomy.mkv", tiny_model, end=0.2, memory=8 << 30).warnings
@@ -343,7 +343,7 @@ def test_a_damaged_checkpoint_is_refused(film: Path, tmp_path: Path) -> None:
         vsrcli.upscale(film, tmp_path / "out.mkv", model=str(tmp_path / "bad.safetensors"))
 
 
-def test_a_full_disk_is_one_line_and_the_job_can_go_on(tiny_model: str, tmp_path: Path) -> None:
+def test_a_full_disk_gives_one_line_and_the_job_can_resume(tiny_model: str, tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", small], capture_output=True).returncode:
@@ -358,14 +358,14 @@ def test_a_full_disk_is_one_line_and_the_job_can_go_on(tiny_model: str, tmp_path
         subprocess.run(["umount", small], check=True)
 
 
-def test_an_input_error_is_not_raised_for_a_source_without_sound(tiny_model: str, tmp_path: Path) -> None:
+def test_a_source_without_sound_is_accepted(tiny_model: str, tmp_path: Path) -> None:
     film = make.video(tmp_path / "silent.mkv", frames=6)
     assert upscale(film, tmp_path / "out.mkv", tiny_model).frames == 6
     with pytest.raises(InputError):
         upscale(tmp_path / "none.mkv", tmp_path / "o.mkv", tiny_model)
 
 
-def test_a_bare_stream_without_index_or_times_goes_through(tiny_model: str, tmp_path: Path) -> None:
+def test_a_raw_stream_without_index_or_timestamps_is_upscaled(tiny_model: str, tmp_path: Path) -> None:
     film = make.video(tmp_path / "in.h264", frames=6)
     result = upscale(film, tmp_path / "out.mkv", tiny_model)
     assert result.frames == len(pts(result.output)) == 6
@@ -401,7 +401,7 @@ def test_images_that_appear_while_the_job_runs_are_kept(film: Path, tiny_model: 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system knows no such signal")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
-def test_an_asked_for_end_is_a_clean_one(tiny_model: str, tmp_path: Path, name: str) -> None:
+def test_a_signal_to_stop_ends_the_job_cleanly(tiny_model: str, tmp_path: Path, name: str) -> None:
     film = long_film(tmp_path / "in.mp4", frames=200)
     number, ended = getattr(signal, name), threading.Event()
 

@@ -39,14 +39,14 @@ def test_segments_of_slow_nets_are_short_and_end_where_windows_do(
     assert found == (window or 30) or not seconds or found * seconds <= WORK
 
 
-def test_a_frame_s_time_grows_with_its_size_and_falls_with_threads() -> None:
+def test_estimated_frame_time_grows_with_size_and_falls_with_threads() -> None:
     one = seconds_a_frame(300.0, 320, 180, CPU, 1)
     assert seconds_a_frame(300.0, 640, 360, CPU, 1) == pytest.approx(4 * one)
     assert seconds_a_frame(300.0, 320, 180, CPU, 4) == pytest.approx(one / 4)
     assert seconds_a_frame(300.0, 320, 180, torch.device("cuda"), 4) < one / 10
 
 
-def test_what_a_stop_costs_is_said(tmp_path: Path, tiny_model: str) -> None:
+def test_the_lost_work_of_a_stop_is_reported(tmp_path: Path, tiny_model: str) -> None:
     film = make.video(tmp_path / "a.mkv", frames=10, width=64, height=48)
     options = Options(model=tiny_model, window=2, lookahead=1, precision="fp32")
     cancel, made = threading.Event(), []

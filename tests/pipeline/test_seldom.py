@@ -17,7 +17,7 @@ def frames_of(path: Path) -> np.ndarray:
     return np.stack([frame.data for frame in decode(probe(path))])
 
 
-def test_interlaced_film_is_told_and_treated_as_asked(tiny_model: str, tmp_path: Path) -> None:
+def test_interlaced_video_is_reported_and_treated_as_requested(tiny_model: str, tmp_path: Path) -> None:
     source = make.interlaced(tmp_path / "in.mpg", frames=3)
     made: dict[str, np.ndarray] = {}
     for asked, told in (
@@ -40,7 +40,7 @@ def test_interlaced_film_is_told_and_treated_as_asked(tiny_model: str, tmp_path:
 
 
 @pytest.mark.parametrize("pix_fmt", ["gbrp16le", "gbrp10le", "yuv420p10le"])
-def test_a_deep_film_stays_deep(pix_fmt: str, tiny_model: str, tmp_path: Path) -> None:
+def test_a_10_bit_video_stays_at_10_bits(pix_fmt: str, tiny_model: str, tmp_path: Path) -> None:
     source = make.video(tmp_path / "in.mkv", width=32, height=24, frames=2, codec="ffv1", pix_fmt=pix_fmt)
     done = vsr("upscale", source, "-o", tmp_path / "out.mkv", "-m", tiny_model)
     assert done.returncode == 0, done.stderr
@@ -51,7 +51,7 @@ def test_a_deep_film_stays_deep(pix_fmt: str, tiny_model: str, tmp_path: Path) -
     assert len(np.unique(made // finest % 256)) > 128  # levels between those of 8 bits
 
 
-def test_keyframes_are_as_far_apart_as_asked_or_none(tmp_path: Path) -> None:
+def test_the_keyframe_interval_changes_the_result(tmp_path: Path) -> None:
     source = make.video(tmp_path / "in.mp4", width=64, height=64, frames=2)
     save_file(small("iconvsr").state_dict(), tmp_path / "icon.safetensors")
     made = []
@@ -65,7 +65,7 @@ def test_keyframes_are_as_far_apart_as_asked_or_none(tmp_path: Path) -> None:
     assert none.shape == second.shape == (2, 256, 256, 3) and not np.array_equal(none, second)
 
 
-def test_a_net_without_keyframes_has_no_interval(tiny_model: str, tmp_path: Path) -> None:
+def test_a_net_without_keyframes_refuses_an_interval(tiny_model: str, tmp_path: Path) -> None:
     source = make.video(tmp_path / "in.mp4", width=32, height=24, frames=1)
     done = vsr("upscale", source, "-m", tiny_model, "--keyframe-interval", "3")
     assert done.returncode == 2

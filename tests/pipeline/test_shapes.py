@@ -49,13 +49,13 @@ def source(width: int, height: int, aspect: Fraction, rotation: tuple[int, ...] 
         ((640, 360, Fraction(1)), {"scale": 4, "max_height": 720}, (1280, 720)),
     ],
 )
-def test_sizes_as_people_say_them(
+def test_output_size_follows_the_options(
     shape: tuple[int, int, Fraction], asked: dict[str, Any], size: tuple[int, int]
 ) -> None:
     assert output_size(Options(**asked), source(*shape), 4) == size
 
 
-def test_a_turned_picture_fits_as_it_is_shown() -> None:
+def test_a_rotated_picture_fits_in_its_upright_shape() -> None:
     assert output_size(Options(fit=(1920, 1080)), source(1280, 720, Fraction(1), TURNED), 4) == (1080, 608)
     assert output_size(Options(height=1080, square_pixels=True), source(*PAL, TURNED), 4) == (1080, 810)
 
@@ -64,7 +64,7 @@ def test_a_turned_picture_fits_as_it_is_shown() -> None:
     "asked",
     [{"fit": (64, 64), "height": 64}, {"size": (64, 64), "square_pixels": True}, {"crop": "1:2"}, {"crop": "a:b:c:d"}],
 )
-def test_what_contradicts_is_refused(asked: dict[str, Any]) -> None:
+def test_contradicting_size_options_are_refused(asked: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         Options(**asked).check()
 
@@ -74,7 +74,7 @@ def bordered(path: Path, pad: str = "96:80:10:16") -> Path:
     return path
 
 
-def test_black_borders_are_found_and_cut(tmp_path: Path) -> None:
+def test_black_borders_are_detected_and_cropped(tmp_path: Path) -> None:
     whole = probe(bordered(tmp_path / "a.mkv"))
     inner = cropped(whole, "auto")
     assert inner.crop is not None
@@ -84,21 +84,21 @@ def test_black_borders_are_found_and_cut(tmp_path: Path) -> None:
     assert all((f.data[16:64, 10:74] == p.data).all() and f.pts == p.pts for f, p in zip(frames, parts, strict=True))
 
 
-def test_a_picture_without_borders_or_all_black_stays(tmp_path: Path) -> None:
+def test_pictures_without_borders_or_all_black_are_not_cropped(tmp_path: Path) -> None:
     plain = probe(make.video(tmp_path / "a.mkv", frames=3, width=64, height=48))
     assert cropped(plain, "auto").crop is None
     make.ffmpeg("-f", "lavfi", "-i", "color=black:s=64x48:d=0.2", "-c:v", "ffv1", tmp_path / "b.mkv")
     assert cropped(probe(tmp_path / "b.mkv"), "auto").crop is None
 
 
-def test_a_part_outside_the_picture_is_refused(tmp_path: Path) -> None:
+def test_a_crop_outside_the_picture_is_refused(tmp_path: Path) -> None:
     plain = probe(make.video(tmp_path / "a.mkv", frames=1, width=64, height=48))
     for part in ("64:48:1:0", "65:48:0:0", "8:8:0:0"):
         with pytest.raises(UsageError, match="does not fit the picture of 64x48"):
             cropped(plain, part)
 
 
-def test_a_cropped_tape_becomes_square_and_says_so(tmp_path: Path, tiny_model: str) -> None:
+def test_a_cropped_tape_gets_square_pixels_with_a_note(tmp_path: Path, tiny_model: str) -> None:
     film = bordered(tmp_path / "a.mkv")
     make.ffmpeg("-i", film, "-vf", "setsar=16/15", "-c:v", "ffv1", tmp_path / "b.mkv")
     out = tmp_path / "o.mkv"
@@ -112,7 +112,7 @@ def test_a_cropped_tape_becomes_square_and_says_so(tmp_path: Path, tiny_model: s
         assert (stream.width, stream.height, stream.sample_aspect_ratio or 1) == (256, 180, 1)
 
 
-def test_what_is_large_already_is_left(tmp_path: Path, tiny_model: str) -> None:
+def test_sources_above_the_limit_of_lines_are_skipped(tmp_path: Path, tiny_model: str) -> None:
     film = make.video(tmp_path / "a.mkv", frames=1, width=64, height=48)
     done = vsr("upscale", film, "-m", tiny_model, "--skip-above", 40, "--json")
     assert done.returncode == 0 and "48 lines, more than 40" in done.stderr

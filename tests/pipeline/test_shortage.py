@@ -15,7 +15,7 @@ FP32, CPU = torch.float32, torch.device("cpu")
 PLAN = Plan(window=1, lookahead=0)
 
 
-def test_only_what_does_not_fit_is_told(film: Path) -> None:
+def test_only_jobs_that_exceed_the_memory_are_warned_about(film: Path) -> None:
     info, net = probe(film), RepVSR(8, 1)
     assert shortages(net, info, PLAN, FP32, CPU, frames=20) == []
     side = 1024

@@ -13,7 +13,9 @@ from vsrcli.pipeline.options import Options, output_size
 
 
 @pytest.mark.parametrize(("scale", "size"), [(3, (195, 141)), (2, (130, 94)), (4, (260, 188)), (1.5, (98, 70))])
-def test_a_factor_is_kept_where_the_format_can(tmp_path: Path, scale: float, size: tuple[int, int]) -> None:
+def test_a_scale_is_kept_exactly_where_the_format_allows_it(
+    tmp_path: Path, scale: float, size: tuple[int, int]
+) -> None:
     info = probe(make.video(tmp_path / "a.mkv", codec="ffv1", pix_fmt="yuv444p", width=65, height=47, frames=1))
     width, height = output_size(Options(scale=scale), info, 4)
     assert (width, height) == size
@@ -25,7 +27,7 @@ def test_a_factor_is_kept_where_the_format_can(tmp_path: Path, scale: float, siz
 
 
 @pytest.mark.parametrize("crop", [(6, 10, 0, 0), (2, 0, 2, 0), (14, 2, 6, 4), (0, 10, 0, 4)])
-def test_what_h264_crops_stays_hidden(tmp_path: Path, crop: tuple[int, int, int, int]) -> None:
+def test_pixels_cropped_by_h264_stay_hidden(tmp_path: Path, crop: tuple[int, int, int, int]) -> None:
     left, right, top, bottom = crop
     whole, cropped = make.video(tmp_path / "a.mp4", width=80, height=64, frames=2), tmp_path / "b.mp4"
     sides = f"crop_left={left}:crop_right={right}:crop_top={top}:crop_bottom={bottom}"

@@ -32,7 +32,7 @@ def pitch(path: Path) -> tuple[float, float]:
 @pytest.mark.parametrize(
     ("ending", "factor"), [(".mkv", 2), pytest.param(".mp4", 3, marks=pytest.mark.slow), (".mov", 1.5)]
 )
-def test_frames_sound_subtitles_and_chapters_take_that_time(
+def test_slow_motion_stretches_frames_sound_subtitles_and_chapters(
     film: Path, tiny_model: str, tmp_path: Path, ending: str, factor: float
 ) -> None:
     output = tmp_path / f"out{ending}"
@@ -62,7 +62,7 @@ def test_slow_motion_with_new_frames_keeps_the_rate(film: Path, tiny_model: str,
     assert [round(float(time), 3) for time in new] == [round(n / 25, 3) for n in range(19)]
 
 
-def test_a_part_is_slowed_with_its_own_sound(film: Path, tiny_model: str, tmp_path: Path) -> None:
+def test_slow_motion_of_a_part_keeps_its_sound(film: Path, tiny_model: str, tmp_path: Path) -> None:
     vsrcli.upscale(film, tmp_path / "out.mkv", model=tiny_model, slow=2, start=0.2, end=0.6, window=10)
     with av.open(str(tmp_path / "out.mkv")) as container:
         ends = {s.type: 0.0 for s in container.streams}
@@ -73,13 +73,13 @@ def test_a_part_is_slowed_with_its_own_sound(film: Path, tiny_model: str, tmp_pa
 
 
 @pytest.mark.parametrize("slow", ["0.5x", "9", "fast", "x"])
-def test_what_is_no_factor_is_refused(film: Path, tiny_model: str, tmp_path: Path, slow: str) -> None:
+def test_invalid_factors_are_refused(film: Path, tiny_model: str, tmp_path: Path, slow: str) -> None:
     done = vsr("upscale", film, "-o", tmp_path / "out.mkv", "-m", tiny_model, "--slow", slow)
     assert done.returncode == 2 and "is not a factor" in done.stderr
     with pytest.raises(UsageError, match="not a slow"):
         vsrcli.upscale(film, tmp_path / "out.mkv", model=tiny_model, slow=0.5)
 
 
-def test_one_atempo_goes_down_to_half() -> None:
+def test_tempo_filters_are_chained_below_half_speed() -> None:
     assert tempo_filter(Fraction(1, 2)) == "atempo=0.5"
     assert tempo_filter(Fraction(1, 5)) == "atempo=0.5,atempo=0.5,atempo=0.8"

@@ -13,7 +13,7 @@ from vsrcli.pipeline.stages import Pipe
 from vsrcli.pipeline.timing import STAGES, StageClock, bottleneck
 
 
-def test_shares_are_of_the_time_from_the_first_beginning_to_the_last_end() -> None:
+def test_stage_shares_refer_to_the_whole_running_time() -> None:
     times = iter([0.0, 0.0, 1.0, 6.0, 9.0, 10.0, 99.0])
     clock = StageClock(now=lambda: next(times))
     clock.begin("decode")
@@ -30,12 +30,12 @@ def test_shares_are_of_the_time_from_the_first_beginning_to_the_last_end() -> No
     assert bottleneck(shares) == "upscale"
 
 
-def test_nothing_is_said_where_nothing_was_done() -> None:
+def test_an_idle_clock_has_no_shares_and_no_bottleneck() -> None:
     assert StageClock().shares() == {} and bottleneck({}) is None
 
 
 @pytest.mark.parametrize("slow", ["giver", "taker"])
-def test_who_waits_at_a_pipe_is_not_busy(slow: str) -> None:
+def test_waiting_at_a_pipe_does_not_count_as_busy(slow: str) -> None:
     clock, stop = StageClock(), threading.Event()
     pipe = Pipe(1, stop, clock=clock, giver="decode", taker="upscale")
 
@@ -59,7 +59,7 @@ def test_who_waits_at_a_pipe_is_not_busy(slow: str) -> None:
     assert bottleneck(clock.shares()) == ("decode" if slow == "giver" else "upscale")
 
 
-def test_a_job_says_how_busy_its_stages_were(tiny_model: str, tmp_path: Path) -> None:
+def test_a_job_reports_the_shares_of_its_stages(tiny_model: str, tmp_path: Path) -> None:
     source = on_fives(tmp_path / "in.mkv", frames=25)
     result = vsrcli.upscale(source, tmp_path / "out.mkv", model=tiny_model, preset="ultrafast")
     report = result_report(result)

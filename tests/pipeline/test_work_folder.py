@@ -29,7 +29,7 @@ def _listen(event: str, arguments: tuple[Any, ...]) -> None:
 sys.addaudithook(_listen)
 
 
-def test_files_are_flushed_through_a_handle_that_may_write(tmp_path: Path) -> None:
+def test_files_are_synced_through_a_writable_handle(tmp_path: Path) -> None:
     global _opened
     path = tmp_path / "file"
     path.write_bytes(b"x")
@@ -43,7 +43,7 @@ def test_files_are_flushed_through_a_handle_that_may_write(tmp_path: Path) -> No
     assert path.read_bytes() == b"x"
 
 
-def test_folders_are_flushed_or_left_alone(tmp_path: Path) -> None:
+def test_folders_are_synced_where_the_system_can(tmp_path: Path) -> None:
     sync(tmp_path)
 
 
@@ -81,7 +81,7 @@ def flip(path: Path) -> None:
 @pytest.mark.parametrize("damage", ["000002.segment", "000002.state", "000002.json"])
 @pytest.mark.parametrize("how", [flip, Path.unlink, lambda path: path.write_bytes(b""), lambda path: path.write_bytes(
     path.read_bytes()[:-1])], ids=["flipped", "gone", "empty", "cut"])  # fmt: skip
-def test_a_damaged_last_segment_or_state_is_made_anew(tmp_path: Path, damage: str, how: Callable[[Path], Any]) -> None:
+def test_a_damaged_last_segment_or_state_is_recomputed(tmp_path: Path, damage: str, how: Callable[[Path], Any]) -> None:
     three_segments(tmp_path / "o.mkv.vsr")
     path = tmp_path / "o.mkv.vsr" / damage
     how(path)
@@ -98,7 +98,7 @@ def test_a_damaged_last_segment_or_state_is_made_anew(tmp_path: Path, damage: st
 
 
 @pytest.mark.parametrize("damage", ["000000.segment", "000001.segment", "000001.json"])
-def test_damage_farther_back_is_told(tmp_path: Path, damage: str) -> None:
+def test_damage_in_an_earlier_segment_is_an_error(tmp_path: Path, damage: str) -> None:
     three_segments(tmp_path / "o.mkv.vsr", last=True)
     flip(tmp_path / "o.mkv.vsr" / damage) if "json" not in damage else (tmp_path / "o.mkv.vsr" / damage).write_text("[")
     with told(UsageError, r"damaged job: add --restart"):
@@ -106,7 +106,7 @@ def test_damage_farther_back_is_told(tmp_path: Path, damage: str) -> None:
     assert begin(tmp_path / "o.mkv.vsr", restart=True).frames == 0
 
 
-def test_a_segment_that_is_damaged_before_it_is_joined_is_told(tmp_path: Path) -> None:
+def test_a_segment_damaged_before_joining_is_an_error(tmp_path: Path) -> None:
     work = begin(tmp_path / "o.mkv.vsr")
     work.segment_path(0).write_bytes(b"0" * 100)
     work.commit(0, [0, 1], last=True, state=None)
@@ -124,14 +124,14 @@ HALF = '{"source": {"input": "a.mkv"}, "settings": {"model": "tiny"}, "plan": 7}
 @pytest.mark.parametrize(
     "content", ["", "[]", "{}", "null", '{"source": 1, "settings": 2}', "[" * 100_000, "\x00\xff", HALF]
 )
-def test_any_record_of_a_job_gives_one_line(tmp_path: Path, content: str) -> None:
+def test_a_damaged_job_record_is_refused_with_advice(tmp_path: Path, content: str) -> None:
     three_segments(tmp_path / "o.mkv.vsr")
     (tmp_path / "o.mkv.vsr" / "job.json").write_text(content)
     with told(UsageError, "--restart"):
         begin(tmp_path / "o.mkv.vsr")
 
 
-def test_a_folder_gives_frames_back_as_they_were(tmp_path: Path) -> None:
+def test_a_frame_folder_returns_equal_frames(tmp_path: Path) -> None:
     folder = FrameFolder(tmp_path / "frames")
     for number, dtype in ((8, np.uint8), (9, np.uint16), (10, np.float32)):
         folder[number] = Frame(number, np.arange(24).reshape(2, 4, 3).astype(dtype), pts=-(2**40), duration=7)
@@ -146,7 +146,7 @@ def test_a_folder_gives_frames_back_as_they_were(tmp_path: Path) -> None:
     assert not (tmp_path / "frames").exists()
 
 
-def test_a_damaged_swept_state_is_told(tmp_path: Path) -> None:
+def test_a_damaged_swept_state_is_an_error(tmp_path: Path) -> None:
     folder = TensorFolder(tmp_path / "states", durable=True)
     folder["backward.10"] = (torch.ones(8),)
     assert torch.equal(folder["backward.10"][0], torch.ones(8))
@@ -156,7 +156,7 @@ def test_a_damaged_swept_state_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("restart", [False, True])
-def test_a_file_of_the_user_s_own_survives(tmp_path: Path, restart: bool) -> None:
+def test_user_files_in_the_work_folder_survive(tmp_path: Path, restart: bool) -> None:
     folder = tmp_path / "o.mkv.vsr"
     three_segments(folder)
     own = [folder / name for name in ("notes.txt", "000000.segment.bak", "my folder/a.png", "states/list.txt")]
@@ -175,7 +175,7 @@ def test_a_file_of_the_user_s_own_survives(tmp_path: Path, restart: bool) -> Non
 
 
 @pytest.mark.parametrize("deleted", range(9))
-def test_a_clean_up_that_was_killed_anywhere_is_finished(tmp_path: Path, deleted: int) -> None:
+def test_a_killed_clean_up_is_completed_by_the_next_run(tmp_path: Path, deleted: int) -> None:
     folder, output = tmp_path / "o.mkv.vsr", tmp_path / "o.mkv"
     three_segments(folder, last=True)
     finished = tmp_path / "finished"
@@ -191,7 +191,7 @@ def test_a_clean_up_that_was_killed_anywhere_is_finished(tmp_path: Path, deleted
     assert sorted(path.name for path in tmp_path.iterdir()) == ["o.mkv"]
 
 
-def test_a_job_that_is_not_the_one_in_place_does_not_take_its_output(tmp_path: Path) -> None:
+def test_another_job_does_not_replace_a_finished_output(tmp_path: Path) -> None:
     folder, output = tmp_path / "o.mkv.vsr", tmp_path / "o.mkv"
     three_segments(folder, last=True)
     output.write_bytes(b"video")
@@ -223,7 +223,7 @@ def test_links_in_the_work_folder_are_refused(tmp_path: Path, name: str, restart
 
 
 @pytest.mark.skipif(os.name != "posix", reason="rights are otherwise elsewhere")
-def test_the_work_folder_is_its_owner_s_alone(tmp_path: Path) -> None:
+def test_the_work_folder_is_private_to_its_owner(tmp_path: Path) -> None:
     begin(tmp_path / "o.mkv.vsr").close()
     assert (tmp_path / "o.mkv.vsr").stat().st_mode & 0o777 == 0o700
     (tmp_path / "o.mkv.vsr").chmod(0o777)
@@ -235,7 +235,7 @@ def test_the_work_folder_is_its_owner_s_alone(tmp_path: Path) -> None:
             begin(tmp_path / "o.mkv.vsr")
 
 
-def test_an_output_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+def test_an_output_that_appears_during_the_job_is_not_overwritten(tmp_path: Path) -> None:
     for expected in ("o.mkv", "o.1.mkv", "o.2.mkv"):
         (tmp_path / "part").write_text(expected)
         assert settle(tmp_path / "part", tmp_path / "o.mkv", overwrite=False).name == expected

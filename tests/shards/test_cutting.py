@@ -31,7 +31,7 @@ def check(shards: list[Shard], frames: int, cuts: list[int], segment: int, warmu
 
 @pytest.mark.parametrize("count", [1, 2, 7, 16, 100])
 @pytest.mark.parametrize("segment", [4, 60])
-def test_shards_cover_the_film_and_begin_at_segments(count: int, segment: int) -> None:
+def test_shards_cover_the_video_and_start_at_segments(count: int, segment: int) -> None:
     for seed in range(5):
         frames = 3000 + 7 * seed
         cuts = shots(frames, seed=seed)
@@ -48,12 +48,12 @@ def test_only_shots_longer_than_a_shard_are_split() -> None:
 
 
 @pytest.mark.parametrize(("frames", "cuts"), [(1, []), (59, [3]), (60, []), (61, [60]), (130, [1, 2, 3, 61, 62, 119])])
-def test_small_films_are_cut_too(frames: int, cuts: list[int]) -> None:
+def test_short_videos_are_cut_too(frames: int, cuts: list[int]) -> None:
     for count in (1, 2, 50):
         check(cut(frames, cuts, count=count, segment=60, warmup=5), frames, cuts, 60, 5)
 
 
-def test_where_the_net_sees_scenes_as_a_whole_none_is_split() -> None:
+def test_scenes_are_not_split_for_exact_and_clip_propagation() -> None:
     cuts = [0, 70, 500, 900]
     found = cut(1000, cuts, count=10, segment=60, warmup=15, whole_scenes=True)
     check(found, 1000, cuts, 60, 15)
@@ -63,7 +63,7 @@ def test_where_the_net_sees_scenes_as_a_whole_none_is_split() -> None:
         assert shard.cost == min(c for c in [*cuts, 1000] if c >= shard.stop) - shard.begin
 
 
-def test_no_other_cutting_into_two_has_a_cheaper_longest_shard() -> None:
+def test_cutting_into_two_minimises_the_longest_shard() -> None:
     for seed in range(10):
         cuts = shots(1500, seed=seed)
         found = max(shard.cost for shard in cut(1500, cuts, count=2, segment=60, warmup=15))
@@ -78,7 +78,7 @@ def test_no_other_cutting_into_two_has_a_cheaper_longest_shard() -> None:
         assert found == min([*tried, 1500])
 
 
-def test_a_film_of_two_hours_is_cut_in_less_than_two_seconds() -> None:
+def test_a_two_hour_video_is_cut_in_under_two_seconds() -> None:
     cuts = shots()
     for count in (8, 64, 512):
         began = time.process_time()
@@ -95,7 +95,7 @@ def makespan(costs: list[int], workers: int) -> int:
 
 
 @pytest.mark.parametrize(("workers", "least"), [(8, 0.97), (64, 0.9), (512, 0.7)])
-def test_workers_are_done_nearly_as_soon_as_could_be(workers: int, least: float) -> None:
+def test_total_time_is_near_the_ideal(workers: int, least: float) -> None:
     shares = []
     for seed in range(4):
         found = cut(HOURS_2, shots(seed=seed), count=workers, segment=60, warmup=15)

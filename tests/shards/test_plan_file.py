@@ -42,7 +42,7 @@ def plan(tmp_path: Path) -> ShardPlan:
     return ShardPlan("1.2.3", (source(tmp_path), source(tmp_path, "b.mkv", 110)))
 
 
-def test_a_plan_comes_back_as_it_was_written(plan: ShardPlan, tmp_path: Path) -> None:
+def test_a_written_plan_is_read_back(plan: ShardPlan, tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     path.write_text(plan_text(plan))
     found = read_plan(path)
@@ -99,7 +99,7 @@ def test_a_changed_plan_is_refused(plan: ShardPlan, tmp_path: Path, number: int)
         read_plan(path)
 
 
-def test_damaged_files_are_refused_and_never_fail_otherwise(plan: ShardPlan, tmp_path: Path) -> None:
+def test_damaged_plan_files_are_refused_in_one_line(plan: ShardPlan, tmp_path: Path) -> None:
     text, path, chance = plan_text(plan), tmp_path / "plan.json", random.Random(0)
     for _ in range(150):
         data = bytearray(text.encode())
@@ -120,7 +120,7 @@ def test_damaged_files_are_refused_and_never_fail_otherwise(plan: ShardPlan, tmp
         read_plan(tmp_path)
 
 
-def test_a_newer_format_is_told(plan: ShardPlan, tmp_path: Path) -> None:
+def test_a_newer_plan_format_is_refused(plan: ShardPlan, tmp_path: Path) -> None:
     record = json.loads(plan_text(plan)) | {"format_version": 9}
     (tmp_path / "plan.json").write_text(json.dumps(record))
     with told(UsageError, "is a plan of format 9, this vsr reads format 2"):
@@ -137,7 +137,7 @@ def test_a_newer_format_is_told(plan: ShardPlan, tmp_path: Path) -> None:
         (None, {"AWS_BATCH_JOB_ARRAY_INDEX": "4", "SLURM_ARRAY_TASK_ID": ""}, 5),
     ],
 )
-def test_the_shard_is_the_one_told_or_the_array_s(
+def test_the_shard_is_given_or_taken_from_the_array_task(
     plan: ShardPlan, told_as: str | None, environment: dict[str, str], number: int
 ) -> None:
     assert len(plan.places) == 5
@@ -159,6 +159,8 @@ def test_the_shard_is_the_one_told_or_the_array_s(
         (None, {}, "the plan has 5 shards: add --shard, e.g. --shard 1/5"),
     ],
 )
-def test_no_other_shard_is_run(plan: ShardPlan, told_as: str | None, environment: dict[str, str], message: str) -> None:
+def test_invalid_shard_numbers_are_refused(
+    plan: ShardPlan, told_as: str | None, environment: dict[str, str], message: str
+) -> None:
     with told(UsageError, message):
         choose(plan, told_as, environment)

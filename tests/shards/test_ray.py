@@ -84,7 +84,7 @@ def finish(process: subprocess.Popen[str]) -> str:
     return text
 
 
-def test_a_killed_worker_s_shard_is_made_again(
+def test_the_shard_of_a_killed_worker_is_repeated(
     cluster: Any, source: Path, single: Path, tiny_model: str, tmp_path: Path
 ) -> None:
     process = start(source, tmp_path / "out.mkv", tiny_model, cluster.address)
@@ -99,7 +99,7 @@ def test_a_killed_worker_s_shard_is_made_again(
     assert [p.name for p in tmp_path.iterdir()] == ["out.mkv"]
 
 
-def test_a_killed_driver_s_job_goes_on(
+def test_the_job_of_a_killed_driver_resumes(
     cluster: Any, source: Path, single: Path, tiny_model: str, tmp_path: Path
 ) -> None:
     output = tmp_path / "out.mkv"
@@ -113,7 +113,7 @@ def test_a_killed_driver_s_job_goes_on(
     assert [p.name for p in tmp_path.iterdir()] == ["out.mkv"]
 
 
-def test_a_node_is_lost_and_ctrl_c_leaves_a_job_that_goes_on_without_a_cluster(
+def test_a_job_survives_a_lost_node_and_resumes_without_the_cluster(
     cluster: Any, source: Path, single: Path, tiny_model: str, tmp_path: Path
 ) -> None:
     output = tmp_path / "out.mkv"
@@ -135,7 +135,7 @@ def test_a_node_is_lost_and_ctrl_c_leaves_a_job_that_goes_on_without_a_cluster(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["again.mkv", "out.mkv"]
 
 
-def test_no_cluster_is_told_in_one_line(source: Path, tiny_model: str, tmp_path: Path) -> None:
+def test_a_missing_cluster_gives_one_line(source: Path, tiny_model: str, tmp_path: Path) -> None:
     process = start(source, tmp_path / "out.mkv", tiny_model, "127.0.0.1:9", "-q")
     text = process.communicate(timeout=300)[1]
     assert process.returncode == 2 and "there is no Ray cluster at 127.0.0.1:9" in text

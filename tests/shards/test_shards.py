@@ -64,7 +64,7 @@ def single(source: Path, tiny_model: str, tmp_path_factory: pytest.TempPathFacto
     return output
 
 
-def test_shards_make_the_file_of_a_single_machine(
+def test_shards_give_the_packets_of_a_single_machine(
     source: Path, single: Path, tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = plan_of(source, tmp_path / "out.mkv", tiny_model, "--shards", 4, "--warmup", 30)
@@ -83,7 +83,7 @@ def test_shards_make_the_file_of_a_single_machine(
 
 
 @pytest.mark.slow
-def test_all_beside_the_picture_is_kept(tiny_model: str, tmp_path: Path) -> None:
+def test_other_streams_and_metadata_are_kept(tiny_model: str, tmp_path: Path) -> None:
     source = make.rich(tmp_path / "film.mkv", width=32, height=24, frames=70)
     plan = plan_of(source, tmp_path / "out.mkv", tiny_model, "--shard-frames", 60)
     assert len(plan.places) == 2
@@ -96,7 +96,7 @@ def test_all_beside_the_picture_is_kept(tiny_model: str, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_images_and_a_part_of_a_film(tiny_model: str, source: Path, tmp_path: Path) -> None:
+def test_image_sequences_and_parts_are_sharded(tiny_model: str, source: Path, tmp_path: Path) -> None:
     frames = tmp_path / "frames"
     frames.mkdir()
     make.ffmpeg("-i", source, "-frames:v", "70", "-start_number", "7", frames / "%04d.png")
@@ -116,7 +116,7 @@ def test_images_and_a_part_of_a_film(tiny_model: str, source: Path, tmp_path: Pa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ["exact", "clip"])
-def test_where_scenes_are_seen_as_a_whole_no_frame_differs(
+def test_exact_and_clip_propagation_give_equal_frames_in_shards(
     source: Path, tiny_model: str, tmp_path: Path, way: str
 ) -> None:
     options = ["--propagation", way, "--precision", "fp32", "-m", tiny_model, "-q"]
@@ -152,9 +152,7 @@ def test_frames_that_repeat_are_shown_again_in_shards_too(tiny_model: str, tmp_p
     assert packets(tmp_path / "out.mkv") == packets(tmp_path / "one.mkv")
 
 
-def test_a_shard_that_is_killed_goes_on_where_it_was(
-    source: Path, single: Path, tiny_model: str, tmp_path: Path
-) -> None:
+def test_a_killed_shard_resumes_where_it_was(source: Path, single: Path, tiny_model: str, tmp_path: Path) -> None:
     plan = plan_of(source, tmp_path / "out.mkv", tiny_model, "--shards", 1)
     folder = plan.sources[0].shard_folder(0)
     command = [sys.executable, "-m", "vsrcli", "run", str(tmp_path / "plan.json"), "-q"]
@@ -182,7 +180,7 @@ def planned(source: Path, tiny_model: str, tmp_path: Path) -> ShardPlan:
 
 
 @pytest.mark.slow
-def test_join_names_what_is_missing_and_goes_on_after_a_stop(
+def test_join_names_missing_shards_and_resumes_after_a_stop(
     planned: ShardPlan, single: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_shard(planned, planned.places[0], unheard)
@@ -241,7 +239,9 @@ def flip(path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["version", "weights", "source", "touched", "no source", "no output"])
-def test_a_machine_that_differs_refuses_in_one_line(planned: ShardPlan, tmp_path: Path, what: str) -> None:
+def test_a_machine_with_other_files_or_versions_refuses_in_one_line(
+    planned: ShardPlan, tmp_path: Path, what: str
+) -> None:
     change, kind, message = changed(planned, tmp_path)[what]
     plan = ShardPlan("0.0.0", planned.sources) if what == "version" else planned
     before = sorted(planned.sources[0].folder.rglob("*"))
@@ -257,7 +257,9 @@ def test_a_machine_that_differs_refuses_in_one_line(planned: ShardPlan, tmp_path
 
 
 @pytest.mark.slow
-def test_a_plan_that_is_there_is_taken_and_another_is_refused(planned: ShardPlan, single: Path, tmp_path: Path) -> None:
+def test_an_equal_plan_is_reused_and_a_different_one_is_refused(
+    planned: ShardPlan, single: Path, tmp_path: Path
+) -> None:
     run_shard(planned, planned.places[0], unheard)
     film, output, model = tmp_path / "film.mp4", tmp_path / "out.mkv", str(tmp_path / "tiny.safetensors")
     assert plan_text(plan_of(film, output, model, "--shards", 3)) == plan_text(planned)
@@ -280,7 +282,7 @@ def test_a_plan_that_is_there_is_taken_and_another_is_refused(planned: ShardPlan
 
 
 @pytest.mark.slow
-def test_a_folder_is_planned_as_one(source: Path, tiny_model: str, tmp_path: Path) -> None:
+def test_a_folder_gives_one_plan(source: Path, tiny_model: str, tmp_path: Path) -> None:
     clips = tmp_path / "clips"
     clips.mkdir()
     shots_film(clips / "a.mp4", frames=90)
@@ -295,7 +297,7 @@ def test_a_folder_is_planned_as_one(source: Path, tiny_model: str, tmp_path: Pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["film", "images"])
-def test_a_machine_that_sees_no_disk_gets_the_source_and_sends_its_segments(
+def test_a_worker_without_shared_disk_gets_the_source_and_sends_segments(
     planned: ShardPlan, single: Path, tmp_path: Path, kind: str
 ) -> None:
     plan, source = planned, planned.sources[0]

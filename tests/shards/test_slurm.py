@@ -51,7 +51,7 @@ def packets(path: Path) -> list[tuple[int | None, int | None, bytes]]:
         return [(p.pts, p.dts, bytes(p)) for p in container.demux(video=0) if p.size]
 
 
-def test_an_array_of_four_tasks_and_a_join_after_one_was_killed(slurm: None, tiny_model: str, tmp_path: Path) -> None:
+def test_a_slurm_array_joins_after_one_task_was_killed(slurm: None, tiny_model: str, tmp_path: Path) -> None:
     film, output, plan = shots_film(tmp_path / "film.mp4"), tmp_path / "out.mkv", tmp_path / "plan.json"
     assert vsr("upscale", film, "-o", tmp_path / "one.mkv", "-m", tiny_model, *FAST).returncode == 0
     made = vsr("plan", film, "-o", output, "-m", tiny_model, *FAST, "--shards", 4, "--warmup", 30)

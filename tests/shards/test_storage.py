@@ -36,12 +36,12 @@ def memory() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("text", ["s3://a/b", "https://a/b.mkv", "gs://x/y", "memory://a"])
-def test_urls_are_told_from_paths(text: str) -> None:
+def test_urls_and_paths_are_told_apart(text: str) -> None:
     assert storage.is_url(text)
     assert not storage.is_url("C:\\a.mkv") and not storage.is_url("/s3:/a") and not storage.is_url("a.mkv")
 
 
-def test_a_job_in_and_out_by_urls(memory: Any, tiny_model: str, tmp_path: Path, cache: Path) -> None:
+def test_a_job_reads_and_writes_urls(memory: Any, tiny_model: str, tmp_path: Path, cache: Path) -> None:
     film = make.video(tmp_path / "film.mkv", width=32, height=24, frames=6)
     memory.pipe_file("/in/film.mkv", film.read_bytes())
     done = vsr("upscale", "memory://in/film.mkv", "-o", "memory://out/big.mkv", "-m", tiny_model, *FAST, "--json")
@@ -55,7 +55,7 @@ def test_a_job_in_and_out_by_urls(memory: Any, tiny_model: str, tmp_path: Path, 
     assert again.returncode == 2 and "memory://out/big.mkv exists: add -y" in again.stderr
 
 
-def test_a_file_is_fetched_once_and_again_when_it_changes_or_is_damaged(memory: Any) -> None:
+def test_files_are_fetched_again_only_if_changed_or_damaged(memory: Any) -> None:
     heard: list[int] = []
 
     def fetch() -> Path:
@@ -75,7 +75,7 @@ def test_a_file_is_fetched_once_and_again_when_it_changes_or_is_damaged(memory: 
     assert fetch().read_bytes() == b"other" and copy.stat().st_mtime_ns != first
 
 
-def test_what_cannot_be_read_is_told(memory: Any) -> None:
+def test_unreadable_urls_give_one_line(memory: Any) -> None:
     with told(InputError, "cannot read memory://none/x.mkv"):
         storage.fetch("memory://none/x.mkv")
     memory.pipe_file("/folder/x.mkv", b"x")
@@ -87,7 +87,7 @@ def test_what_cannot_be_read_is_told(memory: Any) -> None:
     assert done.returncode == 2 and "the output is not named, which a URL leaves open: give -o" in done.stderr
 
 
-def test_an_upload_that_fails_leaves_nothing(memory: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_upload_leaves_no_object(memory: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "a.bin"
     file.write_bytes(b"12345678")
 
@@ -117,7 +117,7 @@ def test_plain_paths_never_import_fsspec(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_s3(tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_reads_and_writes_s3(tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server of S3 on loopback."""
     server = pytest.importorskip("moto.server", reason="the package moto is not installed (pip install 'moto[server]')")
     s3fs = pytest.importorskip("s3fs", reason="the package s3fs is not installed (pip install 'vsrcli[cloud]')")
