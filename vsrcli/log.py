@@ -1,4 +1,4 @@
-"""Where the library says what no caller listens to: Python's logging, under the name "vsrcli".
+"""The library's logger "vsrcli", for messages that no caller handles.
 
 A note is of level INFO, a warning WARNING, and the beginning and end of a job's stages DEBUG. Nothing is shown unless
 the program sets logging up, for example by `logging.basicConfig(level=logging.INFO)`. A caller that passes `on_event`,

@@ -29,7 +29,7 @@ def test_the_assumed_matrix_is_noted_once_per_batch(growing: Path, tiny_model: s
     assert [report["warnings"] for report in reports] == [[], []]
 
 
-def test_the_assumed_matrix_is_not_noted_for_grey_video(tmp_path: Path, tiny_model: str) -> None:
+def test_grey_video_gets_no_note_about_an_assumed_matrix(tmp_path: Path, tiny_model: str) -> None:
     grey = make.video(tmp_path / "grey.mkv", width=336, height=64, frames=1, codec="ffv1", pix_fmt="gray")
     done = vsr("upscale", grey, "-m", tiny_model, "-o", tmp_path / "out.mkv")
     assert done.returncode == 0 and "matrix" not in done.stderr, done.stderr

@@ -25,29 +25,29 @@ if TYPE_CHECKING:
 COMMANDS = {
     "upscale": "Upscale videos, image sequences or folders of them.",
     "preview": "Try a few seconds: clips, pictures, and a page with a before/after slider.",
-    "info": "Show what vsr sees in a file and which weights it would pick.",
+    "info": "Show the properties of a file and which weights vsr would pick.",
     "plan": "Cut a job into shards for several machines.",
     "run": "Run one shard of a plan.",
-    "join": "Put the shards of a plan together.",
-    "models": "List the models: what they are for, what they cost, where their weights are.",
+    "join": "Join the shards of a plan.",
+    "models": "List the models: their purpose, speed, and where their weights are.",
     "weights": "Download, verify and locate weights.",
     "bench": "Measure the speed of models on this machine.",
     "evaluate": "Measure quality on clips with ground truth: the papers' tables.",
     "compare": "Show videos side by side, with labels, zoom and per-frame quality.",
     "train": "Train a model from a recipe.",
-    "completion": "Print the script that makes a shell complete commands and options.",
-    "devices": "List what a net can run on here.",
-    "doctor": "Check this installation, with a small job.",
+    "completion": "Print the script for completion of commands and options in a shell.",
+    "devices": "List the devices on which a net can run here.",
+    "doctor": "Check this installation and run a small job.",
 }
-"""Each command lives in the module vsrcli.cli.NAME as the click command `command`; here is its line of help."""
+"""The line of help of each command. The command itself is `command` in the module vsrcli.cli.NAME."""
 
 
 HEARERS: list[Callable[[str, int], bool]] = []
-"""Hear with which message and exit code a command fails; one that returns True has shown it."""
+"""Callbacks that get the message and exit code of a failure. One that returns True has shown it."""
 
 
 TYPED = "vsrcli.typed"
-"""Under this name a context keeps what was typed from the command's name on."""
+"""Key under which a context keeps the words typed from the command's name on."""
 
 
 class LazyGroup(click.Group):
@@ -101,7 +101,7 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "VSR"})
 @click.version_option(__version__, prog_name="vsr")
-@click.option("--config", type=click.Path(path_type=Path), help="File of settings, instead of those found.")
+@click.option("--config", type=click.Path(path_type=Path), help="Read this settings file instead of those found.")
 @click.option("--no-config", is_flag=True, help="Read no settings: neither vsr.toml here nor the user's.")
 @click.pass_context
 def cli(ctx: click.Context, config: Path | None, no_config: bool) -> None:
@@ -126,7 +126,7 @@ def is_source(word: str) -> bool:
 
 
 def meant(args: list[str], word: str) -> str:
-    """Return a message about a word that is no command, with what may be meant."""
+    """Return a message about a word that is no command, with a suggestion."""
     if is_source(word):
         return f"did you mean: vsr upscale {shlex.join(args)}"
     close = difflib.get_close_matches(word, COMMANDS, n=1)
@@ -188,12 +188,12 @@ def _drop_output() -> None:
 
 
 def echo(text: str, *, err: bool = True) -> None:
-    """Write lines, on stderr unless told otherwise, in which a terminal finds nothing to obey."""
+    """Write lines, by default to stderr, without control characters."""
     click.echo("\n".join(clean(line) for line in text.removesuffix("\n").split("\n")), err=err)
 
 
 def say(line: str) -> None:
-    """Write one line of the library's on stderr, with the command line's advice."""
+    """Write a line from the library to stderr, with the command line's advice."""
     click.echo(clean(full(line)), err=True)
 
 

@@ -1,4 +1,4 @@
-"""`vsr bench`: measure models on this machine, show a table or JSON."""
+"""`vsr bench`: measure models on this machine and print a table or JSON."""
 
 import json
 import sys
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command("bench", context_settings={"show_default": True})
-@models_option("Repeatable.  [default: that of vsr upscale]")
+@models_option("Model to measure. Repeatable.  [default: that of vsr upscale]")
 @click.option(
     "--res",
     type=Resolution(RESOLUTIONS),
@@ -71,10 +71,10 @@ def command(
     vsr bench --input in.mp4
     vsr bench -m basicvsr --threads 1 --threads 2 --threads 4
 
-    Runs the engine over synthetic moving frames, or those of --input: decoding and encoding are not timed. Each model
-    runs in a process of its own, with random weights where its own are not here (the speed is the same). `fps` is that
-    of the median frame; a net that needs the future runs in windows, whose lookahead counts as time. `peak` is the
-    share of what a large matrix product reaches here in that precision.
+    Runs the engine over synthetic moving frames, or those of --input. Decoding and encoding are not timed. Each
+    model runs in its own process; if its weights are not here, random ones are used, with the same speed. `fps` is that
+    of the median frame. A bidirectional net runs in windows, and the time of its lookahead counts. `peak` is the share
+    of the speed of a large matrix product in that precision.
 
     --json gives a list with, for each model and precision: model, architecture, scale, parameters, weights, precision,
     device, threads, torch, input_width, input_height, output_width, output_height, window, lookahead, tile, frames,
@@ -106,7 +106,7 @@ def command(
 
 
 def picked(model: str | None, source: Path | None) -> str | None:
-    """Return the model for a file where the name leaves the weights open, as vsr upscale picks it; else the name."""
+    """Return the model that vsr upscale picks for a file if the name leaves the weights open, else the name."""
     if source is None:
         return model
     from vsrcli.media.probe import probe
@@ -125,7 +125,7 @@ def picked(model: str | None, source: Path | None) -> str | None:
 
 
 def show_progress(case: "Case", text: str) -> None:
-    """Show the current step: on a terminal as a line that changes, else as a line at the start of each model."""
+    """Show the current step: on a terminal in a changing line, else in a line at the start of each model."""
     if sys.stderr.isatty():
         click.echo(f"\r\x1b[K{clean(case.model)} {case.precision}: {text}", err=True, nl=False)
     elif text == "loading":

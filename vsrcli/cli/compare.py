@@ -1,4 +1,4 @@
-"""`vsr compare`: videos side by side, and their quality frame by frame."""
+"""`vsr compare`: show videos side by side and measure their quality frame by frame."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -67,8 +67,9 @@ def command(
     vsr compare in.mp4 in_x4.mp4 -o wipe.mp4 --mode wipe
     vsr compare a.mp4 b.mp4 --reference truth.mp4 --plot quality.svg
 
-    Frames of the same moment stand together; smaller videos are enlarged by bicubic to the largest. Timing and sound
-    are the first video's. A wipe's border moves slowly to and fro in a video. PSNR and SSIM are of the luma.
+    Frames of the same time are shown together. Smaller videos are enlarged to the largest by bicubic interpolation.
+    Timing and sound are the first video's. In a video, the border of a wipe moves slowly back and forth. PSNR and SSIM
+    are measured on luma.
     """
     from vsrcli.cli.progress import Display
     from vsrcli.compare.align import master
@@ -110,7 +111,7 @@ def _check(
     plot: Path | None,
     overwrite: bool,
 ) -> None:
-    """Raise before any work if the call makes no sense or an output cannot be written."""
+    """Raise early if the arguments are invalid or an output cannot be written."""
     if output is None and reference is None:
         raise UsageError("give -o for a video or picture, or --reference to measure against")
     if len(inputs) < 2 and output is not None:

@@ -1,4 +1,4 @@
-"""`vsr completion`: the script by which a shell completes what is typed after vsr."""
+"""`vsr completion`: print the script with which a shell completes vsr's commands, options and models."""
 
 import os
 import re
@@ -29,13 +29,13 @@ Register-ArgumentCompleter -Native -CommandName %(prog_name)s -ScriptBlock {
 
 
 class PowerShellComplete(ShellComplete):
-    """Completion for PowerShell, which completes names of files itself where it is told nothing."""
+    """Completion for PowerShell, which completes file names itself if it gets no suggestion."""
 
     name: ClassVar[str] = "powershell"
     source_template: ClassVar[str] = _POWERSHELL
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """Return the words before the one that is completed, and what there is of it. Backslashes are of paths."""
+        """Return the words before the one to complete, and its beginning. Backslashes belong to paths."""
         words = re.findall(r"\"[^\"]*\"?|'[^']*'?|\S+", os.environ.get("COMP_WORDS", ""))
         args = [word.strip("\"'") for word in words][1:]
         incomplete = os.environ.get("COMP_CWORD", "").strip("\"'")

@@ -1,6 +1,6 @@
-"""Settings in TOML files: what stands in them takes the place of the options' defaults.
+"""Settings in TOML files, which replace the defaults of options.
 
-The command line goes before variables (VSR_*), those before the project's file, and that before the user's.
+The command line takes precedence over variables (VSR_*), those over the project's file, and that over the user's.
 """
 
 import contextlib
@@ -15,29 +15,29 @@ import click
 from vsrcli.errors import UsageError
 
 PROJECT = "vsr.toml"
-"""In the working folder."""
+"""Name of the project's file, in the working folder."""
 NEVER = frozenset({"help", "version", "config", "no_config", "debug"})
 """Options that no file can set."""
 EXCLUSIVE = (("scale", "height", "size", "fit"),)
-"""Options of which the one given more closely (command line, variable, file) replaces the others."""
+"""Groups of options of which the one with the highest precedence (command line, variable, file) replaces the others."""
 
 
 def user_file() -> Path:
-    """Return where the user's settings stand."""
+    """Return the path of the user's settings."""
     import platformdirs
 
     return platformdirs.user_config_path("vsr", appauthor=False) / "config.toml"
 
 
 def files_here() -> list[Path]:
-    """Return the files of settings that count here, the weaker one first."""
+    """Return the settings files that apply here, the one with lower precedence first."""
     return [path for path in (user_file(), Path(PROJECT)) if path.is_file()]
 
 
 def defaults(group: click.Group, invoked: str, files: list[Path]) -> dict[str, Any]:
     """Return the settings of a command as click's default_map, {command: {parameter: value}}.
 
-    A file holds keys for all commands that know them, and tables of a command's own ([upscale], [train.run]).
+    A file has keys for all commands that know them, and tables for single commands ([upscale], [train.run]).
     Raises UsageError, in one line that names the file, for what is no TOML, unknown keys and values that do not fit.
     """
     command = group.get_command(click.Context(group), invoked)
@@ -69,7 +69,7 @@ def apply(ctx: click.Context, config: Path | None, *, none: bool) -> None:
 
 
 def add_options(group: click.Group, command: click.Command) -> click.Command:
-    """Let a command take --config and --no-config behind its name, too."""
+    """Let a command take --config and --no-config after its name too."""
     if isinstance(command, click.Group) or any(param.name == "config" for param in command.params):
         return command
 
@@ -90,7 +90,7 @@ def add_options(group: click.Group, command: click.Command) -> click.Command:
 
 
 def closest(ctx: click.Context, asked: dict[str, Any]) -> dict[str, Any]:
-    """Return a command's parameters without those that a more closely given one excludes."""
+    """Return a command's parameters without those that one of higher precedence excludes."""
     order = ["COMMANDLINE", "ENVIRONMENT", "DEFAULT_MAP"]
     for names in EXCLUSIVE:
         sources = {name: getattr(ctx.get_parameter_source(name), "name", "") for name in names if name in asked}
@@ -115,7 +115,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _fill(
     into: dict[str, Any], command: click.Command, table: Mapping[str, Any], path: Path, where: str, *, strict: bool
 ) -> None:
-    """Put a table's values under the names of the command's parameters."""
+    """Assign a table's values to the names of the command's parameters."""
     if not isinstance(table, dict):
         raise UsageError(f"{path}: {where} is a command: write its settings below [{where}]")
     for key, value in table.items():
@@ -132,7 +132,7 @@ def _fill(
             continue
         _check(command, param, key, value, path)
         for name in next((names for names in EXCLUSIVE if param.name in names), ()):
-            into.pop(name, None)  # of a weaker file, or for all commands
+            into.pop(name, None)  # from a file of lower precedence, or for all commands
         into[str(param.name)] = value
     if not strict and isinstance(command, click.Group):
         for name in command.list_commands(click.Context(command)):
@@ -142,7 +142,7 @@ def _fill(
 
 
 def _check(command: click.Command, param: click.Option, key: str, value: Any, path: Path) -> None:
-    """Raise UsageError unless an option takes a value."""
+    """Raise UsageError unless a value is valid for an option."""
     if param.is_flag != isinstance(value, bool):
         raise UsageError(f"{path}: {key} is {'true or false' if param.is_flag else 'not true or false'}")
     try:
@@ -154,7 +154,7 @@ def _check(command: click.Command, param: click.Option, key: str, value: Any, pa
 
 
 def _matching(command: click.Command | None, key: str) -> click.Option | None:
-    """Return the option that a key names, as its flag does or its variable."""
+    """Return the option that a key names, in the spelling of its flag or its variable."""
     wanted = key.replace("_", "-").lower()
     for param in command.params if command is not None else ():
         flags = {flag.lstrip("-") for flag in (*param.opts, *param.secondary_opts) if flag.startswith("--")}
@@ -168,7 +168,7 @@ def _matching(command: click.Command | None, key: str) -> click.Option | None:
 
 
 def _all_commands(group: click.Group, *, first: click.Command | None) -> Iterator[click.Command]:
-    """Yield all commands, the one that is run first: the others are imported only if they must be."""
+    """Yield all commands, starting with the one that is run: the others are imported only if needed."""
     if first is not None:
         yield first
     context = click.Context(group)

@@ -1,4 +1,4 @@
-"""`vsr devices`: on what a net can run here."""
+"""`vsr devices`: list the devices on which a net can run here."""
 
 import json
 from dataclasses import asdict
@@ -12,7 +12,7 @@ from vsrcli.cli import echo
 @click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(as_json: bool, debug: bool) -> None:
-    """List what a net can run on here, for --device; * marks what is used unless told.
+    """List the devices for --device; * marks the default.
 
     --json gives a list with name, title, memory and free (bytes), precision and used.
     """

@@ -1,4 +1,4 @@
-"""How a command shows what it does: --progress and --log-file, and what hears of failures for them."""
+"""The options --progress and --log-file, and the writers behind them: JSON lines and a log file."""
 
 import contextlib
 import json
@@ -30,12 +30,12 @@ def display_options(command: Command) -> Command:
         show_default=True,
         help="auto: a bar on a terminal, else lines. json: a line for each event, on stderr.",
     )
-    log = click.option("--log-file", type=click.Path(path_type=Path), help="Add all that is told to this file.")
+    log = click.option("--log-file", type=click.Path(path_type=Path), help="Append all messages to this file.")
     return way(log(command))
 
 
 class Log:
-    """A file to which lines are added, each with its time; nothing where there is no file. It is open for no longer."""
+    """A log file. Each line is appended with its time, and the file is closed again. Without a path it does nothing."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -47,7 +47,7 @@ class Log:
                 raise OutputError(f"cannot write {path}: {error.strerror}") from None
 
     def line(self, text: str) -> None:
-        """Add a line. A disk that is full by then stops nothing."""
+        """Add a line. A full disk is ignored."""
         if self._path is not None:
             with contextlib.suppress(OSError):
                 self._add(self._path, f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")

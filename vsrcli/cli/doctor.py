@@ -1,4 +1,4 @@
-"""`vsr doctor`: whether all that vsr needs is here and works."""
+"""`vsr doctor`: check that everything that vsr needs is installed and works."""
 
 import importlib
 import json
@@ -20,8 +20,7 @@ NEEDED = ("numpy", "torch", "av", "imageio_ffmpeg", "safetensors", "psutil", "fi
 def command(as_json: bool, debug: bool) -> None:
     """Check this installation: versions, GPU, encoders, memory, disk, weights, and a small job.
 
-    It takes some seconds and changes nothing. Exit code 1 where something is bad. Put what it prints beside a report of
-    a bug.
+    Takes some seconds and changes nothing. Exits with code 1 if a check fails. Add the output to bug reports.
     """
     import_all()
     from vsrcli.pipeline.health import checks
@@ -40,7 +39,7 @@ def command(as_json: bool, debug: bool) -> None:
 
 
 def import_all() -> None:
-    """Raise VsrError that names the library which cannot be imported, of those that nothing works without."""
+    """Raise VsrError that names the first required library that cannot be imported."""
     for name in NEEDED:
         try:
             importlib.import_module(name)

@@ -1,11 +1,11 @@
-"""The bar that downloads of weights show."""
+"""The progress bar of weights' downloads."""
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 
 class Downloads:
-    """A bar on a terminal for one download after another: it appears with the first bytes and goes with the last."""
+    """A bar on a terminal for one download after another, from the first bytes to the last."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -25,7 +25,7 @@ class Downloads:
             self.close()
 
     def close(self) -> None:
-        """Take the bar away, if there is one: a download may end early, or without saying so."""
+        """Remove the bar if there is one: a download may end early or unannounced."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None

@@ -1,4 +1,4 @@
-"""`vsr evaluate`: the papers' tables, and with --ablate the price of every shortcut."""
+"""`vsr evaluate`: measure the papers' tables, and with --ablate the loss of every shortcut."""
 
 import json
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class PaperOptions(EngineOptions):
 
 @dataclass(frozen=True)
 class Output:
-    """What the results are printed as."""
+    """The format in which results are printed."""
 
     kind: Literal["markdown", "csv", "json"]
 

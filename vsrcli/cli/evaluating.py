@@ -1,4 +1,4 @@
-"""What `vsr evaluate` does once its options are read: load, measure with progress, make the table."""
+"""The work of `vsr evaluate` after its options are read: load models, measure with progress, make the table."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ from vsrcli.zoo.catalogue import Figures
 from vsrcli.zoo.options import set_option
 
 FLOW_MODEL = "basicvsr.vimeo90k-bi"
-"""Whose SPyNet finds the motion for the temporal figures: one for all methods, so that they can be compared."""
+"""The model whose SPyNet estimates motion for the temporal figures of all methods, so that they are comparable."""
 
 
 def names(text: str | None) -> list[str] | None:
@@ -67,13 +67,13 @@ def _frames(clips: Sequence[Clip], limit: int | None) -> int | None:
 
 
 def _counter(display: Display, total: int | None) -> Callable[[str, str], None]:
-    """Return what shows each frame of a clip that a method has made."""
+    """Return a callback that shows each frame that a method has made."""
     show, done = display.count("evaluating", total), itertools.count(1)
     return lambda clip, method: show(next(done))
 
 
 def measure(asked: dict[str, Any], options: EngineOptions, display: Display) -> tuple[Table, dict[str, Any]]:
-    """Return the table of the methods' quality, and the settings under which it was made."""
+    """Return the table of the methods' quality, and the settings under which it was measured."""
     clips = _clips(asked)
     if asked["with_published"]:
         _literature(asked, asked["scale"] or PAPERS_SCALE)
@@ -115,7 +115,7 @@ def measure(asked: dict[str, Any], options: EngineOptions, display: Display) -> 
 
 
 def ablate(asked: dict[str, Any], options: EngineOptions, display: Display) -> tuple[Table, dict[str, Any]]:
-    """Return the table of what each choice costs, and the settings under which it was made."""
+    """Return the table of each choice's loss, and the settings under which it was measured."""
     clips = _clips(asked)
     device = pick_device(asked["device"])
     axes = names(asked["ablate"]) or []
@@ -168,11 +168,11 @@ def _published(asked: dict[str, Any], scale: int, clips: int, display: Display) 
 
 
 PAPERS_SCALE = 4
-"""The scale of which the papers' tables are."""
+"""The scale of the papers' tables."""
 
 
 def _literature(asked: dict[str, Any], scale: int) -> str:
-    """Return the key of the test set of which papers report. Raises UsageError where none fits these results."""
+    """Return the key of the test set with published results. Raises UsageError if none fits these results."""
     from vsrcli.evaluate.literature import reported
     from vsrcli.evaluate.published import recognise
 
@@ -194,7 +194,7 @@ def _settings(
     device: torch.device,
     dtype: torch.dtype,
 ) -> dict[str, Any]:
-    """Return what `--json` says of how the results were made."""
+    """Return the settings that `--json` prints beside the results."""
     return {
         "data": str(asked["data"]),
         "scale": scale,

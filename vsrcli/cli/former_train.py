@@ -1,4 +1,4 @@
-"""`vsr train` as it was spelled before it had commands: options say what to do, and each calls its command."""
+"""The former spelling of `vsr train`, with options instead of commands; each option calls its command."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from vsrcli.engine.options import EngineOptions
 from vsrcli.errors import UsageError
 
 ASKED = {"pack": "packing", "compact": "mib", "teacher": "teacher", "soup": "soup", "list": "listing"}
-"""Which option's value says that a flag was given."""
+"""The parameter of each option that selects a command."""
 
 
 @click.command("train", context_settings={"help_option_names": ["-h", "--help"]})
@@ -40,7 +40,7 @@ ASKED = {"pack": "packing", "compact": "mib", "teacher": "teacher", "soup": "sou
 @click.option("--list", "listing", is_flag=True, help="List the recipes.")
 @click.pass_context
 def former(ctx: click.Context, /, words: tuple[str, ...], **options: Any) -> None:
-    """Train a model from a recipe, or do what an option says. `vsr train --help` shows the commands for it."""
+    """Train a model from a recipe, or do what an option selects. `vsr train --help` shows the commands."""
     asked = {"--" + name: options[given] for name, given in ASKED.items()}
     if sum(map(bool, asked.values())) > 1:
         raise UsageError(f"{' and '.join(name for name, on in asked.items() if on)} exclude each other: give one")
@@ -67,7 +67,7 @@ def _hand_over(ctx: click.Context, command: click.Command, **own: Any) -> None:
 
 
 def _known(words: tuple[str, ...]) -> None:
-    """Raise UsageError where the first word is neither a recipe nor a file: it may be a command that is misspelt."""
+    """Raise UsageError if the first word is neither a recipe nor a file: it may be a misspelt command."""
     from vsrcli.training import recipe
 
     if words and words[0] not in recipe.known() and not Path(words[0]).exists():

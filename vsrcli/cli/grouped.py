@@ -10,7 +10,7 @@ GROUPS = {
     "Memory and device": "device threads memory tile window".split(),  # noqa: SIM905
     "Cluster": "address cpus shards shard_frames warmup".split(),  # noqa: SIM905
 }
-"""The names of the parameters in each group; all others belong to the job."""
+"""The parameters of each group; all others belong to the group of the job."""
 REST = "Job"
 
 

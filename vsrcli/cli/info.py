@@ -1,4 +1,4 @@
-"""`vsr info`: what vsr sees in a file, and which weights it would pick."""
+"""`vsr info`: show the properties of a file, and which weights would be picked."""
 
 import json
 from collections import Counter
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 def command(
     inputs: tuple[Path, ...], models: tuple[str, ...], content: str, rate: Fraction | None, as_json: bool, debug: bool
 ) -> None:
-    """Show what vsr sees in a video, a photograph or an image sequence, and which weights it would pick.
+    """Show the properties of a video, photograph or image sequence, and which weights vsr would pick.
 
     \b
     vsr info in.mp4
     vsr info in.mp4 -m iconvsr --json
 
-    --json gives an object, or of several files a list: input, container, images, codec, width, height, pix_fmt,
+    --json gives an object, or a list for several files: input, container, images, codec, width, height, pix_fmt,
     bit_depth, rate, frames, duration, start_time, interlaced, sample_aspect_ratio, rotation, colour, hdr, compression,
     streams, chapters, not_kept, picks (each with asked, model, reason, here).
     """
@@ -63,7 +63,7 @@ def command(
 
 
 def lines(sight: "Sight") -> list[str]:
-    """Return what is seen, in lines for people."""
+    """Return the properties as lines of text."""
     from vsrcli.cli.progress import clock
 
     info = sight.info

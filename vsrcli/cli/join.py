@@ -1,4 +1,4 @@
-"""`vsr join`: put the shards of a plan together."""
+"""`vsr join`: join the shards of a plan."""
 
 import json
 from pathlib import Path
@@ -16,13 +16,12 @@ from vsrcli.cli.upscale import advised, stop_on_signals
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(plan: Path, as_json: bool, quiet: bool, debug: bool) -> None:
-    """Put the shards of a plan together, with all streams of the source, and clean up.
+    """Join the shards of a plan with all streams of the source, and clean up.
 
     \b
     vsr join plan.json
 
-    Names the shards that are not finished, if any are, and ends with code 1; outputs whose shards are all there are
-    made none the less.
+    If shards are unfinished, names them and exits with code 1. Outputs whose shards are all finished are written.
     """
     from vsrcli.cli.progress import Display
     from vsrcli.pipeline.report import result_report

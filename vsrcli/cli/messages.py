@@ -1,4 +1,4 @@
-"""What the command line adds to a message of the library: the flags by which its user finds the way out."""
+"""Advice that the command line adds to messages of the library: the flags that solve the problem."""
 
 from vsrcli.errors import Note, Reason, VsrError
 
@@ -39,7 +39,7 @@ ADVICE = {
     Reason.NO_MULTIPLE: ": use --fps 2x or the like",
     Reason.PROCESS_DIED: "; try a smaller --res",
 }
-"""For each reason, what follows the message; data stand in braces."""
+"""The text after the message for each reason, with the reason's data in braces."""
 
 
 def full(message: str | VsrError) -> str:

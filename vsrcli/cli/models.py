@@ -14,13 +14,13 @@ MEANING = {
     "bd": "blur",
     "real": "blur, noise, compression",
 }
-"""What the degradations are called in the table."""
+"""Names of the degradations in the table."""
 
 
 USES = {"anime": "drawn animation", "real": "compressed video", "bi": "clean video", "bd": "soft or blurred video"}
-"""By content or degradation, what models are for."""
+"""Purpose of models by content or degradation."""
 SPEEDS = {"fast": 100.0, "medium": 400.0}
-"""By the most GFLOP that a 320x180 frame takes."""
+"""Speed in a word, by the largest number of GFLOP for a 320x180 frame."""
 SLOWEST = "slow"
 
 
@@ -46,25 +46,25 @@ def as_record(entry: Entry, *, default: bool) -> dict[str, Any]:
 
 
 def use_of(entry: Entry) -> str:
-    """Return for which sources a model is, in words for people."""
+    """Return the kind of sources that a model is for, in words."""
     return entry.use or USES.get(entry.content, USES.get(entry.degradation, entry.degradation))
 
 
 def speed_of(entry: Entry) -> str:
-    """Return how fast a model is, in a word, by what a frame costs."""
+    """Return a model's speed in a word, by the cost of a frame."""
     return next((word for word, most in SPEEDS.items() if entry.gflop <= most), SLOWEST)
 
 
 COLUMNS = {"use it for": False, "model": False, "scale": True, "speed": False, "weights": False}
-"""The table's columns, and whether they hold figures."""
+"""The table's columns, and whether they contain numbers."""
 TECHNICAL = {"net": False, "degradation": False, "params": True, "GFLOP": True, "Vid4": True, "licence": False}
 """The columns that `-v` adds."""
 
 
 def table(models: list[Entry], default: str, *, verbose: bool = False) -> list[str]:
-    """Return the table's lines, a model a line. Those whose weights are not here are dim.
+    """Return the table's lines, one for each model. Those without weights on this machine are dim.
 
-    Models stand by what they are for, what the default is for first. `verbose` adds the technical columns.
+    Models are sorted by purpose, that of the default first. `verbose` adds the technical columns.
     """
     uses = list(dict.fromkeys(use_of(entry) for entry in models))
     first = use_of(next(entry for entry in models if entry.name == default))
@@ -98,7 +98,7 @@ def table(models: list[Entry], default: str, *, verbose: bool = False) -> list[s
 @click.option("--json", "as_json", is_flag=True, help="Print everything that is known of each model as JSON.")
 @click.option("-v", "--verbose", is_flag=True, help="What they are as nets, what they cost, their licence, too.")
 def command(as_json: bool, verbose: bool) -> None:
-    """List the models: what they are for, what they cost, where their weights are.
+    """List the models: their purpose, speed, and where their weights are.
 
     Any checkpoint in BasicSR's, mmagic's or vsr's own format can be used by its path instead.
     """

@@ -1,4 +1,4 @@
-"""`vsr upscale --ray`: a job or a batch in shards on a Ray cluster."""
+"""`vsr upscale --ray`: run a job or a batch in shards on a Ray cluster."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from vsrcli.shards.options import ShardOptions
 def upscale_on_ray(
     found: tuple[list[Any], bool], options: Options, asked: ShardOptions, address: str, cpus: int, display: Any
 ) -> list[dict[str, Any]]:
-    """Upscale what `items_of` has found on the cluster at an address; one queue holds the shards of all.
+    """Upscale the items of `items_of` on the cluster at an address, with one queue for all shards.
 
-    Returns a report for each. Of several inputs, one that fails does not stop the others; what is there is left alone.
+    Returns a report for each. Of several inputs, one that fails does not stop the others. Existing results are kept.
     """
     from vsrcli.cli.upscale import advised
     from vsrcli.pipeline.report import result_report

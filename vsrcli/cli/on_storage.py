@@ -1,4 +1,4 @@
-"""`vsr upscale s3://...`: sources and outputs behind URLs, by way of this machine's cache."""
+"""`vsr upscale s3://...`: read and write URLs through this machine's cache."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ def upscale_behind_urls(
 
 
 def _target(place: Path | str, output: Path | str, count: int) -> Path | str:
-    """Return where one input's result goes: the output, or its own name in that folder."""
+    """Return the URL of one input's result: the output, or its own name in that folder."""
     from vsrcli.shards.storage import name_of
 
     name = name_of(place) if isinstance(place, str) else place.name
@@ -71,7 +71,7 @@ def _one(
         return run(source, target) | {"input": str(place)}
     local = storage.cache_folder(target) / storage.name_of(target)
     local.parent.mkdir(parents=True, exist_ok=True)
-    uploading = local.exists() and not options.overwrite  # was stopped, or failed
+    uploading = local.exists() and not options.overwrite  # it was stopped, or failed
     report = {"status": "done", "warnings": []} if uploading else run(source, local)
     if not dry_run:
         display.line(f"uploading {target}")

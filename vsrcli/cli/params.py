@@ -1,4 +1,4 @@
-"""From records of options to click's: here alone the text that a person types becomes the type of a field."""
+"""Make click's options from the records of options. Only here is typed text converted to the types of the fields."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     class Kind(click.ParamType[Value_co]):
-        """A type of parameters; each says in `convert` what it makes of a text."""
+        """A type of parameters, whose `convert` turns text into a value."""
 
 else:  # click's own class takes type arguments only since 8.4
 
     class Kind(click.ParamType, Generic[Value_co]):
-        """A type of parameters; each says in `convert` what it makes of a text."""
+        """A type of parameters, whose `convert` turns text into a value."""
 
 
 class Size(Kind[tuple[int, int]]):
@@ -130,7 +130,7 @@ class FrameRate(Kind[Fraction | str]):
 
 
 class Factor(Kind[Fraction]):
-    """How many times."""
+    """A factor: how many times."""
 
     name = "FACTOR"
 
@@ -189,7 +189,7 @@ class Tile(Kind[tuple[int, int] | Literal["auto"] | None]):
 
 
 class HorizonFrames(Kind[Horizon | None]):
-    """How many frames a net remembers, auto, or none."""
+    """A number of frames that a net remembers, auto, or none."""
 
     name = "FRAMES"
 
@@ -207,7 +207,7 @@ class HorizonFrames(Kind[Horizon | None]):
 
 
 class Words(Kind[tuple[str, ...]]):
-    """One or several of a few words."""
+    """One or several words of a list."""
 
     name = "WORD,..."
 
@@ -225,13 +225,13 @@ class Words(Kind[tuple[str, ...]]):
 
 
 def _is_number(text: str) -> bool:
-    """Return whether a text is a whole number that is not absurdly long."""
+    """Return whether a text is a whole number of fewer than ten digits."""
     return text.isascii() and text.isdecimal() and len(text) < 10
 
 
 @dataclass(frozen=True)
 class Shown:
-    """How an option is shown on the command line beside its name: its help, a letter, and what stands for its value."""
+    """An option's appearance on the command line: its help, a short flag, and the placeholder for its value."""
 
     help: str
     letter: str | None = None
@@ -302,13 +302,13 @@ SHOWN = {
     "shard_frames": Shown("Or how many frames long a shard is.  [default: 1800]"),
     "warmup": Shown("Frames that a shard runs before its own where it begins within a shot."),
 }
-"""In the order of the help."""
+"""All options, in the order of the help."""
 
 
 def record_options(record: type[Record], *names: str, **helps: str) -> Callable[[Command], Command]:
     """Return a decorator that gives a command the options of a record, or only those named.
 
-    `helps` replaces the usual help of some.
+    `helps` replaces the help text of the options that it names.
     """
     known = {one.name: one for one in options_of(record)}
     wanted = [known[name] for name in SHOWN if name in (names or known)]
@@ -351,7 +351,7 @@ def click_option(option: Option, help_text: str | None = None) -> Callable[[Comm
 
 
 def complete_model(ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
-    """Return the names that a model may have here, for the shell; files where none begins so."""
+    """Return names of models that begin with the typed text, for the shell; files if there is none."""
     from click.shell_completion import CompletionItem
 
     from vsrcli.zoo.catalogue import catalogue
@@ -380,7 +380,7 @@ def click_type(option: Option) -> "click.ParamType[Any]":
 
 
 def default_text(option: Option) -> str | None:
-    """Return what a person would type for an option's default; None where it is not to be shown."""
+    """Return the text that sets an option to its default; None if it is not shown."""
     chosen = click_type(option)
     if isinstance(chosen, HorizonFrames | Tile):  # for which None is a choice
         texts = {Horizon(): "auto", "auto": "auto", None: "none"}
@@ -394,7 +394,7 @@ def models_option(help_text: str) -> Callable[[Command], Command]:
 
 
 def rate_option(command: Command) -> Command:
-    """Add to a command that makes no new frames the frame rate of image sequences, by both of its names."""
+    """Add the frame rate of image sequences, under both of its names, to a command that makes no new frames."""
     text = "Frame rate of an image sequence.  [default: 25]"
     return click.option("--rate", "--fps", "rate", type=Rate(), help=text)(command)
 
@@ -411,5 +411,5 @@ def words_of(record: type[Record], name: str) -> Words:
 
 
 def choice(*names: str) -> click.Choice[str]:
-    """Return one of a few words, in any case."""
+    """Return a type for one of a few words, in upper or lower case."""
     return click.Choice(names, case_sensitive=False)

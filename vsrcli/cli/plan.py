@@ -66,7 +66,7 @@ def command(
 
 
 def items_of(inputs: tuple[Path, ...], output: Path | None, *, recursive: bool) -> tuple[list[Any], bool]:
-    """Return what a call's inputs and output stand for, and whether the caller named the output itself."""
+    """Return the items of a call's inputs and output, and whether the caller named the output itself."""
     from vsrcli.pipeline import batch
 
     if batch.is_batch(inputs, recursive=recursive):

@@ -1,4 +1,4 @@
-"""`vsr preview`: a short clip, a picture before and after, and a page with a slider, by one or several models."""
+"""`vsr preview`: make a short clip, a picture before and after, and a page with a slider, by one or several models."""
 
 import json
 import webbrowser
@@ -31,8 +31,8 @@ TAKEN = (
 @click.command("preview", cls=GroupedCommand, context_settings={"show_default": True})
 @click.argument("input", type=click.Path(path_type=Path), metavar="INPUT")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder.  [default: NAME_preview beside INPUT]")
-@click.option("--at", type=Time(), help="Where in the video.  [default: after a third]")
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=2.0, help="How much of it.")
+@click.option("--at", type=Time(), help="Begin here.  [default: after a third]")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=2.0, help="Length of the clip.")
 @models_option("As in vsr upscale. Repeatable.")
 @record_options(Options, *TAKEN)
 @rate_option
@@ -62,8 +62,8 @@ def command(
     vsr preview in.mp4 --at 1:00 --open
     vsr preview in.mp4 -m repvsr -m iconvsr --seconds 1
 
-    In the folder lie, for each model, the clip with its sound and a picture before (by bicubic) and after, side by
-    side; and preview.html, which needs no other file and no network. The page says how long the whole would take.
+    For each model, the folder contains the clip with its sound and a picture that shows before (bicubic) and after side
+    by side. preview.html needs no other file and no network; it also tells the time that the whole source would take.
     """
     from vsrcli.cli.progress import Display, rough
     from vsrcli.pipeline.batch import is_video_folder

@@ -1,4 +1,4 @@
-"""What a person sees while a job runs: a progress bar on a terminal, plain lines elsewhere. All on stderr."""
+"""Show a running job on stderr: a progress bar on a terminal, plain lines elsewhere."""
 
 import time
 from collections import deque
@@ -25,15 +25,15 @@ PLAIN_INTERVAL = 10.0
 
 
 LEAST_FRAMES, LEAST_SECONDS = 3, 2.0
-"""Beside the first frame, before a speed means anything."""
+"""Frames after the first, and seconds, that a speed needs to be meaningful."""
 
 
 class Speed:
-    """Frames per second, and the time that is left of `total`, once enough is seen to tell. Sweeps are timed apart.
+    """Estimates of speed and remaining time for `total` frames. Sweeps of exact propagation are timed separately.
 
-    The first frame is no measure: it waits for all to get warm. A net that sees the future gives its frames a window
-    (`burst`) at a time, after long silence: there a window counts as a whole, and the first one is reckoned to its end
-    from the silence and the pace of its frames.
+    The first frame does not count, because it includes the warm-up. A bidirectional net returns its frames in windows
+    of `burst` frames, after a long pause. So whole windows are timed. The time of the first one is extrapolated from
+    the pause and the rate of its frames.
     """
 
     def __init__(self, total: int | None = None, done: int = 0, burst: int = 1) -> None:
@@ -74,7 +74,7 @@ class Speed:
 
     @property
     def fps(self) -> float | None:
-        """None until it means something: some frames after the first, over some seconds."""
+        """Frames per second; None until enough frames and seconds have passed."""
         seconds = self._seconds_a_window() if self._burst > 1 else self._seconds_a_frame()
         return 1 / seconds if seconds else None
 
@@ -100,12 +100,12 @@ class Speed:
 
     @property
     def left(self) -> str:
-        """Time to go as "1:02:03", with what there is to sweep, or "" while it is unknown."""
+        """Remaining time as "1:02:03", including sweeps, or "" while it is unknown."""
         return "" if self.seconds_left is None else clock(self.seconds_left)
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds to go, with what there is to sweep, or None while it is unknown."""
+        """Remaining seconds, including sweeps, or None while they are unknown."""
         fps = self.fps
         if not fps or self._total is None:
             return None
@@ -125,7 +125,7 @@ def clock(seconds: float) -> str:
 
 
 def rough(seconds: float) -> str:
-    """Return a time that is known to a tenth or so: "40 s", "12 min", "3 h 20 min", "2 d 5 h"."""
+    """Return a time rounded to about a tenth: "40 s", "12 min", "3 h 20 min", "2 d 5 h"."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)
@@ -138,7 +138,7 @@ def rough(seconds: float) -> str:
 
 
 def size_text(size: float) -> str:
-    """Return a number of bytes as files are sized, in powers of 1000: "640 MB", "4.2 GB"."""
+    """Return a number of bytes in powers of 1000: "640 MB", "4.2 GB"."""
     for unit, least in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if size >= least:
             return f"{size / least:.1f} {unit}" if size < 10 * least else f"{size / least:.0f} {unit}"
@@ -146,7 +146,7 @@ def size_text(size: float) -> str:
 
 
 def run_in_words(report: dict[str, Any]) -> str:
-    """Return how a plan runs: "frame by frame", "windows of 30 frames, lookahead 10, tiles of 256x192"."""
+    """Return a plan in words: "frame by frame", "windows of 30 frames, lookahead 10, tiles of 256x192"."""
     tile = [] if report["tile"] is None else ["tiles of {}x{}".format(*report["tile"])]
     if report["window"] == 1 and report["lookahead"] == 0 and not report["exact"]:
         return ", ".join(["frame by frame", *tile])
@@ -156,7 +156,7 @@ def run_in_words(report: dict[str, Any]) -> str:
 
 
 def forecast_lines(forecast: dict[str, Any]) -> dict[str, str]:
-    """Return what a plan says of the time that a job takes and of the size of its result."""
+    """Return the lines of a plan about the job's time and the result's size."""
     speed = f"{forecast['fps']:.2f} fps" if forecast["fps"] >= 0.1 else f"{1 / forecast['fps']:.0f} s a frame"
     if forecast["seconds"] is None:
         return {"time": f"{speed} here; the source does not tell its length"}
@@ -165,7 +165,7 @@ def forecast_lines(forecast: dict[str, Any]) -> dict[str, str]:
 
 
 class Display:
-    """Draws the events of jobs: as a bar or in lines (`way` auto, plain, none), or as JSON lines; a log gets all."""
+    """Display of jobs' events: a bar or lines (`way` auto, plain, none), or JSON lines; a log file gets all."""
 
     def __init__(self, *, quiet: bool, verbose: bool, way: Way = "auto", log: Path | None = None) -> None:
         self._console = Console(stderr=True, highlight=False)
@@ -192,7 +192,7 @@ class Display:
             self._console.print(clean(text), style=style, markup=False, soft_wrap=True)
 
     def event(self, event: Event) -> None:
-        """Show one event of a job. What is no more than a remark is told once, however many jobs there are."""
+        """Show one event of a job. A remark is shown once, however many jobs there are."""
         if isinstance(event.text, Remark):
             if event.text in self._remarks:
                 return
@@ -250,7 +250,7 @@ class Display:
 
     @property
     def speed(self) -> Speed:
-        """Of the job that runs now."""
+        """The speed of the job that runs now."""
         return self._speed
 
     def plan(self, report: dict[str, Any], *, force: bool = False) -> None:
@@ -359,7 +359,7 @@ class Display:
         )
 
     def _failed(self, message: str, code: int) -> bool:
-        """Record that everything ends in failure; return whether it is shown."""
+        """Record the failure that ends the program; return whether it was shown."""
         self._log.line(clean(f"failed: {message} (exit code {code})"))
         if self._json is not None:
             self._json.say("error", message=message, exit_code=code)
@@ -367,7 +367,7 @@ class Display:
 
 
 class _LiveSpeed(ProgressColumn):
-    """The speed of whatever job the display shows now."""
+    """Column with the speed of the job that runs now."""
 
     def __init__(self, display: Display) -> None:
         super().__init__()

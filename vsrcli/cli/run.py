@@ -24,9 +24,8 @@ def command(plan: Path, shard: str | None, restart: bool, as_json: bool, quiet: 
     vsr run plan.json --shard 3/16
     vsr run plan.json                        in an array of Slurm, Kubernetes or AWS Batch
 
-    In an array the shard is that of SLURM_ARRAY_TASK_ID (from 1 on), JOB_COMPLETION_INDEX or
-    AWS_BATCH_JOB_ARRAY_INDEX (both from 0 on). A shard that was stopped goes on where it was; one that is finished is
-    verified.
+    In an array, the shard is given by SLURM_ARRAY_TASK_ID (from 1), JOB_COMPLETION_INDEX or AWS_BATCH_JOB_ARRAY_INDEX
+    (both from 0). A shard that was stopped is resumed; a finished one is verified.
     """
     from vsrcli.cli.progress import Display
     from vsrcli.shards.choosing import choose

@@ -1,4 +1,4 @@
-"""`vsr train`: run a recipe, pack clips for it, ask a teacher, mix what several runs have learnt."""
+"""`vsr train`: run a recipe, pack clips, add a teacher's results, average the weights of several runs."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,13 +14,13 @@ from vsrcli.words import clean
 
 PATH = click.Path(path_type=Path)
 FORMER = {"--pack", "--compact", "--teacher", "--soup", "--list"}
-"""What said, before there were commands, what to do; see `former_train`."""
+"""Options that select a command in the former spelling; see `former_train`."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class TrainGroup(click.Group):
-    """The commands of `vsr train`, and where none is named the options that there were before them."""
+    """The commands of `vsr train`; without a command, the options of the former spelling."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -68,7 +68,7 @@ def command() -> None:
 
 
 def _set_threads(ctx: click.Context, param: click.Parameter, value: int | None) -> None:
-    """Let torch use so many threads; with none or 0, as many as it likes."""
+    """Set the number of torch's threads; None or 0 keeps torch's default."""
     if value:
         import torch
 
@@ -86,14 +86,14 @@ threads_option = click.option(
 )
 run_options = (
     click.option("--out", type=PATH, help="Folder of checkpoints, log and curve.  [default: runs/RECIPE]"),
-    click.option("--minutes", type=float, help="Stop after so many minutes; --resume goes on later."),
-    click.option("--resume", is_flag=True, help="Go on from the checkpoint in --out."),
-    click.option("--iterations", type=int, help="Instead of the recipe's."),
-    click.option("--start", help="Begin with the weights of this model, or checkpoint, instead of the recipe's."),
+    click.option("--minutes", type=float, help="Stop after this many minutes; continue later with --resume."),
+    click.option("--resume", is_flag=True, help="Continue from the checkpoint in --out."),
+    click.option("--iterations", type=int, help="Number of iterations.  [default: the recipe's]"),
+    click.option("--start", help="Initial weights: a model or a checkpoint.  [default: the recipe's]"),
 )
 pack_options = (
-    click.option("--frames", type=click.IntRange(2), default=15, show_default=True, help="Frames a clip when packing."),
-    click.option("--hold-out", multiple=True, help="Validate on sources whose name contains this, when packing."),
+    click.option("--frames", type=click.IntRange(2), default=15, show_default=True, help="Frames per clip."),
+    click.option("--hold-out", multiple=True, help="Keep sources whose name contains this for validation."),
     click.option("--real", "real_scale", type=int, help="Add compressed low-resolution frames, reduced by this scale."),
 )
 
@@ -142,7 +142,7 @@ def run(
     seed: int | None,
     device: str,
 ) -> None:
-    """Train the model of RECIPE, the name of one that comes with vsr or a TOML file."""
+    """Train the model of RECIPE: the name of a shipped recipe, or a TOML file."""
     from vsrcli.engine.device import pick_device
     from vsrcli.training import recipe as recipes
     from vsrcli.training.data.pack import Pack
@@ -179,7 +179,7 @@ def pack(
     real_scale: int | None,
     seed: int | None,
 ) -> None:
-    """Pack short sharp clips of SOURCEs: videos, photographs, folders of them."""
+    """Pack short sharp clips of SOURCEs: videos, photographs, or folders."""
     from vsrcli.training.data import packing
 
     target = _target(output)
@@ -198,13 +198,13 @@ def pack(
 
 @command.command("teach")
 @click.argument("packs", nargs=-1, type=PATH, metavar="PACK...")
-@models_option("Model to ask. Repeatable: the mean of several.")
+@models_option("Model whose results are added. Repeatable: their mean.")
 @output_option("The pack")
 @clips_option("")
 @record_options(EngineOptions, "device")
 @threads_option
 def teach(packs: tuple[Path, ...], models: tuple[str, ...], output: Path | None, clips: int, device: str) -> None:
-    """Write the clips of PACKs with the answers of a large model, to train towards."""
+    """Write the clips of PACKs with a large model's results as targets."""
     from vsrcli.training.distill.answers import add_answers
 
     if not models:
@@ -220,7 +220,7 @@ def teach(packs: tuple[Path, ...], models: tuple[str, ...], output: Path | None,
 @output_option("The pack")
 @threads_option
 def compact(packs: tuple[Path, ...], mib: int, output: Path | None) -> None:
-    """Write the clips of PACKs compressed, as many as there is room for."""
+    """Write as many clips of PACKs as fit, compressed."""
     from vsrcli.training.data import packing
 
     target = _target(output)
@@ -234,7 +234,7 @@ def compact(packs: tuple[Path, ...], mib: int, output: Path | None) -> None:
 @record_options(EngineOptions, "device")
 @threads_option
 def soup(models: tuple[str, ...], data: tuple[Path, ...], output: Path | None, device: str) -> None:
-    """Mix the weights of MODELs, so that they do best on the pack's validation clips."""
+    """Average the weights of those MODELs that validate best together."""
     from vsrcli.training.loop.soup import cook
 
     packs, target = _packs(data), _target(output)
@@ -246,7 +246,7 @@ def soup(models: tuple[str, ...], data: tuple[Path, ...], output: Path | None, d
 
 @command.command("recipes")
 def list_recipes() -> None:
-    """List the recipes that come with vsr, each with what it is for."""
+    """List the shipped recipes and their purpose."""
     from vsrcli.training import recipe
 
     names = recipe.known()

@@ -1,4 +1,4 @@
-"""`vsr upscale`: parse the options, run one job or a batch, show how it goes."""
+"""`vsr upscale`: parse the options, run one job or a batch, show its progress."""
 
 import json
 import signal
@@ -28,7 +28,7 @@ from vsrcli.records import options_of
 from vsrcli.shards.options import ShardOptions
 from vsrcli.words import counted
 
-_LAST = ("overwrite", "restart")  # of the options, in the help
+_LAST = ("overwrite", "restart")  # the last options in the help
 
 
 @click.command("upscale", cls=GroupedCommand, context_settings={"show_default": True})
@@ -89,8 +89,8 @@ def command(
     vsr upscale clips/ -o out/ --recursive   a whole tree; goes on after a bad file
     vsr upscale in.mp4 --start 1:00 --end 1:05 -o preview.mp4
 
-    A job that stops (Ctrl-C, crash, power) goes on where it was when the same command is run again. Exit codes: 0 done,
-    1 failed, 2 wrong usage, 3 some of several files failed, 130 interrupted.
+    If a job stops (Ctrl-C, crash, power), run the same command again to resume it. Exit codes: 0 done, 1 failed, 2
+    wrong usage, 3 some of several files failed, 130 interrupted.
     """
     from vsrcli.cli.progress import Display
     from vsrcli.pipeline import batch
@@ -143,10 +143,10 @@ def conclude(reports: list[dict[str, Any]], display: Any, *, single: bool = Fals
 
 
 def stop_on_signals() -> None:
-    """Stop on the signals that end a process as on Ctrl-C, so that what is made is kept."""
-    for name in ("SIGTERM", "SIGHUP"):  # the latter when its terminal is closed, and unknown to Windows
+    """Handle the signals that end a process like Ctrl-C, so that finished work is kept."""
+    for name in ("SIGTERM", "SIGHUP"):  # SIGHUP: the terminal was closed; Windows has none
         number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores it: so be it
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores it, so vsr does too
             signal.signal(number, signal.default_int_handler)
 
 
@@ -220,7 +220,7 @@ def _say_left_out(inputs: tuple[Path, ...], display: Any, *, recursive: bool) ->
 
 
 def tight_line(forecast: Any) -> str:
-    """Return what to say where a result may not fit on its disk."""
+    """Return a warning if a result may not fit on its disk."""
     from vsrcli.pipeline.job import size_text
 
     need, free = size_text(2 * forecast.bytes), size_text(forecast.free)
@@ -228,12 +228,12 @@ def tight_line(forecast: Any) -> str:
 
 
 def advised(report: dict[str, Any]) -> dict[str, Any]:
-    """Return a report whose warnings say what can be done about them."""
+    """Return a report whose warnings have the command line's advice."""
     return report | {"warnings": [full(line) for line in report["warnings"]]}
 
 
 def _many(items: list[Any], options: Any, display: Any, *, dry_run: bool) -> list[dict[str, Any]]:
-    """Process each item in turn; a failure is shown and the next one begun. Existing results are skipped."""
+    """Process each item in turn. A failure is shown and the next item begun. Existing results are skipped."""
     from vsrcli.pipeline import batch
     from vsrcli.pipeline.forecast import Forecaster
     from vsrcli.zoo.loading import Loader
@@ -243,7 +243,7 @@ def _many(items: list[Any], options: Any, display: Any, *, dry_run: bool) -> lis
     results: set[str] = set()
     for i, item in enumerate(items, 1):
         display.line(f"[{i}/{len(items)}] {item.source}")
-        if str(item.source) in results:  # results beside their sources are found with them the next time
+        if str(item.source) in results:  # a result beside its source is found as a source in the next run
             display.line("  a result of this call: left out")
             continue
         if item.listed and batch.is_result(item.source):

@@ -30,7 +30,7 @@ def command() -> None:
 @command.command()
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True)
 def pull(models: tuple[str, ...]) -> None:
-    """Download the weights of MODELs, unless they are here; go on with a download that broke off."""
+    """Download the weights of MODELs that are not here; resume interrupted downloads."""
     from rich.console import Console
 
     from vsrcli.cli.downloads import Downloads
@@ -46,7 +46,7 @@ def pull(models: tuple[str, ...]) -> None:
 @command.command()
 @click.argument("models", metavar="[MODEL]...", nargs=-1)
 def verify(models: tuple[str, ...]) -> None:
-    """Check the SHA-256 of all weights that are here, or of MODELs; exit code 1 if any is damaged or missing."""
+    """Check the SHA-256 of all weights here, or of MODELs; exit with code 1 if any is damaged or missing."""
     entries = [find(name, say=tell) for name in models] or list(catalogue().models.values())
     bad = [entry.name for entry in entries if not verified(entry) and (models or store.locate(entry))]
     if bad:
@@ -54,7 +54,7 @@ def verify(models: tuple[str, ...]) -> None:
 
 
 def verified(entry: Entry) -> bool:
-    """Print a line for each file of a model; whether there is one and all are as they should be."""
+    """Print a line for each file of a model; return whether there is one and all are intact."""
     files = store.present(entry)
     good = bool(files)
     for located in files:
@@ -71,7 +71,7 @@ def verified(entry: Entry) -> bool:
 @command.command()
 @click.argument("model")
 def path(model: str) -> None:
-    """Print where MODEL's weights file is."""
+    """Print the path of MODEL's weights file."""
     entry = find(model, say=tell)
     located = store.locate(entry)
     if not located:

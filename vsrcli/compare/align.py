@@ -14,7 +14,7 @@ from vsrcli.media.info import VideoInfo
 from vsrcli.media.made import offset_in_source
 
 _HALF = 0.5
-"""Of a frame, by which times that are rounded may differ."""
+"""Share of a frame's duration by which rounded times may differ."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from vsrcli.media.info import VideoInfo
 from vsrcli.quality.metrics import planes, psnr, ssim
 
 CROPPED = 16
-"""A result that lacks fewer rows and columns of the reference than this was made from a cropped one."""
+"""A result that lacks fewer rows and columns of the reference than this counts as made from a cropped source."""
 
 
 @dataclass

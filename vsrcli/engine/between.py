@@ -1,4 +1,4 @@
-"""Puts new frames between those of a source, before they are upscaled: never across a cut, each at its exact time.
+"""Insert new frames between a source's frames before they are upscaled: never across a cut, each at its exact time.
 
 Where the scene detector sees no cut, which needs quiet around it, two frames that no motion brings together have none
 between them either.
@@ -30,7 +30,7 @@ _UNEVEN = Fraction(2, 1000)  # seconds by which frames' lengths differ where tim
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """Where a frame of the new count lies: `step` frames behind frame `source` of the source."""
+    """The position of an output frame: `step` frames after frame `source` of the source."""
 
     source: int = 0
     step: int = 0
@@ -38,7 +38,7 @@ class Place:
 
 @dataclass
 class Between:
-    """Takes a source's frames in order, and gives them back with `factor` - 1 new ones between each two of a scene.
+    """Interpolator that takes a source's frames in order and adds `factor` - 1 new ones between each two of a scene.
 
     The first frame given back is the one at `start`, with the number `number`; the source is to be pushed from frame
     `first` on. Times are in ticks `factor` times as fine as the source's. `known` is the detector for the engine: it

@@ -1,4 +1,4 @@
-"""Which devices this machine has for a net, what each brings, and why there is no GPU where there is none."""
+"""The devices of this machine, their memory and precision, and the reason if no GPU can be used."""
 
 import os
 import platform
@@ -17,7 +17,7 @@ from vsrcli.words import counted
 
 @dataclass(frozen=True)
 class Device:
-    """One device: its name for PyTorch ("cuda:0"), its product name, bytes in all and free, what precision is picked.
+    """One device: its PyTorch name ("cuda:0"), product name, total and free bytes, and default precision.
 
     `used` says whether it is the one that is taken unless another is named.
     """

@@ -1,4 +1,4 @@
-"""A frame between two, by optical flow both ways, with each pixel from where it can be seen.
+"""Interpolate a frame between two by optical flow in both directions, with each pixel from a frame that shows it.
 
 Both flows are carried along themselves to the time between (forward splatting; Niklaus and Liu, "Softmax Splatting",
 CVPR 2020, eq. 12, where the importance of a pixel is here how well the two flows agree at it). There they say for each
@@ -13,10 +13,10 @@ from vsrcli.nets.layers import luma
 from vsrcli.warp import flow_warp
 
 SHARPNESS = 0.3
-"""How a pixel's weight falls with the disagreement of the flows there: exp(-SHARPNESS * pixels)."""
+"""Decay of a pixel's weight with the disagreement of the flows there: exp(-SHARPNESS * pixels)."""
 
 UNLIKE = 0.5
-"""Of the contrast: what remains between frames that show different things."""
+"""Ratio of residual to contrast from which two frames count as unrelated."""
 
 _NOISE = 1.5 / 255  # a contrast below it is none
 _LEAST = 1e-2  # weight below which nothing has arrived

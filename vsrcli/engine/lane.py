@@ -1,4 +1,4 @@
-"""Transfers of frames to a device and back: each is moved up once, as levels, and its result down once, as levels.
+"""Transfer frames to a device and back: each is uploaded once and its result downloaded once, both as levels.
 
 The numbers by which the engine checks a result (is it finite, does its detail grow) come down with it, so that nothing
 else waits for the device. On CUDA both transfers use pinned memory and streams of their own, beside the computation.

@@ -1,4 +1,4 @@
-"""The memory that this process may still take: of the machine, its containers and cluster job, and its own limits.
+"""Find the memory that this process may still take: of the machine, its containers and cluster job, and its own limits.
 
 A container or a cluster job sees the whole machine's memory in the usual places, and is killed when it takes more than
 its own share. That share is set by control groups (cgroups, version 1 or 2, possibly nested) or by the limits of

@@ -63,7 +63,7 @@ def picture_numbers(sums: Sequence[int], cuts: Set[int]) -> list[int]:
 
 @dataclass
 class Showings:
-    """When each picture is shown: the frames of the video, without their pictures, by the number of their picture."""
+    """The frames that show each picture: their numbers and times, without levels, by the number of the picture."""
 
     repeated: int = 0
     """Frames that were shown again, so far."""

@@ -32,7 +32,7 @@ _THUMBNAIL = (54, 96)
 
 
 class Detector(Protocol):
-    """Tells of frames in order whether each starts a new scene."""
+    """Protocol of a detector that decides, frame by frame, whether a new scene starts."""
 
     def remember(self, frame: Frame, times: int = 1) -> None:
         """Take a frame in that has been decided upon, and was shown `times` times."""
@@ -45,7 +45,7 @@ class Detector(Protocol):
 
 
 class KnownCuts:
-    """A detector for frames of which it is known beforehand which start a scene: those whose numbers are in `cuts`."""
+    """Detector for known cuts: the frames whose numbers are in `cuts` start a scene."""
 
     def __init__(self) -> None:
         self.cuts: set[int] = set()
@@ -64,7 +64,7 @@ class KnownCuts:
 
 
 class SceneDetector:
-    """Takes frames in order and returns each with the decision whether it starts a new scene.
+    """Detector that takes frames in order and returns each with the decision whether it starts a scene.
 
     A frame similar to the one before is returned at once. A frame that may be a cut waits for `AHEAD` more frames, and
     all later frames wait with it.

@@ -1,4 +1,4 @@
-"""Tells woven fields from whole frames, and which field comes first, by the picture and not by its flag.
+"""Detect woven fields and their order by the picture itself, not by its flags.
 
 The measure is that of ffmpeg's idet: a line is compared with its neighbours, once with its own frame's, once with those
 of the frame before and after. Between fields of one frame that were taken at two times the neighbouring frame's field
@@ -14,7 +14,7 @@ import av
 import numpy as np
 
 MOVES = 12
-"""Of 255: less is noise, and tells nothing."""
+"""Smallest difference, of 255, that counts as motion; less is noise."""
 _LEAST = 1 / 2000  # of the pixels that must move
 _ORDERED = 1.3  # how much more one order of fields combs than the other (idet: 1.04, over all pixels)
 _WHOLE = 1.5  # how much more a foreign line combs than the own one, in a whole frame (as idet)
@@ -22,7 +22,7 @@ _VOTES = 3
 
 
 class Weave(Enum):
-    """How the lines of a frame belong together."""
+    """Structure of a frame: whole, or woven of two fields."""
 
     TOP_FIRST = "tff"
     BOTTOM_FIRST = "bff"

@@ -58,7 +58,7 @@ _LOGARITHMIC: dict[str, tuple[tuple[float, float], ...]] = {
 
 @dataclass(frozen=True)
 class Compression:
-    """How strongly a source is compressed.
+    """Strength of a source's compression.
 
     `crf` is that of libx264 with a similar loss, 0 to 51, or None if it cannot be measured. `found` is the basis of the
     measurement: the codec alone, its quantisers, or the bits per pixel (a rough guess).

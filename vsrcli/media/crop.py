@@ -1,4 +1,4 @@
-"""Cuts a source to a part of its picture: as told, or what black borders leave."""
+"""Crop a source to a requested part of its picture, or to what black borders leave."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,9 +12,9 @@ from vsrcli.media.info import Crop, VideoInfo
 from vsrcli.media.options import read_crop
 
 PLACES = 12
-"""Frames that are looked at for borders, evenly spread."""
+"""Number of evenly spread frames that are examined for borders."""
 BLACK = 36
-"""Of 255: a row or column is of a border if all but a hundredth of it stays below, in every frame looked at."""
+"""Level, of 255, below which 99 % of a row or column must stay in every examined frame to count as border."""
 _LUMA = np.array((0.299, 0.587, 0.114), np.float32)
 _LEAST = 16  # pixels a side that must be left
 _WORTH = 4  # pixels of a border that are worth a cut

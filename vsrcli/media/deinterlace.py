@@ -15,7 +15,7 @@ from vsrcli.media.options import Deinterlace
 from vsrcli.media.timestamps import Timed
 
 LOOKED_AT = 16
-"""Frames, from where deinterlacing begins, by which the order of the fields is judged."""
+"""Number of frames, from the start of deinterlacing, that decide the order of the fields."""
 
 
 def deinterlaced(frames: Iterable[Timed], info: VideoInfo, mode: Deinterlace) -> Iterator[Timed]:
@@ -54,7 +54,7 @@ def deinterlaced(frames: Iterable[Timed], info: VideoInfo, mode: Deinterlace) ->
 
 
 class _Keep:
-    """Says of each frame in turn whether it is whole; one that tells nothing is as the one before it."""
+    """Decides for each frame in turn whether it is whole; an undecidable one is like the one before it."""
 
     def __init__(self) -> None:
         self._whole = False

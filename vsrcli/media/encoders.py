@@ -22,13 +22,13 @@ ENCODERS = {
 }
 SYNONYMS = {"h265": "hevc", "x265": "hevc", "h.265": "hevc", "x264": "h264", "avc": "h264", "h.264": "h264"}
 HARDWARE = ("_nvenc", "_qsv", "_amf", "_videotoolbox", "_vaapi", "_v4l2m2m", "_mf", "_vulkan", "_d3d12va", "_omx")
-"""What the names of encoders end in that need a device."""
+"""Endings of the names of encoders that need a device."""
 TUNES: Mapping[str, tuple[str, ...]] = {
     "libx264": ("film", "animation", "grain", "stillimage", "psnr", "ssim", "fastdecode", "zerolatency"),
     "libx265": ("animation", "grain", "psnr", "ssim", "fastdecode", "zerolatency"),
     "libsvtav1": ("0", "1", "2"),
 }
-"""Where they are known beforehand; other encoders are asked."""
+"""Tunes of encoders whose tunes are fixed; other encoders are asked by trial."""
 _TRANSPORT = frozenset({"mpeg1video", "mpeg4"})  # MPEG-TS has a mark for them, of which FFmpeg tells nothing
 _LAMBDA = 118  # FFmpeg's unit of a quantiser
 _BY_QUANTISER = frozenset(

@@ -1,4 +1,4 @@
-"""Opens video files, and says in one line what is wrong with what is none."""
+"""Open video files; report in one line why a file cannot be opened."""
 
 import re
 from pathlib import Path

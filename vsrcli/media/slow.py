@@ -1,4 +1,4 @@
-"""What becomes of what stands beside the picture of a film that is slowed down.
+"""Stretch sound, subtitles and chapters of a video in slow motion.
 
 The sound goes through FFmpeg's atempo, which changes its length and not its pitch, and so must be encoded anew.
 """

@@ -1,4 +1,4 @@
-"""Test whether an encoder opens on this machine with its settings, which the list of built-in ones does not show."""
+"""Test whether an encoder works on this machine with given settings, by encoding a frame."""
 
 import re
 import tempfile

@@ -61,7 +61,7 @@ class FlowGuidedAlign(DeformConv):
 
 
 QUARTER = 4
-"""By what frames are made smaller where the scale is 1."""
+"""Factor by which frames are downscaled at scale 1."""
 
 
 class BasicVSRPP(RecurrentNet):

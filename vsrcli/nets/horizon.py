@@ -35,7 +35,7 @@ Vid4, where 0.4 is usual, quality is unchanged. The fourth power makes the trans
 
 @dataclass(frozen=True)
 class Horizon:
-    """How many frames a branch may remember: at most `frames`, of which `warmup` prepare a renewed state."""
+    """Limit of a branch's memory: at most `frames` frames, of which `warmup` prepare a renewed state."""
 
     frames: int = 60
     warmup: int = 10

@@ -1,4 +1,4 @@
-"""What the file of a net declares: how its checkpoints are recognised, and how their shapes give its configuration.
+"""The description of a net: how its checkpoints are recognised, and how its configuration follows from their shapes.
 
 The module of each net that can be loaded ends with one `Architecture` called ARCHITECTURE, by which
 `vsrcli/zoo/architectures.py` finds it. So a new net needs one file here and its models in the catalogue. Options, the

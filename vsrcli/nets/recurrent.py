@@ -17,7 +17,7 @@ from vsrcli.nets.layers import Conv
 from vsrcli.nets.reparam import RepConv
 
 State = tuple[Tensor, ...]
-"""What a branch carries to its next frame: tensors (n, c, k*h, k*w) for an LR frame (n, 3, h, w), k a whole number."""
+"""State of a branch between frames: tensors (n, c, k*h, k*w) for an LR frame (n, 3, h, w), k a whole number."""
 
 Features = dict[str, Tensor]
 """Features of one frame: "lr" (n, 3, h, w), those of `encode`, and each branch's result by its name."""

@@ -72,7 +72,7 @@ class PairAlign(nn.Module):
 
 
 class Levels(nn.Module):
-    """Makes a frame's features (n, c, h, w) a pyramid of three sizes."""
+    """Pyramid of a frame's features (n, c, h, w) at three sizes."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class Levels(nn.Module):
 
 
 class StateAlign(Levels):
-    """Aligns a state with the current frame's feature, at the first step too."""
+    """Alignment of a state with the current frame's feature, at the first step too."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels)

@@ -1,4 +1,4 @@
-"""Says which of the options asked for change nothing, of this net, source and output: none is swallowed."""
+"""Find requested options that have no effect on this net, source and output, so that each is reported."""
 
 from vsrcli.media.info import VideoInfo
 from vsrcli.nets.recurrent import RecurrentNet

@@ -51,13 +51,13 @@ class Job:
     sink: Sink
     warnings: list[str] = field(default_factory=list)
     picked: str | None = None
-    """Why this model was chosen; None if the caller named it."""
+    """The reason for this model; None if the caller named it."""
     findings: Findings = field(default_factory=Findings)
     """Properties of the source that are found while it is decoded."""
     factor: int = 1
     """Frames of the result for each of the source's."""
     flow: LoadedModel | None = None
-    """The model whose SPyNet finds the motion by which new frames are made; None where none are."""
+    """The model whose SPyNet estimates the motion for new frames; None if none are made."""
 
     @property
     def size(self) -> tuple[int, int]:

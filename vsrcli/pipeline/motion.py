@@ -1,4 +1,4 @@
-"""How many frames a result has for each of its source, and what makes the new ones."""
+"""Resolve the frame rate of the result, and make the interpolator for new frames."""
 
 import re
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from vsrcli.zoo.catalogue import catalogue
 from vsrcli.zoo.loading import LoadedModel, load
 
 _NEAR = Fraction(1, 500)
-"""By how much of itself a rate may miss a multiple: 60 means 60000/1001 where the source has 30000/1001."""
+"""Relative tolerance of a multiple: 60 means 60000/1001 if the source has 30000/1001."""
 _WITH_SPYNET = ("basicvsr", "iconvsr")
 """Architectures whose weights hold SPyNet's, in the order in which they are looked for."""
 

@@ -19,7 +19,7 @@ LARGEST_SIDE = 16384
 
 
 MOST_TIMES = 8
-"""So many frames at most that a result has for each of its source's."""
+"""Largest number of output frames for each source frame."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A part of a job's frames that is made by itself, from a frame in the middle of the source on."""
+"""A part of a job's frames that is run separately, from a frame in the middle of the source."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""How many frames a segment has: what a crash may cost, in work, against a keyframe more for each border."""
+"""Choose the number of frames in a segment: short ones lose less work in a crash, long ones need fewer keyframes."""
 
 import torch
 
@@ -7,9 +7,9 @@ from vsrcli.engine.plan import WINDOW
 SEGMENT_FRAMES = 60
 """Frames in a segment of a net that is fast enough; rounded up to whole windows."""
 WORK = 120.0
-"""Seconds of work that a segment of a slower net holds, about, but one window at least."""
+"""Approximate seconds of work in a segment of a slower net, which has at least one window."""
 THREAD_RATE, GPU_RATE = 6e10, 1e13
-"""Operations a second that a CPU's thread and a GPU are taken for; a machine's own speed would change borders."""
+"""Assumed operations per second of a CPU thread and a GPU. The machine's real speed would change segment borders."""
 _PIXELS = 320 * 180  # of the frame that the catalogue's costs are for
 
 

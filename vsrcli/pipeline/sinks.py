@@ -53,7 +53,7 @@ class Announce(Protocol):
 
 @dataclass(frozen=True)
 class Placing:
-    """How an output gets its name: whether it may `overwrite`, the callback, and the name that an earlier run used.
+    """Settings for naming an output: whether it may `overwrite`, the callback, and the name that an earlier run used.
 
     `cancelled` returns whether to stop while the output is being written.
     """

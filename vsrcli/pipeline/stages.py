@@ -22,7 +22,7 @@ from vsrcli.pipeline.timing import StageClock
 from vsrcli.pipeline.work_folder import WorkFolder
 
 PLACE = "place"
-"""The name under which a state says where in the source its border lies, where new frames are made."""
+"""Key in a state for the position of its border in the source, if new frames are made."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class _ReachedError(Exception):
 
 
 class Pipe:
-    """A short queue between two stages that end, fail and stop together. `clock` hears how long they wait for it."""
+    """A short queue between two stages that end, fail and stop together. `clock` records how long they wait."""
 
     def __init__(self, size: int, stop: threading.Event, *, clock: StageClock, giver: str, taker: str) -> None:
         self._queue: queue.Queue[Any] = queue.Queue(size)

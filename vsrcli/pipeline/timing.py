@@ -1,16 +1,16 @@
-"""How long each stage of a job was busy, and which one the others waited for."""
+"""Measure how long each stage of a job is busy, and which one is the bottleneck."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 STAGES = ("decode", "upscale", "encode")
-"""In the order in which a frame goes through them. Conversions from and to planes are a part of the first and last."""
+"""Stages in the order of processing. Conversion from and to planes belongs to the first and last."""
 
 
 @dataclass
 class StageClock:
-    """Adds up the time that the stages wait for one another; all that a stage does not wait it is busy.
+    """Clock of the stages: a stage is busy whenever it does not wait for another.
 
     Each stage has a thread of its own, and writes its own time alone.
     """

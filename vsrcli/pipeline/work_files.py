@@ -96,7 +96,7 @@ def clear_inner(folder: Path) -> list[Path]:
 
 @dataclass(frozen=True)
 class Mark:
-    """Where a job's output is being placed, or has been (`done`), with the job's source, settings and frames.
+    """The place of a job's output, final if `done`, with the job's source, settings and frames.
 
     `size` and `time` (of modification, in ns) are those of the finished file; 0 for images.
     """

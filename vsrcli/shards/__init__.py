@@ -1,1 +1,1 @@
-"""One job on more than one machine: a plan of shards, each run by itself and verified, joined as one job's work is."""
+"""One job on several machines: a plan of shards, each run and verified separately, then joined as a single job is."""

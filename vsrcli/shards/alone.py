@@ -1,4 +1,4 @@
-"""Finishes a job that was begun in shards, on one machine and without a scheduler."""
+"""Complete a job that was begun in shards, on one machine and without a scheduler."""
 
 import threading
 
@@ -30,7 +30,7 @@ def run_or_finish(
 def finish_alone(
     source: SourcePlan, on_event: OnEvent, *, cancel: threading.Event | None = None, load: Loader | None = None
 ) -> Result:
-    """Make the shards that are not finished, in the order of time, and join them. Raises as `run_shard` and `join`."""
+    """Run the unfinished shards in the order of time and join them. Raises as `run_shard` and `join`."""
     plan = ShardPlan(__version__, (source,))
     for place in [] if joining_begun(source) else plan.places_of(source):
         run_shard(plan, place, on_event, cancel=cancel, load=load)

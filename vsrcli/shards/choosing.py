@@ -1,4 +1,4 @@
-"""Which shard of a plan is to be run: as it is told, or as the array scheduler says it in the environment."""
+"""Choose the shard to run: the one that the caller names, or the one of the scheduler's array task."""
 
 import re
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ VARIABLES = {"SLURM_ARRAY_TASK_ID": 1, "JOB_COMPLETION_INDEX": 0, "AWS_BATCH_JOB
 
 
 def choose(plan: ShardPlan, told: str | None, environment: Mapping[str, str]) -> Place:
-    """Return the shard that is told as "3" or "3/16", counted from 1; else the array task's.
+    """Return the shard named as "3" or "3/16", counted from 1; without a name, that of the array task.
 
-    Raises UsageError if there is no such shard, or the plan has another number of them, or none is told.
+    Raises UsageError if there is no such shard, if the plan has another number of them, or if none is named.
     """
     count = len(plan.places)
     if told is not None:

@@ -1,4 +1,4 @@
-"""Where a source is cut into shards, so that the longest takes as little time as can be.
+"""Cut a source into shards so that the longest one takes the least time.
 
 Shards end where the encoder's segments end, at multiples of a number of frames, so that the joined file is the one
 that a single machine writes. A shard that ends there just after a scene cut costs nothing but the frames between the
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 class Shard:
     """Frames [first, stop) of a source; the net runs from frame `begin` on, in the scene that starts at `scene`.
 
-    Where `begin` is `scene`, the frames are those of a single run. `cost` is how many frames are run.
+    If `begin` equals `scene`, the frames equal those of a single run. `cost` is the number of frames that are run.
     """
 
     first: int
@@ -26,13 +26,16 @@ class Shard:
 
     @property
     def exact(self) -> bool:
-        """Whether its frames are those of a single run."""
+        """Whether its frames equal those of a single run."""
         return self.begin == self.scene
 
 
 @dataclass(frozen=True)
 class _Border:
-    """A frame at which a shard may begin, and where the net would begin for it; `seen`: where the one before ends."""
+    """A possible first frame of a shard, and the frame at which the net would begin for it.
+
+    `seen` is the end of the frames that the shard before runs.
+    """
 
     first: int
     begin: int
@@ -50,11 +53,11 @@ def cut(
     longest: int | None = None,
     whole_scenes: bool = False,
 ) -> list[Shard]:
-    """Cut a source of `frames` frames into at most `count` shards, of which the most costly costs as little as can be.
+    """Cut a source of `frames` frames into at most `count` shards so that the highest cost of a shard is minimal.
 
     `cuts` are the frames, in order, at which scenes start (0 may be left out). Shards begin at multiples of `segment`.
-    Shots longer than `longest` (default: frames / count) are cut inside, after `warmup` frames; with `whole_scenes`,
-    where the net sees a scene as a whole, none are.
+    Shots longer than `longest` (default: frames / count) are cut inside, after `warmup` frames. With `whole_scenes`,
+    for nets that see a scene as a whole, none are.
     """
     starts = sorted({0, *cuts})
     longest = longest or max(1, -(-frames // count))
@@ -77,7 +80,7 @@ def cut(
 def _borders(
     frames: int, starts: Sequence[int], segment: int, warmup: int, longest: int, whole_scenes: bool
 ) -> list[_Border]:
-    """Return where shards may begin, in order, and the end. Each begins no earlier than the one before."""
+    """Return the possible first frames of shards, in order, and the end. Each begins no earlier than the one before."""
     ends = [*starts[1:], frames]
     firsts: set[int] = set()
     for start, end in zip(starts, ends, strict=True):
@@ -98,9 +101,9 @@ def _borders(
 
 
 def _within(borders: Sequence[_Border], limit: int, count: int) -> list[_Border] | None:
-    """Return the fewest borders at which shards that cost up to `limit` begin; None if they are more than `count`.
+    """Return the first frames of the fewest shards with costs up to `limit`, or None if they are more than `count`.
 
-    Each shard reaches as far as it can: the next one begins the later for it, so it reaches farther too.
+    Each shard is as long as possible: then the next one begins later and reaches farther too.
     """
     ends = [border.seen for border in borders]
     chosen: list[_Border] = []

@@ -1,4 +1,4 @@
-"""Joins the shards of a plan: their segments become those of an ordinary job, which is then finished as ever."""
+"""Join the shards of a plan: their segments become those of an ordinary job, which is then completed as usual."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from vsrcli.zoo.loading import Loader
 
 @dataclass(frozen=True)
 class Lacking:
-    """Shards that are not finished, with what is wrong with each."""
+    """Unfinished shards, each with the reason."""
 
     place: Place
     reason: str
@@ -32,7 +32,7 @@ class Lacking:
 
 
 def lacking_error(plan: ShardPlan, lacking: Sequence[Lacking]) -> VsrError:
-    """Return what to raise where shards are lacking."""
+    """Return the error to raise for unfinished shards."""
     numbers, count = sorted(one.place.number for one in lacking), len(plan.places)
     verb = "is" if len(numbers) == 1 else "are"
     message = f"{len(numbers)} of {counted(count, 'shard')} {verb} not finished ({','.join(map(str, numbers))})"
@@ -47,9 +47,9 @@ def join(
     cancel: threading.Event | None = None,
     load: Loader | None = None,
 ) -> Result | list[Lacking]:
-    """Put a source's result together and clean up; or return the shards that are lacking, where any are.
+    """Join a source's result and clean up, or return the unfinished shards if there are any.
 
-    Its frames and their times are checked against the source's. A join that was stopped goes on. Raises VsrErrors as
+    Frames and their times are checked against the source's. A join that was stopped is resumed. Raises VsrErrors as
     `run` does.
     """
     check_places(source)
@@ -63,7 +63,7 @@ def join(
 
 
 def _lacking(plan: ShardPlan, source: SourcePlan) -> list[Lacking]:
-    """Return the shards that are not finished, or not whole."""
+    """Return the shards that are unfinished or damaged."""
     found = []
     for place in plan.places_of(source):
         if not source.shard_folder(place.index).is_dir():
@@ -81,7 +81,7 @@ def _lacking(plan: ShardPlan, source: SourcePlan) -> list[Lacking]:
 
 
 def _adopt(source: SourcePlan) -> None:
-    """Move the segments of all shards into the job's own folder, with its records. What was moved before stays."""
+    """Move the segments of all shards into the job's own folder, with its records. Segments moved earlier stay."""
     folder = source.folder
     record: dict[str, Any] = {"source": source.fingerprint, "settings": source.settings}
     record |= {"plan": asdict(source.engine), "segment_frames": source.segment_frames}

@@ -1,4 +1,4 @@
-"""Makes a plan: each source is understood as for a single job, scanned once, and cut into shards."""
+"""Make a plan: prepare each source as for a single job, scan it once, and cut it into shards."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -37,7 +37,7 @@ def make_plan(
     failed: Callable[[Item, VsrError], None] | None = None,
     any_cut: bool = False,
 ) -> ShardPlan:
-    """Plan the upscaling of all items. `named`: the caller gave the output's name.
+    """Plan the upscaling of all items. `named` means that the caller gave the output's name.
 
     What each source's plan is is kept in the folder of its work too, by which machines know that they see the same
     disk; a plan that lies there already, for the same settings, is taken, with `any_cut` however it was cut. Raises
@@ -69,7 +69,7 @@ def make_plan(
 
 
 def planned_before(job: Job, asked: ShardOptions | None = None) -> SourcePlan | None:
-    """Return the plan in the folder of a job, if it is one for the same. Raises UsageError if another lies there."""
+    """Return the plan in a job's folder if it is for the same job. Raises UsageError if it is for another."""
     folder = job_folder(job.sink.output)
     if (folder / PLAN_NAME).exists():
         source = read_plan(folder / PLAN_NAME).sources[0]
@@ -101,7 +101,7 @@ def _scanned(job: Job, on_event: OnEvent) -> Scan:
 
 
 def _source(job: Job, found: Scan, asked: ShardOptions, total: int) -> SourcePlan:
-    """Cut one source, where all together have `total` frames."""
+    """Cut one source into shards. All sources together have `total` frames."""
     frames = len(found.pts)
     shards = cut(
         frames,
@@ -136,7 +136,7 @@ def _from_a_picture(source: SourcePlan, shard: Shard) -> Shard:
 
 
 def _settled(job: Job) -> dict[str, Any]:
-    """Return a job's options with what was left open as it was chosen."""
+    """Return a job's options with the values chosen for those that were left open."""
     name = job.options.model
     model = str(Path(name).expanduser().absolute()) if name is not None and is_path(name) else job.model.name
     precision = next(name for name, dtype in PRECISIONS.items() if dtype == job.dtype)
@@ -145,13 +145,13 @@ def _settled(job: Job) -> dict[str, Any]:
 
 
 def plain(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a record as JSON gives it back."""
+    """Return a record as it is read back from JSON."""
     found: dict[str, Any] = json.loads(json.dumps(record))
     return found
 
 
 def begin_work(source: SourcePlan, *, restart: bool) -> None:
-    """Put a source's plan into the folder of its work; with `restart`, in place of all that lies there."""
+    """Write a source's plan to its work folder. With `restart`, replace everything that lies there."""
     folder = source.folder
     try:
         held = lock(folder)

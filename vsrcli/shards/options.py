@@ -1,4 +1,4 @@
-"""What may be asked of how sources are cut into shards. Imports no torch."""
+"""Options of cutting sources into shards. This module imports no torch."""
 
 from dataclasses import dataclass
 
@@ -6,17 +6,17 @@ from vsrcli.errors import UsageError
 from vsrcli.records import Record, option
 
 WARMUP = 15
-"""Frames; `vsr evaluate --ablate warmup` prints what fewer cost."""
+"""Default number of warm-up frames; `vsr evaluate --ablate warmup` measures the loss of fewer."""
 
 SHARD_FRAMES = 1800
-"""Frames in a shard where nothing is asked for: a minute of film or more, which begins some 30 frames early."""
+"""Default number of frames in a shard: a minute of video or more, of which some 30 frames are run twice."""
 
 
 @dataclass(frozen=True)
 class ShardOptions(Record):
-    """How sources are cut: into so many `shards` in all, or into shards of about `shard_frames` frames each.
+    """The cutting of sources: the total number of `shards`, or the length of a shard, `shard_frames`.
 
-    `warmup` is how many frames a shard that begins within a shot runs before its own.
+    `warmup` is the number of frames that a shard runs before its own if it begins within a shot.
     """
 
     shards: int | None = option(None, least=1)
@@ -29,7 +29,7 @@ class ShardOptions(Record):
             raise UsageError("a number of shards and a length of shards exclude each other: give one")
 
     def count(self, frames: int, of: int) -> int:
-        """Return into how many shards a source of so many frames is cut, where all sources together have `of`."""
+        """Return the number of shards of a source with so many frames; all sources together have `of`."""
         if self.shards is not None:
             return max(1, round(self.shards * frames / of))
         return -(-frames // (self.shard_frames or SHARD_FRAMES))

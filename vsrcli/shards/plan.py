@@ -1,4 +1,4 @@
-"""The plan of a job on several machines: what every one of them must know to make its shards alike."""
+"""The plan of a job on several machines: all that each needs so that shards fit together."""
 
 import hashlib
 import json
@@ -42,11 +42,11 @@ class SourcePlan:
 
     @property
     def folder(self) -> Path:
-        """Where its work lies: shards each in a folder of their own there."""
+        """The work folder. Each shard has a folder of its own in it."""
         return job_folder(self.output)
 
     def shard_folder(self, index: int) -> Path:
-        """Return the folder of the work on one of its shards."""
+        """Return the work folder of one shard."""
         return self.folder / f"shard-{index:04d}"
 
     @cached_property
@@ -60,7 +60,7 @@ class SourcePlan:
 
     @cached_property
     def identity(self) -> str:
-        """A digest of all of it, by which the work on it is told from work on another plan."""
+        """A digest of the whole plan, which distinguishes work on it from work on another plan."""
         from vsrcli.shards.plan_file import source_record
 
         record = source_record(self) | {"shards": [vars(shard) for shard in self.shards]}
@@ -77,7 +77,7 @@ class Place:
 
     @property
     def shard(self) -> Shard:
-        """What is to be made."""
+        """The shard's own record."""
         return self.source.shards[self.index]
 
     def __str__(self) -> str:
@@ -87,14 +87,14 @@ class Place:
 
 @dataclass(frozen=True)
 class ShardPlan:
-    """Several sources' plans; `version` is that of the vsr that made it."""
+    """The plans of several sources; `version` is that of the vsr that made the plan."""
 
     version: str
     sources: tuple[SourcePlan, ...]
 
     @cached_property
     def places(self) -> list[Place]:
-        """All shards, the longest first, as they are best begun; their numbers count from 1."""
+        """All shards, the longest first, which is the best order to run them; their numbers count from 1."""
         found = sorted(self._unordered(), key=lambda found: -found[0].shards[found[1]].cost)
         return [Place(number, source, index) for number, (source, index) in enumerate(found, 1)]
 

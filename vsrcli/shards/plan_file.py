@@ -1,4 +1,4 @@
-"""A plan as JSON: written, and read as written or refused. It comes from outside and may hold anything.
+"""Write a plan as JSON and read it back. The file comes from outside, so everything in it is checked.
 
 docs/cluster.md describes the format. `VERSION` rises when a reader of the one before would go wrong.
 """
@@ -23,17 +23,17 @@ from vsrcli.shards.plan import ShardPlan, SourcePlan
 
 FORMAT, VERSION = "vsr plan", 2
 MOST_BYTES = 1 << 28
-"""What no plan comes near to: some hundred hours of film."""
+"""Limit of the size of a plan: some hundred hours of video."""
 MOST_FRAMES = 1 << 32
 _DIGITS = 8  # of a CRC-32 in hexadecimal
 
 
 class NoPlanError(Exception):
-    """The data are not those of a plan."""
+    """The data are not a plan."""
 
 
 def plan_text(plan: ShardPlan) -> str:
-    """Return a plan as JSON, in which shards stand with the longest first."""
+    """Return a plan as JSON, with the longest shards first."""
     sources = [source_record(source) for source in plan.sources]
     numbers = {id(source): number for number, source in enumerate(plan.sources)}
     shards = [{"source": numbers[id(place.source)], **vars(place.shard)} for place in plan.places]
@@ -42,7 +42,7 @@ def plan_text(plan: ShardPlan) -> str:
 
 
 def source_record(source: SourcePlan) -> dict[str, Any]:
-    """Return what a plan's record says of one source, but its shards."""
+    """Return the record of one source in a plan, without its shards."""
     return {
         "input": str(source.input),
         "output": str(source.output),
@@ -60,7 +60,7 @@ def source_record(source: SourcePlan) -> dict[str, Any]:
 
 
 def read_plan(path: Path) -> ShardPlan:
-    """Read a plan. Raises InputError where the file cannot be read, UsageError where it is no plan or a newer one."""
+    """Read a plan. Raises InputError if the file cannot be read, UsageError if it is no plan or a newer one."""
     try:
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
@@ -81,7 +81,7 @@ class NewerPlanError(Exception):
 
 
 def plan_from(record: Any) -> ShardPlan:
-    """Return the plan that a record holds. Raises what `read_plan` turns into its error."""
+    """Return the plan in a record. Raises the exceptions that `read_plan` converts to its errors."""
     _demand(isinstance(record, dict) and record["format"] == FORMAT)
     if record["format_version"] != VERSION:
         raise NewerPlanError(f"is a plan of format {record['format_version']!s:.20}, this vsr reads format {VERSION}")
@@ -139,7 +139,7 @@ def _shard(record: Mapping[str, Any]) -> Shard:
 
 
 def options_from(record: Mapping[str, Any]) -> Options:
-    """Return the options that `Record.plain` made a record of, as JSON gives it back. Raises UsageError, TypeError."""
+    """Return the options in a record that `Record.plain` made, read back from JSON. Raises UsageError or TypeError."""
     values = dict(record)
     for one in options_of(Options):
         value = values.get(one.name)

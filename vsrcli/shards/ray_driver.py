@@ -1,4 +1,4 @@
-"""Runs the shards of a plan on a Ray cluster: one queue for all of them, and actors that each make one at a time."""
+"""Run the shards of a plan on a Ray cluster: one queue for all shards, and actors that each run one at a time."""
 
 import importlib
 import logging
@@ -29,7 +29,7 @@ _LATER = 3.0  # seconds before a shard is tried again, times the number of tries
 
 
 def load_ray() -> Any:
-    """Return the package ray. Raises UsageError where it is not installed."""
+    """Return the package ray. Raises UsageError if it is not installed."""
     try:
         return importlib.import_module("ray")
     except ImportError:
@@ -38,7 +38,7 @@ def load_ray() -> Any:
 
 @contextmanager
 def cluster(address: str) -> Iterator[Any]:
-    """Open a connection to a cluster, or with "local" start one here, and yield the package. Raises UsageError."""
+    """Connect to a cluster, or with "local" start one here, and yield the package. Raises UsageError."""
     ray = load_ray()
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_DEDUP_LOGS", "0")
@@ -59,14 +59,14 @@ def cluster(address: str) -> Iterator[Any]:
 
 
 def worker_count(ray: Any, device: str, cpus: int) -> int:
-    """Return how many workers the cluster has room for: one for each GPU, or for so many cores."""
+    """Return the number of workers that fit in the cluster: one for each GPU, or for so many cores."""
     found = ray.cluster_resources()
     return max(1, int(found.get("GPU", 0)) if device == "cuda" else int(found.get("CPU", 0) // cpus))
 
 
 @dataclass(eq=False)
 class _Actor:
-    """A worker: Ray's handle, whether it sees each source, what it runs, and whether it has ceased to answer."""
+    """A worker: Ray's handle, the sources that it sees, the shard that it runs, and whether it is lost."""
 
     handle: Any
     sees: list[bool]
@@ -141,7 +141,7 @@ class _Driver:
         return self.pieces[key]
 
     def _take(self, ref: Any, waiting: "deque[tuple[float, Place]]") -> None:
-        """Take in an answer: a worker has come, its progress, a shard, or that one of them is lost."""
+        """Process an answer: a new worker, progress, a finished shard, or the loss of a worker."""
         if ref in self.joining:
             handle = self.joining.pop(ref)
             try:
@@ -183,7 +183,7 @@ class _Driver:
         waiting.append((time.monotonic() + _LATER * (tries - 1), place))
 
     def _say_way(self, actor: _Actor) -> None:
-        """Report once how the data are sent."""
+        """Report once whether data are sent or read from a shared disk."""
         if not self.told:
             self.told = True
             way = "the workers read the source from its disk"
@@ -205,9 +205,9 @@ class _Driver:
 
 
 def run_on_ray(ray: Any, plan: ShardPlan, on_event: OnEvent, *, cpus: int) -> list[Lacking]:
-    """Make all shards of a plan on a cluster; return those that failed, once all others are made.
+    """Run all shards of a plan on a cluster; return those that failed, once all others are finished.
 
-    Raises InterruptedJobError on Ctrl-C: what is made is kept, and found by the next run on any cluster.
+    Raises InterruptedJobError on Ctrl-C. Finished work is kept, and the next run on any cluster continues it.
     """
     driver = _Driver(ray, plan, cpus, worker_count(ray, str(plan.sources[0].settings["device"]), cpus), on_event)
     try:
@@ -225,7 +225,7 @@ def run_on_ray(ray: Any, plan: ShardPlan, on_event: OnEvent, *, cpus: int) -> li
 
 
 def _reason(error: Exception) -> str:
-    """Return what a task says of its failure, in one line."""
+    """Return the reason of a task's failure in one line."""
     cause = getattr(error, "cause", None)
     if isinstance(cause, VsrError):
         return str(cause)

@@ -1,4 +1,4 @@
-"""What runs on a node of a Ray cluster: keeps its models loaded and makes one shard after another."""
+"""The actor on a node of a Ray cluster: it keeps its models loaded and runs one shard after another."""
 
 import contextlib
 import platform
@@ -29,7 +29,7 @@ class Worker:
         self._copies: dict[int, tuple[SourcePlan, Path]] = {}
 
     def sees(self) -> list[bool]:
-        """Return of each source whether this machine sees it and the folder of its work."""
+        """Return for each source whether this machine sees it and its work folder."""
         found = []
         for source in self._plan.sources:
             try:
@@ -44,11 +44,11 @@ class Worker:
         return platform.node()
 
     def progress(self) -> int:
-        """Return how many frames of its shard are made."""
+        """Return the number of finished frames of the shard that it runs."""
         return self._done
 
     def make(self, number: int, pieces: Sequence[Any] | None) -> tuple[int, Made | None]:
-        """Make a shard and return its frames; and its files, where the source came in `pieces` (Ray's references)."""
+        """Run a shard and return its frames, and its files if the source came in `pieces` (Ray's references)."""
         place = self._plan.places[number - 1]
         self._done = 0
         if pieces is None:

@@ -1,4 +1,4 @@
-"""Runs one shard of a plan, or the rest of it, in a folder of its own beside the output."""
+"""Run one shard of a plan, or the rest of it, in a folder of its own beside the output."""
 
 import os
 import platform
@@ -31,7 +31,7 @@ from vsrcli.zoo.loading import Loader
 
 @dataclass(frozen=True)
 class ShardResult:
-    """A finished shard: of its `frames`, `made` were made by this run, in `seconds`."""
+    """A finished shard. This run made `made` of its `frames` in `seconds`."""
 
     number: int
     frames: int
@@ -48,10 +48,10 @@ def run_shard(
     load: Loader | None = None,
     restart: bool = False,
 ) -> ShardResult:
-    """Make a shard, or the rest of it; one that is finished is verified. `restart` throws away what is there of it.
+    """Run a shard, or the rest of it; a finished one is verified. `restart` discards its earlier work.
 
-    Raises UsageError where this vsr, its weights or its settings are not the plan's, or another process works on the
-    shard; InputError where the source is not; other VsrErrors as `run` does.
+    Raises UsageError if the version of vsr, the weights or the settings differ from the plan's, or if another process
+    works on the shard; InputError if the source differs; other VsrErrors as `run` does.
     """
     started = time.monotonic()
     source, shard = place.source, place.shard
@@ -93,12 +93,12 @@ def len_of(place: Place) -> int:
 
 
 def joining_begun(source: SourcePlan) -> bool:
-    """Return whether the shards of a source were all finished, and their segments are being moved or joined."""
+    """Return whether all shards of a source were finished and their segments are being moved or joined."""
     return (source.folder / PLAN_NAME).exists() and (source.folder / JOB_NAME).exists()
 
 
 def open_shard(source: SourcePlan, index: int, *, restart: bool = False) -> WorkFolder:
-    """Hold the folder of a shard's work. Raises as `WorkFolder.open` does."""
+    """Open and lock the work folder of a shard. Raises as `WorkFolder.open` does."""
     shard = source.shards[index]
     return WorkFolder.open(
         source.shard_folder(index),
@@ -111,7 +111,7 @@ def open_shard(source: SourcePlan, index: int, *, restart: bool = False) -> Work
 
 
 def planned_job(plan: ShardPlan, source: SourcePlan, on_event: OnEvent, *, load: Loader | None = None) -> Job:
-    """Return the job that a source's plan is for, on this machine. Raises UsageError or InputError if it differs."""
+    """Return the job of a source's plan on this machine. Raises UsageError or InputError if it differs."""
     if plan.version != __version__:
         raise UsageError(f"the plan is of vsr {plan.version}, this is vsr {__version__}: use the same on all machines")
     options = options_from(source.options)
@@ -131,7 +131,7 @@ def planned_job(plan: ShardPlan, source: SourcePlan, on_event: OnEvent, *, load:
 
 
 def check_places(source: SourcePlan) -> None:
-    """Raise InputError or OutputError where this machine does not see the source, or the folder of the plan's work."""
+    """Raise InputError or OutputError if this machine does not see the source or the plan's work folder."""
     if not os.path.lexists(source.input):
         raise InputError(f"{source.input} is not there{_mount(source.input)}")
     marker = source.folder / PLAN_NAME
@@ -155,7 +155,7 @@ def _read(job: Job, source: SourcePlan, number: int, warn: Callable[[str], None]
 
 
 def _counted(on_event: OnEvent, first: int, frames: int) -> OnEvent:
-    """Return what tells the caller of a shard's frames, counted from its first."""
+    """Return a callback that reports a shard's frames, counted from its first."""
 
     def tell(event: Event) -> None:
         if event.kind in ("start", "frame"):

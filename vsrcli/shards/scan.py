@@ -1,4 +1,4 @@
-"""One pass over a source, before it is cut: the times of its frames, its scene cuts, and what is wrong with it."""
+"""Scan a source once before it is cut: times and checksums of its frames, scene cuts, and damage."""
 
 import zlib
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from vsrcli.pipeline.source import source_frames
 
 @dataclass
 class Scan:
-    """What is known of a source once it is decoded: of each frame its pts and a checksum, and where scenes start."""
+    """The result of decoding a source: pts and checksum of each frame, first frames of scenes, and findings."""
 
     pts: list[int] = field(default_factory=list)
     sums: list[int] = field(default_factory=list)
@@ -23,7 +23,7 @@ class Scan:
 
 
 def scan(job: Job, on_event: OnEvent, *, warn: Callable[[str], None]) -> Scan:
-    """Decode all of a job's source, as the job would. Raises InputError."""
+    """Decode all of a job's source as the job does. Raises InputError."""
     found, detector = Scan(), SceneDetector()
     on_event(Event("start", "scanning", total=job.frames))
     for frame in source_frames(job, found.findings, warn):

@@ -1,4 +1,4 @@
-"""Sources and outputs behind URLs, by fsspec: fetched to a local cache, uploaded under a temporary name and then moved.
+"""Sources and outputs behind URLs, by fsspec: fetched to a local cache; uploaded under a temporary name, then renamed.
 
 fsspec is imported only for a URL.
 """
@@ -20,7 +20,7 @@ from vsrcli.errors import InputError, OutputError, OutputExistsError, Reason, Us
 from vsrcli.files import PART, replacing, write_durably
 
 Progress = Callable[[int, int], None]
-"""Hears the bytes done, and in all (0: unknown)."""
+"""Called with the bytes done and the total (0: unknown)."""
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _PIECE = 1 << 20
@@ -29,27 +29,27 @@ _DAYS_30 = 30 * 86400
 
 
 def is_url(text: str) -> bool:
-    """Return whether a text names something behind a URL; C:\\film.mkv does not."""
+    """Return whether a text is a URL; C:\\film.mkv is not."""
     return bool(_URL.match(text))
 
 
 def name_of(url: str) -> str:
-    """Return the file's name in a URL, "" of a folder."""
+    """Return the file's name in a URL, "" for a folder."""
     return urlsplit(url).path.rpartition("/")[2]
 
 
 def cache_folder(url: str) -> Path:
-    """Return where what belongs to a URL is kept on this machine: below VSR_CACHE, or the user's cache."""
+    """Return the folder of a URL's local copies: below VSR_CACHE, or in the user's cache."""
     place = os.environ.get("VSR_CACHE")
     root = Path(place) if place else user_cache_path("vsr")
     return root / "remote" / hashlib.sha256(url.encode()).hexdigest()[:24]
 
 
 def fetch(url: str, *, progress: Progress = lambda done, total: None) -> Path:
-    """Return the local copy of a file, which is loaded unless it is there, whole, and the file has not changed.
+    """Return the local copy of a file. It is downloaded unless a complete copy of the unchanged file is there.
 
-    The same file has the same name and time each time it is loaded, so that a job goes on with it. Raises UsageError
-    where fsspec or what it needs for such URLs is not installed, InputError where the file cannot be read.
+    The copy has the same name and time whenever it is downloaded, so that a job can resume with it. Raises UsageError
+    if fsspec or its package for such URLs is not installed, InputError if the file cannot be read.
     """
     fs, path = _open(url)
     try:
@@ -95,7 +95,7 @@ def fetch(url: str, *, progress: Progress = lambda done, total: None) -> Path:
 
 
 def refuse_existing(url: str) -> None:
-    """Raise OutputExistsError if there is something at a URL; UsageError and OutputError as `upload` does."""
+    """Raise OutputExistsError if a file exists at a URL; UsageError and OutputError as `upload` does."""
     fs, path = _open(url)
     try:
         there = fs.exists(path)
@@ -106,15 +106,15 @@ def refuse_existing(url: str) -> None:
 
 
 def upload(file: Path, url: str, *, overwrite: bool) -> None:
-    """Put a file at a URL: under a temporary name beside it first, then, when all of it is there, moved.
+    """Upload a file to a URL: first under a temporary name beside it, which is renamed once it is complete.
 
-    Raises OutputError where it cannot be written, and OutputExistsError if, unless `overwrite`, the name is taken.
+    Raises OutputError if it cannot be written, and OutputExistsError if the name is taken, unless `overwrite`.
     """
     fs, path = _open(url)
     part = path + PART
     try:
         parent = path.rpartition("/")[0]
-        with contextlib.suppress(Exception):  # stores of objects have no folders
+        with contextlib.suppress(Exception):  # object stores have no folders
             fs.makedirs(parent, exist_ok=True)
         fs.put_file(os.fspath(file), part)
         fs.invalidate_cache()
@@ -172,6 +172,6 @@ def _digest(path: Path, kind: str) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """Return what an error of a store says, in one line."""
+    """Return the reason of a store's error in one line."""
     lines = str(getattr(error, "strerror", None) or error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

@@ -1,4 +1,4 @@
-"""What goes to a machine that does not see the source's disk, and what comes back from it, as bytes."""
+"""Send a source to a machine that does not see its disk, and the finished shard back, as bytes."""
 
 import os
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ from vsrcli.shards.running import open_shard
 from vsrcli.zoo.catalogue import is_path
 
 PIECE = 64 << 20
-"""Bytes that travel at once."""
+"""Bytes per message."""
 
 Piece = tuple[str, int, bytes]
 """A file's place in the folder of a copy, its time of modification in ns, and its bytes or the next of them."""
 
 
 def pieces_of(source: SourcePlan) -> Iterator[Piece]:
-    """Yield a source's files in pieces, and the weights if they are a file of the user's. Raises InputError."""
+    """Yield a source's files in pieces, and the weights if they are the user's own file. Raises InputError."""
     images = expand_images(source.input)
     model = str(source.options["model"])
     place = f"source/{source.input.name}" if source.input.is_dir() else "source"
@@ -38,7 +38,7 @@ def pieces_of(source: SourcePlan) -> Iterator[Piece]:
 
 
 def unpack(source: SourcePlan, pieces: Iterator[Piece], folder: Path) -> SourcePlan:
-    """Write pieces into an empty folder and return the plan of the source that lies there. Raises OutputError."""
+    """Write pieces into an empty folder and return the source's plan with paths in it. Raises OutputError."""
     try:
         for name, time, data in pieces:
             path = folder.joinpath(*name.split("/"))
@@ -72,7 +72,7 @@ def pack_shard(source: SourcePlan, index: int) -> Made:
 
 
 def store_shard(source: SourcePlan, index: int, made: Made) -> None:
-    """Put a shard that came back into its folder. Raises OutputError where it cannot be written."""
+    """Write a received shard to its folder. Raises OutputError if it cannot be written."""
     work = open_shard(source, index, restart=True)
     try:
         for name, data in made.files.items():

@@ -20,7 +20,7 @@ from vsrcli.errors import WeightsError
 from vsrcli.zoo.foreign import foreign_archive, foreign_format
 
 DAMAGED = "is damaged or not a checkpoint"
-"""What is said of a file that is none."""
+"""Message about a file that is no checkpoint."""
 
 MOST_BYTES = 2 << 30
 """Largest size of a file: training states of the largest nets here, with their optimisers, take about 0.5 GiB."""

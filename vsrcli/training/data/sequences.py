@@ -1,4 +1,4 @@
-"""Finds videos that lie as images in folders, as REDS, Vimeo-90K and Vid4 do, and tells them from photographs."""
+"""Find videos stored as images in folders, as in REDS, Vimeo-90K and Vid4, and tell them from photographs."""
 
 import re
 from collections import defaultdict
@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 FEWEST = 3
-"""Images of a sequence: two may be of anything."""
+"""Smallest number of images in a sequence."""
 COMPARED = 6
-"""Pairs of neighbours that are compared."""
+"""Number of neighbouring pairs that are compared."""
 ALIKE = 0.5
-"""Correlation of thumbnails from which neighbours are of one video: those of unlike photographs are about 0."""
+"""Least correlation of thumbnails of neighbours in a video; that of unrelated photographs is about 0."""
 THUMBNAIL = 24
 
 

@@ -1,4 +1,4 @@
-"""Makes of a recipe the net that a run trains, and the groups of its parameters."""
+"""Build the net of a recipe, and the groups of its parameters."""
 
 from collections.abc import Callable
 from typing import Any
