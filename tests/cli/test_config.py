@@ -19,7 +19,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Options]:
         seen.append(options)
         return {"status": "done"}
 
-    monkeypatch.setattr(upscale, "_one", one)
+    monkeypatch.setattr(upscale, "upscale_one", one)
     monkeypatch.setattr(config, "user_file", lambda: tmp_path / "home" / "config.toml")
     monkeypatch.delenv("VSR_NO_CONFIG", raising=False)
     (tmp_path / "home").mkdir()

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     type=Resolution(RESOLUTIONS),
     default="720p",
     metavar="TEXT",
-    help="Size of the OUTPUT: 720p, 1080p, 1440p, 4k or WxH.",
+    help="Size of the output: 720p, 1080p, 1440p, 4k or WxH.",
 )
 @click.option(
     "--input",
     "source",
     type=click.Path(path_type=Path),
-    help="Frames of this video, in its own size, instead of synthetic ones.",
+    help="Measure on this video in its own size, not on synthetic frames.",
 )
 @click.option(
     "--precision",
@@ -43,13 +43,15 @@ if TYPE_CHECKING:
     multiple=True,
     default=("auto",),
     metavar="TEXT",
-    help="auto, fp32, fp16, bf16; repeatable, or a list.",
+    help="Data type: auto, fp32, fp16, bf16. Repeatable, or a list.",
 )
 @record_options(EngineOptions, "device")
-@click.option("--threads", type=click.IntRange(1, 1024), multiple=True, help="Threads on a CPU; repeatable: scaling.")
+@click.option(
+    "--threads", type=click.IntRange(1, 1024), multiple=True, help="CPU threads. Repeatable, to measure scaling."
+)
 @click.option("--frames", type=click.IntRange(1), help="Frames to time.  [default: 30, on accelerators 120]")
-@record_options(EngineOptions, "window", window="Frames a window, as in vsr upscale.  [default: 30]")
-@click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
+@record_options(EngineOptions, "window", window="Frames per window, as in vsr upscale.  [default: 30]")
+@click.option("--json", "as_json", is_flag=True, help="Print results as JSON on stdout.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(
     models: tuple[str, ...],

@@ -34,16 +34,18 @@ class Crop(Kind[tuple[int, ...]]):
 
 @click.command("compare", context_settings={"show_default": True})
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="A B...")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="A video, or a picture (.png, .jpg).")
-@click.option("--mode", default="side", type=choice("side", "wipe", "stack"), help="In a row, split, or in a column.")
-@click.option("--labels", help="Comma-separated.  [default: the files' names]")
-@click.option("--zoom", type=Crop(), help="Show this part of the largest video enlarged as well.")
-@click.option("--at", type=Time(), help="For a picture: which moment.  [default: the first]")
-@click.option("--reference", type=click.Path(path_type=Path), help="Ground truth: prints PSNR and SSIM against it.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Per-frame PSNR and SSIM as .svg or .png.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write a video, or a picture (.png, .jpg).")
+@click.option(
+    "--mode", default="side", type=choice("side", "wipe", "stack"), help="Layout: in a row, split, or in a column."
+)
+@click.option("--labels", help="Labels, separated by commas.  [default: the files' names]")
+@click.option("--zoom", type=Crop(), help="Enlarge this part of the largest video as well.")
+@click.option("--at", type=Time(), help="Time to show in a picture.  [default: the first frame's]")
+@click.option("--reference", type=click.Path(path_type=Path), help="Ground truth: print PSNR and SSIM against it.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Plot PSNR and SSIM of each frame to .svg or .png.")
 @rate_option
-@click.option("-y", "--overwrite", is_flag=True, help="Replace outputs that exist.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("-y", "--overwrite", is_flag=True, help="Replace existing outputs.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(
     inputs: tuple[Path, ...],

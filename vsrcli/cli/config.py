@@ -83,7 +83,7 @@ def add_options(group: click.Group, command: click.Command) -> click.Command:
 
     path = click.Path(path_type=Path)
     more: dict[str, Any] = {"is_eager": True, "expose_value": False}
-    named_option = click.Option(["--config"], type=path, callback=named, help="File of settings.", **more)
+    named_option = click.Option(["--config"], type=path, callback=named, help="Read this settings file.", **more)
     without_option = click.Option(["--no-config"], is_flag=True, callback=without, help="Read no settings.", **more)
     command.params += [named_option, without_option]
     return command

@@ -9,7 +9,7 @@ from vsrcli.cli import echo
 
 
 @click.command("devices")
-@click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="Print results as JSON on stdout.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(as_json: bool, debug: bool) -> None:
     """List the devices for --device; * marks the default.

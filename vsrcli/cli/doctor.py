@@ -15,7 +15,7 @@ NEEDED = ("numpy", "torch", "av", "imageio_ffmpeg", "safetensors", "psutil", "fi
 
 
 @click.command("doctor")
-@click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="Print results as JSON on stdout.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(as_json: bool, debug: bool) -> None:
     """Check this installation: versions, GPU, encoders, memory, disk, weights, and a small job.

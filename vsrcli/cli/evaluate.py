@@ -60,47 +60,53 @@ class Crfs(Kind[tuple[int, ...]]):
     "--data",
     required=True,
     type=click.Path(path_type=Path),
-    help="Folder of clips (frames in PNG, or videos), a video, or Vimeo-90K's list.",
+    help="Folder of clips (PNG frames or videos), a video, or the list of Vimeo-90K.",
 )
 @click.option(
     "--degradation",
     default="bi",
     type=choice("bi", "bd", "none"),
-    help="How LR frames are made: MATLAB's bicubic, Gaussian blur and decimation, or none: those in LR/ are taken.",
+    help="Degradation of LR frames. bi: MATLAB's bicubic. bd: Gaussian blur and decimation. none: read them from LR/.",
 )
-@click.option("--crf", type=Crfs(), help="Compress LR frames by x264 first, as videos in life are: at one CRF or each.")
-@click.option("-s", "--scale", type=click.IntRange(2, 4), help="[default: the models' own]")
-@click.option("--clips", help="Only these clips, e.g. calendar,city.")
-@click.option("--frames", type=click.IntRange(1), help="Only the first so many frames of each clip.")
-@click.option("--channels", default="y", type=choice("y", "rgb"), help="PSNR, SSIM and MSE on luma or on RGB.")
+@click.option("--crf", type=Crfs(), help="Compress LR frames by x264 at this CRF, or at each of several.")
+@click.option("-s", "--scale", type=click.IntRange(2, 4), help="Upscaling factor.  [default: the models']")
+@click.option("--clips", help="Run only these clips, e.g. calendar,city.")
+@click.option("--frames", type=click.IntRange(1), help="Run only so many frames of each clip.")
+@click.option("--channels", default="y", type=choice("y", "rgb"), help="Measure PSNR, SSIM and MSE on luma or on RGB.")
 @click.option("--mse", "with_mse", is_flag=True, help="Show the mean squared error too.")
 @click.option(
     "--temporal",
     is_flag=True,
-    help="Warping error (Lai et al. 2018), the share of change that motion does not explain, tOF (Chu et al. 2020).",
+    help="Measure warping error (Lai et al. 2018), unexplained change, and tOF (Chu et al. 2020).",
 )
-@click.option("--colour", is_flag=True, help="How much brighter R, G and B are than in the LR frames.")
-@click.option("--lines", is_flag=True, help="Energy of thin lines, and of those that the truth does not have.")
-@click.option("--lpips", "with_lpips", is_flag=True, help="LPIPS; needs `pip install lpips`.")
-@click.option("--vmaf", is_flag=True, help="VMAF, by ffmpeg's libvmaf.")
+@click.option("--colour", is_flag=True, help="Measure the shift of mean R, G and B against the LR frames.")
+@click.option(
+    "--lines", is_flag=True, help="Measure the energy of thin lines, and of those that the ground truth lacks."
+)
+@click.option("--lpips", "with_lpips", is_flag=True, help="Measure LPIPS; needs `pip install lpips`.")
+@click.option("--vmaf", is_flag=True, help="Measure VMAF by ffmpeg's libvmaf.")
 @record_options(
     PaperOptions,
     propagation="Whole clips as in the papers, or another way of `vsr upscale` (exact keeps its states in memory).",
     memory="Budget for --tile auto, e.g. 6GiB.",
 )
-@click.option("--scenes", is_flag=True, help="Start afresh at scene cuts, as vsr upscale does.")
+@click.option("--scenes", is_flag=True, help="Reset the net at scene cuts, as vsr upscale does.")
 @click.option(
     "--ablate",
     metavar="AXES",
-    help="Instead: what choices cost against whole-clip fp32 without a horizon; of window,lookahead,horizon,tile,"
+    help="Measure instead the loss of choices against whole-clip fp32 without a horizon: window,lookahead,horizon,tile,"
     "precision,keyframe-interval,warmup.",
 )
-@click.option("--published", "with_published", is_flag=True, help="Show what papers report of other nets on this set.")
+@click.option(
+    "--published", "with_published", is_flag=True, help="Show published results of other nets on this test set."
+)
 @click.option("--save", type=click.Path(path_type=Path), help="Write results to DIR/METHOD/CLIP/*.png.")
-@click.option("--markdown", "kind", flag_value="markdown", default="markdown", help="A table (this is the default).")
-@click.option("--csv", "kind", flag_value="csv", help="CSV.")
-@click.option("--json", "kind", flag_value="json", help="JSON: the settings and all rows.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@click.option(
+    "--markdown", "kind", flag_value="markdown", default="markdown", help="Print a Markdown table (the default)."
+)
+@click.option("--csv", "kind", flag_value="csv", help="Print CSV.")
+@click.option("--json", "kind", flag_value="json", help="Print JSON: the settings and all rows.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(kind: Literal["markdown", "csv", "json"], quiet: bool, debug: bool, **asked: Any) -> None:
     """Measure quality on clips with ground truth: the papers' tables.

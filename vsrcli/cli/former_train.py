@@ -18,7 +18,7 @@ ASKED = {"pack": "packing", "compact": "mib", "teacher": "teacher", "soup": "sou
 @click.argument("words", metavar="[RECIPE | SOURCE...]", nargs=-1)
 @train.data_option
 @train.together(train.run_options)
-@train.seed_option("Instead of the recipe's; of packing too.")
+@train.seed_option("Seed of random numbers.  [default: the recipe's; 0 for packing]")
 @record_options(EngineOptions, "device")
 @train.threads_option
 @click.option("--pack", "packing", is_flag=True, help="Pack the SOURCEs (videos, photographs, folders) into -o.")
@@ -26,16 +26,16 @@ ASKED = {"pack": "packing", "compact": "mib", "teacher": "teacher", "soup": "sou
     "--compact",
     "mib",
     type=click.IntRange(1),
-    help="Write so many MiB of the packs named as SOURCEs to -o, compressed.",
+    help="Write so many MiB of the packs in SOURCEs to -o, compressed.",
 )
 @click.option(
     "--teacher",
     multiple=True,
-    help="Write the packs named as SOURCEs to -o with this model's answers. Repeat for a mean.",
+    help="Write the packs in SOURCEs to -o with this model's results. Repeatable: their mean.",
 )
-@click.option("--soup", is_flag=True, help="Mix the models named as SOURCEs, validating on --data, into -o.")
+@click.option("--soup", is_flag=True, help="Average the models in SOURCEs, validated on --data, into -o.")
 @train.output_option("The pack, or the mixed weights,")
-@train.clips_option(" when packing or asking a teacher")
+@train.clips_option(" when packing or adding results")
 @train.together(train.pack_options)
 @click.option("--list", "listing", is_flag=True, help="List the recipes.")
 @click.pass_context

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @models_option("Architecture to pick weights of. Repeatable.")
 @record_options(Options, "content")
 @rate_option
-@click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="Print results as JSON on stdout.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(
     inputs: tuple[Path, ...], models: tuple[str, ...], content: str, rate: Fraction | None, as_json: bool, debug: bool

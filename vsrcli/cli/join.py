@@ -12,8 +12,8 @@ from vsrcli.cli.upscale import advised, stop_on_signals
 
 @click.command("join")
 @click.argument("plan", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print results as JSON on stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(plan: Path, as_json: bool, quiet: bool, debug: bool) -> None:
     """Join the shards of a plan with all streams of the source, and clean up.

@@ -95,8 +95,8 @@ def table(models: list[Entry], default: str, *, verbose: bool = False) -> list[s
 
 
 @click.command(name="models")
-@click.option("--json", "as_json", is_flag=True, help="Print everything that is known of each model as JSON.")
-@click.option("-v", "--verbose", is_flag=True, help="What they are as nets, what they cost, their licence, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print all properties of each model as JSON.")
+@click.option("-v", "--verbose", is_flag=True, help="Show architecture, cost and licence too.")
 def command(as_json: bool, verbose: bool) -> None:
     """List the models: their purpose, speed, and where their weights are.
 

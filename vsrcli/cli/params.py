@@ -240,67 +240,66 @@ class Shown:
 
 SHOWN = {
     "model": Shown(
-        "A model of `vsr models`, or a checkpoint's path. An architecture alone picks its weights by the source: "
-        "clean or compressed.  [default: the architecture marked * there]",
+        "Model of `vsr models`, or path of a checkpoint. For an architecture alone, the source decides on the weights: "
+        "those for clean or for compressed video.  [default: the architecture marked * there]",
         "-m",
     ),
-    "content": Shown("What the source shows, where --model leaves the weights open; auto is film."),
-    "scale": Shown("Factor; other than the model's own by Lanczos from its result.  [default: the model's]", "-s"),
-    "height": Shown("Height of the output; the width follows."),
-    "size": Shown("Size of the output."),
-    "fit": Shown("Largest size in a box, with the picture's own shape and square pixels."),
-    "max_height": Shown("At most so many lines; the width follows."),
-    "square_pixels": Shown("Make pixels square, as of tapes and DVDs: 4:3 at 1080 lines is 1440x1080."),
-    "crop": Shown("Read a part of the picture: auto for what black borders leave, or W:H:X:Y.", metavar="W:H:X:Y"),
-    "skip_above": Shown("Leave sources of more lines than this as they are.", metavar="LINES"),
-    "device": Shown("auto, cpu, cuda, cuda:1, mps."),
-    "precision": Shown("Type of the convolutions' arithmetic."),
+    "content": Shown("Content of the source, if --model leaves the weights open. auto means film."),
+    "scale": Shown("Upscaling factor. Others than the model's are resized by Lanczos.  [default: the model's]", "-s"),
+    "height": Shown("Set the height of the output. The width follows."),
+    "size": Shown("Set the size of the output."),
+    "fit": Shown("Fit the output into this box, with its own shape and square pixels."),
+    "max_height": Shown("Limit the height of the output. The width follows."),
+    "square_pixels": Shown("Make pixels square, for tapes and DVDs: 4:3 at 1080 lines becomes 1440x1080."),
+    "crop": Shown("Read a part of the picture: W:H:X:Y, or auto to remove black borders.", metavar="W:H:X:Y"),
+    "skip_above": Shown("Skip sources with more lines than this.", metavar="LINES"),
+    "device": Shown("Device: auto, cpu, cuda, cuda:1, mps."),
+    "precision": Shown("Data type of the convolutions."),
     "propagation": Shown(
-        "How information is propagated over time. exact: as on whole scenes at once, in the memory of a window; it "
-        "takes disk space and 1.3 times as long as clip (BasicVSR++: 2.5). auto: window, or stream where the net runs "
-        "forward only."
+        "Propagation over time. exact: equal to whole scenes, in the memory of a window; it needs disk space and 1.3 "
+        "times as long as clip (BasicVSR++: 2.5). auto: window, or stream for nets that only run forward."
     ),
-    "window": Shown("Frames a window.  [default: 30]"),
-    "lookahead": Shown("Frames past a window that its backward pass sees.  [default: 10]"),
+    "window": Shown("Frames per window.  [default: 30]"),
+    "lookahead": Shown("Frames after a window that its backward pass sees.  [default: 10]"),
     "horizon": Shown(
-        "How many frames back and ahead a net remembers that sees the future. none: for ever, as in the papers, which "
-        "destroys long still scenes. auto: 60."
+        "Frames that a bidirectional net remembers in each direction. none: no limit, as in the papers, which destroys "
+        "long still scenes. auto: 60."
     ),
     "keyframe_interval": Shown("IconVSR: frames between refills, 0 for none.  [default: 5]"),
-    "tile": Shown("auto, none, or WxH in source pixels.", metavar="TEXT"),
-    "memory": Shown("Budget, e.g. 6GiB.  [default: 60 % of free RAM, 85 % of a GPU's]"),
-    "threads": Shown("Threads that compute on a CPU.  [default: one a core]"),
-    "deinterlace": Shown("By ffmpeg's bwdif; auto where the source and its frames say they are interlaced."),
+    "tile": Shown("Tile size in source pixels: auto, none, or WxH.", metavar="TEXT"),
+    "memory": Shown("Memory budget, e.g. 6GiB.  [default: 60 % of free RAM, 85 % of a GPU's]"),
+    "threads": Shown("CPU threads of the net.  [default: one per core]"),
+    "deinterlace": Shown("Deinterlace by ffmpeg's bwdif. auto: only sources and frames that are interlaced."),
     "codec": Shown(
-        "h264 (x264, avc), hevc (h265, x265), av1, vp9, prores, ffv1, or any video encoder of FFmpeg's (h264_nvenc, "
-        "hevc_videotoolbox, av1_qsv, mpeg4, ...).  [default: ProRes and FFV1 stay, else by container and depth]",
+        "Codec: h264 (x264, avc), hevc (h265, x265), av1, vp9, prores, ffv1, or any video encoder of FFmpeg "
+        "(h264_nvenc, hevc_videotoolbox, av1_qsv, mpeg4, ...).  [default: ProRes and FFV1 stay, else by container and "
+        "depth]",
         metavar="NAME",
     ),
-    "crf": Shown("Quality, lower is better, in the encoder's own scale."),
-    "preset": Shown("The encoder's speed preset."),
-    "tune": Shown("What the encoder is tuned for: film, animation, grain, ..."),
-    "encoder_opt": Shown("An option of the encoder's own, as ffmpeg names it. May be repeated.", metavar="KEY=VALUE"),
-    "audio": Shown("What sound of other codecs becomes: as it is, converted, or left out."),
+    "crf": Shown("Quality in the encoder's own scale; lower is better."),
+    "preset": Shown("Speed preset of the encoder."),
+    "tune": Shown("Tuning of the encoder: film, animation, grain, ..."),
+    "encoder_opt": Shown("Option of the encoder, as ffmpeg names it. Repeatable.", metavar="KEY=VALUE"),
+    "audio": Shown("Convert sound of other codecs to this one; copy keeps it, none leaves it out."),
     "pix_fmt": Shown("Pixel format, as ffmpeg names it.  [default: like the source]"),
     "fps": Shown(
-        "Frame rate of the result: 2x (to 8x) makes new frames between the source's, 60 does where it is a multiple of "
-        "the source's rate. Of an image sequence without --rate, a number is its own rate.",
+        "Frame rate of the result. 2x (up to 8x), or a multiple of the source's rate such as 60, makes new frames. For "
+        "an image sequence without --rate, a number is its own rate.",
         metavar="RATE",
     ),
     "slow": Shown(
-        "Slow motion: 2x shows the same frames in twice the time. The sound is stretched at its pitch, and so encoded "
-        "anew.",
+        "Slow motion: 2x shows the same frames in twice the time. Sound is stretched at its pitch and encoded again.",
         metavar="FACTOR",
     ),
     "rate": Shown("Frame rate of an image sequence.  [default: 25]"),
-    "start": Shown("Begin here (a preview of a part, without chapters)."),
+    "start": Shown("Begin here. A part has no chapters."),
     "end": Shown("Stop here."),
-    "new_date": Shown("Date the result now, not as its source."),
-    "overwrite": Shown("Replace outputs that exist.", "-y"),
-    "restart": Shown("Start over instead of going on with an unfinished job."),
-    "shards": Shown("How many shards to make in all."),
-    "shard_frames": Shown("Or how many frames long a shard is.  [default: 1800]"),
-    "warmup": Shown("Frames that a shard runs before its own where it begins within a shot."),
+    "new_date": Shown("Date the result now, not like its source."),
+    "overwrite": Shown("Replace existing outputs.", "-y"),
+    "restart": Shown("Start over instead of resuming an unfinished job."),
+    "shards": Shown("Total number of shards."),
+    "shard_frames": Shown("Frames per shard, instead of --shards.  [default: 1800]"),
+    "warmup": Shown("Frames that a shard runs before its own if it begins within a shot."),
 }
 """All options, in the order of the help."""
 

@@ -23,9 +23,9 @@ from vsrcli.words import counted
 )
 @record_options(ShardOptions)
 @record_options(Options, *(one.name for one in options_of(Options) if one.name not in ("overwrite", "restart")))
-@click.option("-r", "--recursive", is_flag=True, help="Work through folders with all their subfolders.")
+@click.option("-r", "--recursive", is_flag=True, help="Process folders with all subfolders.")
 @record_options(Options, "overwrite", "restart")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(
     inputs: tuple[Path, ...], output: Path | None, recursive: bool, quiet: bool, debug: bool, **asked: Any

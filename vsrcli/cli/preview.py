@@ -30,17 +30,19 @@ TAKEN = (
 
 @click.command("preview", cls=GroupedCommand, context_settings={"show_default": True})
 @click.argument("input", type=click.Path(path_type=Path), metavar="INPUT")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder.  [default: NAME_preview beside INPUT]")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Output folder.  [default: NAME_preview beside INPUT]"
+)
 @click.option("--at", type=Time(), help="Begin here.  [default: after a third]")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), default=2.0, help="Length of the clip.")
 @models_option("As in vsr upscale. Repeatable.")
 @record_options(Options, *TAKEN)
 @rate_option
-@click.option("-y", "--overwrite", is_flag=True, help="Replace a preview that exists.")
+@click.option("-y", "--overwrite", is_flag=True, help="Replace an existing preview.")
 @click.option("--open", "open_page", is_flag=True, help="Show the page in the browser.")
-@click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="Print results as JSON on stdout.")
 @display_options
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(
     input: Path,

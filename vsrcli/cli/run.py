@@ -12,10 +12,10 @@ from vsrcli.words import counted
 
 @click.command("run")
 @click.argument("plan", type=click.Path(path_type=Path))
-@click.option("--shard", metavar="N[/OF]", help="Which, counted from 1.  [default: the array task's]")
-@click.option("--restart", is_flag=True, help="Throw away what is made of the shard, and start over.")
-@click.option("--json", "as_json", is_flag=True, help="The result as JSON on stdout.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("--shard", metavar="N[/OF]", help="Number of the shard, from 1.  [default: the array task's]")
+@click.option("--restart", is_flag=True, help="Discard the shard's finished work and start over.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(plan: Path, shard: str | None, restart: bool, as_json: bool, quiet: bool, debug: bool) -> None:
     """Run one shard of a plan that `vsr plan` has made.

@@ -79,13 +79,13 @@ data_option = click.option(
     "--data",
     multiple=True,
     type=PATH,
-    help="A pack to train or validate on, made by `vsr train pack`. Repeat for several.",
+    help="Pack to train or validate on, made by `vsr train pack`. Repeatable.",
 )
 threads_option = click.option(
     "--threads", type=click.IntRange(0), expose_value=False, callback=_set_threads, help="CPU threads.  [default: all]"
 )
 run_options = (
-    click.option("--out", type=PATH, help="Folder of checkpoints, log and curve.  [default: runs/RECIPE]"),
+    click.option("--out", type=PATH, help="Folder for checkpoints, log and curve.  [default: runs/RECIPE]"),
     click.option("--minutes", type=float, help="Stop after this many minutes; continue later with --resume."),
     click.option("--resume", is_flag=True, help="Continue from the checkpoint in --out."),
     click.option("--iterations", type=int, help="Number of iterations.  [default: the recipe's]"),
@@ -128,7 +128,7 @@ def together(options: Sequence[Callable[[Command], Command]]) -> Callable[[Comma
 @click.argument("words", metavar="RECIPE", nargs=-1)
 @data_option
 @together(run_options)
-@seed_option("Instead of the recipe's.")
+@seed_option("Seed of random numbers.  [default: the recipe's]")
 @record_options(EngineOptions, "device")
 @threads_option
 def run(
@@ -168,7 +168,7 @@ def run(
 @output_option("The pack")
 @clips_option("")
 @together(pack_options)
-@seed_option("Of the choice of clips.  [default: 0]")
+@seed_option("Seed of the choice of clips.  [default: 0]")
 @threads_option
 def pack(
     sources: tuple[Path, ...],
@@ -216,7 +216,7 @@ def teach(packs: tuple[Path, ...], models: tuple[str, ...], output: Path | None,
 
 @command.command("compact")
 @click.argument("packs", nargs=-1, type=PATH, metavar="PACK...")
-@click.option("--mib", type=click.IntRange(1), required=True, help="The most that the file may take, in MiB.")
+@click.option("--mib", type=click.IntRange(1), required=True, help="Largest size of the file in MiB.")
 @output_option("The pack")
 @threads_option
 def compact(packs: tuple[Path, ...], mib: int, output: Path | None) -> None:

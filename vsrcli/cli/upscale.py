@@ -40,30 +40,26 @@ _LAST = ("overwrite", "restart")  # the last options in the help
     help="File, pattern (out/%08d.png) or folder.  [default: NAME_x4.EXT beside the input]",
 )
 @record_options(Options, *(one.name for one in options_of(Options) if one.name not in _LAST))
-@click.option("-r", "--recursive", is_flag=True, help="Work through folders with all their subfolders.")
+@click.option("-r", "--recursive", is_flag=True, help="Process folders with all subfolders.")
 @record_options(Options, *_LAST)
 @click.option(
     "--ray",
     "address",
     metavar="ADDRESS",
-    help="In shards on a Ray cluster: auto, local (this machine), ray://HOST:PORT.",
+    help="Run in shards on a Ray cluster: auto, local (this machine), ray://HOST:PORT.",
 )
-@click.option(
-    "--ray-cpus", "cpus", type=click.IntRange(1), default=4, help="Cores of a worker, where GPUs are not used."
-)
+@click.option("--ray-cpus", "cpus", type=click.IntRange(1), default=4, help="Cores per worker, if no GPUs are used.")
 @record_options(
     ShardOptions,
-    shards="On a cluster: how many shards to make in all.",
+    shards="Total number of shards on a cluster.",
     shard_frames="Or how many frames long a shard is.  [default: 1800]",
     warmup="Frames that a shard runs before its own where it begins within a shot.",
 )
-@click.option(
-    "--dry-run", is_flag=True, help="Only show what would be done, the time and memory it takes, and the result's size."
-)
-@click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout.")
+@click.option("--dry-run", is_flag=True, help="Show only the plan, its time and memory, and the size of the result.")
+@click.option("--json", "as_json", is_flag=True, help="Print results as JSON on stdout.")
 @display_options
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
-@click.option("-v", "--verbose", is_flag=True, help="Show the plan before the work.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Show the plan and details.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(
     inputs: tuple[Path, ...],
@@ -102,7 +98,7 @@ def command(
     if any(isinstance(place, str) for place in (*inputs, output)):
         from vsrcli.cli.on_storage import upscale_behind_urls
 
-        own = partial(_one, options=options, display=display, dry_run=dry_run, named=True)
+        own = partial(upscale_one, options=options, display=display, dry_run=dry_run, named=True)
         if address is not None and not dry_run:
             own = partial(
                 _alone_on_ray, read_record(ShardOptions, asked), address, cpus, options=options, display=display
@@ -121,7 +117,7 @@ def command(
         if batch.is_folder_for(output, source):
             output, named = batch.target(output, Path(source.name)), False
         try:
-            reports = [_one(source, output, options, display, dry_run=dry_run, named=named)]
+            reports = [upscale_one(source, output, options, display, dry_run=dry_run, named=named)]
         except LargeAlreadyError as error:
             display.line(str(error))
             reports = [{"status": "skipped", "input": str(source), "output": None}]
@@ -160,7 +156,7 @@ def _alone_on_ray(
     return upscale_on_ray(([Item(source, output)], True), options, cut, address, cpus, display)[0]
 
 
-def _one(
+def upscale_one(
     source: Path,
     output: Path | None,
     options: Any,
@@ -172,6 +168,7 @@ def _one(
     forecaster: Any = None,
     taken: Collection[str] = (),
 ) -> dict[str, Any]:
+    """Run one job, or with `dry_run` only plan it, and return its report. Outputs that are `taken` are avoided."""
     from vsrcli.pipeline.batch import apart
     from vsrcli.pipeline.forecast import Forecaster
     from vsrcli.pipeline.job import prepare
@@ -251,7 +248,7 @@ def _many(items: list[Any], options: Any, display: Any, *, dry_run: bool) -> lis
             continue
         try:
             how: dict[str, Any] = {"dry_run": dry_run, "load": load, "forecaster": forecaster, "taken": results}
-            reports.append(_one(item.source, item.output, options, display, **how))
+            reports.append(upscale_one(item.source, item.output, options, display, **how))
             results.add(reports[-1]["output"])
         except (InterruptedJobError, KeyboardInterrupt):
             raise
