@@ -70,7 +70,10 @@ def test_lock_is_released_by_another_thread(tmp_path: Path) -> None:
     thread = threading.Thread(target=held.release)
     thread.start()
     thread.join()
-    hold(tmp_path / "lock", wait=False).release()
+    again = hold(tmp_path / "lock", wait=False)  # would raise LockedError
+    assert (tmp_path / "lock").exists()
+    again.release()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_many_processes_hold_the_lock_one_after_the_other(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_what_cannot_be_measured_is_refused_before(source: Path, tmp_path: Path)
     done = vsr("bench", "--input", source, "--res", "720p")
     assert done.returncode == 2 and "exclude each other" in done.stderr
     assert vsr("bench", "--input", tmp_path / "no.mp4").returncode == 1
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"no\.mp4"):
         next(frames_of(str(tmp_path / "no.mp4")))
 
 

@@ -93,9 +93,15 @@ def test_invalid_values_are_refused(arguments: list[str], message: str) -> None:
     assert done.exit_code == 2 and message in done.output
 
 
-@pytest.mark.parametrize("arguments", [["-m", "nosuchnet"], ["-m", "repvsr", "--res", "130x96"]])
-def test_wrong_usage_is_refused(arguments: list[str]) -> None:
-    with pytest.raises(UsageError):
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-m", "nosuchnet"], "no model is called 'nosuchnet'"),
+        (["-m", "repvsr", "--res", "130x96"], "130x96 is no multiple of that"),
+    ],
+)
+def test_wrong_usage_is_refused(arguments: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         CliRunner().invoke(command, arguments, catch_exceptions=False)
 
 

@@ -10,6 +10,7 @@ import torch
 from tests.command import vsr
 from vsrcli.cli import doctor
 from vsrcli.engine import device, devices
+from vsrcli.errors import UsageError
 from vsrcli.media.encoders import ENCODERS
 from vsrcli.pipeline import health
 
@@ -26,7 +27,7 @@ def test_a_working_installation_passes_every_check(tmp_path: Path, monkeypatch: 
 
 
 def test_json_holds_the_same_checks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "_self_test", lambda: health.Check("self-test", "ok", "left out here"))
+    monkeypatch.setattr(health, "self_test", lambda: health.Check("self-test", "ok", "left out here"))
     found = json.loads(vsr("doctor", "--json").stdout)
     assert {check["state"] for check in found} <= {"ok", "note"}
     assert all(set(check) == {"name", "state", "text"} for check in found)
@@ -35,7 +36,7 @@ def test_json_holds_the_same_checks(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_failed_checks_are_named_and_exit_with_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "/nowhere/ffmpeg")
     monkeypatch.setattr(health, "ENCODERS", ENCODERS | {"av1": "no_such_encoder"})
-    monkeypatch.setattr(health, "_self_test", lambda: health.Check("self-test", "ok", "left out here"))
+    monkeypatch.setattr(health, "self_test", lambda: health.Check("self-test", "ok", "left out here"))
     done = vsr("doctor")
     assert done.returncode == 1
     bad = [line for line in done.stdout.splitlines() if line.startswith("BAD")]
@@ -77,13 +78,14 @@ def test_the_reason_for_a_missing_gpu_is_shown(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     monkeypatch.setattr(devices, "has_nvidia_driver", lambda: False)
     assert "no NVIDIA driver is installed" in str(devices.why_no_gpu())
-    assert "PyTorch sees no GPU here" in device._cuda_seen()
+    with pytest.raises(UsageError, match="there is no device cuda: PyTorch sees no GPU here"):
+        device.pick_device("cuda")
 
 
 def film() -> list[str]:
     return [str(Path(__file__).resolve().parents[2] / "examples" / "demo.mp4"), "--dry-run"]
 
 
-@pytest.mark.parametrize("codec", health._SHIPPED_CODECS)
+@pytest.mark.parametrize("codec", health.SHIPPED_CODECS)
 def test_every_shipped_encoder_encodes_a_picture(codec: str) -> None:
     assert health.refusal(codec) is None

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from tests.engine.test_engine import CPU, moving_clip, run
-from vsrcli.engine.colours import _enlarged, _local_shift, _lowest, is_grey, keep_colours
+from vsrcli.engine.colours import is_grey, keep_colours
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import Plan
 from vsrcli.nets.repvsr import RepVSR
@@ -80,18 +80,6 @@ def test_colour_correction_without_synchronisation_is_equal(kind: str) -> None:
         lr = lr.mean(0, keepdim=True).expand(3, -1, -1)
     hr = enlarged(lr) + (0.02 * torch.randn(3, 80, 112) + 0.004 if kind != "flat" else 0)
     assert torch.equal(keep_colours(hr, lr, wait=True), keep_colours(hr, lr, wait=False, grey=kind in ("grey", "flat")))
-
-
-def test_sliding_windows_equal_pooling() -> None:
-    x = torch.rand(3, 23, 31, generator=torch.Generator().manual_seed(3))
-    torch.testing.assert_close(_lowest(x), -F.max_pool2d(-x, 5, 1, 2))
-    for scale in (1, 2, 3, 4):
-        larger = F.interpolate(x[None], scale_factor=scale, mode="bilinear", align_corners=False)[0]
-        torch.testing.assert_close(_enlarged(x, scale), larger)
-    shift = x - 0.5
-    for kernel in 2 * ((1, 17), (17, 1)):
-        shift = F.avg_pool2d(shift, kernel, 1, (kernel[0] // 2, kernel[1] // 2), count_include_pad=False)
-    torch.testing.assert_close(_local_shift(torch.full((3, 46, 62), 0.5), x), shift)
 
 
 def test_a_single_coloured_pixel_makes_a_picture_coloured() -> None:

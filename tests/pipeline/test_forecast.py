@@ -3,6 +3,7 @@
 import json
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from tests.command import vsr
 from tests.media import make
 from vsrcli.cli.progress import forecast_lines, rough, size_text
-from vsrcli.engine.plan import Plan
+from vsrcli.engine.engine import Engine
 from vsrcli.frame import Frame
 from vsrcli.pipeline import forecast as module
 from vsrcli.pipeline.forecast import Forecaster, forecast
@@ -62,13 +63,13 @@ def test_slow_frames_are_timed_on_a_crop(tmp_path: Path, tiny_model: str, monkey
     whole = forecast(job)
     monkeypatch.setattr(module, "SECONDS", module.SECONDS / 1e6)
     seen: list[tuple[int, int]] = []
-    kept = module._upscaled
 
-    def upscaled(job: Job, frames: list[Frame], plan: Plan) -> tuple[list[Frame], float]:
-        seen.append((frames[0].width, frames[0].height))
-        return kept(job, frames, plan)
+    class Watched(Engine):
+        def push(self, frame: Frame) -> Iterator[Frame]:
+            seen.append((frame.width, frame.height))
+            return super().push(frame)
 
-    monkeypatch.setattr(module, "_upscaled", upscaled)
+    monkeypatch.setattr(module, "Engine", Watched)
     cropped = forecast(job)
     assert seen[-1] == (module.PROBE_SIDE, module.PROBE_SIDE)
     assert cropped.seconds_per_frame == pytest.approx(whole.seconds_per_frame, rel=5)

@@ -361,7 +361,7 @@ def test_a_full_disk_gives_one_line_and_the_job_can_resume(tiny_model: str, tmp_
 def test_a_source_without_sound_is_accepted(tiny_model: str, tmp_path: Path) -> None:
     film = make.video(tmp_path / "silent.mkv", frames=6)
     assert upscale(film, tmp_path / "out.mkv", tiny_model).frames == 6
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"none\.mkv"):
         upscale(tmp_path / "none.mkv", tmp_path / "o.mkv", tiny_model)
 
 

@@ -61,11 +61,16 @@ def test_a_rotated_picture_fits_in_its_upright_shape() -> None:
 
 
 @pytest.mark.parametrize(
-    "asked",
-    [{"fit": (64, 64), "height": 64}, {"size": (64, 64), "square_pixels": True}, {"crop": "1:2"}, {"crop": "a:b:c:d"}],
+    ("asked", "message"),
+    [
+        ({"fit": (64, 64), "height": 64}, "a box to fit excludes scale, height and size"),
+        ({"size": (64, 64), "square_pixels": True}, "leaves neither the height nor the pixels' shape open"),
+        ({"crop": "1:2"}, "not a crop: 1:2"),
+        ({"crop": "a:b:c:d"}, "not a crop: a:b:c:d"),
+    ],
 )
-def test_contradicting_size_options_are_refused(asked: dict[str, Any]) -> None:
-    with pytest.raises(UsageError):
+def test_contradicting_size_options_are_refused(asked: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         Options(**asked).check()
 
 

@@ -29,22 +29,31 @@ def _listen(event: str, arguments: tuple[Any, ...]) -> None:
 sys.addaudithook(_listen)
 
 
-def test_files_are_synced_through_a_writable_handle(tmp_path: Path) -> None:
+def flags_of_sync(path: Path) -> list[int]:
+    """Sync a path; return the flags with which it was opened."""
     global _opened
-    path = tmp_path / "file"
-    path.write_bytes(b"x")
     _opened = []
     try:
         sync(path)
-        flags = list(_opened)
+        return list(_opened)
     finally:
         _opened = None
+
+
+def test_files_are_synced_through_a_writable_handle(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x")
+    flags = flags_of_sync(path)
     assert flags and all(flag & (os.O_RDWR | os.O_WRONLY) for flag in flags)
     assert path.read_bytes() == b"x"
 
 
-def test_folders_are_synced_where_the_system_can(tmp_path: Path) -> None:
-    sync(tmp_path)
+def test_folders_are_synced_where_the_system_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[int] = []
+    monkeypatch.setattr(os, "fsync", flushed.append)
+    flags = flags_of_sync(tmp_path)
+    assert flags and not any(flag & (os.O_RDWR | os.O_WRONLY) for flag in flags)
+    assert len(flushed) == (os.name == "posix")
 
 
 PLAN = Plan(window=4, lookahead=2, tile=None)

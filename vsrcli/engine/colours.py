@@ -5,13 +5,11 @@ trained with a GAN or through an imprecise conversion. The result's means over a
 of the source. Detail has no mean over such an area, so it is not changed.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from vsrcli.engine.pooling import enlarge_bilinear, local_mean, local_minimum
 from vsrcli.nets.layers import luma
 
 REACH = 8
@@ -46,8 +44,8 @@ def keep_colours(hr: Tensor, lr: Tensor, *, grey: bool | None = None, wait: bool
         little = shift.abs().max() < LEAST
         if wait and little:
             break
-        hr = hr + _enlarged(shift if wait else shift.masked_fill(little, 0.0), scale)
-    full, black = _lowest(lr) > 1 - _HALF_LEVEL, -_lowest(-lr) < _HALF_LEVEL
+        hr = hr + enlarge_bilinear(shift if wait else shift.masked_fill(little, 0.0), scale)
+    full, black = local_minimum(lr, _AROUND) > 1 - _HALF_LEVEL, -local_minimum(-lr, _AROUND) < _HALF_LEVEL
     ends = full | black
     if wait and not ends.any():
         return hr
@@ -64,52 +62,11 @@ def is_grey(picture: np.ndarray) -> bool:
 
 
 def _local_shift(hr: Tensor, lr: Tensor) -> Tensor:
-    """Return the LR frame minus the local means of the clamped HR frame (3, h, w), smoothed."""
+    """Return the LR frame minus the local means of the clamped HR frame (3, h, w), smoothed.
+
+    A box applied twice is near a Gaussian.
+    """
     _, h, w = lr.shape
     cells = hr.clamp(0, 1).unflatten(-2, (h, -1)).sum(2).unflatten(-1, (w, -1))
     shift: Tensor = lr - cells.sum(-1) / (hr.shape[-2] // h * (hr.shape[-1] // w))
-    # a box twice is near a Gaussian; at borders only what is inside the frame counts
-    for dim in 2 * (-1, -2):
-        shift = _slide(shift, dim, 2 * REACH + 1, torch.add) / _inside(shift.shape[dim], dim, shift.device)
-    return shift
-
-
-def _inside(length: int, dim: int, device: torch.device) -> Tensor:
-    """Return the number of pixels within `REACH` of each that are inside, along dimension `dim` of (3, h, w)."""
-    places = torch.arange(length, device=device)
-    count = (places + REACH).clamp(max=length - 1) - (places - REACH).clamp(min=0) + 1
-    return count if dim == -1 else count[:, None]
-
-
-def _lowest(x: Tensor) -> Tensor:
-    """Return the minimum around each pixel of (3, h, w)."""
-    for dim in (-1, -2):
-        x = _slide(x, dim, _AROUND, torch.minimum, fill=float("inf"))
-    return x
-
-
-def _slide(x: Tensor, dim: int, size: int, join: Callable[[Tensor, Tensor], Tensor], *, fill: float = 0.0) -> Tensor:
-    """Join the `size` pixels around each along a dimension of (3, h, w); `size` is one more than a power of two.
-
-    The joined length doubles in each step. Pooling takes several times as long on a CPU.
-    """
-    reach, length = size // 2, x.shape[dim]
-    padded = F.pad(x, (reach, reach) if dim == -1 else (0, 0, reach, reach), value=fill)
-    out, width = padded, 1
-    while width < size - 1:
-        rest = out.shape[dim] - width
-        out = join(out.narrow(dim, 0, rest), out.narrow(dim, width, rest))
-        width *= 2
-    return join(out.narrow(dim, 0, length), padded.narrow(dim, size - 1, length))
-
-
-def _enlarged(x: Tensor, scale: int) -> Tensor:
-    """Enlarge (3, h, w) bilinearly. `F.interpolate` takes twice as long on a CPU."""
-    for dim in (-2, -1):
-        first, last = x.narrow(dim, 0, 1), x.narrow(dim, x.shape[dim] - 1, 1)
-        before = torch.cat([first, x.narrow(dim, 0, x.shape[dim] - 1)], dim)
-        after = torch.cat([x.narrow(dim, 1, x.shape[dim] - 1), last], dim)
-        places = [(phase + 0.5) / scale - 0.5 for phase in range(scale)]
-        phases = [x.lerp(before, -place) if place < 0 else x.lerp(after, place) for place in places]
-        x = torch.stack(phases, 2 if dim == -2 else 3).flatten(*((1, 2) if dim == -2 else (2, 3)))
-    return x
+    return local_mean(local_mean(shift, REACH), REACH)

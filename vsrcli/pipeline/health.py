@@ -38,7 +38,7 @@ LITTLE_MEMORY, LITTLE_DISK = 2 << 30, 2 << 30
 TEST_FRAMES, TEST_SIZE = 6, (64, 48)
 TEST_SIDE = 128
 """Height and width of the picture that encoders are tried with: SVT-AV1 accepts none below 64."""
-_SHIPPED_CODECS = [codec for codec in ENCODERS if codec != "gif"]
+SHIPPED_CODECS = [codec for codec in ENCODERS if codec != "gif"]
 
 State = Literal["ok", "note", "bad"]
 
@@ -65,7 +65,7 @@ def checks() -> Iterator[Check]:
     yield _memory()
     yield from _disks()
     yield from _weights()
-    yield _self_test()
+    yield self_test()
 
 
 def _libraries() -> str:
@@ -97,8 +97,8 @@ def _ffmpeg() -> Check:
 
 
 def _encoders() -> Iterator[Check]:
-    failed = {codec: reason for codec in _SHIPPED_CODECS if (reason := refusal(codec)) is not None}
-    working = [codec for codec in _SHIPPED_CODECS if codec not in failed]
+    failed = {codec: reason for codec in SHIPPED_CODECS if (reason := refusal(codec)) is not None}
+    working = [codec for codec in SHIPPED_CODECS if codec not in failed]
     if working:
         yield Check("encoders", "ok", ", ".join(working))
     for codec, reason in failed.items():
@@ -183,7 +183,7 @@ def _weights() -> Iterator[Check]:
         yield Check("weights", "bad", f"{name}: its file is damaged")
 
 
-def _self_test() -> Check:
+def self_test() -> Check:
     """Upscale a video of some frames by the default model, and count the frames of the result."""
     began = time.monotonic()
     try:

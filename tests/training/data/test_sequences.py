@@ -33,7 +33,7 @@ def photographs(folder: Path, count: int, name: str = "IMG_{:04d}") -> Path:
 
 
 def found(folder: Path) -> tuple[dict[str, int], int]:
-    sequences, photos = split(folder.rglob("*.png"), packing._photo)
+    sequences, photos = split(folder.rglob("*.png"), packing.load_photo)
     return {one.path.relative_to(folder).as_posix(): len(one.images) for one in sequences}, len(photos)
 
 

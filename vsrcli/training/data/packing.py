@@ -58,7 +58,7 @@ def pack(
     files = sorted({f for source in sources for f in _files(source)})
     if not files:
         raise UsageError("no videos or photographs to pack: name files or folders")
-    sequences, photos = split((f for f in files if is_image(f)), _photo)
+    sequences, photos = split((f for f in files if is_image(f)), load_photo)
     frames_of = {sequence.path: sequence.images for sequence in sequences}
     names = {f: f.name for f in files} | {sequence.path: sequence.name for sequence in sequences}
     files = sorted([*(f for f in files if not is_image(f)), *photos, *frames_of])
@@ -129,7 +129,7 @@ def image_clips(
     images: Sequence[Path], frames: int, size: int, limit: int, generator: torch.Generator
 ) -> Iterator[Tensor]:
     """Yield up to `limit` clips (frames, 3, size, size) spread over a video that lies as images; see `video_clips`."""
-    return _clips(len(images), map(_photo, images), frames, size, limit, generator)
+    return _clips(len(images), map(load_photo, images), frames, size, limit, generator)
 
 
 def _clips(
@@ -152,11 +152,11 @@ def photo_clips(
     file: Path, photos: list[Path], frames: int, size: int, limit: int, generator: torch.Generator
 ) -> Iterator[Tensor]:
     """Yield up to `limit` clips of a photograph in motion; in a third of them another photograph moves in front."""
-    photo = _photo(file)
+    photo = load_photo(file)
     for _ in range(limit if min(photo.shape[-2:]) >= 2 * size else 0):
         front = None
         if torch.rand((), generator=generator) < 1 / 3:
-            other = _photo(photos[int(torch.randint(len(photos), (), generator=generator))])
+            other = load_photo(photos[int(torch.randint(len(photos), (), generator=generator))])
             front = other if min(other.shape[-2:]) >= 2 * size else None
         clip = stills.animate(photo, frames, size, generator, front=front)
         if _sharpness(clip) >= DULL:
@@ -228,5 +228,6 @@ def _rgb(frame: Any) -> Tensor:
 
 
 @lru_cache(maxsize=8)
-def _photo(file: Path) -> Tensor:
+def load_photo(file: Path) -> Tensor:
+    """Return a photograph (3, h, w)."""
     return _rgb(next(_decode(file))).contiguous()
