@@ -90,6 +90,7 @@ def lines(sight: "Sight") -> list[str]:
         ("strength", f"{sight.compression}" + (" (lossless)" if sight.compression.lossless else "")),
         *([("beside", ", ".join(beside))] if beside else []),
         *([("not kept", ", ".join(info.unkept))] if info.unkept else []),
+        *(("note", note) for note in info.notes),
     ]
     for choice in sight.choices:
         asked = "without -m" if choice.asked is None else f"-m {choice.asked}"

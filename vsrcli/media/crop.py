@@ -1,14 +1,13 @@
 """Crop a source to a requested part of its picture, or to what black borders leave."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import islice
 
 import numpy as np
 
 from vsrcli.errors import InputError, UsageError
 from vsrcli.media.decode import decode
-from vsrcli.media.info import Crop, VideoInfo
+from vsrcli.media.info import VideoInfo
 from vsrcli.media.options import read_crop
 
 PLACES = 12
@@ -21,7 +20,7 @@ _WORTH = 4  # pixels of a border that are worth a cut
 
 
 def cropped(info: VideoInfo, text: str) -> VideoInfo:
-    """Return a source of which only a part is read, in pixels of the picture as it is stored.
+    """Return a source of which only a part is read, in pixels of the picture as it is stored, less hidden borders.
 
     Raises UsageError for a part that does not lie in the picture, and for images.
     """
@@ -33,12 +32,7 @@ def cropped(info: VideoInfo, text: str) -> VideoInfo:
         raise UsageError(f"a crop of {text} does not fit the picture of {info.width}x{info.height}")
     if (width, height) == (info.width, info.height):
         return info
-    colour = info.colour
-    taken = colour.matrix_for_conversion(info.width, info.height)
-    if colour.matrix == 2 and taken != colour.matrix_for_conversion(width, height):
-        colour = replace(colour, matrix=taken)  # a smaller picture would be taken for SD
-    crop = Crop(x, y, info.width, info.height)
-    return replace(info, width=width, height=height, crop=crop, colour=colour)
+    return info.part(x, y, width, height)
 
 
 def _inner(info: VideoInfo) -> tuple[int, int, int, int]:

@@ -74,7 +74,8 @@ class VideoInfo:
     declares or its first frame is flagged with. `sample_aspect_ratio` is 0 where undeclared. `start_time` is where the
     container's clock begins, in seconds: what a player shows as 0:00.
     `crop` says that `width` and `height` are those of a part of the picture that is stored.
-    `tags` are the names of the container's tags about the work, `unkept` those of what no output gets.
+    `tags` are the names of the container's tags about the work, `unkept` those of what no output gets, `notes` are
+    lines on how the picture is read.
     Of a result with more frames than the source, or a slower one, `ticks` of its `time_base` make one of the file's
     own, and its times are `slow` times the source's.
     """
@@ -102,10 +103,20 @@ class VideoInfo:
     images: tuple[Path, ...] = ()
     tags: tuple[str, ...] = ()
     unkept: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     start_time: float = 0.0
     crop: Crop | None = None
     ticks: int = 1
     slow: Fraction = Fraction(1)
+
+    def part(self, x: int, y: int, width: int, height: int) -> "VideoInfo":
+        """Return what describes a part of the picture, whose first pixel is at (x, y)."""
+        colour, outer = self.colour, self.crop or Crop(0, 0, self.width, self.height)
+        taken = colour.matrix_for_conversion(self.width, self.height)
+        if colour.matrix == 2 and taken != colour.matrix_for_conversion(width, height):
+            colour = replace(colour, matrix=taken)  # a smaller picture would be taken for SD
+        crop = Crop(outer.x + x, outer.y + y, outer.full_width, outer.full_height)
+        return replace(self, width=width, height=height, crop=crop, colour=colour)
 
     def finer(self, factor: int) -> "VideoInfo":
         """Return what describes the source with `factor` times as many frames, each at an exact time."""

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from itertools import islice, pairwise
 from pathlib import Path
@@ -18,6 +19,7 @@ from vsrcli.media import exif
 from vsrcli.media.animation import animation_of
 from vsrcli.media.colour import bit_depth
 from vsrcli.media.containers import UNKNOWN
+from vsrcli.media.header import header_text, hidden_borders
 from vsrcli.media.images import expand_images, image_size, load_picture
 from vsrcli.media.info import Colour, OtherStream, VideoInfo
 from vsrcli.media.opening import WEBP_FIX, decode_packet, open_video
@@ -29,6 +31,7 @@ from vsrcli.media.unkept import unkept
 from vsrcli.names import is_address
 
 _ABOUT_THE_FILE = frozenset(["major_brand", "minor_version", "compatible_brands", "encoder", "vendor_id"])
+_DECLARING = frozenset({"matroska", "webm", "mov"})  # demuxers of containers that can hide borders of the picture
 _PACKETS_TO_FIRST_FRAME = 300
 _PACKETS_FOR_RATE = 60
 _LONGEST = 1e9  # seconds, about 30 years: a tag that says more is wrong
@@ -67,7 +70,9 @@ def _probe_video(path: Path, container: InputContainer) -> VideoInfo:
     duration = _duration(container, stream)
     codec = context.codec.canonical_name
     width, height = largest_size(path, container, stream, codec, (frame.width, frame.height), duration)
-    return VideoInfo(
+    deep = bit_depth(frame.format) > 8
+    told = header_text(path) if deep or _DECLARING & set(container.format.name.split(",")) else ""
+    info = VideoInfo(
         path=path,
         container=container.format.name,
         stream_index=stream.index,
@@ -91,9 +96,22 @@ def _probe_video(path: Path, container: InputContainer) -> VideoInfo:
         ),
         chapters=len(container.chapters()),
         tags=tuple(key.lower() for key in container.metadata if key.lower() not in _ABOUT_THE_FILE),
-        unkept=unkept(path, frame, codec, bit_depth(frame.format)),
+        unkept=unkept(told, frame, codec, bit_depth(frame.format)),
         start_time=(container.start_time or 0) / av.time_base,
     )
+    borders = hidden_borders(told, stream.index)
+    return info if borders is None else _without_borders(info, *borders)
+
+
+def _without_borders(info: VideoInfo, left: int, right: int, top: int, bottom: int) -> VideoInfo:
+    """Return a source without the borders that its container hides, as players show it."""
+    width, height = info.width - left - right, info.height - top - bottom
+    whole = f"{info.width}x{info.height}"
+    if width < 1 or height < 1:
+        note = f"{info.path} declares hidden borders that leave nothing of its {whole}: they are shown"
+        return replace(info, notes=(note,))
+    note = f"{info.path} hides borders: {width}x{height} of {whole} are shown, as in players, and upscaled"
+    return replace(info.part(left, top, width, height), notes=(note,))
 
 
 def _probe_images(path: Path, images: tuple[Path, ...], rate: Fraction) -> VideoInfo:

@@ -2,14 +2,9 @@
 
 import re
 import struct
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import av
-import imageio_ffmpeg
-
-from vsrcli.media.containers import url
 
 _NAMES = {
     "A53_CC": "closed captions (CEA-608/708) inside the picture",
@@ -37,10 +32,8 @@ def carried(picture: av.VideoFrame) -> tuple[str, ...]:
     return tuple(name for kind, name in _NAMES.items() if kind in found)
 
 
-def dolby_vision(path: Path) -> str | None:
-    """Return the name of the file's Dolby Vision, which the container declares; None if there is none."""
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-protocol_whitelist", "file"]
-    told = subprocess.run([*command, "-i", url(path)], capture_output=True, text=True, errors="replace").stderr
+def dolby_vision(told: str) -> str | None:
+    """Return the name of the Dolby Vision that a container declares, by `header_text`; None if there is none."""
     profile = _PROFILE.search(told)
     if profile is None:
         return None
@@ -48,10 +41,13 @@ def dolby_vision(path: Path) -> str | None:
     return f"{_DOLBY} profile {profile[1]}{wrong}"
 
 
-def unkept(path: Path, picture: av.VideoFrame, codec: str, bit_depth: int) -> tuple[str, ...]:
-    """Return the names of all properties in a file's first `picture` and its container that no output can hold."""
+def unkept(told: str, picture: av.VideoFrame, codec: str, bit_depth: int) -> tuple[str, ...]:
+    """Return the names of all properties of a file that no output can hold.
+
+    They are in its first `picture` and in its container, by the `header_text` that was `told` of it.
+    """
     names = carried(picture)
-    declared = dolby_vision(path) if codec in ("hevc", "av1") and bit_depth > 8 else None
+    declared = dolby_vision(told) if codec in ("hevc", "av1") and bit_depth > 8 else None
     if declared is not None:
         names = (*(name for name in names if name != _DOLBY), declared)
     return names

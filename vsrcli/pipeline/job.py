@@ -159,10 +159,11 @@ def prepare(
     if options.keyframe_interval is not None:
         set_option([model], "keyframe_interval", options.keyframe_interval)
     if options.crop is not None:
-        info = cropped(info, options.crop)
+        before, info = info, cropped(info, options.crop)
         if options.crop.lower() == "auto":
-            part = info.crop
-            found = "none" if part is None else f"cropped to {info.width}x{info.height} at {part.x}, {part.y}"
+            found = "none"
+            if info is not before and info.crop is not None:
+                found = f"cropped to {info.width}x{info.height} at {info.crop.x}, {info.crop.y}"
             on_event(Event("note", f"black borders: {found}"))
     size = output_size(options, info, model.scale)
     shown = info.finer(factor).slower(options.slow or Fraction(1))
@@ -191,6 +192,7 @@ def prepare(
         hold_repeats=not zooming,  # which knows new frames by their numbers
     )
     warnings = [*([picked.warning] if picked.warning else []), *sink.warnings]
+    warnings += map(Remark, info.notes)
     warnings += ignored(options, info, model.net, model.name, images=is_image_output(output, info))
     if info.interlaced and options.deinterlace == "auto":
         warnings.append(Remark(f"interlaced source: deinterlaced to {round(float(info.rate), 3):g} fps"))

@@ -68,6 +68,7 @@ class Sight:
             ],
             "chapters": info.chapters,
             "not_kept": list(info.unkept),
+            "notes": list(info.notes),
             "picks": [vars(choice) for choice in self.choices],
         }
 
