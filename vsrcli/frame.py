@@ -23,6 +23,7 @@ class Frame:
         duration: in the source's time base.
         bit_depth: of the result: 8 or 16, or 32 for float32. 0 means that of `data`.
         tint: constant chroma to add to `data`, which then is grey; None for none.
+        captions: closed captions (`cc_data` of CTA-708) to be coded with the picture.
     """
 
     number: int
@@ -31,6 +32,7 @@ class Frame:
     duration: int = 0
     bit_depth: int = 0
     tint: Tint | None = None
+    captions: bytes = b""
 
     def __post_init__(self) -> None:
         if not self.bit_depth:

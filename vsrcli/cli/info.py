@@ -83,13 +83,14 @@ def lines(sight: "Sight") -> list[str]:
     kinds = Counter("cover" if s.attached_picture else s.kind for s in info.streams if not s.empty)
     beside = [counted(number, kind) if kind != "audio" else f"{number} audio" for kind, number in kinds.items()]
     beside += [counted(info.chapters, "chapter")] if info.chapters else []
+    beside += ["closed captions"] if data["captions"] else []
     rows = [
         ("file", f"{info.path}: {what}" + ("" if len(info.images) == 1 else f", {length}{time}, {rate} fps")),
         ("picture", ", ".join(picture)),
         ("colours", ", ".join(colours) or "undeclared"),
         ("strength", f"{sight.compression}" + (" (lossless)" if sight.compression.lossless else "")),
         *([("beside", ", ".join(beside))] if beside else []),
-        *([("not kept", ", ".join(info.unkept))] if info.unkept else []),
+        *([("not kept", ", ".join(data["not_kept"]))] if data["not_kept"] else []),
         *(("note", note) for note in info.notes),
     ]
     for choice in sight.choices:

@@ -12,6 +12,7 @@ from av.error import FFmpegError
 
 from vsrcli.errors import InputError
 from vsrcli.frame import Frame, Tint
+from vsrcli.media.captions import captions_of
 from vsrcli.media.colour import is_transparent, to_rgb
 from vsrcli.media.damage import Damage, Tally
 from vsrcli.media.deinterlace import deinterlaced
@@ -23,7 +24,7 @@ from vsrcli.media.options import Deinterlace
 from vsrcli.media.probe import tagged_duration
 from vsrcli.media.timestamps import Timed, stamp
 from vsrcli.media.tint import tint_of, to_grey
-from vsrcli.media.unkept import carried, left_out
+from vsrcli.media.unkept import CAPTIONS, carried, left_out
 
 __all__ = ["Deinterlace", "decode", "shown_times"]
 
@@ -73,7 +74,8 @@ def decode(
     size, resized = (info.width, info.height) if crop is None else (crop.full_width, crop.full_height), False
     colour = replace(info.colour, matrix=info.colour.matrix_for_conversion(*size))
     look = _transparency_watch(warn)
-    unkept = set(info.unkept)
+    unkept = {*info.unkept, *info.kept}
+    captioned = CAPTIONS in info.kept
     number = 0
 
     def inside(pts: int) -> bool:
@@ -104,7 +106,8 @@ def decode(
         if crop is not None:
             part = data[crop.y : crop.y + info.height, crop.x : crop.x + info.width]
             data = np.ascontiguousarray(part)
-        yield Frame(number - 1, data, timed.pts, timed.duration, tint=tint)
+        captions = captions_of(timed.picture) if captioned else b""
+        yield Frame(number - 1, data, timed.pts, timed.duration, tint=tint, captions=captions)
     if whole and tally.joins:
         joined(tally.joins)
     damage = tally.sum_up(info, whole=whole)

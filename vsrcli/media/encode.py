@@ -5,6 +5,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import cast
 
 import av
 from av.codec.context import Flags
@@ -12,6 +13,7 @@ from av.error import FFmpegError
 
 from vsrcli.errors import OutputError
 from vsrcli.frame import Frame
+from vsrcli.media.captions import holds_captions, with_captions
 from vsrcli.media.colour import from_rgb
 from vsrcli.media.containers import url
 from vsrcli.media.encode_settings import EncodeSettings, encoder_options
@@ -39,6 +41,7 @@ class SegmentWriter:
         self._colour = output_colour(info, settings)
         self._lead = segment_lead(info)
         self._closed, self._frames = False, 0
+        self._captioned, self._captions = holds_captions(settings), dict[int, bytes]()
         self.unused: tuple[str, ...] = ()
         """Options that the encoder does not know."""
         try:
@@ -85,6 +88,8 @@ class SegmentWriter:
         if frame.tint is not None:
             picture = fill_chroma(picture, frame.tint, colour)
         picture.pts, picture.duration, picture.time_base = frame.pts, frame.duration, self._info.time_base
+        if frame.captions and self._captioned:
+            self._captions[frame.pts] = frame.captions
         self._frames += 1
         self._encode(picture)
 
@@ -103,6 +108,7 @@ class SegmentWriter:
             for packet in self._stream.encode(frame):
                 if frame is None and self._frames <= NEVER_REORDERED:
                     packet.dts = packet.pts  # x265 reads uninitialised memory for it
+                packet = self._with_captions(packet)
                 if self._lead and packet.pts is not None:
                     packet.pts += self._lead
                 if self._lead and packet.dts is not None:
@@ -110,6 +116,17 @@ class SegmentWriter:
                 self._container.mux(packet)
         except FAILURES as error:
             raise OutputError(f"cannot write {self._path}: {_reason(error)}") from error
+
+    def _with_captions(self, packet: "av.Packet[av.VideoStream]") -> "av.Packet[av.VideoStream]":
+        """Return a packet with the captions of its picture."""
+        captions = self._captions.pop(packet.pts, b"") if packet.pts is not None else b""
+        if not captions:
+            return packet
+        data = with_captions(bytes(packet), self._settings.codec, captions)
+        held = cast("av.Packet[av.VideoStream]", av.Packet(data))
+        held.pts, held.dts, held.duration = packet.pts, packet.dts, packet.duration
+        held.time_base, held.stream, held.is_keyframe = packet.time_base, packet.stream, packet.is_keyframe
+        return held
 
     def _finish(self) -> None:
         try:

@@ -74,8 +74,8 @@ class VideoInfo:
     declares or its first frame is flagged with. `sample_aspect_ratio` is 0 where undeclared. `start_time` is where the
     container's clock begins, in seconds: what a player shows as 0:00.
     `crop` says that `width` and `height` are those of a part of the picture that is stored.
-    `tags` are the names of the container's tags about the work, `unkept` those of what no output gets, `notes` are
-    lines on how the picture is read.
+    `tags` are the names of the container's tags about the work, `unkept` those of what no output gets, `kept` those of
+    what this output gets beside the picture and another might not, `notes` are lines on how the picture is read.
     Of a result with more frames than the source, or a slower one, `ticks` of its `time_base` make one of the file's
     own, and its times are `slow` times the source's.
     """
@@ -103,6 +103,7 @@ class VideoInfo:
     images: tuple[Path, ...] = ()
     tags: tuple[str, ...] = ()
     unkept: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     start_time: float = 0.0
     crop: Crop | None = None

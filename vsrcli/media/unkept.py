@@ -1,4 +1,4 @@
-"""Name properties of a picture that no output can hold: captions, 3D and sphere marks, Dolby Vision."""
+"""Name properties of a picture that an output cannot hold: captions, 3D and sphere marks, Dolby Vision."""
 
 import re
 import struct
@@ -6,8 +6,9 @@ from typing import Any
 
 import av
 
+CAPTIONS = "closed captions (CEA-608/708) inside the picture"
 _NAMES = {
-    "A53_CC": "closed captions (CEA-608/708) inside the picture",
+    "A53_CC": CAPTIONS,
     "SPHERICAL": "the mark of a spherical (360 degree) picture",
     "STEREO3D": "the mark of how two pictures for 3D are packed into one",
     "DOVI_METADATA": "Dolby Vision",
@@ -19,7 +20,7 @@ _OWN_COLOURS = 5  # the profile whose picture is right through Dolby Vision alon
 
 
 def carried(picture: av.VideoFrame) -> tuple[str, ...]:
-    """Return the names of properties of a decoded picture that no output can hold; none if PyAV cannot read them."""
+    """Return the names of properties of a decoded picture that outputs cannot hold; none if PyAV cannot read them."""
     try:
         container: Any = picture.side_data  # PyAV's stub has it as a dictionary
         found = {data.type.name: bytes(data) for data in container}
@@ -42,7 +43,7 @@ def dolby_vision(told: str) -> str | None:
 
 
 def unkept(told: str, picture: av.VideoFrame, codec: str, bit_depth: int) -> tuple[str, ...]:
-    """Return the names of all properties of a file that no output can hold.
+    """Return the names of all properties of a file that outputs cannot hold (captions: not all outputs).
 
     They are in its first `picture` and in its container, by the `header_text` that was `told` of it.
     """
@@ -55,4 +56,5 @@ def unkept(told: str, picture: av.VideoFrame, codec: str, bit_depth: int) -> tup
 
 def left_out(name: str) -> str:
     """Return the line for such a property."""
-    return f"no output holds {name}: left out"
+    able = "only H.264 and HEVC hold" if name == CAPTIONS else "no output holds"
+    return f"{able} {name}: left out"

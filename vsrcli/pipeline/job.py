@@ -172,6 +172,7 @@ def prepare(
         on_event(Event("note", renamed))
     check_output(output, info, options)
     sink = make_sink(output, shown, size, asked=options, span=(options.start, options.end))
+    info = replace(info, kept=sink.kept)
     place(model.net, device, dtype)
     flow = None
     zooming = model.net.interpolates and factor == 2

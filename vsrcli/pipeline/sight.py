@@ -8,6 +8,7 @@ from vsrcli import zoo
 from vsrcli.errors import UsageError
 from vsrcli.media.compression import Compression, measure_compression
 from vsrcli.media.info import VideoInfo
+from vsrcli.media.unkept import CAPTIONS
 from vsrcli.zoo import store
 from vsrcli.zoo.catalogue import catalogue
 
@@ -67,7 +68,8 @@ class Sight:
                 for s in info.streams
             ],
             "chapters": info.chapters,
-            "not_kept": list(info.unkept),
+            "captions": CAPTIONS in info.unkept,
+            "not_kept": [name for name in info.unkept if name != CAPTIONS],
             "notes": list(info.notes),
             "picks": [vars(choice) for choice in self.choices],
         }

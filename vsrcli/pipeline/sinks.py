@@ -16,6 +16,7 @@ from vsrcli.files import free_names, settle
 from vsrcli.frame import Frame
 from vsrcli.media.assemble import assemble
 from vsrcli.media.avi_times import check_avi_times
+from vsrcli.media.captions import holds_captions
 from vsrcli.media.codecs import choose_settings
 from vsrcli.media.containers import CONTAINERS, check_container
 from vsrcli.media.encode import SegmentWriter, output_aspect, output_colour
@@ -26,7 +27,7 @@ from vsrcli.media.joins import Join
 from vsrcli.media.mux import try_sound
 from vsrcli.media.options import EncodingOptions
 from vsrcli.media.tint import tinted
-from vsrcli.media.unkept import left_out
+from vsrcli.media.unkept import CAPTIONS, left_out
 from vsrcli.names import WRITABLE_IMAGES
 from vsrcli.pipeline.photographs import Tags, lost_in_images, lost_in_video, tags_for_images
 from vsrcli.pipeline.work_files import clear_inner
@@ -65,9 +66,14 @@ class Placing:
 
 
 class Sink(Protocol):
-    """One kind of output. `size` is (width, height); `warnings` are lines about what the output cannot hold."""
+    """One kind of output.
+
+    `size` is (width, height); `warnings` are lines about what the output cannot hold, `kept` the names of what it gets
+    beside the picture and another might not.
+    """
 
     output: Path
+    kept: tuple[str, ...]
     size: tuple[int, int]
     warnings: list[str]
 
@@ -102,7 +108,9 @@ class VideoSink:
         self.output, self.info, self.encode, self.span = output, info, encode, span
         self.size = (encode.width, encode.height)
         self.warnings = [*encode.notes, *check_container(info, output)]
-        self.warnings += [*map(left_out, info.unkept), *lost_in_video(info, output.suffix.lower())]
+        self.kept: tuple[str, ...] = (CAPTIONS,) if holds_captions(encode) else ()
+        self.warnings += [left_out(name) for name in info.unkept if name not in self.kept]
+        self.warnings += lost_in_video(info, output.suffix.lower())
         aspect = output_aspect(info, encode)
         if encode.codec == "gif" and aspect and abs(aspect - 1) > _ROUND:
             self.warnings.append(
@@ -162,6 +170,7 @@ class ImageSink:
 
     def __init__(self, output: Path, info: VideoInfo, *, size: tuple[int, int]) -> None:
         self.output, self.size = output, size
+        self.kept: tuple[str, ...] = ()
         self._matrix = info.colour.matrix_for_conversion(info.width, info.height)
         # their pts say which image it is, wherever a part begins; with new ones between, they are counted anew
         self._by_pts = bool(info.images) and info.ticks == 1

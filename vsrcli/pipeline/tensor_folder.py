@@ -95,12 +95,15 @@ class FrameFolder(MutableMapping[int, Frame]):
     def __setitem__(self, number: int, frame: Frame) -> None:
         rest = torch.tensor([frame.pts, frame.duration, frame.bit_depth])
         tint = torch.tensor(frame.tint or (), dtype=torch.float64)
-        self._tensors[str(number)] = (picture_tensor(frame.data), rest, tint)
+        captions = torch.tensor([*frame.captions], dtype=torch.uint8)
+        self._tensors[str(number)] = (picture_tensor(frame.data), rest, tint, captions)
 
     def __getitem__(self, number: int) -> Frame:
-        data, rest, tint = self._tensors[str(number)]
+        data, rest, tint, captions = self._tensors[str(number)]
         pts, duration, bit_depth = rest.tolist()
-        return Frame(number, data.numpy(), pts, duration, bit_depth, tuple(tint.tolist()) or None)
+        return Frame(
+            number, data.numpy(), pts, duration, bit_depth, tuple(tint.tolist()) or None, bytes(captions.tolist())
+        )
 
     def __delitem__(self, number: int) -> None:
         del self._tensors[str(number)]
