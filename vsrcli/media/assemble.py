@@ -22,8 +22,8 @@ from vsrcli.media.feed import Feed, last_duration, segment_lead, segment_pts
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.joins import Join
 from vsrcli.media.labels import lost_labels
-from vsrcli.media.mux import ANY_TAGS, complaint, ffmpeg, mux_command
-from vsrcli.media.quicktime import write_creation_time
+from vsrcli.media.mux import ANY_TAGS, complaint, ffmpeg, mux_command, tags_beside
+from vsrcli.media.quicktime import write_creation_time, write_tags
 from vsrcli.words import counted
 
 CENTISECOND = Fraction(1, 100)
@@ -79,10 +79,13 @@ def assemble(
             if settings.codec == "gif":
                 _write_gif(feed, partial, output, cancelled)
             else:
-                command = mux_command(feed, info, settings, output, tags, preview, Path(folder), warn, joins)
+                command = mux_command(feed, info, settings, output, tags, preview, Path(folder), joins)
                 _run([*command, url(partial)], feed, output, cancelled)
-                if ANY_TAGS[1] in command and (when := _creation_time(info)):
+                own = {} if info.images else _tags(info)
+                if ANY_TAGS[1] in command and (when := _named(own, "creation_time")):
                     write_creation_time(partial, when)
+                if added := tags_beside(own, output):
+                    write_tags(partial, added)
             if feed.avi_start:
                 write_start(partial, feed.avi_start)
             verify(partial, feed, warn)
@@ -120,11 +123,15 @@ def verify(written: Path, feed: Feed, warn: Callable[[str], None]) -> None:
         warn(f"{written.suffix} cannot hold so late a time: picture and sound start {float(-shift):.3f} s earlier")
 
 
-def _creation_time(info: VideoInfo) -> str | None:
-    """Return the creation time that the source declares."""
+def _tags(info: VideoInfo) -> dict[str, str]:
+    """Return the tags of the source's container."""
     with open_container(info.path) as container:
-        tags = {key.lower(): value for key, value in container.metadata.items()}
-    return tags.get("creation_time")
+        return dict(container.metadata)
+
+
+def _named(tags: Mapping[str, str], name: str) -> str | None:
+    """Return the tag of a name, which Matroska has in capitals."""
+    return next((value for key, value in tags.items() if key.lower() == name), None)
 
 
 def _feed(

@@ -4,7 +4,7 @@ import math
 import os
 import re
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -44,6 +44,7 @@ SHOWN = frozenset([
     "media_type", "hd_video", "gapless_playback", "compilation", "track", "disc", "tempo",
 ])
 # fmt: on
+_APPLE = "com.apple.quicktime."
 PLACED = SHOWN.union(STALE, ["creation_time", "location"])
 """The tags with a place in MP4's customary form; some exist once more with a language, as `location-eng`."""
 
@@ -88,15 +89,13 @@ def mux_command(
     tags: Mapping[str, str],
     preview: bool,
     folder: Path,
-    warn: Callable[[str], None],
     joins: Sequence[Join] = (),
 ) -> list[str]:
     """Return ffmpeg's whole command line, except the output's name.
 
     `tags` are added to the container's own, after an existing one of the same name; the place of the one called
-    MADE_TAG is chosen by `_made_tag`. `folder` receives files that ffmpeg must read (cover art). `warn` is called with
-    tags that are lost. `joins` are the places where the source's clock jumps back: other streams are shifted with the
-    picture.
+    MADE_TAG is chosen by `_made_tag`. `folder` receives files that ffmpeg must read (cover art). `joins` are the places
+    where the source's clock jumps back: other streams are shifted with the picture.
     """
     command = [*ffmpeg(), "-copyts", *feed.input_arguments()]
     placements = [] if info.images else [p for p in place_streams(info, output) if p.codec]
@@ -117,7 +116,7 @@ def mux_command(
         with open_container(info.path) as source:
             number, maps = _maps(source, info, placements, output, folder, preview)
             by_file = _tags_by_file(source, info, placements, number, output, folder)
-            described = _container_tags(source, output, preview, warn)
+            described = _container_tags(source, output, preview)
             if info.slow != 1 and not preview and (chapters := source.chapters()):
                 input_number = 2 + ("ffmetadata" in by_file)
                 by_file = [*by_file, *chapter_arguments(info, chapters, folder)]
@@ -284,12 +283,20 @@ def _attach(source: av.container.InputContainer, placement: Placement, folder: P
             f"-metadata:s:t:{extra}", f"filename={name}"]  # fmt: skip
 
 
-def _container_tags(
-    source: av.container.InputContainer,
-    output: Path,
-    preview: bool,
-    warn: Callable[[str], None],
-) -> list[str]:
+def tags_beside(tags: Mapping[str, str], output: Path) -> dict[str, str]:
+    """Return those of a source's tags that ffmpeg cannot write into an MP4 beside the customary ones."""
+    if container_of(output).muxer != "mp4" or not any(key.lower() in SHOWN for key in tags):
+        return {}
+    lowered = (key.lower() if key.startswith(_APPLE.upper()) else key for key in tags)  # Matroska has capitals
+    return {name: value for name, value in zip(lowered, tags.values(), strict=True) if _is_custom(name)}
+
+
+def _is_custom(key: str) -> bool:
+    """Return whether a tag has no place in MP4's customary form, and is none of vsr's own."""
+    return key.lower() != MADE_TAG and key.lower().partition("-")[0] not in PLACED
+
+
+def _container_tags(source: av.container.InputContainer, output: Path, preview: bool) -> list[str]:
     """Return arguments that copy the container's tags and chapters (none in a preview: their times are the film's)."""
     arguments = ["-map_metadata", "1", "-map_chapters", "-1" if preview else "1"]
     for key in source.metadata:
@@ -299,15 +306,14 @@ def _container_tags(
     when = next((value for key, value in source.metadata.items() if key.lower() == "creation_time"), None)
     if when is not None:  # where it is a tag too, ffmpeg reads it twice in one, as no time
         arguments += ["-metadata", f"creation_time={when.partition(';')[0]}"]
-    custom = [key for key in source.metadata if key.lower().partition("-")[0] not in PLACED]
+    custom = any(map(_is_custom, source.metadata))
     commented = any(key.lower() == "comment" for key in source.metadata)
-    if (custom and muxer == "mp4") or ((custom or commented) and muxer == "mov"):
-        # In MP4 the two forms of tags exclude each other: keep the customary one where players would show it.
-        if muxer == "mp4" and any(key.lower() in SHOWN for key in source.metadata):
-            warn(f"{output.suffix} cannot hold these tags beside the customary ones: {', '.join(custom)}")
-        else:
-            # The time is written afterwards: as a tag it would be there twice.
-            arguments += [*ANY_TAGS, "-metadata", "creation_time="]
+    free = (custom and muxer == "mp4") or ((custom or commented) and muxer == "mov")
+    # In MP4 ffmpeg writes one form of tags alone: the customary one where players would show it, and the others are
+    # added afterwards.
+    if free and not tags_beside(source.metadata, output):
+        # The time is written afterwards: as a tag it would be there twice.
+        arguments += [*ANY_TAGS, "-metadata", "creation_time="]
     return arguments
 
 
