@@ -74,7 +74,7 @@ def read(path: str | PathLike[str], **options: Unpack[SpanChoices]) -> Iterator[
     """
     span = as_record(SpanOptions, options)
     info = probe(Path(path), rate=span.rate)
-    yield from decode(info, start=span.start, end=span.end, deinterlace=span.deinterlace)
+    yield from decode(info, start=span.start, end=span.end, deinterlace=span.deinterlace, detelecine=span.detelecine)
 
 
 def list_models() -> list[Entry]:

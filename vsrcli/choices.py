@@ -31,6 +31,7 @@ class PartChoices(TypedDict, total=False):
     end: float | None
     rate: Fraction | float | None
     deinterlace: Deinterlace
+    detelecine: bool
 
 
 class SpanChoices(PartChoices, total=False):

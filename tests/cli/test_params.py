@@ -155,7 +155,8 @@ TYPED: dict[str, tuple[str, Any]] = {
     "tile": ("64x32", (64, 32)),
     "memory": ("1GiB", 1 << 30),
     "threads": ("1", 1),
-    "deinterlace": ("on", "on"),
+    "deinterlace": ("double", "double"),
+    "detelecine": ("1", True),
     "codec": ("ffv1", "ffv1"),
     "crf": ("18", 18.0),
     "preset": ("slow", "slow"),
@@ -190,7 +191,9 @@ def test_environment_variables_set_every_option(monkeypatch: pytest.MonkeyPatch)
     arguments = [f"--{n.replace('_', '-')}={t}" for n, (t, v) in TYPED.items() if v is not True]
     assert (
         CliRunner()
-        .invoke(cli, ["upscale", "in.mp4", "-y", "--restart", "--square-pixels", "--new-date", *arguments])
+        .invoke(
+            cli, ["upscale", "in.mp4", "-y", "--restart", "--square-pixels", "--new-date", "--detelecine", *arguments]
+        )
         .exit_code
         == 0
     )

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from tests.media import make
-from vsrcli.media.combing import Weave, luma, order_of, weave_of
+from vsrcli.media.combing import Weave, luma, weave_of
 from vsrcli.media.decode import decode
+from vsrcli.media.field_order import judged
 from vsrcli.media.probe import probe
+from vsrcli.media.timestamps import Timed
 
 MOVING = "testsrc2=s=192x144:r=50:d=1,scroll=horizontal=0.013:vertical=0.005,format=yuv420p"
 FLAGGED = ("-r", "25", "-c:v", "mpeg2video", "-flags", "+ilme+ildct", "-q:v", "1", "-bf", "0")
@@ -44,8 +46,9 @@ def test_woven_and_whole_frames_are_told_apart(tmp_path: Path, way: Weave, noise
     lumas = [luma(picture) for picture in pictures(made(tmp_path / "a.mpg", noise + WAYS[way], *FLAGGED))]
     found = [weave_of(*lumas[i - 1 : i + 2]) for i in range(1, len(lumas) - 1)]
     assert set(found) <= {way, Weave.UNKNOWN} and found.count(way) > 15
-    order = order_of(pictures(tmp_path / "a.mpg"))
-    assert order is (Weave.UNKNOWN if way is Weave.WHOLE else way)
+    frames = [Timed(picture, number, 1) for number, picture in enumerate(pictures(tmp_path / "a.mpg"))]
+    orders = {one.order for one in judged(frames)}
+    assert orders == {Weave.UNKNOWN if way is Weave.WHOLE else way}
 
 
 def test_a_small_moving_object_is_recognised_as_woven(tmp_path: Path) -> None:

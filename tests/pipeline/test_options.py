@@ -26,6 +26,7 @@ CHANGED: dict[str, Any] = {
     "start": 0.01,
     "end": 1.5,
     "deinterlace": "on",
+    "detelecine": True,
     "tune": "film",
     "crop": "64:48:0:0",
     "encoder_opt": ("aq-mode=2",),

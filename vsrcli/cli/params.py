@@ -269,7 +269,14 @@ SHOWN = {
     "tile": Shown("Tile size in source pixels: auto, none, or WxH.", metavar="TEXT"),
     "memory": Shown("Memory budget, e.g. 6GiB.  [default: 60 % of free RAM, 85 % of a GPU's]"),
     "threads": Shown("CPU threads of the net.  [default: one per core]"),
-    "deinterlace": Shown("Deinterlace by ffmpeg's bwdif. auto: only sources and frames that are interlaced."),
+    "deinterlace": Shown(
+        "Deinterlace by ffmpeg's bwdif. auto: only sources and frames that are interlaced. double: one frame per "
+        "field, so that motion stays as smooth as on tape (50 or 59.94 frames per second)."
+    ),
+    "detelecine": Shown(
+        "Undo 3:2 pulldown: 29.97 frames per second become the 23.976 of the film, evenly spaced. Parts that are no "
+        "film keep their frames and times."
+    ),
     "codec": Shown(
         "Codec: h264 (x264, avc), hevc (h265, x265), av1, vp9, prores, ffv1, or any video encoder of FFmpeg "
         "(h264_nvenc, hevc_videotoolbox, av1_qsv, mpeg4, ...).  [default: ProRes and FFV1 stay, else by container and "

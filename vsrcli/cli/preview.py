@@ -25,6 +25,7 @@ TAKEN = (
     "tile",
     "memory",
     "deinterlace",
+    "detelecine",
 )
 
 

@@ -21,7 +21,12 @@ def check_avi_times(info: VideoInfo, output: Path, start: float | None, end: flo
 
     For most sources the packets' times suffice. If these do not fit, the frames are decoded, which is certain.
     """
-    if container_of(output).muxer != "avi" or info.images or info.container == "avi":
+    if container_of(output).muxer != "avi" or info.images:
+        return
+    if info.cadence < 1:
+        message = f"{output.suffix} has no times, and what is no film in {info.path} keeps its own rate"
+        raise CannotHoldError(message, Reason.NEEDS_CONTAINER, output="NAME.mkv")
+    if info.container == "avi":
         return
     preview = start is not None or end is not None
     reason = _misfit(_finer(_packet_times(info), info), info, preview=preview) and _misfit(

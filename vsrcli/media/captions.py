@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import av
 
-from vsrcli.media.codecs import EncodeSettings
+from vsrcli.media.encode_settings import EncodeSettings
 from vsrcli.media.encoders import is_foreign
 from vsrcli.media.side_data import side_data
 

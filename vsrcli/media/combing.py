@@ -7,7 +7,6 @@ thing that moves before a still ground is seen too.
 """
 
 from collections import Counter
-from collections.abc import Sequence
 from enum import Enum
 
 import av
@@ -55,10 +54,8 @@ def weave_of(before: np.ndarray, frame: np.ndarray, after: np.ndarray) -> Weave:
     return Weave.WHOLE if top > _WHOLE * own else Weave.UNKNOWN
 
 
-def order_of(pictures: Sequence[av.VideoFrame]) -> Weave:
-    """Return the order of fields in which most of some consecutive frames are woven; UNKNOWN unless it is clear."""
-    lumas = [luma(picture) for picture in pictures]
-    votes = Counter(weave_of(*lumas[i - 1 : i + 2]) for i in range(1, len(lumas) - 1))
+def clear_order(votes: Counter[Weave]) -> Weave:
+    """Return the order of fields that most frames of some have, by how many have which; UNKNOWN unless it is clear."""
     top, bottom = votes[Weave.TOP_FIRST], votes[Weave.BOTTOM_FIRST]
     if max(top, bottom) < _VOTES or max(top, bottom) < 4 * min(top, bottom):
         return Weave.UNKNOWN

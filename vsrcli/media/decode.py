@@ -17,16 +17,17 @@ from vsrcli.media.colour import is_transparent, to_rgb
 from vsrcli.media.damage import Damage, Tally
 from vsrcli.media.deinterlace import deinterlaced
 from vsrcli.media.images import read_picture
-from vsrcli.media.info import Colour, VideoInfo
+from vsrcli.media.info import DOUBLE, FILM, Colour, VideoInfo
 from vsrcli.media.joins import Join
 from vsrcli.media.opening import decode_packet, open_video
 from vsrcli.media.options import Deinterlace
 from vsrcli.media.probe import tagged_duration
+from vsrcli.media.telecine import film
 from vsrcli.media.timestamps import Timed, stamp
 from vsrcli.media.tint import tint_of, to_grey
 from vsrcli.media.unkept import CAPTIONS, carried, left_out
 
-__all__ = ["Deinterlace", "decode", "shown_times"]
+__all__ = ["Deinterlace", "decode", "has_pulldown_rate", "paced", "shown_times"]
 
 Warn = Callable[[str], None]
 ALPHA_LOST = "transparency is not kept: all of the output is opaque"
@@ -34,6 +35,8 @@ ALPHA_LOST = "transparency is not kept: all of the output is opaque"
 # then farther back, and at last from the beginning.
 _SEEK_MARGINS = (Fraction(1, 2), Fraction(5))
 _SAME_SHAPE = Fraction(1, 100)
+_PULLED = (Fraction(23), Fraction(31))  # frames a second, between film's and video's
+_SAME_RATE = Fraction(1, 1000)
 
 
 def decode(
@@ -42,6 +45,7 @@ def decode(
     start: float | None = None,
     end: float | None = None,
     deinterlace: Deinterlace = "auto",
+    detelecine: bool = False,
     skip: int = 0,
     part_tint: bool = False,
     warn: Warn = lambda message: None,
@@ -58,7 +62,9 @@ def decode(
         start: yield frames shown from here on, in seconds from the container's start, as in players.
         end: yield frames shown before this time.
         deinterlace: "on" filters every frame by ffmpeg's bwdif (one frame out per frame), "auto" those flagged
-            interlaced (all, if the stream declares it and flags none) that are woven of two fields.
+            interlaced (all, if the stream declares it and flags none) that are woven of two fields. "double" yields
+            a frame for each field, at times in half ticks, as those of `paced`.
+        detelecine: take film out of 3:2 pulldown, at times in quarters of ticks.
         skip: number of frames at the start that are decoded but not yielded; they keep their numbers. Only counting
             gives a frame's number in every file.
         part_tint: return pictures without colours of their own as grey, with a separate tint.
@@ -66,6 +72,8 @@ def decode(
         tell: called with the numbers of the damage.
         joined: called with the places where the source's clock jumped back, if everything was decoded.
     """
+    info = paced(info, deinterlace, detelecine=detelecine)
+    own = info.own
     first, last = _span(info, start), _span(info, end)
     if info.images:
         yield from _images(info, first, last, skip, part_tint, warn)
@@ -77,13 +85,19 @@ def decode(
     unkept = {*info.unkept, *info.kept}
     captioned = CAPTIONS in info.kept
     number = 0
+    begin, stop = _span(own, start), _span(own, end)
 
     def inside(pts: int) -> bool:
-        return (first is None or pts >= first) and (last is None or pts < last)
+        return (begin is None or pts >= begin) and (stop is None or pts < stop)
 
     tally, whole = Tally(), first is None and last is None
-    source = tally.watch(_changes_told(_from(info, first, tally, warn, whole=whole), info, warn), info, inside)
-    for timed in deinterlaced(source, info, deinterlace):
+    source = tally.watch(_changes_told(_from(own, begin, tally, warn, whole=whole), own, warn), own, inside)
+    frames = (
+        film(source, own, deinterlace=deinterlace != "off", say=warn)
+        if info.cadence == FILM
+        else deinterlaced(source, own, deinterlace, warn)
+    )
+    for timed in frames:
         if last is not None and timed.pts >= last:
             break
         if first is not None and timed.pts < first:
@@ -110,10 +124,27 @@ def decode(
         yield Frame(number - 1, data, timed.pts, timed.duration, tint=tint, captions=captions)
     if whole and tally.joins:
         joined(tally.joins)
-    damage = tally.sum_up(info, whole=whole)
+    damage = tally.sum_up(own, whole=whole)
     if damage is not None:
         warn(f"{info.path} {damage.line()}")
         tell(damage)
+
+
+def paced(info: VideoInfo, deinterlace: Deinterlace, *, detelecine: bool) -> VideoInfo:
+    """Return what describes the frames that `decode` yields, whose clock and rate may differ from the file's.
+
+    Images, and sources whose rate no 3:2 pulldown has, are as they are.
+    """
+    if info.images or info.cadence != 1:
+        return info
+    if detelecine:
+        return info.paced(FILM) if has_pulldown_rate(info.rate) else info
+    return info.paced(DOUBLE) if deinterlace == "double" else info
+
+
+def has_pulldown_rate(rate: Fraction) -> bool:
+    """Return whether film in 3:2 pulldown, or partly so and partly whole, can have this many frames a second."""
+    return _PULLED[0] < rate < _PULLED[1] and abs(rate / 25 - 1) > _SAME_RATE
 
 
 def _changes_told(frames: Iterator[Timed], info: VideoInfo, warn: Warn) -> Iterator[Timed]:

@@ -1,107 +1,92 @@
-"""Deinterlace frames with ffmpeg's bwdif, one frame out for each frame in."""
+"""Deinterlace frames with ffmpeg's bwdif: one frame out for each frame in, or one for each of its fields."""
 
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from itertools import chain, islice
+from fractions import Fraction
+from itertools import chain
 
 import av
-import numpy as np
-from av.filter import Graph
 
-from vsrcli.media.combing import Weave, luma, order_of, weave_of
+from vsrcli.media.combing import Weave
+from vsrcli.media.field_order import Judged, judged
+from vsrcli.media.filtering import Chain, filtered
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.options import Deinterlace
 from vsrcli.media.timestamps import Timed
 
-LOOKED_AT = 16
-"""Number of frames, from the start of deinterlacing, that decide the order of the fields."""
+FIELDS = 2
+"""Of a frame."""
+UNEVEN = Fraction(2, 1000)
+"""Seconds by which the times of frames differ where they are not merely rounded."""
 
 
-def deinterlaced(frames: Iterable[Timed], info: VideoInfo, mode: Deinterlace) -> Iterator[Timed]:
-    """Yield the frames in order with unchanged pts and duration, those selected by `mode` filtered by bwdif.
+def deinterlaced(
+    frames: Iterable[Timed], info: VideoInfo, mode: Deinterlace, say: Callable[[str], None] = lambda line: None
+) -> Iterator[Timed]:
+    """Yield the frames in order, those selected by `mode` filtered by bwdif. `info` describes the file itself.
 
     "on" means all, "off" none, "auto" those flagged interlaced (all, if the stream declares it but flags none) that
-    are woven of two fields: a frame that is whole, as of film on a DVD, stays as it is. Which field comes first is
-    judged by the picture; where that is not clear, the flag says it.
+    are woven of two fields: a frame that is whole, as of film on a DVD, stays as it is. All three keep pts and
+    duration. "double" yields two frames for each, in ticks of half the length: the first at the frame's own time, the
+    second half of the frame's duration later. A whole frame is shown twice there. Which field comes first is judged by
+    the picture; where that is not clear, the flag says it. `say` hears, once, that doubled frames differ in length.
     """
+    if mode == "off":
+        yield from frames
+        return
     stream = iter(frames)
-    graph: Graph | None = None
-    waiting: deque[Timed] = deque()
-    keep = _Keep()
-    shape: tuple[int, int, str] | None = None
-    while (timed := next(stream, None)) is not None:
-        picture = timed.picture
-        now = (picture.width, picture.height, picture.format.name)
-        if graph is not None and now != shape:
-            yield from _drain(graph, waiting, keep if mode == "auto" else None, flush=True)
-            graph = None
-        if graph is None:
-            which = _which(picture, info, mode)
-            if which is None:
-                yield timed
-                continue
-            ahead = [timed, *islice(stream, LOOKED_AT - 1)]
-            stream = chain(ahead[1:], stream)
-            alike = [one.picture for one in ahead if (one.picture.width, one.picture.height) == now[:2]]
-            graph, shape, keep = _bwdif(picture, info, which, order_of(alike)), now, _Keep()
-        picture.pts, picture.time_base = timed.pts, info.time_base
-        waiting.append(timed)
-        graph.vpush(picture)
-        yield from _drain(graph, waiting, keep if mode == "auto" else None, flush=False)
-    if graph is not None:
-        yield from _drain(graph, waiting, keep if mode == "auto" else None, flush=True)
-
-
-class _Keep:
-    """Decides for each frame in turn whether it is whole; an undecidable one is like the one before it."""
-
-    def __init__(self) -> None:
-        self._whole = False
-        self._seen: deque[np.ndarray] = deque()  # the luma of the frame before, this one and the next
-
-    def __call__(self, frame: Timed, after: Timed | None) -> bool:
-        """Return whether a frame is to be kept as it is."""
-        if len(self._seen) < 2:
-            self._seen.append(luma(frame.picture))
-        if after is not None:
-            self._seen.append(luma(after.picture))
-            if len(self._seen) == 3:
-                weave = weave_of(*self._seen)
-                self._whole = self._whole if weave is Weave.UNKNOWN else weave is Weave.WHOLE
-                self._seen.popleft()
-        return self._whole
-
-
-def _which(picture: av.VideoFrame, info: VideoInfo, mode: Deinterlace) -> str | None:
-    """Return bwdif's option for the choice of frames from here on, None for no frames yet."""
-    if mode == "on":
-        return "all"
-    if mode == "off" or not (picture.interlaced_frame or info.interlaced):
-        return None
-    return "interlaced" if picture.interlaced_frame else "all"
-
-
-def _bwdif(picture: av.VideoFrame, info: VideoInfo, which: str, order: Weave) -> Graph:
-    graph = Graph()
-    source = graph.add_buffer(
-        width=picture.width, height=picture.height, format=picture.format, time_base=info.time_base
-    )
-    parity = "auto" if order is Weave.UNKNOWN else order.value
-    bwdif = graph.add("bwdif", f"mode=send_frame:parity={parity}:deint={which}")
-    graph.link_nodes(source, bwdif, graph.add("buffersink")).configure()
-    return graph
-
-
-def _drain(graph: Graph, waiting: deque[Timed], keep: _Keep | None, *, flush: bool) -> Iterator[Timed]:
-    if flush:
-        graph.vpush(None)
-    while waiting:
-        try:
-            picture = graph.vpull()
-        except (av.BlockingIOError, av.EOFError):
+    if mode == "auto":
+        for timed in stream:
+            if timed.picture.interlaced_frame or info.interlaced:
+                stream = chain([timed], stream)
+                break
+            yield timed
+        else:
             return
-        assert isinstance(picture, av.VideoFrame)
-        timed = waiting.popleft()
-        whole = keep is not None and keep(timed, waiting[0] if waiting else None)
-        yield timed if whole else replace(timed, picture=picture)
+    pulls = FIELDS if mode == "double" else 1
+    stream = _watched(stream, info, say) if mode == "double" else stream
+    whole = False
+    for one, pictures in filtered(
+        judged(stream),
+        info.time_base,
+        chain_for=lambda one: _bwdif(one, info, mode),
+        alike=lambda one: one.order,
+        pulls=pulls,
+    ):
+        whole = whole if one.weave is Weave.UNKNOWN else one.weave is Weave.WHOLE
+        kept = not pictures or (whole and mode != "on")
+        shown = [one.timed.picture] * pulls if kept else pictures
+        yield from _timed(one.timed, shown) if mode == "double" else [replace(one.timed, picture=shown[0])]
+
+
+def _timed(frame: Timed, pictures: Iterable[av.VideoFrame]) -> Iterator[Timed]:
+    """Yield a frame's two pictures, each for half of its time, in ticks of half the length."""
+    for number, picture in enumerate(pictures):
+        yield replace(frame, picture=picture, pts=FIELDS * frame.pts + number * frame.duration)
+
+
+def _bwdif(one: Judged, info: VideoInfo, mode: Deinterlace) -> Chain | None:
+    """Return the filter for the frames from here on, None for no frames yet."""
+    flagged = one.timed.picture.interlaced_frame
+    if mode == "auto" and not (flagged or info.interlaced):
+        return None
+    which = "interlaced" if mode == "auto" and flagged else "all"
+    parity = "auto" if one.order is Weave.UNKNOWN else one.order.value
+    rate = "send_field" if mode == "double" else "send_frame"
+    return (("bwdif", f"mode={rate}:parity={parity}:deint={which}"),)
+
+
+def _watched(frames: Iterable[Timed], info: VideoInfo, say: Callable[[str], None]) -> Iterator[Timed]:
+    """Pass frames on, and say once that they differ in length; the last one's is not known in every file."""
+    usual: int | None = None
+    before: int | None = None
+    for timed in frames:
+        if before is not None and usual is None:
+            usual = before
+        elif (
+            before is not None and usual and abs(before - usual) * info.time_base > max(UNEVEN, info.time_base * 3 / 2)
+        ):
+            say(f"{info.path}: its frame rate varies: each field is shown for half of its frame's time")
+            usual = 0
+        before = timed.duration
+        yield timed

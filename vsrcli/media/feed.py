@@ -214,8 +214,8 @@ def segment_pts(segments: Sequence[Path], info: VideoInfo) -> list[int]:
 
 def last_duration(info: VideoInfo, pts: Sequence[int]) -> int:
     """Return the duration of the frame at the last of `pts`, in the source's time base: the source's, or one frame."""
-    fallback = max(1, round(info.ticks / (info.rate * info.time_base))) if info.rate else 1
-    if info.images:
+    fallback = max(1, round(info.made_of_each / (info.rate * info.time_base))) if info.rate else 1
+    if info.images or info.cadence != 1:  # no frame of the file lasts as long as one that is decoded
         return fallback
     # damaged data is read as far as it goes; a damaged FLV may tell of a further stream midway, at which PyAV stumbles
     with contextlib.suppress(FFmpegError, IndexError), open_container(info.path) as container:

@@ -8,6 +8,12 @@ HD_WIDTH, SD_HEIGHT = 1280, 576
 """From that width on, or above that height, a picture without a declared matrix counts as HD."""
 
 
+DOUBLE = Fraction(2)
+"""Frames decoded for each of the file's where each field becomes a frame."""
+FILM = Fraction(4, 5)
+"""Frames decoded for each of the file's where film is taken out of 3:2 pulldown."""
+
+
 @dataclass(frozen=True)
 class Colour:
     """Colour tags as declared, by ffmpeg's number (ITU-T H.273); 2 (range: 0) means undeclared."""
@@ -77,7 +83,8 @@ class VideoInfo:
     `tags` are the names of the container's tags about the work, `unkept` those of what no output gets, `kept` those of
     what this output gets beside the picture and another might not, `notes` are lines on how the picture is read.
     Of a result with more frames than the source, or a slower one, `ticks` of its `time_base` make one of the file's
-    own, and its times are `slow` times the source's.
+    own, and its times are `slow` times the source's. `cadence` is how many frames are decoded for each of the file's:
+    2 where each field becomes a frame, 4/5 where film is taken out of 3:2 pulldown.
     """
 
     path: Path
@@ -109,6 +116,22 @@ class VideoInfo:
     crop: Crop | None = None
     ticks: int = 1
     slow: Fraction = Fraction(1)
+    cadence: Fraction = Fraction(1)
+
+    def paced(self, cadence: Fraction) -> "VideoInfo":
+        """Return what describes the source if `cadence` frames are decoded for each of the file's.
+
+        The clock has the cadence's numerator of ticks for each of the file's: a field lasts half of its frame's time,
+        and a frame of film a quarter of five frames'. Both are whole numbers of ticks.
+        """
+        return replace(
+            self,
+            time_base=self.time_base / cadence.numerator,
+            rate=self.rate * cadence,
+            frames=None if self.frames is None else round(self.frames * cadence),
+            ticks=self.ticks * cadence.numerator,
+            cadence=self.cadence * cadence,
+        )
 
     def part(self, x: int, y: int, width: int, height: int) -> "VideoInfo":
         """Return what describes a part of the picture, whose first pixel is at (x, y)."""
@@ -142,6 +165,12 @@ class VideoInfo:
 
     @property
     def own(self) -> "VideoInfo":
-        """Return what describes the file itself."""
-        changed = replace(self.slower(1 / self.slow), slow=Fraction(1))
-        return replace(changed, time_base=changed.time_base * self.ticks, rate=changed.rate / self.ticks, ticks=1)
+        """Return what describes the file itself, but for `frames`."""
+        changed = replace(self.slower(1 / self.slow), slow=Fraction(1), cadence=Fraction(1))
+        rate = changed.rate / self.made_of_each / self.cadence
+        return replace(changed, time_base=changed.time_base * self.ticks, rate=rate, ticks=1)
+
+    @property
+    def made_of_each(self) -> int:
+        """Frames of the result for each that is decoded."""
+        return self.ticks // self.cadence.numerator

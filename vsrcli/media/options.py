@@ -9,7 +9,7 @@ from vsrcli.records import Record, option
 
 Codec = Literal["h264", "hevc", "av1", "vp9", "prores", "ffv1"]
 Audio = Literal["copy", "aac", "flac", "opus", "none"]
-Deinterlace = Literal["auto", "on", "off"]
+Deinterlace = Literal["auto", "on", "double", "off"]
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,15 @@ class SpanOptions(Record):
     """The part of a source to read: from `start` to `end`, in seconds; None: its own.
 
     `rate` is the frame rate of an image sequence; None: 25. `deinterlace` "auto" is on if the source declares that it
-    is interlaced and the pictures are.
+    is interlaced and the pictures are; "double" makes a frame of each field. `detelecine` takes film out of 3:2
+    pulldown.
     """
 
     start: float | None = option(None, least=0, unit="seconds")
     end: float | None = option(None, least=0, unit="seconds")
     rate: Fraction | None = option(None, above=0, noun="frame rate", kept="resolved")
     deinterlace: Deinterlace = option("auto")
+    detelecine: bool = option(False)
 
 
 def read_crop(text: str) -> tuple[int, int, int, int] | None:

@@ -24,8 +24,12 @@ def ignored(options: Options, info: VideoInfo, net: RecurrentNet, name: str, *, 
         lines.append(_line(asked, ("window", "lookahead"), "whole scenes are taken"))
     if info.images:
         lines.append(_line(asked, ("deinterlace",), "images are taken as progressive"))
+        lines.append(_line(asked, ("detelecine",), "images are no video"))
     else:
         lines.append(_RATE_IGNORED if "rate" in asked else None)
+        if info.cadence == 1:
+            why = f"pulldown has 29.97 frames a second or 30, and {info.path} has {round(float(info.rate), 3):g}"
+            lines.append(_line(asked, ("detelecine",), why))
     if images:
         lines.append(_line(asked, ("codec", "crf", "preset", "pix_fmt"), "the output is images"))
     return [line for line in lines if line is not None]
@@ -39,4 +43,4 @@ def _line(asked: set[str], names: tuple[str, ...], why: str) -> str | None:
     return f"the {listed} {'changes' if len(found) == 1 else 'change'} nothing: {why}"
 
 
-_NOUNS = {"deinterlace": "deinterlacing", "pix_fmt": "pixel format"}
+_NOUNS = {"deinterlace": "deinterlacing", "detelecine": "inverse telecine", "pix_fmt": "pixel format"}

@@ -16,8 +16,9 @@ from vsrcli.engine.plan import Plan, estimate, estimate_disk
 from vsrcli.engine.planning import make_plan
 from vsrcli.errors import LargeAlreadyError, OutputError, OutputExistsError, Reason, Remark, UsageError
 from vsrcli.media.crop import cropped
+from vsrcli.media.decode import paced
 from vsrcli.media.images import expand_images, png_size
-from vsrcli.media.info import VideoInfo
+from vsrcli.media.info import DOUBLE, FILM, VideoInfo
 from vsrcli.media.options import Audio
 from vsrcli.media.probe import probe
 from vsrcli.names import is_address
@@ -144,7 +145,7 @@ def prepare(
     refuse_huge(source, options)
     info = with_sound(probe(source, rate=image_rate(options)), options.audio)
     refuse_large(info, options)
-    factor = frames_for_each(options, info)
+    factor = frames_for_each(options, as_decoded(info, options))
     device = pick_device(options.device)
     use_threads(options.threads)
     dtype = pick_precision(options.precision, device)
@@ -165,6 +166,7 @@ def prepare(
             if info is not before and info.crop is not None:
                 found = f"cropped to {info.width}x{info.height} at {info.crop.x}, {info.crop.y}"
             on_event(Event("note", f"black borders: {found}"))
+    info = as_decoded(info, options)
     size = output_size(options, info, model.scale)
     shown = info.finer(factor).slower(options.slow or Fraction(1))
     output, renamed = choose_output(output, shown, options, model.scale, named=named)
@@ -195,16 +197,33 @@ def prepare(
     warnings = [*([picked.warning] if picked.warning else []), *sink.warnings]
     warnings += map(Remark, info.notes)
     warnings += ignored(options, info, model.net, model.name, images=is_image_output(output, info))
-    if info.interlaced and options.deinterlace == "auto":
-        warnings.append(Remark(f"interlaced source: deinterlaced to {round(float(info.rate), 3):g} fps"))
-    elif info.interlaced and options.deinterlace == "off":
-        warnings.append("the source is interlaced: its fields are enlarged woven together, combing and all")
+    warnings += about_fields(info, options)
     job = Job(info, options, model, device, dtype, plan, sink, warnings, picked.reason, factor=factor, flow=flow)
     warnings += job.shortages()
     if options.memory is not None and job.memory > options.memory:
         budget, needed = size_text(options.memory), size_text(job.memory)
         warnings.append(f"a memory of {budget} is too small; going on with about {needed}")
     return job
+
+
+def as_decoded(info: VideoInfo, options: Options) -> VideoInfo:
+    """Return what describes the frames that are decoded of a source as the options say."""
+    return paced(info, options.deinterlace, detelecine=options.detelecine)
+
+
+def about_fields(info: VideoInfo, options: Options) -> list[str]:
+    """Return a line on what becomes of a source's fields, if it has any. `info` is as it is decoded."""
+    rate, own = (f"{round(float(one.rate), 3):g}" for one in (info, info.own))
+    if info.cadence == FILM:
+        return [Remark(f"inverse telecine: {own} to {rate} fps, four frames of each five, evenly spaced")]
+    if info.cadence == DOUBLE:
+        line = f"each field becomes a frame: {own} to {rate} fps"
+        return [Remark(line) if info.interlaced else f"{line}; the source says that it is not interlaced"]
+    if info.interlaced and options.deinterlace == "auto":
+        return [Remark(f"interlaced source: deinterlaced to {rate} fps")]
+    if info.interlaced and options.deinterlace == "off":
+        return ["the source is interlaced: its fields are enlarged woven together, combing and all"]
+    return []
 
 
 def with_sound(info: VideoInfo, audio: Audio) -> VideoInfo:

@@ -79,6 +79,8 @@ class Options(EngineOptions, EncodingOptions, SpanOptions, Record):
                 raise UsageError(f"not a frame rate: {self.fps} (it must be a number, or from 1x to {MOST_TIMES}x)")
         if self.start is not None and self.end is not None and self.end <= self.start:
             raise UsageError("the end must lie after the start")
+        if self.detelecine and self.deinterlace == "double":
+            raise UsageError("film has no fields of its own: give either inverse telecine or frames of fields")
 
 
 def output_size(options: Options, info: VideoInfo, scale: int) -> tuple[int, int]:

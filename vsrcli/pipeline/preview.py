@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -101,7 +102,8 @@ def preview(
         pictures += [after] if pictures else [before, after]
         picture = folder / f"{stem}.before-after.png"
         write_image(picture, side_by_side([before, after], [BEFORE, job.model.name]))
-        whole = info.frames * result.seconds / result.made if info.frames and result.made and not photograph else None
+        known = job.info.frames and result.made and not photograph
+        whole = job.info.frames * result.seconds / result.made if known and job.info.frames else None
         made.append(Shown(job.model.name, result, picture, whole))
     write_whole(page, _page(info, start, pictures, made).encode())
     return Preview(page, start, end, tuple(made))
@@ -146,7 +148,8 @@ def _pair(info: VideoInfo, output: Path, options: Options) -> tuple[np.ndarray, 
     result = probe(output, rate=options.rate)
     count = sum(1 for _ in decode(result))
     middle = count // 2
-    frames = decode(info, start=options.start, end=options.end, deinterlace=options.deinterlace)
+    how: dict[str, Any] = {"deinterlace": options.deinterlace, "detelecine": options.detelecine}
+    frames = decode(info, start=options.start, end=options.end, **how)
     before, after = (next(islice(one, middle, None), None) for one in (frames, decode(result)))
     if before is None or after is None:
         raise InputError(f"{info.path} has no frame where the preview was to be taken")

@@ -26,7 +26,7 @@ def frames_from(
     A seek finds the first one. If it leads to other frames than the plan's, as in some files, frames are counted from
     the beginning instead. Raises InputError if those have other times than the plan's.
     """
-    if number > _NEAR and not info.images:
+    if number > _NEAR and not info.images and not options.detelecine:  # whose cycles are counted from the beginning
         sought = _sought(info, options, planned, number, warn)
         head = list(islice(sought, PROVEN))
         if head and all(_is_planned(frame, planned) for frame in head):
@@ -52,7 +52,14 @@ def _decoded(
 ) -> Iterator[Frame]:
     """Decode from time `start` by the job's options, without the first `skip` frames."""
     return decode(
-        info, start=start, end=options.end, deinterlace=options.deinterlace, skip=skip, part_tint=True, warn=warn
+        info,
+        start=start,
+        end=options.end,
+        deinterlace=options.deinterlace,
+        detelecine=options.detelecine,
+        skip=skip,
+        part_tint=True,
+        warn=warn,
     )
 
 
