@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from vsrcli.bench.case import RESOLUTIONS
-from vsrcli.cli import bench, cli, evaluate, params, plan, train, upscale
+from vsrcli.cli import bench, cli, evaluate, param_types, params, plan, train, upscale
 from vsrcli.engine.device import PRECISIONS
 from vsrcli.engine.options import EngineOptions, Precision
 from vsrcli.media.encoders import ENCODERS
@@ -27,32 +27,32 @@ from vsrcli.shards.options import ShardOptions
 @pytest.mark.parametrize(
     ("kind", "text", "value"),
     [
-        (params.Memory(), "6GiB", 6 << 30),
-        (params.Memory(), "512M", 512 << 20),
-        (params.Memory(), "1.5g", 3 << 29),
-        (params.Memory(), "4096", 4096),
-        (params.HorizonFrames(), "auto", Horizon()),
-        (params.HorizonFrames(), "NONE", None),
-        (params.HorizonFrames(), "3", Horizon.of(3)),
-        (params.HorizonFrames(), "45", Horizon.of(45)),
-        (params.Tile(), "auto", "auto"),
-        (params.Tile(), "none", None),
-        (params.Tile(), "256", (256, 256)),
-        (params.Tile(), "256X192", (256, 192)),
-        (params.Size(), "1920x1080", (1920, 1080)),
-        (params.Rate(), "30000/1001", Fraction(30000, 1001)),
-        (params.Rate(), "23.976", Fraction(2997, 125)),
-        (params.FrameRate(), "2x", "2x"),
-        (params.FrameRate(), "8X", "8x"),
-        (params.FrameRate(), "60000/1001", Fraction(60000, 1001)),
-        (params.Time(), "1:02.5", 62.5),
-        (params.Time(), "1:00:00", 3600.0),
-        (params.Resolution(RESOLUTIONS), "720p", (1280, 720)),
-        (params.Resolution(RESOLUTIONS), "1080P", (1920, 1080)),
-        (params.Resolution(RESOLUTIONS), "1440p", (2560, 1440)),
-        (params.Resolution(RESOLUTIONS), "4k", (3840, 2160)),
-        (params.Resolution(RESOLUTIONS), "96x64", (96, 64)),
-        (params.Words("word", ("a", "b")), "A, b", ("a", "b")),
+        (param_types.Memory(), "6GiB", 6 << 30),
+        (param_types.Memory(), "512M", 512 << 20),
+        (param_types.Memory(), "1.5g", 3 << 29),
+        (param_types.Memory(), "4096", 4096),
+        (param_types.HorizonFrames(), "auto", Horizon()),
+        (param_types.HorizonFrames(), "NONE", None),
+        (param_types.HorizonFrames(), "3", Horizon.of(3)),
+        (param_types.HorizonFrames(), "45", Horizon.of(45)),
+        (param_types.Tile(), "auto", "auto"),
+        (param_types.Tile(), "none", None),
+        (param_types.Tile(), "256", (256, 256)),
+        (param_types.Tile(), "256X192", (256, 192)),
+        (param_types.Size(), "1920x1080", (1920, 1080)),
+        (param_types.Rate(), "30000/1001", Fraction(30000, 1001)),
+        (param_types.Rate(), "23.976", Fraction(2997, 125)),
+        (param_types.FrameRate(), "2x", "2x"),
+        (param_types.FrameRate(), "8X", "8x"),
+        (param_types.FrameRate(), "60000/1001", Fraction(60000, 1001)),
+        (param_types.Time(), "1:02.5", 62.5),
+        (param_types.Time(), "1:00:00", 3600.0),
+        (param_types.Resolution(RESOLUTIONS), "720p", (1280, 720)),
+        (param_types.Resolution(RESOLUTIONS), "1080P", (1920, 1080)),
+        (param_types.Resolution(RESOLUTIONS), "1440p", (2560, 1440)),
+        (param_types.Resolution(RESOLUTIONS), "4k", (3840, 2160)),
+        (param_types.Resolution(RESOLUTIONS), "96x64", (96, 64)),
+        (param_types.Words("word", ("a", "b")), "A, b", ("a", "b")),
     ],
 )
 def test_text_is_converted_to_values(kind: "click.ParamType[object]", text: str, value: Any) -> None:
@@ -62,14 +62,14 @@ def test_text_is_converted_to_values(kind: "click.ParamType[object]", text: str,
 @pytest.mark.parametrize(
     ("kind", "texts", "message"),
     [
-        (params.Memory(), ["", "lots", "-1G", "6XB", "nan", "inf", "0"], "not a memory size"),
-        (params.HorizonFrames(), ["2", "0", "-5", "sixty", "", "1e3", "²", "9" * 12], "not a horizon"),
-        (params.Tile(), ["7x", "31", "32x31", "x", "", "1e3", "64x64x64", "²x64"], "not a tile"),
-        (params.Size(), ["1920", "x", "axb", "", "-64x64", "²x²"], "is not a size"),
-        (params.Rate(), ["fast", "0", "-1", "1/0", "", "nan"], "is not a frame rate"),
-        (params.Time(), ["", "x", "-1", "nan", "inf", "1:x"], "is not a time"),
-        (params.Resolution(RESOLUTIONS), ["", "8k", "1080", "8x100", "axb", "-64x64"], "720p"),
-        (params.Words("word", ("a", "b")), ["", "c", "a,c"], "no such word"),
+        (param_types.Memory(), ["", "lots", "-1G", "6XB", "nan", "inf", "0"], "not a memory size"),
+        (param_types.HorizonFrames(), ["2", "0", "-5", "sixty", "", "1e3", "²", "9" * 12], "not a horizon"),
+        (param_types.Tile(), ["7x", "31", "32x31", "x", "", "1e3", "64x64x64", "²x64"], "not a tile"),
+        (param_types.Size(), ["1920", "x", "axb", "", "-64x64", "²x²"], "is not a size"),
+        (param_types.Rate(), ["fast", "0", "-1", "1/0", "", "nan"], "is not a frame rate"),
+        (param_types.Time(), ["", "x", "-1", "nan", "inf", "1:x"], "is not a time"),
+        (param_types.Resolution(RESOLUTIONS), ["", "8k", "1080", "8x100", "axb", "-64x64"], "720p"),
+        (param_types.Words("word", ("a", "b")), ["", "c", "a,c"], "no such word"),
     ],
 )
 def test_invalid_text_is_refused_with_the_right_spelling(

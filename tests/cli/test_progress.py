@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from vsrcli.cli.progress import Speed
+from vsrcli.cli.speed import Speed
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from tests.nets.golden import Golden, key_filled, key_list, load_filled, needs_g
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import Plan
 from vsrcli.engine.tensors import TensorEngine
-from vsrcli.nets.edvr import EDVR, EDVRFeatureExtractor, window_numbers
+from vsrcli.nets.edvr import EDVR, window_numbers
+from vsrcli.nets.edvr_features import EDVRFeatureExtractor
 from vsrcli.zoo.formats import identify
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.command import vsr
 from tests.media import make
-from vsrcli.cli.progress import forecast_lines, rough, size_text
+from vsrcli.cli.figures import forecast_lines, rough, size_text
 from vsrcli.engine.engine import Engine
 from vsrcli.frame import Frame
 from vsrcli.pipeline import forecast as module

@@ -12,7 +12,8 @@ from click.core import ParameterSource
 
 from vsrcli.bench.case import RESOLUTIONS
 from vsrcli.cli import say
-from vsrcli.cli.params import Resolution, models_option, record_options, words_of
+from vsrcli.cli.param_types import Resolution
+from vsrcli.cli.params import models_option, record_options, words_of
 from vsrcli.engine.options import EngineOptions
 from vsrcli.errors import UsageError
 from vsrcli.words import clean, counted, padded

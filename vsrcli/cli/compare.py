@@ -8,7 +8,8 @@ import click
 
 from vsrcli.cli import echo
 from vsrcli.cli.messages import full
-from vsrcli.cli.params import Kind, Time, choice, rate_option
+from vsrcli.cli.param_types import Kind, Time, choice
+from vsrcli.cli.params import rate_option
 from vsrcli.errors import OutputError, UsageError
 from vsrcli.names import WRITABLE_IMAGES
 from vsrcli.words import counted

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 
 import click
 
-from vsrcli.cli.params import choice
+from vsrcli.cli.param_types import choice
 from vsrcli.errors import OutputError
 
 Command = TypeVar("Command", bound=Callable[..., Any])

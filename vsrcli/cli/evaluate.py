@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from vsrcli.cli import echo
-from vsrcli.cli.params import Kind, choice, models_option, read_record, record_options
+from vsrcli.cli.param_types import Kind, choice
+from vsrcli.cli.params import models_option, read_record, record_options
 from vsrcli.engine.options import LEAST_TILE, EngineOptions, Precision, Propagation
 from vsrcli.records import option
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vsrcli.cli import echo
+from vsrcli.cli.figures import clock
 from vsrcli.cli.params import models_option, rate_option, record_options
 from vsrcli.errors import InputError, SomeFailedError, VsrError
 from vsrcli.pipeline.options import Options
@@ -64,8 +65,6 @@ def command(
 
 def lines(sight: "Sight") -> list[str]:
     """Return the properties as lines of text."""
-    from vsrcli.cli.progress import clock
-
     info = sight.info
     length = counted(info.frames, "frame") if info.frames else "of unknown length"
     rate = f"{float(info.rate):.3f}".rstrip("0").rstrip(".")

@@ -1,232 +1,22 @@
-"""Make click's options from the records of options. Only here is typed text converted to the types of the fields."""
+"""Make click's options from the records of options."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 
 import click
 
-from vsrcli.engine.options import LEAST_TILE
-from vsrcli.nets.horizon import LEAST_HORIZON, Horizon
-from vsrcli.pipeline.options import MOST_TIMES
+from vsrcli.cli.param_types import Factor, FrameRate, HorizonFrames, Memory, Rate, Size, Tile, Time, Words
+from vsrcli.nets.horizon import Horizon
 from vsrcli.records import Option, Record, options_of
 
 R = TypeVar("R", bound=Record)
-Value_co = TypeVar("Value_co", covariant=True)
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
-
-    class Kind(click.ParamType[Value_co]):
-        """A type of parameters, whose `convert` turns text into a value."""
-
-else:  # click's own class takes type arguments only since 8.4
-
-    class Kind(click.ParamType, Generic[Value_co]):
-        """A type of parameters, whose `convert` turns text into a value."""
-
-
-class Size(Kind[tuple[int, int]]):
-    """WxH in pixels."""
-
-    name = "WxH"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        """Turn "1920x1080" into (1920, 1080)."""
-        if isinstance(value, tuple):
-            return value
-        width, _, height = str(value).lower().partition("x")
-        if not (_is_number(width) and _is_number(height)):
-            self.fail(f"{value} is not a size: write it like 1920x1080", param, ctx)
-        return int(width), int(height)
-
-
-class Place(Kind[Path | str]):
-    """A path, or a URL that fsspec may know."""
-
-    name = "PATH"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path | str:
-        """Turn a text into a Path; a URL stays a text."""
-        text = os.fspath(value)
-        return text if "://" in text else Path(text)
-
-
-class Resolution(Kind[tuple[int, int]]):
-    """A named size of output, or WxH."""
-
-    name = "RES"
-
-    def __init__(self, names: Mapping[str, tuple[int, int]]) -> None:
-        self.names = names
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        """Turn "1080p" or "1920x1080" into (1920, 1080)."""
-        if isinstance(value, tuple):
-            return value
-        if size := self.names.get(str(value).lower()):
-            return size
-        width, _, height = str(value).lower().partition("x")
-        if _is_number(width) and _is_number(height) and min(int(width), int(height)) >= 16:
-            return int(width), int(height)
-        self.fail(f"not a resolution: {value} (use {', '.join(self.names)}, or WxH from 16x16)", param, ctx)
-
-
-class Time(Kind[float]):
-    """A time: seconds, or [HH:]MM:SS[.mmm] as ffmpeg writes it."""
-
-    name = "TIME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Turn "1:02.5" into 62.5."""
-        seconds = 0.0
-        try:
-            for part in str(value).split(":"):
-                seconds = seconds * 60 + float(part)
-        except ValueError:
-            seconds = -1.0
-        if not 0 <= seconds < float("inf"):
-            self.fail(f"{value} is not a time: write seconds (62.5) or MM:SS (1:02.5)", param, ctx)
-        return seconds
-
-
-class Rate(Kind[Fraction]):
-    """Frames per second."""
-
-    name = "RATE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
-        """Turn "30000/1001" into Fraction(30000, 1001)."""
-        try:
-            rate = Fraction(value)
-        except (ValueError, ZeroDivisionError):
-            rate = Fraction(0)
-        if rate <= 0:
-            self.fail(f"{value} is not a frame rate: write it like 25, 23.976 or 30000/1001", param, ctx)
-        return rate
-
-
-class FrameRate(Kind[Fraction | str]):
-    """Frames per second, or a multiple of the source's."""
-
-    name = "RATE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction | str:
-        """Turn "60" into Fraction(60); "2x" stays a text."""
-        text = str(value).strip().lower()
-        if text.endswith("x") and _is_number(text[:-1]) and 1 <= int(text[:-1]) <= MOST_TIMES:
-            return f"{int(text[:-1])}x"
-        if text.endswith("x"):
-            self.fail(f"{value} is not a frame rate: write it like 2x, to {MOST_TIMES}x, or like 60", param, ctx)
-        return Rate().convert(value, param, ctx)
-
-
-class Factor(Kind[Fraction]):
-    """A factor: how many times."""
-
-    name = "FACTOR"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
-        """Turn "2x", "2" or "2.5x" into a fraction."""
-        try:
-            factor = Fraction(str(value).strip().lower().removesuffix("x"))
-        except (ValueError, ZeroDivisionError):
-            factor = Fraction(0)
-        if not 1 <= factor <= MOST_TIMES:
-            self.fail(f"{value} is not a factor: write it like 2x, from 1x to {MOST_TIMES}x", param, ctx)
-        return factor
-
-
-class Memory(Kind[int]):
-    """A number of bytes."""
-
-    name = "SIZE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Turn "6GiB", "512M" or "1.5g" (powers of 1024) into bytes."""
-        if isinstance(value, int):
-            return value
-        number = str(value).strip().lower().removesuffix("b").removesuffix("i")
-        unit = number[-1:] if number[-1:] in UNITS else ""
-        try:
-            size = int(float(number.removesuffix(unit)) * UNITS[unit])
-        except (ValueError, OverflowError):
-            size = 0
-        if size <= 0:
-            self.fail(f"not a memory size: {value} (write it like 6GiB or 512MiB)", param, ctx)
-        return size
-
-
-class Tile(Kind[tuple[int, int] | Literal["auto"] | None]):
-    """A tile's size in source pixels, auto, or none."""
-
-    name = "TILE"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int] | Literal["auto"] | None:
-        """Turn "256x192" into (256, 192) and "256" into a square; "none" is None."""
-        if isinstance(value, tuple):
-            return value
-        text = str(value).lower()
-        if text in ("auto", "none"):
-            return "auto" if text == "auto" else None
-        parts = text.split("x")
-        if len(parts) in (1, 2) and all(map(_is_number, parts)):
-            width, height = int(parts[0]), int(parts[-1])
-            if min(width, height) >= LEAST_TILE:
-                return width, height
-        advice = f"write auto, none or WxH in source pixels, {LEAST_TILE} or more a side"
-        self.fail(f"not a tile: {value} ({advice})", param, ctx)
-
-
-class HorizonFrames(Kind[Horizon | None]):
-    """A number of frames that a net remembers, auto, or none."""
-
-    name = "FRAMES"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Horizon | None:
-        """Turn "45" into a horizon of so many frames; "auto" is the default one, "none" is None."""
-        if isinstance(value, Horizon):
-            return value
-        text = str(value).lower()
-        if text in ("auto", "none"):
-            return Horizon() if text == "auto" else None
-        if _is_number(text) and int(text) >= LEAST_HORIZON:
-            return Horizon.of(int(text))
-        advice = f"write auto, none or a number of frames, {LEAST_HORIZON} or more"
-        self.fail(f"not a horizon: {value} ({advice})", param, ctx)
-
-
-class Words(Kind[tuple[str, ...]]):
-    """One or several words of a list."""
-
-    name = "WORD,..."
-
-    def __init__(self, noun: str, words: tuple[str, ...]) -> None:
-        self.noun, self.words = noun, words
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """Turn "fp32,bf16" into ("fp32", "bf16")."""
-        if isinstance(value, tuple):
-            return value
-        words = tuple(word.strip() for word in str(value).lower().split(","))
-        if unknown := [word for word in words if word not in self.words]:
-            self.fail(f"no such {self.noun}: {unknown[0]} (use {', '.join(self.words)})", param, ctx)
-        return words
-
-
-def _is_number(text: str) -> bool:
-    """Return whether a text is a whole number of fewer than ten digits."""
-    return text.isascii() and text.isdecimal() and len(text) < 10
 
 
 @dataclass(frozen=True)
@@ -414,8 +204,3 @@ def words_of(record: type[Record], name: str) -> Words:
     """Return a type for one or several of the words that an option may be."""
     option = next(one for one in options_of(record) if one.name == name)
     return Words(option.noun or name, option.words)
-
-
-def choice(*names: str) -> click.Choice[str]:
-    """Return a type for one of a few words, in upper or lower case."""
-    return click.Choice(names, case_sensitive=False)

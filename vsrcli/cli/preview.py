@@ -10,7 +10,8 @@ import click
 from vsrcli.cli.config import closest
 from vsrcli.cli.display_options import display_options
 from vsrcli.cli.grouped import GroupedCommand
-from vsrcli.cli.params import Time, models_option, rate_option, read_record, record_options
+from vsrcli.cli.param_types import Time
+from vsrcli.cli.params import models_option, rate_option, read_record, record_options
 from vsrcli.errors import UsageError
 from vsrcli.pipeline.options import Options
 from vsrcli.words import counted
@@ -68,7 +69,8 @@ def command(
     For each model, the folder contains the clip with its sound and a picture that shows before (bicubic) and after side
     by side. preview.html needs no other file and no network; it also tells the time that the whole source would take.
     """
-    from vsrcli.cli.progress import Display, rough
+    from vsrcli.cli.figures import rough
+    from vsrcli.cli.progress import Display
     from vsrcli.pipeline.batch import is_video_folder
     from vsrcli.pipeline.preview import preview
 

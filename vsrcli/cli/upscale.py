@@ -14,7 +14,8 @@ from vsrcli.cli.config import closest
 from vsrcli.cli.display_options import display_options
 from vsrcli.cli.grouped import GroupedCommand
 from vsrcli.cli.messages import full
-from vsrcli.cli.params import Place, read_record, record_options
+from vsrcli.cli.param_types import Place
+from vsrcli.cli.params import read_record, record_options
 from vsrcli.errors import (
     InterruptedJobError,
     LargeAlreadyError,

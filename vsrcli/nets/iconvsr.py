@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from vsrcli.nets.edvr import EDVRFeatureExtractor
+from vsrcli.nets.edvr_features import EDVRFeatureExtractor
 from vsrcli.nets.layers import Conv, ResidualTrunk, enlarge, flow_warp
 from vsrcli.nets.marks import Architecture, Config, Shapes, trunk_config
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State

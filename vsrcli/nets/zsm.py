@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from vsrcli.nets.edvr import DeformPack, Pyramid
+from vsrcli.nets.edvr_features import DeformPack, Pyramid
 from vsrcli.nets.layers import Conv, ResidualBlock, leaky, upcast, upsample_by_2, upsample_detail
 from vsrcli.nets.marks import Architecture, Config, Shapes, count, renamed
 from vsrcli.nets.observe import stage
