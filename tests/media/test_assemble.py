@@ -28,7 +28,8 @@ from vsrcli.media.encode import SegmentWriter
 from vsrcli.media.encode_settings import EncodeSettings
 from vsrcli.media.info import Colour, VideoInfo
 from vsrcli.media.made import MADE_BY_VSR
-from vsrcli.media.mux import MADE_TAG, try_sound
+from vsrcli.media.mux import try_sound
+from vsrcli.media.mux_tags import MADE_TAG
 from vsrcli.media.probe import probe
 from vsrcli.pipeline import batch
 

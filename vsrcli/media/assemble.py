@@ -22,7 +22,8 @@ from vsrcli.media.feed import Feed, last_duration, segment_lead, segment_pts
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.joins import Join
 from vsrcli.media.labels import lost_labels
-from vsrcli.media.mux import ANY_TAGS, complaint, ffmpeg, mux_command, tags_beside
+from vsrcli.media.mux import complaint, ffmpeg, mux_command
+from vsrcli.media.mux_tags import ANY_TAGS, tags_beside
 from vsrcli.media.quicktime import write_creation_time, write_tags
 from vsrcli.words import counted
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from vsrcli.errors import InputError
-from vsrcli.media.mux import MADE_PLACES
+from vsrcli.media.mux_tags import MADE_PLACES
 from vsrcli.media.opening import open_video
 
 MADE_BY_VSR = "upscaled by vsr"

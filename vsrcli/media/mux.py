@@ -1,4 +1,4 @@
-"""ffmpeg's command line for the final file: mapping, conversion, tags and times of streams."""
+"""ffmpeg's command line for the final file: mapping, conversion and times of streams."""
 
 import math
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import av
 import imageio_ffmpeg
-from av.stream import Disposition, Stream
+from av.stream import Disposition
 
 from vsrcli.media.containers import CannotHoldError, Placement, container_of, open_container, place_streams, url
 from vsrcli.media.encode import output_colour
@@ -19,34 +19,23 @@ from vsrcli.media.feed import MICROSECOND, UNSHAPED, Feed
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.joins import Join, follow
 from vsrcli.media.labels import label_arguments
+from vsrcli.media.mux_tags import (
+    ANY_TAGS,
+    LONG_TAGS,
+    MADE_TAG,
+    by_file_only,
+    container_tags,
+    made_tag,
+    tags_by_file,
+    video_tags,
+)
 from vsrcli.media.slow import ENCODERS, OPUS_LAYOUTS, chapter_arguments, sound_arguments
 
-# Tags that describe the old file's bytes, not the work.
-STALE = ("major_brand", "minor_version", "compatible_brands", "encoder", "vendor_id")
-STATISTICS = ("BPS", "NUMBER_OF_", "_STATISTICS_", "DURATION")
 _ADVICE = re.compile(r"[\s,.:;(]*\b(add|use|using|try|set|specify|with|pass)\b[^,;]*['\"\s]-[a-z].*$", re.IGNORECASE)
-_LONG_TAGS = 1 << 13  # characters; Windows has 32,767 for a whole command line
 FILES_ONLY = ("-protocol_whitelist", "file")
 """ffmpeg's input options that keep it from the network."""
 ANY_STATE = ("-strict", "experimental")
 """ffmpeg's arguments that allow experimental formats, such as TrueHD in MP4."""
-ANY_TAGS = ("-movflags", "+use_metadata_tags")
-"""ffmpeg's arguments that allow tags of any name in QuickTime and MP4."""
-MADE_TAG = "vsr"
-"""Name of the tag about the making, in containers that allow any name."""
-MADE_PLACES = frozenset({MADE_TAG, "encoder", "encoding_tool", "encoded_by", "comment"})
-"""All names of that tag."""
-# The tags that MP4's customary (iTunes) form has a place for, and that players show.
-# fmt: off
-SHOWN = frozenset([
-    "title", "artist", "album_artist", "composer", "album", "date", "comment", "genre", "copyright", "grouping",
-    "lyrics", "description", "synopsis", "show", "episode_id", "network", "keywords", "episode_sort", "season_number",
-    "media_type", "hd_video", "gapless_playback", "compilation", "track", "disc", "tempo",
-])
-# fmt: on
-_APPLE = "com.apple.quicktime."
-PLACED = SHOWN.union(STALE, ["creation_time", "location"])
-"""The tags with a place in MP4's customary form; some exist once more with a language, as `location-eng`."""
 
 
 def ffmpeg() -> list[str]:
@@ -94,7 +83,7 @@ def mux_command(
     """Return ffmpeg's whole command line, except the output's name.
 
     `tags` are added to the container's own, after an existing one of the same name; the place of the one called
-    MADE_TAG is chosen by `_made_tag`. `folder` receives files that ffmpeg must read (cover art). `joins` are the places
+    MADE_TAG is chosen by `made_tag`. `folder` receives files that ffmpeg must read (cover art). `joins` are the places
     where the source's clock jumps back: other streams are shifted with the picture.
     """
     command = [*ffmpeg(), "-copyts", *feed.input_arguments()]
@@ -115,8 +104,8 @@ def mux_command(
         command += [*FILES_ONLY, "-i", url(info.path)]
         with open_container(info.path) as source:
             number, maps = _maps(source, info, placements, output, folder, preview)
-            by_file = _tags_by_file(source, info, placements, number, output, folder)
-            described = _container_tags(source, output, preview)
+            by_file = tags_by_file(source, info, placements, number, output, folder)
+            described = container_tags(source, output, preview)
             if info.slow != 1 and not preview and (chapters := source.chapters()):
                 input_number = 2 + ("ffmetadata" in by_file)
                 by_file = [*by_file, *chapter_arguments(info, chapters, folder)]
@@ -126,12 +115,12 @@ def mux_command(
     command += described
     for name, value in tags.items():
         if name == MADE_TAG:
-            place = _made_tag(output, own, free=ANY_TAGS[1] in described)
+            place = made_tag(output, own, free=ANY_TAGS[1] in described)
             if place is None:
                 continue
             command += ["-metadata", f"{place}={value}"]
             continue
-        if len(own.get(name, "")) > _LONG_TAGS:  # no command line can contain it: it is left unchanged
+        if len(own.get(name, "")) > LONG_TAGS:  # no command line can contain it: it is left unchanged
             continue
         kept = f"{own[name]}; " if name in own else ""
         command += ["-metadata", f"{name}={kept}{value}"]
@@ -152,22 +141,6 @@ def _conversion(number: int, codec: str) -> list[str]:
     if codec != "opus":
         return [f"-c:{number}", ENCODERS.get(codec, codec)]
     return [f"-c:{number}", ENCODERS[codec], f"-filter:{number}", OPUS_LAYOUTS]
-
-
-def _made_tag(output: Path, own: Mapping[str, str], *, free: bool) -> str | None:
-    """Return the name of the tag about the making: one of its own, or one that the source leaves empty.
-
-    `own` are the source's tags by lower-case name. `free` means that a QuickTime file allows tags of any name. Returns
-    None if no name is left.
-    """
-    places = {
-        "matroska": (MADE_TAG,),
-        "webm": (MADE_TAG,),
-        "mp4": (MADE_TAG,) if free else ("encoding_tool",),  # which is read as `encoder`
-        "mov": (MADE_TAG,) if free else ("comment",),
-        "avi": ("encoded_by", "comment"),
-    }.get(container_of(output).muxer, ("comment",))
-    return next((place for place in places if place == MADE_TAG or place not in own), None)
 
 
 def _source_span(feed: Feed, info: VideoInfo, output: Path, preview: bool) -> list[str]:
@@ -201,8 +174,8 @@ def _maps(
         if index == info.stream_index:
             video_number = number
             arguments += ["-map", "0:v", f"-disposition:{number}", disposition]
-            tags = _video_tags(stream)
-            if not _by_file(tags):
+            tags = video_tags(stream)
+            if not by_file_only(tags):
                 arguments += [part for tag in tags.items() for part in (f"-metadata:s:{number}", "=".join(tag))]
         elif kept[index].stream.attached_picture and container.muxer == "matroska":
             # Matroska keeps cover art as attachments, which ffmpeg takes from files only.
@@ -229,49 +202,6 @@ def _maps(
     return video_number, arguments + attachments
 
 
-def _video_tags(stream: Stream) -> dict[str, str]:
-    """Return the tags of the source's picture that are also valid for the new one."""
-    return {
-        key: value
-        for key, value in stream.metadata.items()
-        if key.lower() not in (*STALE, "alpha_mode") and not key.startswith(STATISTICS)
-    }
-
-
-def _by_file(tags: Mapping[str, str]) -> bool:
-    """Return whether tags are too long for a command line."""
-    return sum(len(key) + len(value) for key, value in tags.items()) > _LONG_TAGS
-
-
-def _tags_by_file(
-    source: av.container.InputContainer,
-    info: VideoInfo,
-    placements: list[Placement],
-    number: int,
-    output: Path,
-    folder: Path,
-) -> list[str]:
-    """Return arguments that read long tags of the picture, stream `number` of the output, from a file.
-
-    If one stream's tags are given, ffmpeg copies none of the others' by itself, so theirs are given too.
-    """
-    tags = _video_tags(source.streams[info.stream_index])
-    if not _by_file(tags):
-        return []
-    # ffmpeg takes a line that ends in a backslash, escaped or not, for one that goes on
-    tags = {key: value.rstrip("\\") for key, value in tags.items()}
-    lines = [re.sub(r"([=;#\\\n])", r"\\\1", key) + "=" + re.sub(r"([=;#\\\n])", r"\\\1", tags[key]) for key in tags]
-    file = folder / "tags.txt"
-    file.write_text("\n".join([";FFMETADATA1", "[STREAM]", *lines, ""]), encoding="utf-8", newline="\n")
-    arguments = ["-f", "ffmetadata", "-i", url(file)]
-    attached = container_of(output).muxer == "matroska"  # where cover art is no stream of its own
-    others = [p for p in placements if not (p.stream.attached_picture and attached)]
-    ordered = sorted([info.stream_index, *(p.stream.index for p in others)])
-    for place, index in enumerate(ordered):
-        arguments += [f"-map_metadata:s:{place}", "2:s:0" if place == number else f"1:s:{index}"]
-    return arguments
-
-
 def _attach(source: av.container.InputContainer, placement: Placement, folder: Path, extra: int) -> list[str]:
     stream = source.streams[placement.stream.index]
     kind = {"mjpeg": "jpeg"}.get(placement.stream.codec, placement.stream.codec)
@@ -281,40 +211,6 @@ def _attach(source: av.container.InputContainer, placement: Placement, folder: P
     file.write_bytes(bytes(next(source.demux(stream))))
     return ["-attach", url(file), f"-metadata:s:t:{extra}", f"mimetype=image/{kind}",
             f"-metadata:s:t:{extra}", f"filename={name}"]  # fmt: skip
-
-
-def tags_beside(tags: Mapping[str, str], output: Path) -> dict[str, str]:
-    """Return those of a source's tags that ffmpeg cannot write into an MP4 beside the customary ones."""
-    if container_of(output).muxer != "mp4" or not any(key.lower() in SHOWN for key in tags):
-        return {}
-    lowered = (key.lower() if key.startswith(_APPLE.upper()) else key for key in tags)  # Matroska has capitals
-    return {name: value for name, value in zip(lowered, tags.values(), strict=True) if _is_custom(name)}
-
-
-def _is_custom(key: str) -> bool:
-    """Return whether a tag has no place in MP4's customary form, and is none of vsr's own."""
-    return key.lower() != MADE_TAG and key.lower().partition("-")[0] not in PLACED
-
-
-def _container_tags(source: av.container.InputContainer, output: Path, preview: bool) -> list[str]:
-    """Return arguments that copy the container's tags and chapters (none in a preview: their times are the film's)."""
-    arguments = ["-map_metadata", "1", "-map_chapters", "-1" if preview else "1"]
-    for key in source.metadata:
-        if key.lower() in STALE:  # Matroska has them in capitals
-            arguments += ["-metadata", f"{key}="]
-    muxer = container_of(output).muxer
-    when = next((value for key, value in source.metadata.items() if key.lower() == "creation_time"), None)
-    if when is not None:  # where it is a tag too, ffmpeg reads it twice in one, as no time
-        arguments += ["-metadata", f"creation_time={when.partition(';')[0]}"]
-    custom = any(map(_is_custom, source.metadata))
-    commented = any(key.lower() == "comment" for key in source.metadata)
-    free = (custom and muxer == "mp4") or ((custom or commented) and muxer == "mov")
-    # In MP4 ffmpeg writes one form of tags alone: the customary one where players would show it, and the others are
-    # added afterwards.
-    if free and not tags_beside(source.metadata, output):
-        # The time is written afterwards: as a tag it would be there twice.
-        arguments += [*ANY_TAGS, "-metadata", "creation_time="]
-    return arguments
 
 
 def _colour_arguments(info: VideoInfo, settings: EncodeSettings, number: int) -> list[str]:

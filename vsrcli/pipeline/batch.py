@@ -11,8 +11,8 @@ from vsrcli.files import free_names
 from vsrcli.media.containers import CONTAINERS
 from vsrcli.media.made import made_tags
 from vsrcli.names import WRITABLE_IMAGES, is_image, is_video, natural_key
+from vsrcli.pipeline.image_sink import is_pattern
 from vsrcli.pipeline.places import STREAMS
-from vsrcli.pipeline.sinks import is_pattern
 
 
 @dataclass(frozen=True)

@@ -25,13 +25,15 @@ from vsrcli.names import is_address
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.findings import Findings
 from vsrcli.pipeline.ignored import ignored
+from vsrcli.pipeline.image_sink import is_image_output, is_pattern
 from vsrcli.pipeline.motion import frames_for_each, image_rate, load_flow
 from vsrcli.pipeline.options import LARGEST_SIDE, Options, output_size
 from vsrcli.pipeline.picking import pick_model
 from vsrcli.pipeline.places import choose_output, job_folder
 from vsrcli.pipeline.segments import seconds_a_frame, segment_frames
 from vsrcli.pipeline.shortage import shortages
-from vsrcli.pipeline.sinks import Sink, is_image_output, is_pattern, make_sink
+from vsrcli.pipeline.sink import Sink
+from vsrcli.pipeline.sinks import make_sink
 from vsrcli.pipeline.work_files import JOB_NAME, read_mark
 from vsrcli.zoo import LoadedModel
 from vsrcli.zoo.catalogue import catalogue

@@ -9,8 +9,8 @@ from vsrcli.media.avi_times import check_avi_times
 from vsrcli.media.containers import CONTAINERS, CannotHoldError, check_container
 from vsrcli.media.info import VideoInfo
 from vsrcli.names import WRITABLE_IMAGES, with_ending
+from vsrcli.pipeline.image_sink import is_pattern
 from vsrcli.pipeline.options import Options
-from vsrcli.pipeline.sinks import is_pattern
 
 STREAMS = frozenset({"-", "/dev/stdout", "/dev/stderr", "/dev/null"})
 """Names of outputs that are no files."""

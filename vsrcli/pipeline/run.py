@@ -21,7 +21,7 @@ from vsrcli.errors import InputError, InterruptedJobError, OutputError, Reason, 
 from vsrcli.media.damage import Damage
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.made import made_text, offset_in_source
-from vsrcli.media.mux import MADE_TAG
+from vsrcli.media.mux_tags import MADE_TAG
 from vsrcli.pipeline.events import Event, OnEvent, logged
 from vsrcli.pipeline.fingerprint import fingerprint
 from vsrcli.pipeline.job import Job
@@ -29,7 +29,7 @@ from vsrcli.pipeline.job_records import damaged
 from vsrcli.pipeline.motion import make_between
 from vsrcli.pipeline.part import Part
 from vsrcli.pipeline.places import job_folder
-from vsrcli.pipeline.sinks import Placing
+from vsrcli.pipeline.sink import Placing
 from vsrcli.pipeline.stages import PLACE, CancelledError, Encoder, Pipe, decode_stage, upscale_stage
 from vsrcli.pipeline.tensor_folder import FrameFolder, TensorFolder
 from vsrcli.pipeline.timing import StageClock

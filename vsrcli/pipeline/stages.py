@@ -16,7 +16,7 @@ from vsrcli.frame import Frame
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.job import Job
 from vsrcli.pipeline.part import Part
-from vsrcli.pipeline.sinks import Writer
+from vsrcli.pipeline.sink import Writer
 from vsrcli.pipeline.source import source_frames
 from vsrcli.pipeline.timing import StageClock
 from vsrcli.pipeline.work_folder import WorkFolder
