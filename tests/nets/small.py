@@ -22,6 +22,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "rsdn": {"channels": 16, "blocks": 1},
     "dflow": {"channels": 8, "blocks": 1},
     "tdan": {"channels": 16, "blocks": 1, "reconstruction_blocks": 1},
+    "fastdvdnet": {"channels": 8, "hidden": 4},
     "zsm": {"channels": 16, "blocks": 1, "reconstruction_blocks": 1},
 }
 """Constructor arguments by architecture."""
