@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vsrcli.errors import UsageError
+from vsrcli.quality.degrade import BD_SIGMA
 
 T = TypeVar("T")
 
@@ -22,12 +23,14 @@ TAUGHT = ("output", "space", "time", "flow_teaching", "features")
 class NetRecipe:
     """The net: an architecture of the zoo, the arguments of its constructor, and its initial weights.
 
-    `start` is a model's name or path whose weights are reused wherever key and shape agree.
+    `start` is a model's name or path whose weights are reused wherever key and shape agree, or only those whose keys
+    begin with one of `start_parts`, such as "spynet.".
     """
 
     arch: str
     config: dict[str, Any] = field(default_factory=dict)
     start: str = ""
+    start_parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,9 @@ class DataRecipe:
         still: share of clips that repeat one frame, so that a recurrent net does not add detail to still scenes without
             end.
         answers: weight, 0 to 1, of a packed teacher's answer in the target (answers.py); the rest is the truth.
+        sigma: standard deviation of BD's Gaussian in HR pixels: 1.6 of the BasicVSR papers, REPVSR's is 1.5.
+        mirrored: whether each clip is followed by its own frames in reverse, as BasicVSR extends Vimeo-90K's 7 to 14;
+            the net sees 2 * `frames`.
     """
 
     degradation: str
@@ -50,6 +56,8 @@ class DataRecipe:
     batch: int = 4
     still: float = 0.0
     answers: float = 0.0
+    sigma: float = BD_SIGMA
+    mirrored: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,9 @@ class LossRecipe:
 
     Attributes:
         kind: distance of frames, "charbonnier" or "l2" (eq. 8 of REPVSR).
+        epsilon: where Charbonnier's distance sqrt(d^2 + epsilon^2) turns from a square to |d|; BasicVSR's is 1e-8.
         flow: warping loss (eq. 9).
+        flow_frames: the frames that it compares, "hr" (losses.py says why) or "lr", as the paper has it.
         teacher: the model that is distilled.
         output: the teacher's frames as a second target.
         space: space-time distillation, attention in space.
@@ -69,7 +79,9 @@ class LossRecipe:
     """
 
     kind: str = "charbonnier"
+    epsilon: float = 1e-3
     flow: float = 0.0
+    flow_frames: str = "hr"
     teacher: str = ""
     output: float = 0.0
     space: float = 0.0
@@ -95,7 +107,9 @@ class OptimiserRecipe:
         ema: decay of the averaged weights per iteration.
         precision: type of the convolutions.
         frozen: prefixes of parameters that are not trained.
+        frozen_iterations: iterations after which they are trained like the others; 0 means never.
         slow: prefixes of parameters that learn at a tenth of the rate.
+        rates: factors of the rate by prefix; where several fit a parameter, the longest counts.
         seed: of all random choices.
         method: "adam" or "muon" (muon.py), which needs half the iterations.
     """
@@ -111,9 +125,21 @@ class OptimiserRecipe:
     ema: float = 0.999
     precision: str = "bf16"
     frozen: tuple[str, ...] = ()
+    frozen_iterations: int = 0
     slow: tuple[str, ...] = ()
+    rates: dict[str, float] = field(default_factory=dict)
     seed: int = 0
     method: str = "adam"
+
+    def is_frozen(self, name: str) -> bool:
+        """Return whether a parameter is one of those that are frozen."""
+        return bool(self.frozen) and name.startswith(self.frozen)
+
+    def factor_of(self, name: str) -> float:
+        """Return the factor of a parameter's rate."""
+        known = dict.fromkeys(self.slow, 0.1) | self.rates
+        fitting = [prefix for prefix in known if name.startswith(prefix)]
+        return known[max(fitting, key=len)] if fitting else 1.0
 
     def rate_at(self, iteration: int) -> float:
         """Return the learning rate: linear warm-up, then cosine decay to `final_rate` or halving every `step`."""
@@ -194,6 +220,7 @@ def parse(text: str, name: str) -> Recipe:
     choices = [
         ("degradation", recipe.data.degradation, DEGRADATIONS),
         ("kind", recipe.loss.kind, ("charbonnier", "l2")),
+        ("flow_frames", recipe.loss.flow_frames, ("hr", "lr")),
         ("method", recipe.optimiser.method, ("adam", "muon")),
         ("schedule", recipe.optimiser.schedule, ("cosine", "step")),
         ("precision", recipe.optimiser.precision, ("fp32", "bf16")),
@@ -203,6 +230,12 @@ def parse(text: str, name: str) -> Recipe:
             raise UsageError(f"recipe {name}: {key} is {value!r}, not one of {', '.join(allowed)}")
     if recipe.optimiser.schedule == "step" and recipe.optimiser.step < 1:
         raise UsageError(f"recipe {name}: the step schedule needs a step, the iterations after which the rate halves")
+    if not recipe.data.sigma > 0 or not recipe.loss.epsilon > 0:
+        raise UsageError(f"recipe {name}: sigma and epsilon must be above 0")
+    if any(not isinstance(rate, int | float) or rate < 0 for rate in recipe.optimiser.rates.values()):
+        raise UsageError(f"recipe {name}: rates are factors, 0 or more, of the rate")
+    if recipe.optimiser.frozen_iterations and not recipe.optimiser.frozen:
+        raise UsageError(f"recipe {name}: frozen_iterations needs frozen, the prefixes of what is frozen")
     if not 0 <= recipe.data.answers <= 1:
         raise UsageError(f"recipe {name}: answers is a share, from 0 to 1, not {recipe.data.answers}")
     taught = [key for key in TAUGHT if getattr(recipe.loss, key)]

@@ -45,7 +45,10 @@ class Sampler:
             )
 
     def batch(self, number: int) -> Pair:
-        """Return LR frames (n, t, 3, p, p) and HR targets (n, t, 3, s*p, s*p) of batch `number`."""
+        """Return LR frames (n, t, 3, p, p) and HR targets (n, t, 3, s*p, s*p) of batch `number`.
+
+        With `mirrored` there are twice as many frames.
+        """
         generator = torch.Generator().manual_seed((self.seed << 32) + number)
         clips = [self._clip(generator) for _ in range(self.recipe.batch)]
 
@@ -53,9 +56,11 @@ class Sampler:
             return to_unit(torch.stack([clip[part] for clip in clips]).to(self.device))
 
         hr = stacked("hr")
-        lr = stacked("lr") if self.recipe.degradation == "real" else lower(hr, self.recipe.degradation, self.scale)
+        own = self.recipe
+        lr = stacked("lr") if own.degradation == "real" else lower(hr, own.degradation, self.scale, sigma=own.sigma)
         target = hr.lerp(stacked("answer"), self.recipe.answers) if self.recipe.answers else hr
-        return lr, with_mean_of(target, lr) if self.recipe.degradation == "real" else target
+        target = with_mean_of(target, lr) if self.recipe.degradation == "real" else target
+        return (mirrored(lr), mirrored(target)) if self.recipe.mirrored else (lr, target)
 
     def _clip(self, generator: torch.Generator) -> dict[str, Tensor]:
         """Return one crop of a random clip: its "hr" frames and, if the recipe needs them, "lr" and "answer"."""
@@ -91,9 +96,14 @@ class Sampler:
         return crop
 
 
-def lower(hr: Tensor, degradation: str, scale: int) -> Tensor:
-    """Return the LR frames of HR frames by the degradation "bi" or "bd"."""
-    return (degrade.bi if degradation == "bi" else degrade.bd)(hr, scale)
+def lower(hr: Tensor, degradation: str, scale: int, *, sigma: float = degrade.BD_SIGMA) -> Tensor:
+    """Return the LR frames of HR frames by the degradation "bi", or "bd" with that Gaussian."""
+    return degrade.bi(hr, scale) if degradation == "bi" else degrade.bd(hr, scale, sigma=sigma)
+
+
+def mirrored(clips: Tensor) -> Tensor:
+    """Return clips (n, t, c, h, w), each followed by its frames in reverse (n, 2*t, c, h, w)."""
+    return torch.cat([clips, clips.flip(1)], 1)
 
 
 def with_mean_of(hr: Tensor, lr: Tensor) -> Tensor:

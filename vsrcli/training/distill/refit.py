@@ -15,12 +15,12 @@ from vsrcli.nets.basicvsr import BasicVSR
 from vsrcli.nets.iconvsr import IconVSR
 from vsrcli.nets.layers import leaky
 from vsrcli.nets.recurrent import Features, RecurrentNet, State, Window, propagate_window
-from vsrcli.training.losses import DISTANCES
+from vsrcli.training.losses import Distance
 from vsrcli.training.unroll import clip_window
 
 
-def feature_loss(student: RecurrentNet, teacher: RecurrentNet, lr: Tensor, kind: str) -> Tensor:
-    """Return the distance `kind` of IconVSR's first upsampled features to BasicVSR's, for clips (n, t, 3, h, w).
+def feature_loss(student: RecurrentNet, teacher: RecurrentNet, lr: Tensor, between: Distance) -> Tensor:
+    """Return the distance `between` IconVSR's first upsampled features to BasicVSR's, for clips (n, t, 3, h, w).
 
     The student's flow and backward branch must equal the teacher's, as after a warm start if they are frozen.
     """
@@ -28,7 +28,7 @@ def feature_loss(student: RecurrentNet, teacher: RecurrentNet, lr: Tensor, kind:
     window, _ = clip_window(student, lr)
     frames = list(propagate_window(student, window))
     ours = torch.stack([student.upconv1(frame["forward"]).float() for frame in frames])
-    return DISTANCES[kind](ours, torch.stack(_targets(teacher, window, frames)))
+    return between(ours, torch.stack(_targets(teacher, window, frames)))
 
 
 @torch.no_grad()

@@ -25,6 +25,8 @@ def build(recipe: Recipe, say: Say) -> RecurrentNet:
     net = ARCHITECTURES[recipe.net.arch].build(dict(recipe.net.config))
     if recipe.net.start:
         given = loading.load(recipe.net.start, say=say).net.state_dict()
+        if recipe.net.start_parts:
+            given = {key: value for key, value in given.items() if key.startswith(recipe.net.start_parts)}
         taken = reuse_weights(net, given)
         if not taken:
             raise UsageError(f"recipe {recipe.name}: no weights of {recipe.net.start} fit the net")
@@ -33,12 +35,22 @@ def build(recipe: Recipe, say: Say) -> RecurrentNet:
 
 
 def groups_of(net: nn.Module, recipe: OptimiserRecipe) -> list[dict[str, Any]]:
-    """Return groups of parameters for the optimiser, at the full rate and at a tenth; frozen ones get no gradient."""
+    """Return groups of parameters for the optimiser by the factor of their rate.
+
+    Frozen ones get no gradient; those that are frozen for good are in no group.
+    """
     groups: dict[float, list[nn.Parameter]] = {}
     for name, parameter in net.named_parameters():
-        if recipe.frozen and name.startswith(recipe.frozen):
+        frozen = recipe.is_frozen(name)
+        if frozen:
             parameter.requires_grad_(False)
-        else:
-            slow = bool(recipe.slow) and name.startswith(recipe.slow)
-            groups.setdefault(0.1 if slow else 1.0, []).append(parameter)
+        if not frozen or recipe.frozen_iterations:
+            groups.setdefault(recipe.factor_of(name), []).append(parameter)
     return [{"params": parameters, "factor": factor} for factor, parameters in groups.items()]
+
+
+def thaw(net: nn.Module, recipe: OptimiserRecipe, iteration: int) -> None:
+    """Let the parameters that are frozen at first be trained from iteration `frozen_iterations` on, and not before."""
+    for name, parameter in net.named_parameters():
+        if recipe.is_frozen(name):
+            parameter.requires_grad_(iteration >= recipe.frozen_iterations)

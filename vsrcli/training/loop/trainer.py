@@ -22,10 +22,10 @@ from vsrcli.training.data.sampler import Pair, Sampler
 from vsrcli.training.distill.refit import feature_loss
 from vsrcli.training.distill.teacher import SpaceTime, Teacher, feature_channels, tapped
 from vsrcli.training.loop import card
-from vsrcli.training.loop.build import build, groups_of
+from vsrcli.training.loop.build import build, groups_of, thaw
 from vsrcli.training.loop.muon import Muon
 from vsrcli.training.loop.validation import score, validation_pairs
-from vsrcli.training.losses import DISTANCES, endpoint_error, flow_warping, static_scene_loss
+from vsrcli.training.losses import distance, endpoint_error, flow_warping, static_scene_loss
 from vsrcli.training.recipe import Recipe
 from vsrcli.training.unroll import clip_flows, unroll
 
@@ -53,11 +53,13 @@ class Trainer:
         self.net = build(recipe, self.say).to(self.device).train()
         self.net.set_training_precision(DTYPES[recipe.optimiser.precision])
         self.sampler = Sampler(pack, recipe.data, self.net.scale, recipe.optimiser.seed, self.device)
-        self.validation = validation_pairs(pack, recipe.data.degradation, self.net.scale)
+        data = recipe.data
+        self.validation = validation_pairs(pack, data.degradation, self.net.scale, sigma=data.sigma)
         if not self.validation:
             lacking = "the last weights count as the best: the packs hold no clip to validate on"
             self.say(Note(lacking, Reason.NO_VALIDATION_CLIP))
         groups = groups_of(self.net, recipe.optimiser)
+        self._distance = distance(recipe.loss.kind, recipe.loss.epsilon)
         self.teacher, self.space_time = None, None
         if recipe.loss.teacher:
             self.teacher = Teacher(recipe.loss.teacher, self.device, DTYPES[recipe.optimiser.precision])
@@ -101,17 +103,19 @@ class Trainer:
 
     def step(self) -> dict[str, float]:
         """Run one iteration and return its line of the log."""
-        recipe, optimiser = self.recipe, self.optimiser
+        optimiser, recipe = self.optimiser, self.recipe.optimiser
         lr, hr = self._batch()
-        rate = recipe.optimiser.rate_at(self.iteration)
+        rate = recipe.rate_at(self.iteration)
         for group in optimiser.param_groups:
             group["lr"] = rate * group["factor"]
-        flow_only = self.iteration < recipe.optimiser.flow_iterations
+        if recipe.frozen_iterations:
+            thaw(self.net, recipe, self.iteration)
+        flow_only = self.iteration < recipe.flow_iterations
         loss, flow_loss = self._losses(lr, hr, flow_only=flow_only)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         learning = [p for group in optimiser.param_groups for p in group["params"]]
-        norm = nn.utils.clip_grad_norm_(learning, recipe.optimiser.clip)
+        norm = nn.utils.clip_grad_norm_(learning, recipe.clip)
         optimiser.step()
         self.iteration += 1
         self._average()
@@ -133,12 +137,12 @@ class Trainer:
         return batch
 
     def _losses(self, lr: Tensor, hr: Tensor, *, flow_only: bool) -> tuple[Tensor, Tensor]:
-        """Return the total loss, and the flow's warping loss alone (REPVSR eqs. 8-10, both on the HR targets)."""
+        """Return the total loss, and the flow's warping loss alone (REPVSR eqs. 8-10)."""
         recipe = self.recipe.loss
         loss = lr.new_zeros(())
         if recipe.features:
             assert self.teacher
-            return recipe.features * feature_loss(self.net, self.teacher.net, lr, recipe.kind), loss
+            return recipe.features * feature_loss(self.net, self.teacher.net, lr, self._distance), loss
         if flow_only:
             with merged_once(self.net):
                 flows = clip_flows(self.net, lr, forward=False)
@@ -146,13 +150,14 @@ class Trainer:
             tap: AbstractContextManager[list[Tensor]] = tapped(self.net) if self.space_time else nullcontext([])
             with tap as seen:
                 sr, flows = unroll(self.net, lr)
-            loss = DISTANCES[recipe.kind](sr, hr) + self._distil(lr, sr, seen)
+            loss = self._distance(sr, hr) + self._distil(lr, sr, seen)
         if recipe.steady and not flow_only:
-            loss = loss + recipe.steady * static_scene_loss(sr, hr, recipe.kind)
+            loss = loss + recipe.steady * static_scene_loss(sr, hr, self._distance)
         if not (recipe.flow or flow_only):
             return loss, loss.new_zeros(())
-        frames, previous = hr[:, 1:].flatten(0, 1), hr[:, :-1].flatten(0, 1)
-        flow_loss = flow_warping(frames, previous, flows.flatten(0, 1), self.net.scale, recipe.kind)
+        shown, scale = (hr, self.net.scale) if recipe.flow_frames == "hr" else (lr, 1)
+        frames, previous = shown[:, 1:].flatten(0, 1), shown[:, :-1].flatten(0, 1)
+        flow_loss = flow_warping(frames, previous, flows.flatten(0, 1), scale, self._distance)
         if not flow_only:
             return loss + recipe.flow * flow_loss, flow_loss
         if self.teacher and recipe.flow_teaching:
@@ -168,7 +173,7 @@ class Trainer:
         if self.teacher is None or not (recipe.output or recipe.space or recipe.time):
             return lr.new_zeros(())
         taught, teacher_features = self.teacher(lr, features=self.space_time is not None)
-        loss = recipe.output * DISTANCES[recipe.kind](sr, taught)
+        loss = recipe.output * self._distance(sr, taught)
         if self.space_time and teacher_features is not None:
             space, time_ = self.space_time(torch.stack(seen, 1), teacher_features)
             loss = loss + recipe.space * space + recipe.time * time_

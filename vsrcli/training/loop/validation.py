@@ -10,7 +10,7 @@ from vsrcli.training.data.real import UNIT, lower_real
 from vsrcli.training.data.sampler import Pair, lower
 
 
-def validation_pairs(pack: Pack, degradation: str, scale: int) -> list[Pair]:
+def validation_pairs(pack: Pack, degradation: str, scale: int, *, sigma: float = degrade.BD_SIGMA) -> list[Pair]:
     """Return LR and HR of whole validation clips with n = 1, at most VALIDATION_CLIPS, evenly spread."""
     pairs = []
     for number, name in enumerate(spread(pack.names("validation"))):
@@ -21,7 +21,7 @@ def validation_pairs(pack: Pack, degradation: str, scale: int) -> list[Pair]:
             lr = lower_real(hr, scale, torch.Generator().manual_seed(number))
         target = degrade.crop_to_multiple(to_unit(hr)[None], scale)
         given = to_unit(lr)[None] if degradation == "real" and lr is not None else None
-        pairs.append((lower(target, degradation, scale) if given is None else given, target))
+        pairs.append((lower(target, degradation, scale, sigma=sigma) if given is None else given, target))
     return pairs
 
 
