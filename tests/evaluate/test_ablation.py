@@ -78,7 +78,7 @@ def test_a_warm_up_that_reaches_the_clip_s_start_costs_nothing_and_less_of_it_so
 
 
 def test_axes_that_a_net_lacks_are_left_out() -> None:
-    assert {c.axis for c in choices(AXES, RepVSR(), CPU)} == {"tile", "precision", "warmup"}
+    assert {c.axis for c in choices(AXES, RepVSR(), CPU)} == {"tile", "precision", "warmup", "segments"}
     iconvsr = choices(["keyframe-interval"], IconVSR(64, 1), CPU)
     assert [c.keyframe_interval for c in iconvsr] == [0, 3, 10]
 

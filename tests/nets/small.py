@@ -9,6 +9,7 @@ from vsrcli.zoo.architectures import ARCHITECTURES
 
 SMALL: dict[str, dict[str, Any]] = {
     "basicvsr": {"channels": 16, "blocks": 1},
+    "basicvsr-uni": {"channels": 16, "blocks": 1},
     "iconvsr": {"channels": 16, "blocks": 1},
     "basicvsr++": {"channels": 16, "blocks": 1},
     "edvr": {"channels": 16, "frames": 5, "blocks": 1},

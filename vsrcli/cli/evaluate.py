@@ -96,7 +96,12 @@ class Crfs(Kind[tuple[int, ...]]):
     "--ablate",
     metavar="AXES",
     help="Measure instead the loss of choices against whole-clip fp32 without a horizon: window,lookahead,horizon,tile,"
-    "precision,keyframe-interval,warmup.",
+    "precision,keyframe-interval,warmup,segments.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    help="With --ablate: plot the loss by frame, or by keyframe-interval PSNR by keyframes, as .svg or .png.",
 )
 @click.option(
     "--published", "with_published", is_flag=True, help="Show published results of other nets on this test set."

@@ -4,17 +4,21 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from vsrcli import zoo
 from vsrcli.cli.progress import Display
+from vsrcli.compare.plot_file import save
 from vsrcli.engine.device import pick_device, pick_precision, place
 from vsrcli.engine.options import EngineOptions
 from vsrcli.engine.planning import make_plan
 from vsrcli.errors import UsageError
 from vsrcli.evaluate import ablation
+from vsrcli.evaluate.ablation import Curve
+from vsrcli.evaluate.ablation_plot import KEYFRAMES, frame_panels, keyframe_panels
 from vsrcli.evaluate.clips import choose_clips, length
 from vsrcli.evaluate.datasets import Clip
 from vsrcli.evaluate.evaluation import Setting, beside, evaluate, table, with_literature
@@ -74,6 +78,8 @@ def _counter(display: Display, total: int | None) -> Callable[[str, str], None]:
 
 def measure(asked: dict[str, Any], options: EngineOptions, display: Display) -> tuple[Table, dict[str, Any]]:
     """Return the table of the methods' quality, and the settings under which it was measured."""
+    if asked["plot"] is not None:
+        raise UsageError("--plot shows what --ablate finds: give its axes, e.g. --ablate segments")
     clips = _clips(asked)
     if asked["with_published"]:
         _literature(asked, asked["scale"] or PAPERS_SCALE)
@@ -122,6 +128,7 @@ def ablate(asked: dict[str, Any], options: EngineOptions, display: Display) -> t
     loaded = _load(asked, display)
     if not loaded:
         raise UsageError("--ablate: give a model with -m")
+    plot, curves = _plot(asked["plot"], axes), dict[str, list[Curve]]()
     rows: list[dict[str, Value]] = []
     total = _frames(clips, asked["frames"])
     if asked["crf"] and len(asked["crf"]) > 1:
@@ -133,11 +140,33 @@ def ablate(asked: dict[str, Any], options: EngineOptions, display: Display) -> t
         with display.job("ablate"):
             counter = _counter(display, total and total * (len(grid) + 1))
             found = ablation.ablate(
-                clips, model.net, grid, setting, device, channels=asked["channels"], on_frame=counter
+                clips,
+                model.net,
+                grid,
+                setting,
+                device,
+                channels=asked["channels"],
+                on_frame=counter,
+                on_curve=curves.setdefault(name, []).append,
             )
         rows += [{"model": name, **row} for row in found]
     scale = next(iter(loaded.values())).scale
+    if plot is not None:
+        if axes == [KEYFRAMES]:
+            save(keyframe_panels(curves), plot, axis="keyframes of a clip")
+        else:
+            save(frame_panels(curves), plot)
+        display.line(str(plot), style="green")
     return ablation.table(rows), _settings(asked, options, loaded, scale, device, torch.float32)
+
+
+def _plot(path: Path | None, axes: Sequence[str]) -> Path | None:
+    """Return the file for the plot, if one is wanted. Raises UsageError for another kind, or for axes of two kinds."""
+    if path is not None and path.suffix.lower() not in (".svg", ".png"):
+        raise UsageError(f"--plot {path}: name it .svg or .png")
+    if path is not None and KEYFRAMES in axes and len(axes) > 1:
+        raise UsageError(f"--plot: --ablate {KEYFRAMES} has a plot of its own, give it alone")
+    return path
 
 
 def _flow(device: torch.device, display: Display) -> Flow:

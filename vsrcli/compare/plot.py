@@ -91,10 +91,10 @@ def plot_svg(panels: Sequence[Panel], *, axis: str = "frame", width: int = 900, 
 
 
 def plot_picture(
-    panels: Sequence[Panel], *, width: int = 900, panel_height: int = 230, density: float = 2.0
+    panels: Sequence[Panel], *, axis: str = "frame", width: int = 900, panel_height: int = 230, density: float = 2.0
 ) -> np.ndarray:
     """Return the same plot as uint8 RGB (h, w, 3), with `density` pixels for each of the SVG's."""
-    height, shapes = _layout(panels, width, panel_height, "frame")
+    height, shapes = _layout(panels, width, panel_height, axis)
     image = np.empty((round(height * density), round(width * density), 3), dtype=np.uint8)
     fill(image, 0, 0, image.shape[1], image.shape[0], _rgb(PAPER))
     for shape in shapes:

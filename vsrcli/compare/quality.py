@@ -9,11 +9,10 @@ import torch
 
 from vsrcli.compare.align import aligned
 from vsrcli.compare.picture import same_size
-from vsrcli.compare.plot import Panel, Series, plot_picture, plot_svg
-from vsrcli.errors import OutputError, UsageError
-from vsrcli.files import write_whole
+from vsrcli.compare.plot import Panel, Series
+from vsrcli.compare.plot_file import save
+from vsrcli.errors import UsageError
 from vsrcli.levels import picture_to_unit
-from vsrcli.media.images import write_image
 from vsrcli.media.info import VideoInfo
 from vsrcli.quality.metrics import planes, psnr, ssim
 
@@ -45,13 +44,7 @@ class Quality:
 
     def save(self, path: Path) -> None:
         """Write the plot as .svg or .png."""
-        if path.suffix.lower() != ".svg":
-            write_image(path, plot_picture(self.panels()))
-            return
-        try:
-            write_whole(path, plot_svg(self.panels()).encode())
-        except OSError as error:
-            raise OutputError(f"cannot write {path}: {error.strerror}") from None
+        save(self.panels(), path)
 
 
 def measure_quality(

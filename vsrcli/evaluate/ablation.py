@@ -38,14 +38,18 @@ INTERVAL = "keyframe_interval"
 WARMUPS = (0, 5, 10, 15, 30)
 """Frames that are run before a shard which begins within a shot (`vsr plan`); shards are SHORT_WINDOW frames long."""
 
-AXES = ("window", "lookahead", "horizon", "tile", "precision", "keyframe-interval", "warmup")
+SEGMENTS = (2, 4, 8)
+"""Numbers of equal parts in which a clip is upscaled, each by itself: BasicVSR's Fig. 3."""
+
+AXES = ("window", "lookahead", "horizon", "tile", "precision", "keyframe-interval", "warmup", "segments")
 
 
 @dataclass(frozen=True)
 class Choice:
     """One way to run a model. `plan` takes height and width of the LR frame. The interval None is the net's own.
 
-    With a `warmup` the clip is run in shards, each of which begins that many frames before its own first frame.
+    With a `warmup` the clip is run in shards, each of which begins that many frames before its own first frame. With
+    `segments` it is cut into so many parts that know nothing of each other.
     """
 
     axis: str
@@ -54,6 +58,7 @@ class Choice:
     dtype: torch.dtype = torch.float32
     keyframe_interval: int | None = None
     warmup: int | None = None
+    segments: int = 1
 
 
 @dataclass
@@ -66,6 +71,20 @@ class _Sum:
     psnr: list[float] = field(default_factory=list)
     worst: float = -math.inf
     errors: list[float] = field(default_factory=list)
+    by_frame: dict[int, list[float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One choice's loss (dB) against the reference in each frame, the mean over clips; `psnr` is the mean of all.
+
+    `keyframes` is the number of keyframes of a clip, the mean over clips, for nets that have them.
+    """
+
+    choice: Choice
+    losses: tuple[float, ...]
+    psnr: float
+    keyframes: float | None = None
 
 
 WHOLE = Plan(window=None)
@@ -101,6 +120,8 @@ def choices(axes: Sequence[str], net: RecurrentNet, device: torch.device) -> lis
             made += [Choice(axis, str(i) if i else "0 (none)", lambda h, w: WHOLE, keyframe_interval=i) for i in kept]
         elif axis == "warmup":
             made += _warmed(axis, net)
+        elif axis == "segments":
+            made += [Choice(axis, f"{k} segments", lambda h, w: WHOLE, segments=k) for k in SEGMENTS]
     return made
 
 
@@ -134,17 +155,21 @@ def ablate(
     *,
     channels: Channels = "y",
     on_frame: OnFrame = lambda clip, choice: None,
+    on_curve: Callable[[Curve], None] = lambda curve: None,
 ) -> list[dict[str, Value]]:
     """Return a row for the reference and for each choice; `net` is fp32 and is not changed.
 
     Keys: axis, choice, psnr (dB, of the result against the ground truth, mean over clips), mean_loss and worst_loss (dB
     a frame against the reference's; negative is a gain), to_reference (dB: PSNR of the result against the reference's
-    result, errors pooled over all frames), seconds_per_frame, time_ratio (reference = 1).
+    result, errors pooled over all frames), seconds_per_frame, time_ratio (reference = 1). `on_curve` gets what a plot
+    shows, the reference first.
     """
     sums = [_Sum() for _ in range(len(grid) + 1)]
     nets = {dtype: _placed(net, device, dtype) for dtype in {torch.float32, *(c.dtype for c in grid)}}
+    lengths: list[int] = []
     for clip in clips:
         frames = list(pairs(clip, setting.degradation, setting.scale, limit=setting.limit, crf=setting.crf))
+        lengths.append(len(frames))
         scored = range(len(frames)) if clip.scored is None else [n for n in clip.scored if n < len(frames)]
         if device.type != "cpu":
             _run(nets[torch.float32], REFERENCE, frames[:2], device, lambda: None)  # the first run loads kernels
@@ -162,8 +187,23 @@ def ablate(
             losses = [0.0 if b == v else b - v for b, v in zip(base, values, strict=True)]
             total.losses.append(math.fsum(losses) / len(losses))
             total.worst = max(total.worst, *losses)
+            for n, loss in zip(scored, losses, strict=True):
+                total.by_frame.setdefault(n, []).append(loss)
             total.errors += [float(mse(_planes(out[n], channels), _planes(reference[n], channels))) for n in scored]
+    for choice, total in zip([REFERENCE, *grid], sums, strict=True):
+        means = [math.fsum(total.by_frame[n]) / len(total.by_frame[n]) for n in sorted(total.by_frame)]
+        mean = math.fsum(total.psnr) / len(total.psnr)
+        on_curve(Curve(choice, tuple(means), mean, _keyframes(net, choice, lengths)))
     return [_row(c, s, sums[0]) for c, s in zip([REFERENCE, *grid], sums, strict=True)]
+
+
+def _keyframes(net: RecurrentNet, choice: Choice, lengths: Sequence[int]) -> float | None:
+    """Return the mean number of keyframes of clips of these lengths: every so many frames, and the last one."""
+    if INTERVAL not in net.options:
+        return None
+    interval = getattr(net, INTERVAL) if choice.keyframe_interval is None else choice.keyframe_interval
+    counts = [len({*range(0, n, interval), n - 1}) if interval else 0 for n in lengths]
+    return sum(counts) / len(counts)
 
 
 def _run(
@@ -176,6 +216,14 @@ def _run(
     height, width = frames[0].lr.shape[-2:]
     out: list[Tensor] = []
     seconds = 0.0
+    if choice.segments > 1:
+        for k in range(choice.segments):
+            first, stop = (len(frames) * border // choice.segments for border in (k, k + 1))
+            if first < stop:
+                part, spent = _run(net, replace(choice, segments=1), frames[first:stop], device, on_frame)
+                out += part
+                seconds += spent
+        return out, seconds
     for first in [0] if choice.warmup is None else range(0, len(frames), SHORT_WINDOW):
         stop = len(frames) if choice.warmup is None else min(len(frames), first + SHORT_WINDOW)
         runner = EngineRunner(Engine(net, choice.plan(height, width), device, detector=None))

@@ -61,4 +61,6 @@ def read_config(shapes: Shapes) -> Config:
     return trunk_config(shapes, "backward_trunk")
 
 
-ARCHITECTURE = Architecture("basicvsr", BasicVSR, marker="backward_trunk.", configure=read_config)
+ARCHITECTURE = Architecture(
+    "basicvsr", BasicVSR, marker="backward_trunk.", configure=read_config, before=("basicvsr-uni",)
+)
