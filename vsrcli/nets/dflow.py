@@ -235,5 +235,10 @@ def read_config(shapes: Shapes) -> Config:
 
 
 ARCHITECTURE = Architecture(
-    "dflow", DFlow, marker="createflowf.", configure=read_config, kernels=in_blocks(18), before=("basicvsr",)
+    "dflow",
+    DFlow,
+    marker="createflowf.",
+    configure=read_config,
+    kernels=in_blocks(18),
+    before=("basicvsr", "basicvsr-uni"),
 )

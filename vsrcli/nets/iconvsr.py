@@ -159,5 +159,5 @@ ARCHITECTURE = Architecture(
     marker="edvr.",
     configure=read_config,
     bounds={"padding": (0, 7), "keyframe_interval": (0, 1_000_000)},
-    before=("basicvsr",),
+    before=("basicvsr", "basicvsr-uni"),
 )

@@ -54,5 +54,5 @@ ARCHITECTURE = Architecture(
     marker="image_cleaning.",
     configure=read_config,
     bounds={"cleaning_blocks": (0, 128), "passes": (1, 16)},
-    before=("basicvsr",),
+    before=("basicvsr", "basicvsr-uni"),
 )
