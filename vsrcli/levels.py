@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vsrcli.frame import LARGEST
 
+_AT_ONCE = 1 << 20  # numbers that are converted at once on a CPU
 _TOPS = {torch.uint8: float(LARGEST[8]), torch.uint16: float(LARGEST[16]), torch.int16: float(LARGEST[16])}
 
 
@@ -34,6 +35,16 @@ def levels_on_device(unit: Tensor, bit_depth: int = 8) -> Tensor:
     """Convert floats to levels on their device as `to_levels` does, but uint16, which few devices have, as int16."""
     if bit_depth not in LARGEST:
         return unit
+    if unit.device.type != "cpu" or unit.numel() <= _AT_ONCE or unit.dim() < 2:
+        return _levels(unit, bit_depth)
+    levels = torch.empty(unit.shape, dtype=torch.uint8 if bit_depth == 8 else torch.int16)
+    rows = max(1, _AT_ONCE * unit.shape[-2] // unit.numel())
+    for first in range(0, unit.shape[-2], rows):  # the floats of a whole frame would be allocated once more
+        levels[..., first : first + rows, :] = _levels(unit[..., first : first + rows, :], bit_depth)
+    return levels
+
+
+def _levels(unit: Tensor, bit_depth: int) -> Tensor:
     scaled = unit.clamp(0, 1).mul_(LARGEST[bit_depth]).round_()
     return scaled.to(torch.uint8) if bit_depth == 8 else scaled.to(torch.int32).to(torch.int16)
 

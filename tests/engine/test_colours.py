@@ -9,6 +9,7 @@ from tests.engine.test_engine import CPU, moving_clip, run
 from vsrcli.engine.colours import is_grey, keep_colours
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import Plan
+from vsrcli.levels import levels_on_device
 from vsrcli.nets.repvsr import RepVSR
 
 
@@ -87,3 +88,17 @@ def test_a_single_coloured_pixel_makes_a_picture_coloured() -> None:
     assert is_grey(picture)
     picture[69, 8, 2] += 1
     assert not is_grey(picture)
+
+
+def test_strips_give_the_bits_of_whole_frames() -> None:
+    generator = torch.Generator().manual_seed(4)
+    lr = torch.rand(3, 70, 900, generator=generator)
+    lr[:, :9], lr[:, -12:, 300:] = 0, 1
+    hr = F.interpolate(lr[None], scale_factor=4, mode="bicubic")[0]
+    hr += 0.1 * torch.randn(hr.shape, generator=generator)
+    before = hr.clone()
+    assert torch.equal(keep_colours(hr, lr, wait=True), keep_colours(hr, lr, wait=False))
+    assert torch.equal(hr, before), "a net may still need it"
+    for depth in (8, 16):
+        whole = torch.cat([levels_on_device(rows[:, None], depth) for rows in hr.unbind(1)], 1)
+        assert torch.equal(levels_on_device(hr, depth), whole)

@@ -7,8 +7,10 @@ import torch
 
 from vsrcli.engine.options import EngineOptions
 from vsrcli.engine.plan import (
-    ENCODER_FRAMES,
-    QUEUED_FRAMES,
+    ENCODER_BYTES,
+    MIN_TILE,
+    NEAR_BEST,
+    PROCESS_BYTES,
     WINDOW,
     Plan,
     choose_plan,
@@ -21,6 +23,7 @@ from vsrcli.errors import OutOfMemoryError
 from vsrcli.nets.basicvsr import BasicVSR
 from vsrcli.nets.horizon import Horizon
 from vsrcli.nets.realbasicvsr import RealBasicVSR
+from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.nets.repvsr import RepVSR
 
 FP32, CPU = torch.float32, torch.device("cpu")
@@ -36,8 +39,8 @@ def test_whole_frames_while_they_fit_then_a_shorter_window_then_tiles(net: Basic
         return choose_plan(net, 1080, 1920, Plan(), FP32, CPU, int(gib * 2**30))
 
     assert chosen(200) == Plan()
-    assert (chosen(25).window, chosen(25).tile) == (15, None)
-    large, small = chosen(20).tile, chosen(8).tile
+    assert (chosen(28).window, chosen(28).tile) == (15, None)
+    large, small = chosen(20).tile, chosen(14).tile
     assert large is not None and small is not None
     assert large[0] * large[1] > small[0] * small[1]
 
@@ -46,6 +49,39 @@ def test_a_plan_within_the_budget_is_estimated_within_it(net: BasicVSR) -> None:
     for gib in (2, 3, 6):
         plan = choose_plan(net, 480, 640, Plan(), FP32, CPU, gib << 30)
         assert estimate(net, 480, 640, plan, FP32, CPU) <= gib << 30
+
+
+def test_where_nothing_fits_tiles_are_no_smaller_than_pays() -> None:
+    streams = RepVSR(48, 8)
+    for net, wanted in ((streams, Plan(window=1, lookahead=0)), (BasicVSR(64, 1), Plan())):
+        series = [wanted]
+        while max(series[-1].tile or (1920, 1080)) > MIN_TILE:
+            series.append(series[-1].smaller(1080, 1920))
+        windows = [
+            window for window in (wanted.window, 15, 8, 4) if window is not None and window <= (wanted.window or 0)
+        ]
+
+        def taken(plan: Plan, net: RecurrentNet = net) -> int:
+            return estimate(net, 1080, 1920, plan, FP32, CPU)
+
+        least = min(taken(replace(plan, window=window)) for plan in series for window in windows)
+        chosen = choose_plan(net, 1080, 1920, wanted, FP32, CPU, 1 << 30)
+        assert least <= taken(chosen) <= NEAR_BEST * least
+        assert chosen.tile is not None and min(chosen.tile) > MIN_TILE
+        larger = [
+            plan
+            for plan in series
+            if plan.tile is None or plan.tile[0] * plan.tile[1] > chosen.tile[0] * chosen.tile[1]
+        ]
+        assert all(taken(replace(plan, window=chosen.window)) > NEAR_BEST * least for plan in larger)
+
+
+def test_what_the_process_itself_takes_is_part_of_what_was_asked() -> None:
+    net = RepVSR(48, 8)
+    whole = estimate(net, 270, 480, make_plan(EngineOptions(), net, 270, 480, CPU, FP32), FP32, CPU)
+    enough = make_plan(EngineOptions(memory=whole + PROCESS_BYTES), net, 270, 480, CPU, FP32)
+    assert enough.tile is None
+    assert make_plan(EngineOptions(memory=whole + PROCESS_BYTES - 1), net, 270, 480, CPU, FP32).tile is not None
 
 
 def test_exact_plans_use_tiles_rather_than_short_windows(net: BasicVSR) -> None:
@@ -84,7 +120,7 @@ def test_young_states_prepared_frames_and_colours_are_counted(device: str) -> No
         return estimate(net, 480, 640, plan, FP32, torch.device(device))
 
     assert host(net, tiled) - host(BasicVSR(64, 1), tiled) == 40 * large * 3 * 4
-    assert host(net, replace(tiled, keep_colours=True)) - host(net, tiled) >= 3 * large * 16 * 3 * 4
+    assert host(net, replace(tiled, keep_colours=True)) - host(net, tiled) >= large * 16 * 3 * 4
     exact = replace(tiled, exact=True)
     assert host(net, replace(exact, horizon=Horizon())) - host(net, exact) == 2 * large * 64 * 4
     assert needed(Plan(horizon=Horizon())) - needed(Plan()) >= 2 * large * 64 * 4
@@ -97,7 +133,7 @@ def test_host_estimate_counts_hr_frames_of_the_window(net: BasicVSR) -> None:
             net, 1080, 1920, Plan(), torch.float16, cuda, 6 << 30, frames=100, host_budget=host_gib << 30
         ).window
 
-    assert (window(64), window(16), window(10)) == (30, 15, 8)
+    assert (window(64), window(14), window(13)) == (30, 15, 8)
     assert window(1) == 30, "where nothing can help, nothing is given up"
 
 
@@ -108,7 +144,7 @@ def test_16_bit_frames_take_twice_the_memory(net: BasicVSR) -> None:
     plan, lr = Plan(window=None), 480 * 640 * 3
     deeper = [needed(plan, n, 16) - needed(plan, n, 8) for n in (10, 20)]
     assert deeper[1] - deeper[0] == 10 * 2 * lr  # as they came, and padded
-    assert deeper[0] >= 16 * (QUEUED_FRAMES + ENCODER_FRAMES / 2) * lr
+    assert deeper[0] >= 16 * 480 * 640 * ENCODER_BYTES
 
 
 def test_requested_tile_is_kept(net: BasicVSR) -> None:

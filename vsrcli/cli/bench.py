@@ -52,6 +52,9 @@ if TYPE_CHECKING:
 )
 @click.option("--frames", type=click.IntRange(1), help="Frames to time.  [default: 30, on accelerators 120]")
 @record_options(EngineOptions, "window", window="Frames per window, as in vsr upscale.  [default: 30]")
+@click.option(
+    "--memory", is_flag=True, help="Print the least memory for sources of 1080p and 4K, of every net or of -m."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print results as JSON on stdout.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(
@@ -63,6 +66,7 @@ def command(
     threads: tuple[int, ...],
     frames: int | None,
     window: int | None,
+    memory: bool,
     as_json: bool,
     debug: bool,
 ) -> None:
@@ -73,6 +77,7 @@ def command(
     vsr bench -m basicvsr -m repvsr --precision fp32,bf16 --json
     vsr bench --input in.mp4
     vsr bench -m basicvsr --threads 1 --threads 2 --threads 4
+    vsr bench --memory
 
     Runs the engine over synthetic moving frames, or those of --input. Decoding and encoding are not timed. Each
     model runs in its own process; if its weights are not here, random ones are used, with the same speed. `fps` is that
@@ -87,6 +92,9 @@ def command(
     """
     from vsrcli.bench import Case, benchmark, resolve
 
+    if memory:
+        click.echo(least(models, as_json=as_json))
+        return
     if source is not None and click.get_current_context().get_parameter_source("res") is ParameterSource.COMMANDLINE:
         raise UsageError("--res and --input exclude each other: the file has its own size")
     wanted = [name for group in precisions for name in group]
@@ -106,6 +114,34 @@ def command(
     for name in dict.fromkeys(one.model for one in found if window is not None and one.window is None):
         say(f"the window changes nothing: {name} runs frame by frame")
     click.echo(json.dumps([asdict(one) for one in found], indent=1) if as_json else report(found))
+
+
+def least(models: Sequence[str], *, as_json: bool) -> str:
+    """Return the least memory of models, by default of every net, as a table or as JSON."""
+    from vsrcli.bench.least import SOURCES, least_memory, nets
+
+    found = [one for model in models or nets() for one in least_memory(model)]
+    if as_json:
+        return json.dumps([asdict(one) for one in found], indent=1)
+
+    def gib(size: int) -> str:
+        return f"{size / 2**30:.1f}"
+
+    rows = [["model", *(f"{name} {what}" for name in SOURCES for what in ("least", "tiles", "whole", "encoder"))]]
+    for first in range(0, len(found), len(SOURCES)):
+        row = [found[first].model]
+        for one in found[first : first + len(SOURCES)]:
+            tile = "-" if one.tile is None else "{}x{}".format(*one.tile)
+            row += [gib(one.memory_bytes), tile, gib(one.whole_bytes), gib(one.encoder_bytes)]
+        rows.append(row)
+    notes = [
+        "",
+        "GiB on a CPU in fp32, for long videos of 8 bits at the model's own factor: `least` with tiles that still pay,",
+        "`whole` without tiles and short windows. `encoder` is the part of both that an HEVC encoder holds: a",
+        "smaller output (--height 2160), FFV1 or images take less.",
+    ]
+    lines = ["  ".join(row) for row in padded(rows, [i > 0 for i in range(len(rows[0]))])]
+    return "\n".join([*lines, *notes])
 
 
 def picked(model: str | None, source: Path | None) -> str | None:

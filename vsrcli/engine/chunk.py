@@ -35,6 +35,10 @@ Padded = Mapping[int, Tensor]
 """
 
 
+MIDDLE = 0.5
+"""What is taken from levels of 8 bits that wait as float16 until all tiles are done: so their steps are below 0.07."""
+
+
 @dataclass(frozen=True)
 class Chunk:
     """Frames [start, stop) of a scene that are upscaled together; frames up to `end` are used as lookahead.
@@ -141,14 +145,17 @@ class ChunkRunner:
             for hr in self._upscale_tile(chunk, tiles[0], plan, padded, before, after):
                 yield hr[..., :out_h, :out_w]
             return
-        canvas = deque(torch.zeros(3, h * net.scale, w * net.scale) for _ in range(len(chunk)))
+        half = self.frames[chunk.start].bit_depth == 8 and len(chunk) > 1
+        kind = torch.float16 if half else torch.float32
+        canvas = deque(torch.zeros(3, h * net.scale, w * net.scale, dtype=kind) for _ in range(len(chunk)))
         for tile in tiles:
             weights, left = tile.weights(net.scale), dict[str, State]()
             for hr in self._upscale_tile(chunk, tile, plan, padded, before, left):
                 target = canvas.popleft()
-                tile.crop(target, net.scale).add_(hr.cpu() * weights)
+                part = hr.cpu() - MIDDLE if half else hr.cpu()
+                tile.crop(target, net.scale).add_(part.mul_(weights) if half else part * weights)
                 if tile is tiles[-1]:
-                    yield target[..., :out_h, :out_w]
+                    yield (target.float().add_(MIDDLE) if half else target)[..., :out_h, :out_w]
                 else:
                     canvas.append(target)
             stitch_states(after, left, tile, (h, w))

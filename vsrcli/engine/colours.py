@@ -24,6 +24,7 @@ of it."""
 
 _HALF_LEVEL = 0.5 / 65535  # of 16 bits: nearly black in a source of high bit depth is not black
 _AROUND = 5
+_STRIP_PIXELS = 16 * 1024  # LR pixels
 _SAMPLED = 64
 
 
@@ -39,18 +40,51 @@ def keep_colours(hr: Tensor, lr: Tensor, *, grey: bool | None = None, wait: bool
         hr = luma(hr).expand(3, -1, -1)
     hr = hr.contiguous()
     scale = hr.shape[-1] // lr.shape[-1]
+    if wait:
+        return _kept_by_strips(hr, lr, scale)
     for _ in range(ROUNDS):
         shift = _local_shift(hr, lr)
         little = shift.abs().max() < LEAST
-        if wait and little:
-            break
-        hr = hr + enlarge_bilinear(shift if wait else shift.masked_fill(little, 0.0), scale)
-    full, black = local_minimum(lr, _AROUND) > 1 - _HALF_LEVEL, -local_minimum(-lr, _AROUND) < _HALF_LEVEL
-    ends = full | black
-    if wait and not ends.any():
-        return hr
-    ends, full = (mask.repeat_interleave(scale, -2).repeat_interleave(scale, -1) for mask in (ends, full))
+        hr = hr + enlarge_bilinear(shift.masked_fill(little, 0.0), scale)
+    ends, full = (_spread(mask, scale) for mask in _ends(lr))
     return torch.where(ends, full.to(hr.dtype), hr)
+
+
+def _kept_by_strips(hr: Tensor, lr: Tensor, scale: int) -> Tensor:
+    """Return the same as `keep_colours`, a few rows at once: one HR frame is allocated instead of four."""
+    own = None
+    h, rows = lr.shape[-2], max(1, _STRIP_PIXELS // lr.shape[-1])
+    strips = [(first, min(h, first + rows)) for first in range(0, h, rows)]
+    for _ in range(ROUNDS):
+        cells = torch.cat([_cells(hr[:, a * scale : b * scale], scale) for a, b in strips], 1)
+        shift = _smoothed(lr - cells / scale**2)
+        if shift.abs().max() < LEAST:
+            break
+        before, own = hr, torch.empty_like(hr) if own is None else own
+        for a, b in strips:
+            first = max(0, a - 1)  # rows beside the strip change its borders
+            part = enlarge_bilinear(shift[:, first : b + 1], scale)[:, (a - first) * scale : (b - first) * scale]
+            torch.add(before[:, a * scale : b * scale], part, out=own[:, a * scale : b * scale])
+        hr = own
+    ends, full = _ends(lr)
+    if not ends.any():
+        return hr
+    own = hr.clone() if own is None else own
+    for a, b in strips:
+        place, value = (_spread(mask[:, a:b], scale) for mask in (ends, full))
+        strip = own[:, a * scale : b * scale]
+        torch.where(place, value.to(hr.dtype), strip, out=strip)
+    return own
+
+
+def _ends(lr: Tensor) -> tuple[Tensor, Tensor]:
+    """Return where a channel is black or saturated in all of 5x5 pixels of (3, h, w), and where it is saturated."""
+    full, black = local_minimum(lr, _AROUND) > 1 - _HALF_LEVEL, -local_minimum(-lr, _AROUND) < _HALF_LEVEL
+    return full | black, full
+
+
+def _spread(mask: Tensor, scale: int) -> Tensor:
+    return mask.repeat_interleave(scale, -2).repeat_interleave(scale, -1)
 
 
 def is_grey(picture: np.ndarray) -> bool:
@@ -62,11 +96,18 @@ def is_grey(picture: np.ndarray) -> bool:
 
 
 def _local_shift(hr: Tensor, lr: Tensor) -> Tensor:
-    """Return the LR frame minus the local means of the clamped HR frame (3, h, w), smoothed.
+    """Return the LR frame minus the local means of the clamped HR frame (3, h, w), smoothed."""
+    scale = hr.shape[-1] // lr.shape[-1]
+    return _smoothed(lr - _cells(hr, scale) / scale**2)
 
-    A box applied twice is near a Gaussian.
-    """
-    _, h, w = lr.shape
-    cells = hr.clamp(0, 1).unflatten(-2, (h, -1)).sum(2).unflatten(-1, (w, -1))
-    shift: Tensor = lr - cells.sum(-1) / (hr.shape[-2] // h * (hr.shape[-1] // w))
+
+def _cells(hr: Tensor, scale: int) -> Tensor:
+    """Return the sums of the clamped HR frame (3, s*h, s*w) over the pixels of each LR pixel."""
+    cells = hr.clamp(0, 1).unflatten(-2, (-1, scale)).sum(2).unflatten(-1, (-1, scale))
+    sums: Tensor = cells.sum(-1)
+    return sums
+
+
+def _smoothed(shift: Tensor) -> Tensor:
+    """Return (3, h, w) smoothed over `REACH` pixels on each side. A box applied twice is near a Gaussian."""
     return local_mean(local_mean(shift, REACH), REACH)

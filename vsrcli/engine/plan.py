@@ -21,10 +21,15 @@ STRIP_PIXELS = 16 * 1024
 
 MIN_TILE = 64
 QUEUED_FRAMES = 8
-"""Largest number of LR frames that wait before the engine. Twice as many HR frames wait between engine and encoder,
-including those that are being computed, handed over and encoded. All wait as levels."""
-ENCODER_FRAMES = 60
-"""Approximate number of HR frames (4:2:0) that x264 holds for lookahead and reordering."""
+"""Largest number of LR frames that wait before the engine, as levels."""
+QUEUED_BYTES = 128 << 20
+"""Bytes of HR frames, as levels, that may wait between engine and encoder: four frames at most, one at least. Four more
+are being computed, handed over and encoded."""
+ENCODER_BYTES = 275
+"""Bytes per HR pixel that an encoder holds for lookahead and reordering, where it is not known which one it is: x265's,
+which encodes large videos unless told otherwise."""
+PROCESS_BYTES = 320 << 20
+"""What Python, PyTorch and the codecs take by themselves, on a CPU."""
 ENCODING_BYTES = 36
 """Bytes per HR pixel while colours are converted for the encoder: the maximum, for full-range sources."""
 
@@ -33,10 +38,14 @@ UNIT_BYTES = 3 * 4
 FLOW_BYTES = 2 * 2 * 4
 """Bytes per LR pixel of a waiting frame for two flows. On a CPU, tiles are views of them."""
 
-COLOUR_FRAMES = 4
-"""HR frames in float32 that `keep_colours` allocates at its peak, besides its input."""
+COLOUR_FRAMES, GPU_COLOUR_FRAMES = 2, 4
+"""HR frames in float32 that `keep_colours`, the checks and the conversion to levels allocate, besides their input. In
+main memory they go through a frame by strips."""
 HR_FRAMES = 2
 """HR frames in float32 that are alive while a frame is reconstructed: the previous one and the strips of this one."""
+
+NEAR_BEST = 1.05
+"""How many times the least memory a plan may take that is preferred for its larger tiles, where none fits."""
 
 UNKNOWN_FRAMES = 300
 """Assumed length of a scene if nothing is known of it."""
@@ -88,6 +97,20 @@ class Plan:
         return replace(self, tile=(tile_w, max(MIN_TILE, -(-tile_h // 2))))
 
 
+def least_plan(
+    net: RecurrentNet,
+    height: int,
+    width: int,
+    wanted: Plan,
+    dtype: torch.dtype,
+    device: torch.device,
+    *,
+    encoder: int | None = None,
+) -> Plan:
+    """Return the plan that is chosen where memory is too small for any."""
+    return choose_plan(net, height, width, wanted, dtype, device, 0, encoder=encoder, host_budget=0)
+
+
 def default_budget(device: torch.device) -> int:
     """Return the bytes that the engine may use: 85 % of a GPU's free memory, or 60 % of what is left to the process."""
     size = room_on(device).size
@@ -112,10 +135,12 @@ def estimate(
     *,
     frames: int | None = None,
     bit_depth: int = 8,
+    encoder: int | None = None,
 ) -> int:
-    """Return the peak bytes on `device` for LR frames of that size.
+    """Return the peak bytes on `device` for LR frames of that size. `encoder` are the bytes that an encoder holds.
 
-    On a CPU that is everything. On a GPU it is what the net needs; `estimate_host` gives the rest. A window without end
+    On a CPU that is everything but the process itself. On a GPU it is what the net needs; `estimate_host` gives the
+    rest. A window without end
     holds a scene, at most all `frames`.
     """
     size = torch.finfo(dtype).bits // 8
@@ -124,39 +149,68 @@ def estimate(
     step = crop * net.working_channels * 4 + min(crop, STRIP_PIXELS) * net.scale**2 * 64 * 3 * 4
     if plan.horizon and net.bidirectional:
         step += 3 * crop * net.state_channels * 4  # beside the young state's step: the old state, its feature, a damped
-    finishing = _finishing_bytes(net, height, width, plan) if device.type == "cpu" or crop == whole else 0
+    finishing = _finishing_bytes(net, height, width, plan, device) if device.type == "cpu" or crop == whole else 0
     net_bytes = held * crop * (net.stored_channels * size + UNIT_BYTES)  # the window's frames are floats there
     net_bytes += max(step, whole * net.flow_channels * 4, finishing) + HR_FRAMES * crop * net.scale**2 * UNIT_BYTES
     if device.type == "cpu":
-        return net_bytes + _waiting_bytes(net, height, width, plan, frames, bit_depth)
+        return net_bytes + _waiting_bytes(net, height, width, plan, frames, bit_depth, encoder)
     return net_bytes + held * crop * FLOW_BYTES
 
 
 def estimate_host(
-    net: RecurrentNet, height: int, width: int, plan: Plan, *, frames: int | None = None, bit_depth: int = 8
+    net: RecurrentNet,
+    height: int,
+    width: int,
+    plan: Plan,
+    *,
+    frames: int | None = None,
+    bit_depth: int = 8,
+    encoder: int | None = None,
 ) -> int:
     """Return the peak bytes in main memory beside a GPU: frames, flows, HR frames made of tiles, encoder frames."""
-    finishing = _finishing_bytes(net, height, width, plan) if _crop(plan, height, width) < height * width else 0
-    return _waiting_bytes(net, height, width, plan, frames, bit_depth) + finishing
+    tiled = _crop(plan, height, width) < height * width
+    finishing = _finishing_bytes(net, height, width, plan, torch.device("cpu")) if tiled else 0
+    return _waiting_bytes(net, height, width, plan, frames, bit_depth, encoder) + finishing
 
 
-def _finishing_bytes(net: RecurrentNet, height: int, width: int, plan: Plan) -> int:
+def _finishing_bytes(net: RecurrentNet, height: int, width: int, plan: Plan, device: torch.device) -> int:
     """Return the bytes for post-processing whole HR frames: `keep_colours` if it is used, and conversion to levels."""
-    return (COLOUR_FRAMES if plan.keep_colours else 1) * height * width * net.scale**2 * UNIT_BYTES
+    coloured = COLOUR_FRAMES if device.type == "cpu" else GPU_COLOUR_FRAMES
+    return (coloured if plan.keep_colours else 1) * height * width * net.scale**2 * UNIT_BYTES
 
 
-def _waiting_bytes(net: RecurrentNet, height: int, width: int, plan: Plan, frames: int | None, bit_depth: int) -> int:
-    """Return the bytes that wait in main memory: frames as levels, HR frames made of tiles as floats, flows, states."""
+def waiting_frames(hr_pixels: int, bit_depth: int = 8) -> int:
+    """Return how many HR frames may wait between engine and encoder."""
+    return max(1, min(QUEUED_FRAMES // 2, QUEUED_BYTES // (hr_pixels * 3 * (1 if bit_depth == 8 else 2))))
+
+
+def _waiting_bytes(
+    net: RecurrentNet,
+    height: int,
+    width: int,
+    plan: Plan,
+    frames: int | None,
+    bit_depth: int,
+    encoder: int | None,
+) -> int:
+    """Return the bytes that wait in main memory: frames as levels, HR frames made of tiles, flows, states."""
     window, held = _lengths(net, plan, frames)
     whole = height * width
     hr = whole * net.scale**2
-    canvas = window * hr * UNIT_BYTES if _crop(plan, height, width) < whole else 0
+    waiting = window * canvas_bytes(bit_depth) if window > 1 else 0
+    canvas = (waiting + UNIT_BYTES) * hr if _crop(plan, height, width) < whole else 0
     ages = 2 if plan.horizon else 1  # a state and the young one that is to take over
     entering = ages * len(net.branches) * state_bytes(net, height, width) if plan.exact else 0
     level = 1 if bit_depth == 8 else 2
     lr = FLOW_BYTES + 2 * 3 * level + (UNIT_BYTES if net.prepares else 0)  # levels as they came, and padded
-    outside = (QUEUED_FRAMES + plan.hold_repeats) * 3 * level + ENCODING_BYTES + ENCODER_FRAMES * 3 * level // 2
-    return held * whole * lr + QUEUED_FRAMES * whole * 3 * level + canvas + entering + hr * outside
+    outside = (waiting_frames(hr, bit_depth) + 4 + plan.hold_repeats) * 3 * level + ENCODING_BYTES
+    coded = hr * ENCODER_BYTES * level if encoder is None else encoder
+    return held * whole * lr + QUEUED_FRAMES * whole * 3 * level + canvas + entering + hr * outside + coded
+
+
+def canvas_bytes(bit_depth: int) -> int:
+    """Return the bytes per pixel of an HR frame that waits, with others, until all of its tiles are done."""
+    return UNIT_BYTES // 2 if bit_depth == 8 else UNIT_BYTES
 
 
 def state_bytes(net: RecurrentNet, height: int, width: int) -> int:
@@ -198,10 +252,12 @@ def choose_plan(
     fixed_tile: bool = False,
     host_budget: int | None = None,
     bit_depth: int = 8,
+    encoder: int | None = None,
 ) -> Plan:
-    """Return the first of a series of smaller and smaller plans that fits the budget, or the smallest.
+    """Return the first of a series of smaller and smaller plans that fits the budget.
 
-    The order is: whole frames, then a shorter window, then tiles.
+    The order is: whole frames, then a shorter window, then tiles. If none fits, it is the first that is near the best:
+    where most memory is that of whole HR frames, small tiles take longer and save next to nothing.
 
     Args:
         wanted: the plan before it is reduced.
@@ -210,20 +266,21 @@ def choose_plan(
         fixed_tile: keep the wanted tile; only the window may shrink.
         host_budget: bytes in main memory beside a GPU; None for that of a CPU.
         bit_depth: of the frames.
+        encoder: bytes that the encoder holds.
     """
     plans = list(_smaller_plans(net, height, width, wanted, fixed_tile))
 
     def taken(plan: Plan) -> int:
-        return estimate(net, height, width, plan, dtype, device, frames=frames, bit_depth=bit_depth)
+        return estimate(net, height, width, plan, dtype, device, frames=frames, bit_depth=bit_depth, encoder=encoder)
 
-    fitting = [p for p in plans if taken(p) <= budget]
-    fitting = fitting or plans[-1:]
+    least = min(map(taken, plans))
+    fitting = [p for p in plans if taken(p) <= max(budget, NEAR_BEST * least if least > budget else 0)]
     if device.type == "cpu":
         return fitting[0]
     host = default_budget(torch.device("cpu")) if host_budget is None else host_budget
 
     def waiting(plan: Plan) -> int:
-        return estimate_host(net, height, width, plan, frames=frames, bit_depth=bit_depth)
+        return estimate_host(net, height, width, plan, frames=frames, bit_depth=bit_depth, encoder=encoder)
 
     return next((p for p in fitting if waiting(p) <= host), fitting[0])
 

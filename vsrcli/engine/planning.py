@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from vsrcli.engine.options import EngineOptions
-from vsrcli.engine.plan import LOOKAHEAD, WINDOW, Plan, choose_plan, default_budget
+from vsrcli.engine.plan import LOOKAHEAD, PROCESS_BYTES, WINDOW, Plan, choose_plan, default_budget
 from vsrcli.errors import Reason, UsageError
 from vsrcli.nets.recurrent import RecurrentNet
 
@@ -21,8 +21,11 @@ def make_plan(
     frames: int | None = None,
     bit_depth: int = 8,
     hold_repeats: bool = False,
+    encoder: int | None = None,
 ) -> Plan:
     """Return the engine's plan for `frames` LR frames of that size and bit depth. `Plan` explains `hold_repeats`.
+
+    `encoder` are the bytes that the encoder holds.
 
     Raises UsageError for options that do not fit the net.
     """
@@ -46,10 +49,23 @@ def make_plan(
         raise UsageError("this model needs frames from the future and cannot stream", Reason.CANNOT_STREAM)
     elif mode == "clip":
         wanted = replace(wanted, window=None)
-    budget = default_budget(device) if options.memory is None else options.memory
-    if options.tile == "auto":
-        return choose_plan(net, height, width, wanted, dtype, device, budget, frames=frames, bit_depth=bit_depth)
-    wanted = replace(wanted, tile=options.tile)
+    if options.memory is None:
+        budget = default_budget(device)
+    else:
+        budget = options.memory - (PROCESS_BYTES if device.type == "cpu" else 0)
+    fixed = options.tile != "auto"
+    if options.tile != "auto":
+        wanted = replace(wanted, tile=options.tile)
     return choose_plan(
-        net, height, width, wanted, dtype, device, budget, frames=frames, bit_depth=bit_depth, fixed_tile=True
+        net,
+        height,
+        width,
+        wanted,
+        dtype,
+        device,
+        budget,
+        frames=frames,
+        bit_depth=bit_depth,
+        fixed_tile=fixed,
+        encoder=encoder,
     )

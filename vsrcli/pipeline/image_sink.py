@@ -9,6 +9,7 @@ from vsrcli.errors import OutputError, UsageError
 from vsrcli.files import free_names, settle
 from vsrcli.frame import Frame
 from vsrcli.media.containers import CONTAINERS
+from vsrcli.media.held import IMAGE_BYTES
 from vsrcli.media.images import write_image
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.joins import Join
@@ -58,6 +59,10 @@ class ImageSink:
     def settings(self) -> dict[str, object]:
         """Return the pattern and size."""
         return {"images": self.output.name, "size": list(self.size)}
+
+    def held(self, frames: int | None) -> int:
+        """Return the bytes that writing an image takes."""
+        return self.size[0] * self.size[1] * IMAGE_BYTES
 
     def writer(self, path: Path) -> Writer:
         """Return a writer of images to the folder `path`."""

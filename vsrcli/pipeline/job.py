@@ -12,7 +12,7 @@ import torch
 
 from vsrcli import __version__
 from vsrcli.engine.device import pick_device, pick_precision, place, use_threads
-from vsrcli.engine.plan import Plan, estimate, estimate_disk
+from vsrcli.engine.plan import PROCESS_BYTES, Plan, estimate, estimate_disk
 from vsrcli.engine.planning import make_plan
 from vsrcli.errors import LargeAlreadyError, OutputError, OutputExistsError, Reason, Remark, UsageError
 from vsrcli.media.crop import cropped
@@ -69,9 +69,10 @@ class Job:
 
     @property
     def memory(self) -> int:
-        """The estimated peak of memory in bytes."""
+        """The estimated peak of memory in bytes: on a CPU that of the whole process."""
         info, net = self.info, self.model.net
-        return estimate(
+        process = PROCESS_BYTES if self.device.type == "cpu" else 0
+        return process + estimate(
             net,
             info.height,
             info.width,
@@ -80,12 +81,14 @@ class Job:
             self.device,
             frames=self.frames,
             bit_depth=info.bit_depth,
+            encoder=self.sink.held(self.frames),
         )
 
     def shortages(self, plan: Plan | None = None) -> list[str]:
         """Return a line for each kind of memory that is too small for a plan, by default the job's."""
         plan = plan or self.plan
-        return shortages(self.model.net, self.info, plan, self.dtype, self.device, frames=self.frames)
+        held = self.sink.held(self.frames)
+        return shortages(self.model.net, self.info, plan, self.dtype, self.device, frames=self.frames, encoder=held)
 
     @property
     def disk(self) -> int:
@@ -185,6 +188,7 @@ def prepare(
         flow = load_flow()
         made = f"making {factor} frames of each, {float(shown.rate):g} a second"
         on_event(Event("note", f"{made}, by the motion that {flow.name}'s SPyNet finds"))
+    frames = frames_wanted(info, options, factor)
     plan = make_plan(
         options,
         model.net,
@@ -192,8 +196,9 @@ def prepare(
         info.width,
         device,
         dtype,
-        frames=frames_wanted(info, options, factor),
+        frames=frames,
         bit_depth=info.bit_depth,
+        encoder=sink.held(frames),
         hold_repeats=not zooming,  # which knows new frames by their numbers
     )
     warnings = [*([picked.warning] if picked.warning else []), *sink.warnings]

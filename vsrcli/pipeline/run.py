@@ -15,7 +15,7 @@ from torch import Tensor
 from vsrcli import __version__
 from vsrcli.engine.between import Between, Place
 from vsrcli.engine.engine import Engine
-from vsrcli.engine.plan import QUEUED_FRAMES
+from vsrcli.engine.plan import QUEUED_FRAMES, waiting_frames
 from vsrcli.engine.scenes import SceneDetector
 from vsrcli.errors import InputError, InterruptedJobError, OutputError, Reason, Remark, UsageError
 from vsrcli.media.damage import Damage
@@ -225,7 +225,9 @@ def make_segments(
 
     stop = threading.Event()
     decoded = Pipe(QUEUED_FRAMES, stop, clock=clock, giver="decode", taker="upscale")
-    made = Pipe(QUEUED_FRAMES // 2, stop, clock=clock, giver="upscale", taker="encode")
+    pixels = job.info.height * job.info.width * job.model.net.scale**2
+    ahead = waiting_frames(pixels, job.info.bit_depth)
+    made = Pipe(ahead, stop, clock=clock, giver="upscale", taker="encode")
     encoder = Encoder(job, work, made, stop, on_event, clock)
     decoding = (job, first, decoded, warn, clock, part)
     threads = [threading.Thread(target=decode_stage, args=decoding, daemon=True), encoder]

@@ -9,12 +9,24 @@ from vsrcli.nets.recurrent import RecurrentNet
 
 
 def shortages(
-    net: RecurrentNet, info: VideoInfo, plan: Plan, dtype: torch.dtype, device: torch.device, *, frames: int | None
+    net: RecurrentNet,
+    info: VideoInfo,
+    plan: Plan,
+    dtype: torch.dtype,
+    device: torch.device,
+    *,
+    frames: int | None,
+    encoder: int | None = None,
 ) -> list[str]:
-    """Return a line for the device, and for the machine beside a GPU, if its memory is too small for the plan."""
-    needs = [(estimate(net, info.height, info.width, plan, dtype, device, frames=frames), room_on(device))]
+    """Return a line for the device, and for the machine beside a GPU, if its memory is too small for the plan.
+
+    `encoder` are the bytes that the encoder holds.
+    """
+    h, w, depth = info.height, info.width, info.bit_depth
+    device_need = estimate(net, h, w, plan, dtype, device, frames=frames, bit_depth=depth, encoder=encoder)
+    needs = [(device_need, room_on(device))]
     if device.type != "cpu":
-        needs.append((estimate_host(net, info.height, info.width, plan, frames=frames), room()))
+        needs.append((estimate_host(net, h, w, plan, frames=frames, bit_depth=depth, encoder=encoder), room()))
     return [_line(need, there) for need, there in needs if need > there.size]
 
 

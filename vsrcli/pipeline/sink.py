@@ -55,6 +55,9 @@ class Sink(Protocol):
     def settings(self) -> dict[str, object]:
         """Return the settings that affect the encoded frames, for the job's record."""
 
+    def held(self, frames: int | None) -> int:
+        """Return about how many bytes are held while `frames` (None: many) frames are encoded."""
+
     def writer(self, path: Path) -> Writer:
         """Return a writer for the segment at `path`."""
 

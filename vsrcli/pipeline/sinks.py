@@ -12,6 +12,7 @@ from vsrcli.media.codecs import choose_settings
 from vsrcli.media.containers import check_container
 from vsrcli.media.encode import SegmentWriter, output_aspect, output_colour
 from vsrcli.media.encode_settings import EncodeSettings
+from vsrcli.media.held import encoder_bytes
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.joins import Join
 from vsrcli.media.mux import try_sound
@@ -61,6 +62,10 @@ class VideoSink:
         """Return the encoder's settings."""
         e = self.encode
         return {"codec": e.name, "crf": e.crf, "preset": e.preset, "pix_fmt": e.pix_fmt, "size": [e.width, e.height]}
+
+    def held(self, frames: int | None) -> int:
+        """Return about how many bytes the encoder holds; each segment has its own."""
+        return encoder_bytes(self.encode, self.info.bit_depth, frames)
 
     def writer(self, path: Path) -> Writer:
         """Return an encoder."""
