@@ -36,6 +36,8 @@ class Reason(Enum):
     FEWER_BITS = "another codec keeps more bits; codec, kept: bits"
     FEWER_BITS_HERE = "another codec in another container keeps more bits; output: a name, codec, kept: bits"
     SOUND_NOT_HELD = "the container cannot hold the sound as it is; output: a name that can, audio: a codec that it can"
+    NEEDS_OUTPUT = "the output has no name"
+    NEEDS_FORMAT = "another format of the pipe can hold it"
     NEEDS_CONTAINER = "another container can hold it; output: a name"
     NO_LR_FRAMES = "the clip has no LR frames"
     WRONG_SCALE = "HR and LR frames differ by another factor"

@@ -37,7 +37,7 @@ def chosen(info: VideoInfo, output: Path | None, *, named: bool = True) -> tuple
         ("film.vob", "vob", ["-c:v", "mpeg2video"]),
         ("film.wmv", "asf", ["-c:v", "wmv2"]),
         ("film.3gp", "3gp", ["-c:v", "libx264"]),
-        ("film.y4m", "yuv4mpegpipe", []),
+        ("film.nut", "nut", []),
         ("film.h264", "h264", ["-c:v", "libx264"]),
         ("film.apng", "apng", []),
     ],

@@ -3,7 +3,10 @@
 import click
 
 GROUPS = {
-    "Output": "output fps slow rate codec crf preset pix_fmt tune encoder_opt target_size audio join overwrite".split(),  # noqa: SIM905
+    "Output": (  # noqa: SIM905
+        "output pipe_format join fps slow rate codec crf target_size bitrate preset pix_fmt tune encoder_opt audio"
+        " overwrite"
+    ).split(),
     "Size": "scale height size max_height fit pad square_pixels skip_above crop".split(),  # noqa: SIM905
     "Quality": "deinterlace detelecine propagation lookahead horizon keyframe_interval precision".split(),  # noqa: SIM905
     "Model": "model models content".split(),  # noqa: SIM905

@@ -29,6 +29,8 @@ ADVICE = {
     Reason.FEWER_BITS_HERE: ": -o {output} --codec {codec} keeps {kept}",
     Reason.SOUND_NOT_HELD: ": use -o {output}, or --audio {audio}",
     Reason.NEEDS_CONTAINER: ": use -o {output}",
+    Reason.NEEDS_OUTPUT: ": give one by -o, or -o - for standard output",
+    Reason.NEEDS_FORMAT: ": use --format nut or matroska",
     Reason.NO_LR_FRAMES: ": give --degradation bi or bd to make them",
     Reason.WRONG_SCALE: ": give the right --scale",
     Reason.TOO_FEW_FRAMES: ": raise --frames",

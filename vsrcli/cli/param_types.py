@@ -51,6 +51,8 @@ class Place(Kind[Path | str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path | str:
         """Turn a text into a Path; a URL stays a text."""
         text = os.fspath(value)
+        if text != "-" and os.path.normpath(text) == "-":  # "./-" is a file, "-" a pipe
+            return Path(text).absolute()
         return text if "://" in text else Path(text)
 
 

@@ -14,7 +14,7 @@ from vsrcli.cli.config import closest
 from vsrcli.cli.display_options import display_options
 from vsrcli.cli.grouped import GroupedCommand
 from vsrcli.cli.messages import full
-from vsrcli.cli.param_types import Place
+from vsrcli.cli.param_types import Place, choice
 from vsrcli.cli.params import read_record, record_options
 from vsrcli.errors import (
     InterruptedJobError,
@@ -38,7 +38,14 @@ _LAST = ("overwrite", "restart")  # the last options in the help
     "-o",
     "--output",
     type=Place(),
-    help="File, pattern (out/%08d.png) or folder.  [default: NAME_x4.EXT beside the input]",
+    help="File, pattern (out/%08d.png) or folder, or - for standard output.  [default: NAME_x4.EXT beside the input]",
+)
+@click.option(
+    "--format",
+    "pipe_format",
+    type=choice("y4m", "nut", "matroska"),
+    help="What goes into a pipe: uncompressed frames (y4m; nut has their times and the sound too) or Matroska.  "
+    "[default: y4m]",
 )
 @record_options(Options, *(one.name for one in options_of(Options) if one.name not in _LAST))
 @click.option("-r", "--recursive", is_flag=True, help="Process folders with all subfolders.")
@@ -65,6 +72,7 @@ _LAST = ("overwrite", "restart")  # the last options in the help
 def command(
     inputs: tuple[Path, ...],
     output: Path | None,
+    pipe_format: Any,
     recursive: bool,
     address: str | None,
     cpus: int,
@@ -85,10 +93,13 @@ def command(
     vsr upscale frames/ -o out/%08d.png      image sequences (png, jpg)
     vsr upscale clips/ -o out/ --recursive   a whole tree; goes on after a bad file
     vsr upscale in.mp4 --start 1:00 --end 1:05 -o preview.mp4
+    ffmpeg -i in.mp4 -f nut -c:v rawvideo - | vsr upscale - -o - | mpv -
 
-    If a job stops (Ctrl-C, crash, power), run the same command again to resume it. Exit codes: 0 done, 1 failed, 2
-    wrong usage, 3 some of several files failed, 130 interrupted.
+    If a job stops (Ctrl-C, crash, power), run the same command again to resume it. One that reads or writes a pipe
+    starts anew. A pipe whose reader leaves early ends the job as done. Exit codes: 0 done, 1 failed, 2 wrong usage, 3
+    some of several files failed, 130 interrupted.
     """
+    from vsrcli.cli.piping import is_outlet, piping, refuse_beside_pipes, upscale_piped
     from vsrcli.cli.progress import Display
     from vsrcli.pipeline import batch
 
@@ -96,7 +107,13 @@ def command(
     asked = closest(click.get_current_context(), asked)
     options = read_record(Options, asked)
     display = Display(quiet=quiet, verbose=verbose, way=progress, log=log_file)
-    if any(isinstance(place, str) for place in (*inputs, output)):
+    source_of_format = click.get_current_context().get_parameter_source("pipe_format")
+    if source_of_format is click.core.ParameterSource.COMMANDLINE and not is_outlet(output):
+        raise UsageError("--format is for a pipe: -o - (of a file the name's ending says it)")
+    if pipe := piping(inputs, output):
+        refuse_beside_pipes(address=address, several=len(inputs) > 1, as_json=as_json and pipe.writes)
+        reports, single = [upscale_piped(inputs[0], output, options, display, pipe_format, dry_run=dry_run)], True
+    elif any(isinstance(place, str) for place in (*inputs, output)):
         from vsrcli.cli.on_storage import upscale_behind_urls
 
         own = partial(upscale_one, options=options, display=display, dry_run=dry_run, named=True)

@@ -15,7 +15,7 @@ from vsrcli.errors import OutputError, Reason
 from vsrcli.files import settle
 from vsrcli.media.avi import write_start
 from vsrcli.media.avi_times import avi_origin, avi_slot
-from vsrcli.media.containers import check_container, container_of, open_container, place_streams, url
+from vsrcli.media.containers import SILENT, check_container, container_of, open_container, place_streams, url
 from vsrcli.media.encode import output_aspect
 from vsrcli.media.encode_settings import EncodeSettings
 from vsrcli.media.feed import Feed, last_duration, segment_lead, segment_pts
@@ -25,6 +25,7 @@ from vsrcli.media.labels import lost_labels
 from vsrcli.media.mux import complaint, ffmpeg, mux_command
 from vsrcli.media.mux_tags import ANY_TAGS, tags_beside
 from vsrcli.media.quicktime import write_creation_time, write_tags
+from vsrcli.media.y4m_file import write_y4m
 from vsrcli.words import counted
 
 CENTISECOND = Fraction(1, 100)
@@ -79,6 +80,8 @@ def assemble(
             partial = Path(folder) / f"partial{output.suffix.lower()}"
             if settings.codec == "gif":
                 _write_gif(feed, partial, output, cancelled)
+            elif container_of(output).muxer == "yuv4mpegpipe":
+                write_y4m(feed, info, settings, partial, cancelled)
             else:
                 command = mux_command(feed, info, settings, output, tags, preview, Path(folder), joins)
                 _run([*command, url(partial)], feed, output, cancelled)
@@ -111,7 +114,7 @@ def verify(written: Path, feed: Feed, warn: Callable[[str], None]) -> None:
     wanted = [(time + feed.avi_start) * feed.time_base for time in feed.times.values()]
     if len(found) != len(wanted):
         raise OutputError(f"the assembled file has {counted(len(found), 'frame')} instead of {len(wanted)}")
-    if container_of(written).muxer == "gif":
+    if container_of(written).muxer in SILENT:
         return
     shift = found[0] * tick - wanted[0]
     shift = shift if abs(shift) > tick else Fraction(0)

@@ -1,7 +1,8 @@
-"""Check before work begins which times AVI can hold: it has no timestamps, only frames to count."""
+"""Check before work begins which times AVI and Y4M can hold: they have no timestamps, only frames to count."""
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 from av.error import FFmpegError
@@ -11,6 +12,7 @@ from vsrcli.media.containers import CannotHoldError, container_of
 from vsrcli.media.decode import shown_times
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.opening import open_video
+from vsrcli.media.y4m import constant
 
 LONGEST_GAP = 60_000
 """Longest gap in frames, also of sound, that ffmpeg's muxer accepts."""
@@ -21,12 +23,15 @@ def check_avi_times(info: VideoInfo, output: Path, start: float | None, end: flo
 
     For most sources the packets' times suffice. If these do not fit, the frames are decoded, which is certain.
     """
-    if container_of(output).muxer != "avi" or info.images:
+    muxer = container_of(output).muxer
+    if muxer not in ("avi", "yuv4mpegpipe") or info.images:
         return
     if info.cadence < 1:
         message = f"{output.suffix} has no times, and what is no film in {info.path} keeps its own rate"
         raise CannotHoldError(message, Reason.NEEDS_CONTAINER, output="NAME.mkv")
-    if info.container == "avi":
+    if muxer == "yuv4mpegpipe":
+        _check_constant(info, output, start, end)
+    if muxer != "avi" or info.container == "avi":
         return
     preview = start is not None or end is not None
     reason = _misfit(_finer(_packet_times(info), info), info, preview=preview) and _misfit(
@@ -35,6 +40,23 @@ def check_avi_times(info: VideoInfo, output: Path, start: float | None, end: flo
     if reason:
         message = f"{output.suffix} cannot hold the times of {info.path}: {reason}"
         raise CannotHoldError(message, Reason.NEEDS_CONTAINER, output="NAME.mkv")
+
+
+def _check_constant(info: VideoInfo, output: Path, start: float | None, end: float | None) -> None:
+    """Raise CannotHoldError if the source's frames do not come at a constant rate."""
+    if info.images or info.container in ("yuv4mpegpipe", "avi"):
+        return
+    own = info.own
+    first, last = (None if at is None else (at + own.start_time) / float(own.time_base) for at in (start, end))
+
+    def even(times: Iterable[int]) -> bool:
+        inside = (time for time in times if (first is None or time >= first) and (last is None or time < last))
+        return constant(((after - before) * own.time_base for before, after in pairwise(inside)), own.rate)
+
+    if even(_packet_times(info)) or even(shown_times(own, start=start, end=end)):
+        return
+    message = f"{output.suffix} knows only a constant frame rate, and that of {info.path} varies"
+    raise CannotHoldError(message, Reason.NEEDS_CONTAINER, output="NAME.mkv")
 
 
 def avi_origin(info: VideoInfo, first: int, *, preview: bool) -> int:

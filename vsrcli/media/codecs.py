@@ -11,6 +11,7 @@ from vsrcli.media.containers import CONTAINERS, container_of
 from vsrcli.media.encode_settings import HDR_NAMES, EncodeSettings
 from vsrcli.media.encoders import (
     ENCODERS,
+    INNER,
     TUNES,
     holds,
     is_foreign,
@@ -22,6 +23,7 @@ from vsrcli.media.encoders import (
 )
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.trial import EncoderFailsError, try_encoder
+from vsrcli.media.y4m import Y4M_FORMATS
 
 # (crf, preset) at which the loss is hard to see at normal viewing distance.
 DEFAULTS: dict[str, tuple[float | None, str | None]] = {
@@ -32,6 +34,7 @@ DEFAULTS: dict[str, tuple[float | None, str | None]] = {
     "prores": (None, "hq"),
     "ffv1": (None, None),
     "gif": (None, None),
+    "rawvideo": (None, None),
 }
 LARGEST_CRF = {"h264": 51, "hevc": 51, "av1": 63, "vp9": 63}
 _X26X = tuple("ultrafast superfast veryfast faster fast medium slow slower veryslow placebo".split())  # noqa: SIM905
@@ -42,7 +45,7 @@ PRESETS = {
     "vp9": tuple(map(str, range(9))),
     "prores": ("proxy", "lt", "standard", "hq", "4444", "4444xq"),
 }
-DEEPEST = {"av1": 10, "prores": 10, "hevc": 12, "ffv1": 16}  # bits
+DEEPEST = {"av1": 10, "prores": 10, "hevc": 12, "ffv1": 16, "rawvideo": 16}  # bits
 KEPT = ("prores", "ffv1")
 """Codecs for editing and archives: such a source gets the same codec again if the container can hold it."""
 LARGEST_H264 = 4096 * 2304  # level 5.2, the limit of common hardware decoders
@@ -107,6 +110,8 @@ def _settings(
         message, held = f"{output.suffix} cannot hold {codec}", " or ".join(container.video)
         raise UsageError(message, Reason.CODEC_NOT_HELD, codecs=held, output=output.stem + fits)
     supported = _pixel_formats(encoder)
+    if container.muxer == "yuv4mpegpipe":
+        supported = [name for name in supported if name in Y4M_FORMATS]
     if not supported:
         raise UsageError(f"{encoder} takes no frames from memory")
     if pix_fmt is not None and pix_fmt not in supported:
@@ -174,8 +179,8 @@ def _preset(codec: str, encoder: str, asked: str | None, pix_fmt: str) -> str | 
 
 def _default_codec(info: VideoInfo, output: Path, width: int, height: int, *, keep: bool) -> str:
     container = container_of(output)
-    if container.muxer == "gif":
-        return "gif"
+    if container.video[0] in INNER:
+        return container.video[0]
     if keep and info.codec in KEPT and info.codec in container.video:
         return info.codec
     deep = info.bit_depth > 8
@@ -212,7 +217,7 @@ def _nearest_pix_fmt(info: VideoInfo, codec: str, supported: list[str]) -> str:
     depth = max(depth, info.bit_depth) if depth > 8 else depth
     lossless = codec in ("ffv1", "gif")
     want_rgb = codec == "gif" or (rgb and lossless)
-    if (rgb or shift_x == 9) and not want_rgb:
+    if (rgb or shift_x == 9) and not want_rgb and codec != "rawvideo":
         shift_x = shift_y = 1
     if codec == "gif":
         depth = 8

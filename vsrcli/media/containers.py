@@ -130,15 +130,26 @@ _AVI = Container(
     rotation=False,
 )
 _GIF = Container("gif", ("gif",), chapters=False, rotation=False)
+_Y4M = Container("yuv4mpegpipe", ("rawvideo",), chapters=False, rotation=False)
 
+SILENT = frozenset({"gif", "yuv4mpegpipe"})
+"""Muxers of what is a picture without sound by its nature: none is expected."""
 _STILL_PNG = "png_pipe"  # a demuxer's name
 UNKNOWN = "unknown"
 """The codec of a stream without a known decoder."""
 
 CONTAINERS = {
     ".mp4": _MP4, ".m4v": _MP4, ".mov": _MOV, ".mkv": _MKV, ".webm": _WEBM,
-    ".ts": _TS, ".m2ts": _TS, ".mts": _TS, ".m2t": _TS, ".avi": _AVI, ".gif": _GIF,
+    ".ts": _TS, ".m2ts": _TS, ".mts": _TS, ".m2t": _TS, ".avi": _AVI, ".gif": _GIF, ".y4m": _Y4M,
 }  # fmt: skip
+PIPED = {
+    ".nut": Container(
+        "nut",
+        ("rawvideo", "h264", "hevc", "av1", "vp9", "ffv1"),
+        _MATROSKA_AUDIO | _PCM,
+    )
+}
+"""Containers that vsr writes into pipes alone, beside those of CONTAINERS."""
 
 
 def url(path: Path) -> str:
@@ -165,8 +176,9 @@ def _open(path: Path, demuxer: str | None) -> InputContainer:
 
 def container_of(output: Path) -> Container:
     """Return the container for a file name's suffix. Raises UsageError if it cannot be written."""
+    suffix = output.suffix.lower()
     try:
-        return CONTAINERS[output.suffix.lower()]
+        return CONTAINERS.get(suffix) or PIPED[suffix]
     except KeyError:
         known = " ".join(CONTAINERS)
         images = " ".join(WRITABLE_IMAGES)
@@ -264,7 +276,7 @@ def _place(stream: OtherStream, container: Container, suffix: str, chapters: int
 def _place_audio(
     stream: OtherStream, container: Container, suffix: str, left_out: Placement, *, same: bool
 ) -> Placement:
-    if container.muxer == "gif":
+    if container.muxer in SILENT:
         return left_out
     if stream.wanted is not None:
         return _place_wanted(stream, stream.wanted, container, suffix)

@@ -122,6 +122,7 @@ def decode(
             data = np.ascontiguousarray(part)
         captions = captions_of(timed.picture) if captioned else b""
         yield Frame(number - 1, data, timed.pts, timed.duration, tint=tint, captions=captions)
+    whole = whole and info.once is None  # else there is no file to look at
     if whole and tally.joins:
         joined(tally.joins)
     damage = tally.sum_up(own, whole=whole)
@@ -217,6 +218,10 @@ def _transparency_watch(warn: Warn) -> Callable[[av.VideoFrame], None]:
 
 def _from(info: VideoInfo, first: Fraction | None, tally: Tally, warn: Warn, *, whole: bool) -> Iterator[Timed]:
     """Yield the frames from `first` (in ticks) on, and some before it."""
+    if info.once is not None:
+        with info.once.open(info) as container:
+            yield from stamp(_pictures(container, info, None, tally, warn), info, warn, whole=False)
+        return
     margins: tuple[Fraction | None, ...] = (None,) if first is None else (*_SEEK_MARGINS, None)
     for margin in margins:
         target = None if margin is None or first is None else int(first - margin / info.time_base)
@@ -248,7 +253,7 @@ def _pictures(
     if any(key.lower() == "alpha_mode" and value == "1" for key, value in tags.items()):
         warn(ALPHA_LOST)  # VP8 and VP9 keep it beside the picture, where the decoder does not look
     yield from _decoded(container, info, target, tally, warn, threads="AUTO")
-    if tally.may_lack_frames:
+    if tally.may_lack_frames and info.once is None:
         yield from _behind(info, tally)
 
 
@@ -285,7 +290,7 @@ def _decoded(
         except FFmpegError:  # there is no index for seeking
             return
     shape, reshaped = info.sample_aspect_ratio, False
-    for packet in _packets(container, stream, tally):
+    for packet in _packets(container, stream, tally, info):
         if not packet.size and packet.dts is not None:  # Theora's packet for repeating the previous picture
             continue
         awaits_key = awaits_key and not packet.is_keyframe
@@ -316,10 +321,12 @@ def _decoded(
             yield picture
 
 
-def _packets(container: InputContainer, stream: av.VideoStream, tally: Tally) -> "Iterator[av.Packet[av.VideoStream]]":
+def _packets(
+    container: InputContainer, stream: av.VideoStream, tally: Tally, info: VideoInfo
+) -> "Iterator[av.Packet[av.VideoStream]]":
     """Yield the stream's packets as far as the file can be read, then the one that flushes the decoder."""
     try:
-        yield from container.demux(stream)
+        yield from container.demux(stream) if info.once is None else info.once.packets(container, stream)
     except FFmpegError as error:
         tally.stopped = error.strerror
         flush = cast("av.Packet[av.VideoStream]", av.Packet())

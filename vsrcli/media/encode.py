@@ -45,14 +45,17 @@ class SegmentWriter:
         self.unused: tuple[str, ...] = ()
         """Options that the encoder does not know."""
         try:
-            path.unlink(missing_ok=True)  # a link is not followed
-            self._container = _open_segment(path, info, settings)
+            self._container = self._open()
             self._stream = self._open_stream()
             with ordinary_scheduling():
                 self._container.start_encoding()
             self.unused = tuple(self._stream.codec_context.options)
         except FAILURES as error:
             raise OutputError(f"cannot write {path}: {_reason(error)}") from error
+
+    def _open(self) -> av.container.OutputContainer:
+        self._path.unlink(missing_ok=True)  # a link is not followed
+        return _open_segment(self._path, self._info, self._settings)
 
     def _open_stream(self) -> av.VideoStream:
         info, settings, colour = self._info, self._settings, self._colour
@@ -76,18 +79,7 @@ class SegmentWriter:
 
         Raises `OutputError` if it cannot be written.
         """
-        settings = self._settings
-        size = (settings.width, settings.height)
-        matrix = self._info.colour.matrix_for_conversion(self._info.width, self._info.height)
-        colour = replace(self._colour, matrix=self._colour.matrix if self._colour.matrix != 2 else matrix)
-        scaled = None if (frame.width, frame.height) == size else size
-        data = frame.data
-        if frame.tint is not None and av.VideoFormat(settings.pix_fmt, 16, 16).is_rgb:
-            data = tinted(data, frame.tint, matrix)
-        picture = from_rgb(data, pix_fmt=settings.pix_fmt, colour=colour, size=scaled)
-        if frame.tint is not None:
-            picture = fill_chroma(picture, frame.tint, colour)
-        picture.pts, picture.duration, picture.time_base = frame.pts, frame.duration, self._info.time_base
+        picture = picture_of(frame, self._info, self._settings, self._colour)
         if frame.captions and self._captioned:
             self._captions[frame.pts] = frame.captions
         self._frames += 1
@@ -113,7 +105,7 @@ class SegmentWriter:
                     packet.pts += self._lead
                 if self._lead and packet.dts is not None:
                     packet.dts += self._lead
-                self._container.mux(packet)
+                self._mux(packet)
         except FAILURES as error:
             raise OutputError(f"cannot write {self._path}: {_reason(error)}") from error
 
@@ -127,6 +119,9 @@ class SegmentWriter:
         held.pts, held.dts, held.duration = packet.pts, packet.dts, packet.duration
         held.time_base, held.stream, held.is_keyframe = packet.time_base, packet.stream, packet.is_keyframe
         return held
+
+    def _mux(self, packet: "av.Packet[av.VideoStream]") -> None:
+        self._container.mux(packet)
 
     def _finish(self) -> None:
         try:
@@ -147,12 +142,33 @@ class SegmentWriter:
             self._container.close()
 
 
+def picture_of(frame: Frame, info: VideoInfo, settings: EncodeSettings, tags: Colour) -> av.VideoFrame:
+    """Return a frame of levels, with its tint, as the encoder takes it; `tags` are those of `output_colour`.
+
+    A picture of another size than the settings' is scaled to it.
+    """
+    size = (settings.width, settings.height)
+    matrix = info.colour.matrix_for_conversion(info.width, info.height)
+    colour = replace(tags, matrix=tags.matrix if tags.matrix != 2 else matrix)
+    scaled = None if (frame.width, frame.height) == size else size
+    data = frame.data
+    if frame.tint is not None and av.VideoFormat(settings.pix_fmt, 16, 16).is_rgb:
+        data = tinted(data, frame.tint, matrix)
+    picture = from_rgb(data, pix_fmt=settings.pix_fmt, colour=colour, size=scaled)
+    if frame.tint is not None:
+        picture = fill_chroma(picture, frame.tint, colour)
+    picture.pts, picture.duration, picture.time_base = frame.pts, frame.duration, info.time_base
+    return picture
+
+
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
 def output_colour(info: VideoInfo, settings: EncodeSettings) -> Colour:
     """Return the colour tags of the output: the source's own, but the matrix is RGB only if the planes are RGB.
+
+    Uncompressed pictures have no tags, so their matrix is the one that readers take for their size.
 
     An undeclared matrix is declared if the picture grows from SD to HD: players guess it from the size, and would guess
     another one than for the source.
@@ -161,7 +177,11 @@ def output_colour(info: VideoInfo, settings: EncodeSettings) -> Colour:
     taken = colour.matrix_for_conversion(info.width, info.height)
     if colour.matrix == 2 and taken != colour.matrix_for_conversion(settings.width, settings.height):
         colour = replace(colour, matrix=taken)
-    is_rgb = av.VideoFormat(settings.pix_fmt, 16, 16).is_rgb
+    fmt = av.VideoFormat(settings.pix_fmt, 16, 16)
+    is_rgb = fmt.is_rgb
+    if settings.codec == "rawvideo" and not is_rgb and len(fmt.components) > 1:  # no tag says the matrix: the size does
+        matrix = Colour().matrix_for_conversion(settings.width, settings.height)
+        return replace(colour, matrix=matrix, range=colour.range if colour.matrix and colour.range else 1)
     if is_rgb:
         return replace(colour, matrix=RGB_MATRIX, range=0 if settings.codec == "gif" else colour.range)
     if colour.matrix == RGB_MATRIX:

@@ -62,7 +62,8 @@ def encoder_options(info: VideoInfo, settings: EncodeSettings) -> dict[str, str]
         options["bf"] = "0"
     if info.colour.chroma_location:
         options["chroma_sample_location"] = str(info.colour.chroma_location)
-    options |= {"vp9": {"row-mt": "1", "b": "0"}, "ffv1": {"level": "3"}, "gif": {"level": "3"}}.get(settings.codec, {})
+    lossless = {name: {"level": "3"} for name in ("ffv1", "gif", "rawvideo")}
+    options |= ({"vp9": {"row-mt": "1", "b": "0"}} | lossless).get(settings.codec, {})
     hdr = _hdr_parameters(info, settings.codec)
     if settings.codec == "hevc":
         options["x265-params"] = ":".join(["log-level=error", *hdr])

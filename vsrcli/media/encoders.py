@@ -19,8 +19,11 @@ ENCODERS = {
     "prores": "prores_ks",
     "ffv1": "ffv1",
     "gif": "ffv1",  # segments stay lossless; the palette is made over the whole film at the end
+    "rawvideo": "ffv1",  # a third of the space; the file is written from them at the end
 }
 SYNONYMS = {"h265": "hevc", "x265": "hevc", "h.265": "hevc", "x264": "h264", "avc": "h264", "h.264": "h264"}
+INNER = ("gif", "rawvideo")
+"""Names of codecs that a container brings with it: nobody asks for them."""
 HARDWARE = ("_nvenc", "_qsv", "_amf", "_videotoolbox", "_vaapi", "_v4l2m2m", "_mf", "_vulkan", "_d3d12va", "_omx")
 """Endings of the names of encoders that need a device."""
 TUNES: Mapping[str, tuple[str, ...]] = {
@@ -63,12 +66,12 @@ def resolve(asked: str) -> tuple[str, str]:
     known = all_encoders()
     if name in known:
         return known[name], name
-    names = [*(own for own in ENCODERS if own != "gif"), *SYNONYMS, *known]
+    names = [*(own for own in ENCODERS if own not in INNER), *SYNONYMS, *known]
     near = difflib.get_close_matches(name, names, 3, 0.7) or [one for one in names if name and name in one][:3]
     advice = (
         f"did you mean {' or '.join(near)}?"
         if near
-        else f"choose one of {', '.join(n for n in ENCODERS if n != 'gif')}"
+        else f"choose one of {', '.join(n for n in ENCODERS if n not in INNER)}"
     )
     raise UsageError(f"unknown codec {asked}: {advice}")
 

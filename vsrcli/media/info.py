@@ -1,8 +1,12 @@
 """Properties of a source: the record that all parts of the media layer share."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vsrcli.media.once import Once
 
 HD_WIDTH, SD_HEIGHT = 1280, 576
 """From that width on, or above that height, a picture without a declared matrix counts as HD."""
@@ -79,6 +83,7 @@ class VideoInfo:
     "G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)", `content_light` is (MaxCLL, MaxFALL). `interlaced` is what the stream
     declares or its first frame is flagged with. `sample_aspect_ratio` is 0 where undeclared. `start_time` is where the
     container's clock begins, in seconds: what a player shows as 0:00.
+    `once` is set where the source can be read only once; its `path` is then for messages alone.
     `crop` says that `width` and `height` are those of a part of the picture that is stored.
     `tags` are the names of the container's tags about the work, `unkept` those of what no output gets, `kept` those of
     what this output gets beside the picture and another might not, `notes` are lines on how the picture is read.
@@ -117,6 +122,7 @@ class VideoInfo:
     ticks: int = 1
     slow: Fraction = Fraction(1)
     cadence: Fraction = Fraction(1)
+    once: "Once | None" = field(default=None, compare=False, repr=False)
 
     def paced(self, cadence: Fraction) -> "VideoInfo":
         """Return what describes the source if `cadence` frames are decoded for each of the file's.

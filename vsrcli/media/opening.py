@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Protocol
 
 import av
 from av.codec.context import Flags
@@ -13,7 +14,8 @@ from vsrcli.media.animation import animation_of
 from vsrcli.media.containers import open_container
 
 _TEXT_DEMUXERS = frozenset({"tty"})  # draws any text as a video
-_HEAD = 1 << 12
+HEAD = 1 << 12
+"""Bytes of a file's beginning by which lists of other files are known."""
 # Playlists and scripts: ffmpeg would open whatever files they name, so they are refused before it sees them.
 _LISTS_BEGIN = (b"#EXTM3U", b"\xef\xbb\xbf#EXTM3U", b"ffconcat", b"# VobSub index file", b"v=0")
 _LISTS = (b"<MPD", b"<mpd", b"CompositionPlaylist")
@@ -21,6 +23,13 @@ _LIST_DEMUXERS = frozenset({"hls", "concat", "dash", "imf", "sdp", "vobsub", "im
 _MOST_LINKS = 40
 _STREAMS = re.compile(r"/dev/(stdin|stdout|stderr|fd/.*)|/proc/(.*/)?fd/.*")
 WEBP_FIX = "convert it to GIF or APNG first"
+
+
+class Readable(Protocol):
+    """What gives bytes in order."""
+
+    def read(self, size: int) -> bytes:
+        """Return some bytes, none at the end."""
 
 
 def refuse_streams(path: Path) -> None:
@@ -46,7 +55,7 @@ def open_video(path: Path) -> InputContainer:
         refuse_streams(path)
         str(path).encode()  # as ffmpeg takes names
         with path.open("rb") as file:
-            head = file.read(_HEAD)
+            head = file.read(HEAD)
     except UnicodeEncodeError:
         raise InputError(f"{path!r} has a name that is not UTF-8: rename it") from None
     except FileNotFoundError as error:
@@ -55,9 +64,7 @@ def open_video(path: Path) -> InputContainer:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     if not head:
         raise InputError(f"{path} is empty (0 bytes)")
-    is_xml = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
-    if (is_xml and any(sign in head for sign in _LISTS)) or head.startswith(_LISTS_BEGIN):
-        raise InputError(f"{path} is a list of other files, which vsr does not follow: join them to one file first")
+    refuse_lists(path, head)
     if animation_of(path) == "WebP":
         raise InputError(f"{path} is an animated WebP: {WEBP_FIX}")
     try:
@@ -72,10 +79,29 @@ def open_video(path: Path) -> InputContainer:
     if container.format.name in _TEXT_DEMUXERS:
         container.close()
         raise InputError(f"{path} is a text, not a video")
+    _keep_columns(container)
+    return container
+
+
+def refuse_lists(path: Path, head: bytes) -> None:
+    """Raise InputError if the beginning of `path` is that of a list of other files."""
+    is_xml = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+    if (is_xml and any(sign in head for sign in _LISTS)) or head.startswith(_LISTS_BEGIN):
+        raise InputError(f"{path} is a list of other files, which vsr does not follow: join them to one file first")
+
+
+def open_stream(source: Readable) -> InputContainer:
+    """Open what is read once, whose beginning has been checked by `refuse_lists`. Raises FFmpegError."""
+    options = {"protocol_whitelist": "pipe"}  # no file or address that the data may name
+    container = av.open(source, "r", metadata_errors="replace", options=options)
+    _keep_columns(container)
+    return container
+
+
+def _keep_columns(container: InputContainer) -> None:
     for stream in container.streams.video:
         if stream.codec_context is not None:  # else columns cropped on the left would stay, to keep rows aligned
             stream.codec_context.flags |= Flags.unaligned
-    return container
 
 
 def decode_packet(packet: "av.Packet[av.VideoStream]") -> list[av.VideoFrame]:

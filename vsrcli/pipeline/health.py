@@ -23,7 +23,7 @@ from vsrcli.engine.devices import devices, torch_build, why_no_gpu
 from vsrcli.engine.memory import room
 from vsrcli.errors import UsageError, VsrError
 from vsrcli.media.codecs import choose_settings
-from vsrcli.media.encoders import ENCODERS
+from vsrcli.media.encoders import ENCODERS, INNER
 from vsrcli.media.info import Colour, VideoInfo
 from vsrcli.media.trial import try_encoder
 from vsrcli.pipeline.job import prepare
@@ -38,7 +38,7 @@ LITTLE_MEMORY, LITTLE_DISK = 2 << 30, 2 << 30
 TEST_FRAMES, TEST_SIZE = 6, (64, 48)
 TEST_SIDE = 128
 """Height and width of the picture that encoders are tried with: SVT-AV1 accepts none below 64."""
-SHIPPED_CODECS = [codec for codec in ENCODERS if codec != "gif"]
+SHIPPED_CODECS = [codec for codec in ENCODERS if codec not in INNER]
 
 State = Literal["ok", "note", "bad"]
 

@@ -132,6 +132,7 @@ def prepare(
     *,
     named: bool = True,
     load: Loader | None = None,
+    probed: VideoInfo | None = None,
 ) -> Job:
     """Probe, load the model, choose the plan, and check all that can be checked before work begins.
 
@@ -144,11 +145,12 @@ def prepare(
         on_event: called with notes and the progress of downloads.
         named: whether the caller gave the output's name; else its suffix follows from the source's and may change.
         load: loader with the models of earlier jobs that have the same engine options.
+        probed: the source's properties, where they are known already.
     """
     options.check()
     refuse_addresses(source, output)
     refuse_huge(source, options)
-    info = with_sound(probe(source, rate=image_rate(options)), options.audio)
+    info = with_sound(probed or probe(source, rate=image_rate(options)), options.audio)
     refuse_large(info, options)
     factor = frames_for_each(options, as_decoded(info, options))
     device = pick_device(options.device)
