@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from os import PathLike
 from typing import Literal, TypedDict
 
 from vsrcli.engine.options import Precision, Propagation
@@ -61,6 +62,7 @@ class JobChoices(PartChoices, total=False):
     pix_fmt: str | None
     audio: Audio
     new_date: bool
+    work_dir: str | PathLike[str] | None
     overwrite: bool
     restart: bool
 

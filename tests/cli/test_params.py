@@ -170,6 +170,7 @@ TYPED: dict[str, tuple[str, Any]] = {
     "start": ("0:01", 1.0),
     "end": ("2.5", 2.5),
     "new_date": ("1", True),
+    "work_dir": ("work", "work"),
     "overwrite": ("1", True),
     "restart": ("yes", True),
 }

@@ -92,6 +92,10 @@ SHOWN = {
     "start": Shown("Begin here. A part has no chapters."),
     "end": Shown("Stop here."),
     "new_date": Shown("Date the result now, not like its source."),
+    "work_dir": Shown(
+        "Keep unfinished work in this folder, for a small or read-only disk.  [default: beside the output]",
+        metavar="FOLDER",
+    ),
     "overwrite": Shown("Replace existing outputs.", "-y"),
     "restart": Shown("Start over instead of resuming an unfinished job."),
     "shards": Shown("Total number of shards."),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from vsrcli.errors import OutputError, UsageError
-from vsrcli.files import free_names, settle
+from vsrcli.files import PART, free_names, settle
 from vsrcli.frame import Frame
 from vsrcli.media.containers import CONTAINERS
 from vsrcli.media.held import IMAGE_BYTES
@@ -84,7 +84,12 @@ class ImageSink:
             if not images:  # a run before has put it in place
                 return self.output.with_name(placing.begun or self.output.name)
             self.folder.mkdir(parents=True, exist_ok=True)
-            return settle(images[0], self.output, overwrite=placing.overwrite, announce=placing.announce)
+            image = images[0]
+            if image.stat().st_dev != self.folder.stat().st_dev:  # which a rename does not leave
+                beside = self.folder / f".{image.name}{PART}"
+                beside.unlink(missing_ok=True)  # a copy would write through a link
+                image = Path(shutil.move(image, beside))
+            return settle(image, self.output, overwrite=placing.overwrite, announce=placing.announce)
         except OSError as error:
             raise OutputError(f"cannot write {self.folder}: {error.strerror}") from None
 

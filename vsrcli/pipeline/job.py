@@ -300,10 +300,12 @@ def check_output(output: Path, info: VideoInfo, options: Options) -> None:
     ):
         raise UsageError(f"{output} is the input itself", Reason.OUTPUT_IS_INPUT)
     occupied = any(place.iterdir()) if images and place.is_dir() else place.exists()
-    work = job_folder(output)
+    work = job_folder(output, options.work_dir)
     begun = images and (work / JOB_NAME).exists()  # stopped, maybe while it put images there
     mark = read_mark(work)
-    begun = begun or (mark is not None and mark.placed(work) is not None)  # stopped while it cleaned up
+    begun = begun or (
+        mark is not None and mark.placed(job_folder(output).parent) is not None
+    )  # stopped while it cleaned up
     if occupied and not begun:
         with contextlib.suppress(OSError):
             work.rmdir()  # stopped when it had only this left to remove

@@ -40,6 +40,7 @@ class Options(EngineOptions, EncodingOptions, SpanOptions, Record):
         crop: "auto", for what black borders leave, or "W:H:X:Y" in pixels of the source.
         skip_above: a source of more lines than this is not upscaled.
         new_date: give the result the date of its making instead of its source's.
+        work_dir: the folder in which the job works, instead of the output's.
         overwrite: replace an existing output.
         restart: delete an unfinished job.
         fps: frame rate of the result: "2x" is twice the source's, a number frames a second, which must be a multiple of
@@ -58,6 +59,7 @@ class Options(EngineOptions, EncodingOptions, SpanOptions, Record):
     crop: str | None = option(None)
     skip_above: int | None = option(None, least=1, kept="no")
     new_date: bool = option(False, kept="no")
+    work_dir: str | None = option(None, kept="no")
     fps: Fraction | str | None = option(None, above=0, noun="frame rate", kept="resolved")
     slow: Fraction | None = option(None, least=1, most=8, unit="times")
     overwrite: bool = option(False, kept="no")

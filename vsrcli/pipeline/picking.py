@@ -33,7 +33,7 @@ def pick_model(info: VideoInfo, output: Path | None, options: Options, *, named:
     pick = zoo.find_for(measure_compression(info), options.model, drawn=drawn)
     name, reason = pick.entry.name, pick.reason
     output, _ = choose_output(output, info, options, pick.entry.scale, named=named)
-    before = None if options.restart else begun_with(job_folder(output))
+    before = None if options.restart else begun_with(job_folder(output, options.work_dir))
     if before is not None and before != name and before in zoo.left_open(options.model, drawn=drawn):
         name, reason = before, "the unfinished job began with it"
     return Picked(name, reason, pick.lacking)

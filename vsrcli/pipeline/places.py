@@ -76,12 +76,18 @@ def choose_output(
     return wanted, None
 
 
-def job_folder(output: Path) -> Path:
-    """Return the folder of the job's work."""
+def job_folder(output: Path, work_dir: str | None = None) -> Path:
+    """Return the folder of the job's work: beside the output, or in a folder for the work of many jobs."""
     place = output.parent if is_pattern(output) else output
     name = os.fsencode(place.name)
+    if work_dir is not None:  # where outputs of one name from several folders meet
+        return Path(work_dir) / _short(name, os.fsencode(os.path.realpath(place)))
     if len(name) <= LONGEST_NAME - len(ENDING):
         return place.parent / f"{place.name}{ENDING}"
-    # the beginning of the name, and a digest that distinguishes it from others with the same beginning
+    return place.parent / _short(name, name)
+
+
+def _short(name: bytes, whole: bytes) -> str:
+    """Return the beginning of a name, and a digest that distinguishes it from others with the same beginning."""
     beginning = name[: LONGEST_NAME - len(ENDING) - 17].decode("utf-8", "ignore")
-    return place.parent / f"{beginning}~{hashlib.sha256(name).hexdigest()[:16]}{ENDING}"
+    return f"{beginning}~{hashlib.sha256(whole).hexdigest()[:16]}{ENDING}"

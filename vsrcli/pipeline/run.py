@@ -85,7 +85,7 @@ def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None 
     on_event = hear
     for line in list(job.warnings):
         on_event(Event("note" if isinstance(line, Remark) else "warning", line))
-    folder = job_folder(job.sink.output)
+    folder = job_folder(job.sink.output, job.options.work_dir)
     if (folder / PLAN_NAME).exists() and not (folder / JOB_NAME).exists() and not job.options.restart:
         raise UsageError(f"{folder} holds shards of this job", Reason.IN_SHARDS)
     work = WorkFolder.open(
@@ -96,6 +96,7 @@ def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None 
         segment_frames=job.segment_frames,
         restart=job.options.restart,
         overwrite=job.options.overwrite,
+        beside=job_folder(job.sink.output).parent,
     )
     before, repeated, clock = work.frames, 0, StageClock()
     if work.plan != job.plan and not work.complete and work.placed is None:  # it began where there was more memory
@@ -114,6 +115,7 @@ def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None 
             on_event(Event("assemble", total=work.frames))
             work.verify()
             begun = None if work.mark is None else work.mark.output
+            job_folder(job.sink.output).parent.mkdir(parents=True, exist_ok=True)
             placing = Placing(job.options.overwrite, work.announce, begun, cancel.is_set)
             tags = output_tags(job, work.segments[0].pts[0])
             output = job.sink.finish(work.segments, tags, warn, placing, job.findings.joins)

@@ -113,9 +113,9 @@ class Mark:
         """Write the mark into a job's folder. Raises OSError."""
         write_durably(folder / MARK_NAME, json.dumps(vars(self)).encode())
 
-    def placed(self, folder: Path) -> Path | None:
-        """Return the output if it is in place and unchanged."""
-        output = folder.parent / self.output
+    def placed(self, beside: Path) -> Path | None:
+        """Return the output if it is in place in the folder `beside`, and unchanged."""
+        output = beside / self.output
         if self.done:
             return output if output.exists() else None
         with contextlib.suppress(OSError):

@@ -40,7 +40,7 @@ class Segment:
 class WorkFolder:
     """The folder of one job, held by this process until `close` or `remove`. Use `WorkFolder.open`."""
 
-    def __init__(self, folder: Path, record: dict[str, Any], held: Hold, mark: Mark | None = None) -> None:
+    def __init__(self, folder: Path, record: dict[str, Any], held: Hold, mark: Mark | None, beside: Path) -> None:
         self.folder = folder
         self.mark = mark
         self._held = held
@@ -52,7 +52,7 @@ class WorkFolder:
             raise damaged(folder) from None
         if not is_sound(self.plan, self.segment_frames):
             raise damaged(folder)
-        self.placed = None if mark is None else mark.placed(folder)
+        self.placed = None if mark is None else mark.placed(beside)
         self._digests: list[dict[str, Any]] = []
         self.segments = [] if self.placed else self._finished()
         self._verified = len(self.segments)
@@ -68,6 +68,7 @@ class WorkFolder:
         segment_frames: int,
         restart: bool,
         overwrite: bool = False,
+        beside: Path | None = None,
     ) -> "WorkFolder":
         """Continue the job in `folder` or start one there.
 
@@ -75,6 +76,7 @@ class WorkFolder:
         job than the requested one, it is cleaned up; then `overwrite` allows to replace the output, else
         OutputExistsError is raised.
 
+        `beside` is the folder in which the output is put, if `folder` does not lie there too.
         `plan` is vsr's own choice: a job that continues keeps the plan with which it began. Raises UsageError if the
         folder holds an unfinished job of another source or with other settings (`restart` deletes it), or if another
         process works there.
@@ -82,23 +84,24 @@ class WorkFolder:
         record: dict[str, Any] = {"source": source, "settings": settings}
         record |= {"plan": asdict(plan), "segment_frames": segment_frames}
         record = json.loads(json.dumps(record))
+        beside = folder.parent if beside is None else beside
         try:
             held = lock(folder)
         except OSError as error:
             raise OutputError(f"cannot write {folder}: {error.strerror}") from None
         try:
             mark = None if restart else read_mark(folder)
-            placed = None if mark is None else mark.placed(folder)
+            placed = None if mark is None else mark.placed(beside)
             if mark is not None and placed is not None:
                 if (mark.source, mark.settings) == (record["source"], record["settings"]):
-                    return cls(folder, record, held, mark)
+                    return cls(folder, record, held, mark, beside)
                 clear(folder)
                 if not overwrite:
                     raise OutputExistsError(placed)
                 mark = None
             if restart:
                 clear(folder)
-            return cls(folder, read_job_record(folder, record), held, mark)
+            return cls(folder, read_job_record(folder, record), held, mark, beside)
         except BaseException as error:
             held.release()
             if isinstance(error, OSError):

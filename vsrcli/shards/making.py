@@ -53,7 +53,7 @@ def make_plan(
             if job.factor > 1 or options.slow not in (None, 1):
                 raise UsageError("new frames between the source's, and slow motion, are not made in shards")
             before = None if options.restart else planned_before(job, None if any_cut else asked)
-            folder = job_folder(job.sink.output)
+            folder = job_folder(job.sink.output, job.options.work_dir)
             if before is None and not options.restart and (folder / JOB_NAME).exists():
                 raise UsageError(f"{folder} holds a job that one machine has begun", Reason.JOB_DAMAGED)
             found.append(before or (job, _scanned(job, on_event)))
@@ -70,7 +70,7 @@ def make_plan(
 
 def planned_before(job: Job, asked: ShardOptions | None = None) -> SourcePlan | None:
     """Return the plan in a job's folder if it is for the same job. Raises UsageError if it is for another."""
-    folder = job_folder(job.sink.output)
+    folder = job_folder(job.sink.output, job.options.work_dir)
     if (folder / PLAN_NAME).exists():
         source = read_plan(folder / PLAN_NAME).sources[0]
         cut_as = source.asked if asked is None else asked.plain()

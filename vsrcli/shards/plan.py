@@ -43,7 +43,7 @@ class SourcePlan:
     @property
     def folder(self) -> Path:
         """The work folder. Each shard has a folder of its own in it."""
-        return job_folder(self.output)
+        return job_folder(self.output, self.options.get("work_dir"))
 
     def shard_folder(self, index: int) -> Path:
         """Return the work folder of one shard."""
