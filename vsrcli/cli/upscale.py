@@ -38,7 +38,8 @@ _LAST = ("overwrite", "restart")  # the last options in the help
     "-o",
     "--output",
     type=Place(),
-    help="File, pattern (out/%08d.png) or folder, or - for standard output.  [default: NAME_x4.EXT beside the input]",
+    help="File, pattern (out/%08d.png) or folder, or - for standard output; {folder} {name} {ext} {model} {width} "
+    "{height} {scale} are filled in.  [default: NAME_x4.EXT beside the input]",
 )
 @click.option(
     "--format",
@@ -92,6 +93,7 @@ def command(
     vsr upscale in.mkv -m basicvsr -o out.mkv --codec hevc
     vsr upscale frames/ -o out/%08d.png      image sequences (png, jpg)
     vsr upscale clips/ -o out/ --recursive   a whole tree; goes on after a bad file
+    vsr upscale a.mp4 b.avi -o "{folder}/{name}_{model}_{height}p.mkv"
     vsr upscale in.mp4 --start 1:00 --end 1:05 -o preview.mp4
     ffmpeg -i in.mp4 -f nut -c:v rawvideo - | vsr upscale - -o - | mpv -
 

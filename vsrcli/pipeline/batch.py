@@ -13,6 +13,7 @@ from vsrcli.media.made import made_tags
 from vsrcli.names import WRITABLE_IMAGES, is_image, is_video, natural_key
 from vsrcli.pipeline.image_sink import is_pattern
 from vsrcli.pipeline.places import STREAMS
+from vsrcli.pipeline.templates import is_template
 
 
 @dataclass(frozen=True)
@@ -39,17 +40,23 @@ def items(sources: Sequence[Path], output: Path | None, *, recursive: bool) -> l
 
     Raises UsageError if `output` is a file, InputError if there is no video.
     """
-    if output is not None and not output.is_dir() and (output.exists() or is_pattern(output) or is_media_name(output)):
+    template = is_template(output)
+    is_file = output is not None and (output.exists() or is_pattern(output) or is_media_name(output))
+    if output is not None and not template and not output.is_dir() and is_file:
         raise UsageError(f"{output} is not a folder, which the output of several inputs must be")
     found = []
     for source in sources:
+        if template and not is_video_folder(source, recursive=recursive):
+            found.append(Item(source, output))
+            continue
         if not is_video_folder(source, recursive=recursive):
             found.append(Item(source, _target(output, Path(source.name), folder=source.is_dir())))
             continue
         for video in _videos(source, recursive):
-            if output is not None and video.is_relative_to(output):
+            if output is not None and not template and video.is_relative_to(output):
                 continue
-            found.append(Item(video, _target(output, video.relative_to(source)), listed=True))
+            target = output if template else _target(output, video.relative_to(source))
+            found.append(Item(video, target, listed=True))
     if not found:
         raise InputError(f"no videos in {', '.join(map(str, sources))}", None if recursive else Reason.NO_VIDEOS)
     return found
@@ -105,7 +112,7 @@ def is_result(path: Path) -> bool:
 
 def is_folder_for(output: Path | None, source: Path) -> TypeGuard[Path]:
     """Return whether one file's result goes into the folder `output` under its own name."""
-    if output is None or str(output) in STREAMS:
+    if output is None or str(output) in STREAMS or is_template(output):
         return False
     return source.is_file() and (output.is_dir() or not output.suffix)
 

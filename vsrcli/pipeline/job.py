@@ -34,6 +34,7 @@ from vsrcli.pipeline.segments import seconds_a_frame, segment_frames
 from vsrcli.pipeline.shortage import shortages
 from vsrcli.pipeline.sink import Sink
 from vsrcli.pipeline.sinks import make_sink
+from vsrcli.pipeline.templates import filled
 from vsrcli.pipeline.work_files import JOB_NAME, read_mark
 from vsrcli.zoo import LoadedModel
 from vsrcli.zoo.catalogue import catalogue
@@ -140,7 +141,7 @@ def prepare(
 
     Args:
         source: a video, an image, a folder or pattern of images.
-        output: the result, or None for the default name.
+        output: the result, maybe with fields (templates.py), or None for the default name.
         options: the options.
         on_event: called with notes and the progress of downloads.
         named: whether the caller gave the output's name; else its suffix follows from the source's and may change.
@@ -176,6 +177,7 @@ def prepare(
     info = as_decoded(info, options)
     size = output_size(options, info, model.scale)
     shown = info.finer(factor).slower(options.slow or Fraction(1))
+    output = None if output is None else filled(output, info, options, model.name, model.scale)
     output, renamed = choose_output(output, shown, options, model.scale, named=named)
     if renamed is not None:
         on_event(Event("note", renamed))

@@ -42,6 +42,7 @@ from vsrcli.pipeline.options import Options
 from vsrcli.pipeline.run import Result, resumed_between
 from vsrcli.pipeline.sinks import VideoSink
 from vsrcli.pipeline.stages import Border, CancelledError, Pipe, decode_stage, upscale_stage
+from vsrcli.pipeline.templates import is_template
 from vsrcli.pipeline.tensor_folder import FrameFolder, TensorFolder
 from vsrcli.pipeline.timing import StageClock
 from vsrcli.words import counted
@@ -102,6 +103,8 @@ def prepare_live(
     if output is None:
         raise UsageError("a pipe has no name for the result to follow", Reason.NEEDS_OUTPUT)
     piped = is_outlet(output)
+    if is_template(output):
+        raise UsageError("a pipe has no name to fill into the output's: give it whole")
     if str(output) in STDOUT and os.isatty(1):
         raise UsageError("standard output is a terminal: pipe it into a program, or give a file's name")
     if not piped and output.suffix.lower() not in _FILES:

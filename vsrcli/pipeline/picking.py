@@ -9,6 +9,7 @@ from vsrcli.media.info import VideoInfo
 from vsrcli.pipeline.job_records import begun_with
 from vsrcli.pipeline.options import Options
 from vsrcli.pipeline.places import choose_output, job_folder
+from vsrcli.pipeline.templates import filled
 from vsrcli.zoo.catalogue import catalogue
 
 
@@ -32,6 +33,7 @@ def pick_model(info: VideoInfo, output: Path | None, options: Options, *, named:
     drawn = options.content == "anime"
     pick = zoo.find_for(measure_compression(info), options.model, drawn=drawn)
     name, reason = pick.entry.name, pick.reason
+    output = None if output is None else filled(output, info, options, pick.entry.name, pick.entry.scale)
     output, _ = choose_output(output, info, options, pick.entry.scale, named=named)
     before = None if options.restart else begun_with(job_folder(output, options.work_dir))
     if before is not None and before != name and before in zoo.left_open(options.model, drawn=drawn):

@@ -1,0 +1,67 @@
+"""Names of results that are made of fields: "{folder}/{name}_{model}_{height}p{ext}"."""
+
+import re
+from pathlib import Path
+from typing import TypeGuard
+
+from vsrcli.errors import UsageError
+from vsrcli.media.info import VideoInfo
+from vsrcli.pipeline.options import Options, output_size
+
+FIELDS = ("folder", "name", "ext", "model", "width", "height", "scale")
+"""Folder, name and ending of the source, the model's name, the result's size, and the factor of it."""
+_FIELD = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
+
+
+def is_template(output: Path | None) -> TypeGuard[Path]:
+    """Return whether an output's name has fields to fill."""
+    return output is not None and bool(_FIELD.search(str(output)))
+
+
+def filled(output: Path, info: VideoInfo, options: Options, model: str, scale: int) -> Path:
+    """Return a name with its fields filled for one source; other names stay.
+
+    Only `folder` can lead to another folder: what is no part of a name elsewhere, like a slash or "..", becomes "_".
+    Raises UsageError for an unknown field, and a brace that is neither closed nor doubled.
+    """
+    if not is_template(output):
+        return output
+    width, height = output_size(options, info, scale)
+    turned = info.rotation is not None and abs(info.rotation[1]) > abs(info.rotation[0])
+    width, height = (height, width) if turned else (width, height)
+    path = info.path
+    one = not info.images or path in info.images
+    values = {
+        "name": path.stem if one else path.name if path.is_dir() else path.parent.name,
+        "ext": path.suffix if one else "",
+        "model": model,
+        "width": width,
+        "height": height,
+        "scale": f"{options.scale or scale:g}",
+    }
+    parts = [_FIELD.sub(lambda found: _value(found, values, output), part) for part in output.parts]
+    folder = str(path.parent)
+    return Path(*(part.replace(_FOLDER, folder) for part in map(_harmless, output.parts, parts)))
+
+
+_FOLDER = "\0folder\0"  # stands for the source's folder until all else is harmless
+
+
+def _value(found: re.Match[str], values: dict[str, object], output: Path) -> str:
+    text, name = found[0], found[1]
+    if text in ("{{", "}}"):
+        return text[0]
+    if name == "folder":
+        return _FOLDER
+    if name not in values:
+        named = ", ".join(f"{{{field}}}" for field in FIELDS)
+        raise UsageError(f"no such field in {output}: {text} (there are {named}; a brace itself is written twice)")
+    return _UNSAFE.sub("_", str(values[name]))
+
+
+def _harmless(template: str, part: str) -> str:
+    """Return a part of a path that leads to no other folder unless its template did so itself."""
+    if part != template and part and not part.strip(". "):
+        return "_" * len(part)
+    return part
