@@ -62,6 +62,15 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
+@pytest.fixture
+def short_segments(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Let segments have about 8 frames instead of 60, so that short videos have several; return that number."""
+    from vsrcli.pipeline import segments
+
+    monkeypatch.setattr(segments, "SEGMENT_FRAMES", 8)
+    return segments.SEGMENT_FRAMES
+
+
 @pytest.fixture(scope="session")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a video of 20 frames of 64x48 with two sound tracks, subtitles, chapters, a cover and tags."""

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from vsrcli.bench import Measurement
 from vsrcli.cli.bench import command, report
 from vsrcli.errors import UsageError
+from vsrcli.zoo.catalogue import catalogue
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProc
     root = Path(__file__).resolve().parents[2]
     environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{root}", "VSR_HOME": str(folder)}
     environment["OMP_NUM_THREADS"] = "1"  # two that wait for each other on a busy machine take minutes
-    models = ["-m", "rlsp", "-m", "basicvsr.vimeo90k-bi"]
+    models = ["-m", "nanovsr", "-m", "repvsr.bi"]
     options = ["--res", "32x32", "--precision", "FP32", "--device", "cpu", "--frames", "2", "--json"]
     return subprocess.run(
         [sys.executable, "-m", "vsrcli", "bench", *models, *options],
@@ -36,14 +37,14 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProc
 
 
 def test_json_has_the_documented_fields(answer: subprocess.CompletedProcess[str]) -> None:
-    rlsp, basicvsr = json.loads(answer.stdout)
-    assert list(rlsp) == list(basicvsr) == [field.name for field in fields(Measurement)]
-    assert (rlsp["model"], rlsp["weights"], rlsp["window"], rlsp["lookahead"]) == ("rlsp", "random", None, 0)
-    assert (basicvsr["model"], basicvsr["window"], basicvsr["lookahead"]) == ("basicvsr.vimeo90k-bi", 2, 1)
-    assert (basicvsr["weights"], basicvsr["parameters"]) == ("installed", 6291311)
-    assert rlsp["speedup"] == 1 and basicvsr["speedup"] == pytest.approx(basicvsr["fps"] / rlsp["fps"])
-    assert basicvsr["peak_memory_bytes"] > 4 * basicvsr["parameters"] or sys.platform != "linux"
-    for one in (rlsp, basicvsr):
+    nano, rep = json.loads(answer.stdout)
+    assert list(nano) == list(rep) == [field.name for field in fields(Measurement)]
+    assert (nano["model"], nano["weights"], nano["window"], nano["lookahead"]) == ("nanovsr", "random", 2, 1)
+    assert (rep["model"], rep["weights"], rep["window"], rep["lookahead"]) == ("repvsr.bi", "bundled", None, 0)
+    assert rep["parameters"] == catalogue().models["repvsr.bi"].parameters
+    assert nano["speedup"] == 1 and rep["speedup"] == pytest.approx(rep["fps"] / nano["fps"])
+    assert rep["peak_memory_bytes"] > 4 * rep["parameters"] or sys.platform != "linux"
+    for one in (nano, rep):
         assert one["fps"] == pytest.approx(1000 / one["ms_median"])
         assert list(one["stages"]) == ["flow", "encode", "warp", "propagate", "reconstruct", "other"]
         assert one["stages"]["propagate"] > 0 and one["stages"]["reconstruct"] > 0
@@ -57,9 +58,9 @@ def test_the_help_names_every_json_field() -> None:
 
 def test_missing_weights_and_progress_are_shown_on_stderr(answer: subprocess.CompletedProcess[str]) -> None:
     assert answer.stderr.splitlines() == [
-        "rlsp: its weights are not here, random ones are used",
-        "rlsp fp32",
-        "basicvsr.vimeo90k-bi fp32",
+        "nanovsr: its weights are not here, random ones are used",
+        "nanovsr fp32",
+        "repvsr.bi fp32",
     ]
 
 
@@ -78,9 +79,9 @@ def test_scaling_is_printed_by_threads(answer: subprocess.CompletedProcess[str])
     first = replace(Measurement(**json.loads(answer.stdout)[0]), threads=1)
     lines = report([first, replace(first, threads=2, fps=1.8 * first.fps, speedup=1.8)]).splitlines()
     assert "threads" not in lines[0]
-    assert [line.split()[:3] for line in lines if line.startswith("rlsp")][:2] == [
-        ["rlsp", "fp32", "x1"],
-        ["rlsp", "fp32", "x2"],
+    assert [line.split()[:3] for line in lines if line.startswith("nanovsr")][:2] == [
+        ["nanovsr", "fp32", "x1"],
+        ["nanovsr", "fp32", "x2"],
     ]
     assert any(line.endswith("1.8x") for line in lines)
 

@@ -44,17 +44,18 @@ def test_similar_but_unequal_frames_are_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("propagation", ["auto", pytest.param("exact", marks=pytest.mark.slow)])
+@pytest.mark.usefixtures("short_segments")
 def test_a_stopped_job_with_repeats_resumes_with_equal_frames(
     tiny_model: str, tmp_path: Path, propagation: Literal["auto", "exact"]
 ) -> None:
-    source = on_fives(tmp_path / "in.mkv", frames=128)
+    source = on_fives(tmp_path / "in.mkv", frames=40)
     upscale = partial(
         vsrcli.upscale, source, model=tiny_model, propagation=propagation, window=4, lookahead=None, codec="ffv1"
     )
     whole = upscale(output=tmp_path / "whole.mkv")
     with pytest.raises(InterruptedJobError):
-        upscale(output=tmp_path / "out.mkv", on_event=Stop(68))
+        upscale(output=tmp_path / "out.mkv", on_event=Stop(22))
     result = upscale(output=tmp_path / "out.mkv")
-    assert whole.repeated > 90 and 0 < result.repeated < whole.repeated and result.made == 68
+    assert whole.repeated > 20 and 0 < result.repeated < whole.repeated and 0 < result.made < 40
     for frame, other in zip(frames_of(tmp_path / "out.mkv"), frames_of(tmp_path / "whole.mkv"), strict=True):
         assert frame.pts == other.pts and np.array_equal(frame.data, other.data), frame.number

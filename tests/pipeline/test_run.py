@@ -136,8 +136,18 @@ def test_image_sequences_keep_depth_and_names(film: Path, tiny_model: str, tmp_p
     assert np.array_equal(first, again)
 
 
+SHORT_SEGMENTS = """
+from vsrcli.cli import main
+from vsrcli.pipeline import segments
+
+segments.SEGMENT_FRAMES = 8
+main()
+"""
+
+
 def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "vsrcli", "upscale", *map(str, arguments)]
+    """Return the command line of another process that upscales in short segments."""
+    return [sys.executable, "-c", SHORT_SEGMENTS, "upscale", *map(str, arguments)]
 
 
 def long_film(path: Path, frames: int = 150) -> Path:
@@ -149,10 +159,11 @@ def long_film(path: Path, frames: int = 150) -> Path:
     [(("--lookahead", "4"), "000000.json"), (("--propagation", "exact"), "states/*.tensors")],
     ids=["window", "exact"],
 )
+@pytest.mark.usefixtures("short_segments")
 def test_a_killed_and_resumed_job_gives_equal_frames(
     tiny_model: str, tmp_path: Path, way: tuple[str, ...], awaited: str
 ) -> None:
-    film = long_film(tmp_path / "in.mp4", frames=110)
+    film = long_film(tmp_path / "in.mp4", frames=60)
     options = ["-m", tiny_model, "--window", "10", *way, "--precision", "fp32", "-q"]
     assert vsr("upscale", film, "-o", tmp_path / "whole.mp4", *options).returncode == 0
     output, work = tmp_path / "killed.mp4", tmp_path / "killed.mp4.vsr"
@@ -172,8 +183,9 @@ def made_at(job: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in job.glob("states/backward.*")}
 
 
+@pytest.mark.usefixtures("short_segments")
 def test_exact_propagation_equals_the_whole_scene_and_sweeps_once(tiny_model: str, tmp_path: Path) -> None:
-    film = make.video(tmp_path / "in.mp4", frames=100, width=32, height=24)
+    film = make.video(tmp_path / "in.mp4", frames=40, width=32, height=24)
     lossless = {"codec": "ffv1", "window": 10, "lookahead": None}
     whole = upscale(film, tmp_path / "whole.mkv", tiny_model, propagation="clip", **lossless)
     work = tmp_path / "out.mkv.vsr"
@@ -181,14 +193,14 @@ def test_exact_propagation_equals_the_whole_scene_and_sweeps_once(tiny_model: st
 
     def interrupt(event: Event) -> None:
         events.append(event)
-        if event.kind == "frame" and event.done == 70:
+        if event.kind == "frame" and event.done == 15:
             raise KeyboardInterrupt
 
     with pytest.raises(InterruptedJobError):
         upscale(film, tmp_path / "out.mkv", tiny_model, propagation="exact", on_event=interrupt, **lossless)
-    assert [(e.done, e.total) for e in events if e.kind == "sweep"] == [(n, 90) for n in range(0, 91, 10)]
+    assert [(e.done, e.total) for e in events if e.kind == "sweep"] == [(n, 30) for n in range(0, 31, 10)]
     before = made_at(work)
-    assert "backward.80.tensors" in before and "backward.0.tensors" not in before and not (work / "frames").exists()
+    assert "backward.20.tensors" in before and "backward.0.tensors" not in before and not (work / "frames").exists()
     seen: list[dict[str, int]] = []
 
     def look(event: Event) -> None:
@@ -229,27 +241,28 @@ def sigint() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.usefixtures("sigint")
+@pytest.mark.usefixtures("sigint", "short_segments")
 def test_ctrl_c_keeps_finished_segments_and_says_how_to_resume(tiny_model: str, tmp_path: Path) -> None:
-    film = long_film(tmp_path / "in.mp4", frames=80)
+    film = long_film(tmp_path / "in.mp4", frames=20)
 
     def interrupt(event: Event) -> None:
-        if event.kind == "frame" and event.done == 70:
+        if event.kind == "frame" and event.done == 10:
             os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.raises(InterruptedJobError, match=r"60 frames are safe.*run the same command again"):
+    with pytest.raises(InterruptedJobError, match=r"8 frames are safe.*run the same command again"):
         upscale(film, tmp_path / "out.mp4", tiny_model, on_event=interrupt)
     events: list[Event] = []
     result = upscale(film, tmp_path / "out.mp4", tiny_model, on_event=events.append)
-    assert (result.frames, result.made) == (80, 20)
-    assert next(e for e in events if e.kind == "start").done == 60
+    assert (result.frames, result.made) == (20, 12)
+    assert next(e for e in events if e.kind == "start").done == 8
 
 
+@pytest.mark.usefixtures("short_segments")
 def test_an_unfinished_job_refuses_other_settings(tiny_model: str, tmp_path: Path) -> None:
-    film = long_film(tmp_path / "in.mp4", frames=80)
+    film = long_film(tmp_path / "in.mp4", frames=12)
 
     def interrupt(event: Event) -> None:
-        if event.kind == "frame" and event.done == 61:
+        if event.kind == "frame" and event.done == 9:
             raise KeyboardInterrupt
 
     with pytest.raises(InterruptedJobError):
@@ -258,7 +271,7 @@ def test_an_unfinished_job_refuses_other_settings(tiny_model: str, tmp_path: Pat
         upscale(film, tmp_path / "out.mp4", tiny_model, crf=30)
     with told(UsageError, r"differs in memory.*--restart"):  # the plan is the one it began with
         upscale(film, tmp_path / "out.mp4", tiny_model, memory=64 << 20)
-    assert upscale(film, tmp_path / "out.mp4", tiny_model, crf=30, restart=True).made == 80
+    assert upscale(film, tmp_path / "out.mp4", tiny_model, crf=30, restart=True).made == 12
 
 
 def bad_inputs(tmp_path: Path) -> dict[str, Path]:
@@ -401,8 +414,9 @@ def test_images_that_appear_while_the_job_runs_are_kept(film: Path, tiny_model: 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system knows no such signal")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+@pytest.mark.usefixtures("short_segments")
 def test_a_signal_to_stop_ends_the_job_cleanly(tiny_model: str, tmp_path: Path, name: str) -> None:
-    film = long_film(tmp_path / "in.mp4", frames=200)
+    film = long_film(tmp_path / "in.mp4", frames=80)
     number, ended = getattr(signal, name), threading.Event()
 
     def ask() -> None:
