@@ -21,6 +21,9 @@ _LISTS_BEGIN = (b"#EXTM3U", b"\xef\xbb\xbf#EXTM3U", b"ffconcat", b"# VobSub inde
 _LISTS = (b"<MPD", b"<mpd", b"CompositionPlaylist")
 _LIST_DEMUXERS = frozenset({"hls", "concat", "dash", "imf", "sdp", "vobsub", "image2", "lavfi"})
 _MOST_LINKS = 40
+MOST_TAGS = 5000
+"""Tags of a file, or of a stream, that are read: FFmpeg compares each with all before it (20,000 take 5 s), and a job
+opens its source a dozen times."""
 _STREAMS = re.compile(r"/dev/(stdin|stdout|stderr|fd/.*)|/proc/(.*/)?fd/.*")
 WEBP_FIX = "convert it to GIF or APNG first"
 
@@ -79,6 +82,13 @@ def open_video(path: Path) -> InputContainer:
     if container.format.name in _TEXT_DEMUXERS:
         container.close()
         raise InputError(f"{path} is a text, not a video")
+    tags = max(len(container.metadata), *(len(stream.metadata) for stream in container.streams), 0)
+    if tags > MOST_TAGS:
+        container.close()
+        raise InputError(
+            f"{path} has {tags} tags, and FFmpeg takes seconds at each look into a file with more than {MOST_TAGS}: "
+            "remove them first"
+        )
     _keep_columns(container)
     return container
 
