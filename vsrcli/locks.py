@@ -30,7 +30,8 @@ class Hold:
         self._held = False
         deleted = self._delete()  # while the lock is held, so that the file is not that of a later holder
         if self._lock is not None:
-            with contextlib.suppress(OSError):  # it would hide how the work ended; the process's end drops it
+            # an error here would hide that of the work; the lock ends with the process
+            with contextlib.suppress(OSError):
                 self._lock.release(force=True)
         if not deleted:  # Windows cannot delete open files
             self._delete()

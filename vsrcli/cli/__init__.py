@@ -156,7 +156,7 @@ def main() -> None:
     except click.ClickException as error:
         shown, message = io.StringIO(), error.format_message()
         error.show(shown)
-        several = isinstance(error, click.MissingParameter)  # whose message has lines of its own
+        several = isinstance(error, click.MissingParameter)  # its message has several lines
         echo(shown.getvalue() if several else shown.getvalue().replace(message, clean(message)))
         sys.exit(2)
     except click.exceptions.Exit as error:

@@ -182,7 +182,7 @@ def click_type(option: Option) -> "click.ParamType[Any]":
 def default_text(option: Option) -> str | None:
     """Return the text that sets an option to its default; None if it is not shown."""
     chosen = click_type(option)
-    if isinstance(chosen, HorizonFrames | Tile):  # for which None is a choice
+    if isinstance(chosen, HorizonFrames | Tile):  # for these None is a choice
         texts = {Horizon(): "auto", "auto": "auto", None: "none"}
         return texts[option.default]
     return None if option.default is None else str(option.default)

@@ -22,7 +22,7 @@ ROUNDS = 2
 """Largest number of corrections. One is enough except near black, white and pure colours, where clamping undoes a part
 of it."""
 
-_HALF_LEVEL = 0.5 / 65535  # of 16 bits: nearly black in a source of high bit depth is not black
+_HALF_LEVEL = 0.5 / 65535  # half a 16-bit level, so that nearly black in a source of high bit depth is not black
 _AROUND = 5
 _STRIP_PIXELS = 16 * 1024  # LR pixels
 _SAMPLED = 64

@@ -74,7 +74,7 @@ class Engine:
         self._pushed = 0
         self._shown = 0  # number of frames that were returned
         self._showings = Showings()
-        self._newest: Frame | None = None  # what the next frame may repeat
+        self._newest: Frame | None = None  # the frame that the next one may repeat
         self._held: Frame | None = None  # the last result, while its picture may be shown again
         self._began: int | None = None  # the first frame of the chunk that is running
         # from here on numbers count pictures

@@ -103,7 +103,7 @@ def _upwards(mount: Path, inside: Path) -> Iterator[Path]:
 
 def process_rooms() -> Iterator[Room]:
     """Yield what the limits of the process's address space and data segment leave (`ulimit`)."""
-    if sys.platform != "linux":  # elsewhere they bound nothing, or something else
+    if sys.platform != "linux":  # on other systems these limits do not apply or mean something else
         return
     import resource
 

@@ -30,7 +30,7 @@ from vsrcli.words import counted
 
 CENTISECOND = Fraction(1, 100)
 """GIF's clock."""
-LONGEST_DELAY = 65535  # in it
+LONGEST_DELAY = 65535  # in GIF's clock
 
 
 def assemble(
@@ -190,7 +190,8 @@ def _write_gif(feed: Feed, partial: Path, output: Path, cancelled: Callable[[], 
     _run(drawing, feed, output, cancelled, folder=folder)
     draw = "[0:v][1:v]paletteuse=dither=sierra2_4a:diff_mode=rectangle"
     timing = ["-fps_mode", "passthrough", "-enc_time_base", "demux", "-loop", "0"]
-    last = math.floor(feed.last_duration * feed.time_base / CENTISECOND + Fraction(1, 2))  # else as the one before
+    # by default that of the frame before
+    last = math.floor(feed.last_duration * feed.time_base / CENTISECOND + Fraction(1, 2))
     timing += ["-final_delay", str(min(max(1, last), LONGEST_DELAY))]
     whole = [*command, "-i", palette, "-lavfi", draw, *timing, url(Path(partial.name))]
     _run(whole, feed, output, cancelled, folder=folder)

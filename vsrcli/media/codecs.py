@@ -100,7 +100,8 @@ def _settings(
 ) -> EncodeSettings:
     """Return the settings of `choose_settings` before a frame is encoded with them."""
     container = container_of(output)
-    asked = own or any(option is not None for option in (crf, preset, pix_fmt, tune))  # in another encoder's terms
+    # options in the terms of another encoder
+    asked = own or any(option is not None for option in (crf, preset, pix_fmt, tune))
     codec, encoder = resolve(codec or _default_codec(info, output, width, height, keep=not asked))
     if not holds(container, codec):
         suffixes = (".mp4", ".mkv", ".gif", ".mov", ".avi")

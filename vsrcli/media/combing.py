@@ -14,7 +14,7 @@ import numpy as np
 
 MOVES = 12
 """Smallest difference, of 255, that counts as motion; less is noise."""
-_LEAST = 1 / 2000  # of the pixels that must move
+_LEAST = 1 / 2000  # least share of pixels that must move
 _ORDERED = 1.3  # how much more one order of fields combs than the other (idet: 1.04, over all pixels)
 _WHOLE = 1.5  # how much more a foreign line combs than the own one, in a whole frame (as idet)
 _VOTES = 3
@@ -44,7 +44,7 @@ def weave_of(before: np.ndarray, frame: np.ndarray, after: np.ndarray) -> Weave:
         return Weave.UNKNOWN
     own = _sum(2 * inner - above_below, moves)
     past, future = abs(2 * before[1:-1] - above_below) * moves, abs(2 * after[1:-1] - above_below) * moves
-    odd, even = slice(0, None, 2), slice(1, None, 2)  # of the inner lines, which begin at 1
+    odd, even = slice(0, None, 2), slice(1, None, 2)  # rows of the inner lines, which begin at line 1
     bottom = int(past[even].sum(dtype=np.int64)) + int(future[odd].sum(dtype=np.int64))
     top = int(past[odd].sum(dtype=np.int64)) + int(future[even].sum(dtype=np.int64))
     if bottom > _ORDERED * top:

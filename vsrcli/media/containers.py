@@ -192,7 +192,7 @@ def place_streams(info: VideoInfo, output: Path) -> list[Placement]:
     container, suffix = container_of(output), output.suffix.lower()
     family = info.container.split(",")  # ffmpeg has one demuxer for QuickTime and MP4
     same = container.muxer in family and (len(family) == 1 or info.path.suffix.lower() == suffix)
-    same = same and container.muxer != "mpegts"  # it can be read with more kinds of sound than ffmpeg can write
+    same = same and container.muxer != "mpegts"  # ffmpeg reads more kinds of sound in it than it can write
     placed = []
     for stream in info.streams:
         placement = _place(stream, container, suffix, info.chapters, same=same)
@@ -243,7 +243,8 @@ def _place(stream: OtherStream, container: Container, suffix: str, chapters: int
     codec, name = stream.codec, describe(stream)
     if stream.empty:
         return Placement(stream, None, f"{name} is empty: left out")
-    if codec == UNKNOWN and stream.kind in ("audio", "video", "subtitle"):  # it has no name for writing
+    # a stream without a known codec cannot be written
+    if codec == UNKNOWN and stream.kind in ("audio", "video", "subtitle"):
         return Placement(stream, None, f"{name} is of a codec that vsr does not know: left out")
     left_out = Placement(stream, None, f"{suffix} cannot hold {name}: left out")
     if stream.kind == "audio":
@@ -286,7 +287,7 @@ def _place_audio(
         how = "its samples rounded to 24 bits" if stream.codec.startswith("pcm_f") else "which is lossless"
         note = f"{suffix} cannot hold {describe(stream)}: converted to {container.lossless}, {how}"
         return Placement(stream, container.lossless, note)
-    if same:  # it can hold what it holds already
+    if same:  # the same container can hold all its streams again
         return Placement(stream, "copy")
     message = f"{suffix} cannot hold {describe(stream)}"
     able = next((name for name in ("aac", "opus") if name in container.audio), None)

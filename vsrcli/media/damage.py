@@ -15,7 +15,7 @@ from vsrcli.media.structure import Structure, examine
 from vsrcli.media.timestamps import Timed
 
 _GAP = Fraction(3, 2)  # frame periods; a frame that shows for longer has lost its successor
-_VAGUE_SECONDS = 1.0  # by which a whole file's tagged length may be beyond its last frame: not all writers are exact
+_VAGUE_SECONDS = 1.0  # allowed excess of a tagged length over the last frame, since not all writers are exact
 _GAPS_KEPT = 100
 _BITS_TURNED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _SLICE_FOOTER = 8  # bytes: the slice's size in 3, its error status, its CRC-32

@@ -287,7 +287,7 @@ def _decoded(
     if target is not None:
         try:
             container.seek(target, stream=stream, backward=True)
-        except FFmpegError:  # there is no index for seeking
+        except FFmpegError:  # no index for seeking
             return
     shape, reshaped = info.sample_aspect_ratio, False
     for packet in _packets(container, stream, tally, info):

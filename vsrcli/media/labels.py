@@ -18,7 +18,8 @@ def label_arguments(stream: Stream, number: int, output: Path) -> list[str]:
     """Return ffmpeg's arguments that keep the labels of a source's track for track `number` of the output."""
     arguments: list[str] = []
     name = stream.metadata.get("name")
-    if name is not None and "title" not in stream.metadata:  # so ffmpeg reads MP4's names; it writes titles alone
+    # ffmpeg reads MP4's track names as `name`, but writes only `title`
+    if name is not None and "title" not in stream.metadata:
         arguments += [f"-metadata:s:{number}", f"title={name}", f"-metadata:s:{number}", "name="]
     if container_of(output).muxer == "mov" and stream.language in QUICKTIME:
         arguments += [f"-metadata:s:{number}", f"language={QUICKTIME[stream.language]}"]

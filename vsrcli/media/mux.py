@@ -128,7 +128,7 @@ def mux_command(
         command += [f"-tag:{number}", "hvc1"]
     command += feed.filter_arguments(str(number))
     command += _colour_arguments(info, settings, number)
-    if feed.keeps(info.rate):  # without it, ffmpeg guesses from a few rounded times
+    if feed.keeps(info.rate):  # otherwise ffmpeg guesses the rate from a few rounded times
         command += [f"-r:{number}", str(info.rate)]
     if feed.aspect and feed.muxer in UNSHAPED:
         shape = feed.aspect * settings.width / settings.height
@@ -242,7 +242,7 @@ def _muxer_arguments(feed: Feed, info: VideoInfo, output: Path, preview: bool) -
         # A negative time would wrap to 26.5 hours, which players take for a jump: all is shifted instead.
         arguments += ["-mpegts_copyts", "1", "-muxdelay", "0", "-muxpreload", "0"]
         arguments += ["-avoid_negative_ts", "make_non_negative"]
-    if muxer == "avi":  # it has no clock to shift, only numbered frames
+    if muxer == "avi":  # AVI has only numbered frames and no clock to shift
         arguments += ["-avoid_negative_ts", "disabled"]
     if preview:
         arguments += ["-t", f"{math.ceil(feed.end * feed.time_base / MICROSECOND)}us"]

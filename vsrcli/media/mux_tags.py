@@ -42,7 +42,7 @@ def made_tag(output: Path, own: Mapping[str, str], *, free: bool) -> str | None:
     places = {
         "matroska": (MADE_TAG,),
         "webm": (MADE_TAG,),
-        "mp4": (MADE_TAG,) if free else ("encoding_tool",),  # which is read as `encoder`
+        "mp4": (MADE_TAG,) if free else ("encoding_tool",),  # ffmpeg reads it as `encoder`
         "mov": (MADE_TAG,) if free else ("comment",),
         "avi": ("encoded_by", "comment"),
     }.get(container_of(output).muxer, ("comment",))
@@ -84,7 +84,7 @@ def tags_by_file(
     file = folder / "tags.txt"
     file.write_text("\n".join([";FFMETADATA1", "[STREAM]", *lines, ""]), encoding="utf-8", newline="\n")
     arguments = ["-f", "ffmetadata", "-i", url(file)]
-    attached = container_of(output).muxer == "matroska"  # where cover art is no stream of its own
+    attached = container_of(output).muxer == "matroska"  # there cover art is an attachment, not a stream
     others = [p for p in placements if not (p.stream.attached_picture and attached)]
     ordered = sorted([info.stream_index, *(p.stream.index for p in others)])
     for place, index in enumerate(ordered):
@@ -113,7 +113,7 @@ def container_tags(source: av.container.InputContainer, output: Path, preview: b
             arguments += ["-metadata", f"{key}="]
     muxer = container_of(output).muxer
     when = next((value for key, value in source.metadata.items() if key.lower() == "creation_time"), None)
-    if when is not None:  # where it is a tag too, ffmpeg reads it twice in one, as no time
+    if when is not None:  # if it exists as a tag too, ffmpeg joins both to an invalid time
         arguments += ["-metadata", f"creation_time={when.partition(';')[0]}"]
     custom = any(map(_is_custom, source.metadata))
     commented = any(key.lower() == "comment" for key in source.metadata)

@@ -56,7 +56,7 @@ def open_video(path: Path) -> InputContainer:
     """Open a video file for reading. Raises InputError with one line that says what is wrong."""
     try:
         refuse_streams(path)
-        str(path).encode()  # as ffmpeg takes names
+        str(path).encode()  # ffmpeg takes names as UTF-8
         with path.open("rb") as file:
             head = file.read(HEAD)
     except UnicodeEncodeError:

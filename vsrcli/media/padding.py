@@ -64,7 +64,8 @@ def _deinterleaved(frame: av.VideoFrame, name: str) -> av.VideoFrame:
     """
     fmt, made = frame.format, av.VideoFrame(frame.width, frame.height, name)
     kind = np.dtype(np.uint8 if fmt.components[0].bits == 8 else ">u2" if fmt.is_big_endian else "<u2")
-    shift = 16 - fmt.components[0].bits if fmt.name.startswith("p") else 0  # whose codes stand in the upper bits
+    # p010 and the like store codes in the upper bits
+    shift = 16 - fmt.components[0].bits if fmt.name.startswith("p") else 0
     luma, chroma = (np.frombuffer(memoryview(plane), kind).reshape(plane.height, -1) for plane in frame.planes)
     first, second = (1, 0) if fmt.name in _V_FIRST else (0, 1)
     parts: list[np.ndarray] = [luma, chroma[:, first::2], chroma[:, second::2]]

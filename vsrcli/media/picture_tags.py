@@ -22,8 +22,8 @@ _LARGEST_EXIF = 1 << 20
 _LARGEST_XMP = 4 << 20
 _LARGEST_TEXTS = 4 << 20
 _MOST_PACKED = 8  # compressed chunks of one file: each may unpack to its bound
-_MOST_SEGMENTS = 4096  # of a JPEG, before its picture
-_MOST_CHUNKS = 1 << 18  # of a PNG: one for each 8 KiB of a large one's picture
+_MOST_SEGMENTS = 4096  # segments of a JPEG before its picture
+_MOST_CHUNKS = 1 << 18  # chunks of a PNG: large pictures have one for each 8 KiB
 EXIF_HEAD, XMP_HEAD, ICC_HEAD = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0"
 PHOTOSHOP_HEAD = b"Photoshop 3.0\0"
 XMP_KEYWORD = b"XML:com.adobe.xmp"
@@ -152,7 +152,7 @@ def _read_jpeg(file: BinaryIO, found: _Found) -> None:
         elif marker == 0xED and body.startswith(PHOTOSHOP_HEAD):
             kept = b"".join(_iptc(body[len(PHOTOSHOP_HEAD) :]))
             found.segments += [(marker, PHOTOSHOP_HEAD + kept)] if kept else []
-        elif marker == 0xFE and not body.startswith(b"Lavc"):  # which ffmpeg writes of itself
+        elif marker == 0xFE and not body.startswith(b"Lavc"):  # ffmpeg's own comment
             texts += len(body)
             if texts <= _LARGEST_TEXTS:
                 found.segments.append((marker, body))

@@ -36,7 +36,7 @@ _PACKETS_TO_FIRST_FRAME = 300
 _PACKETS_FOR_RATE = 60
 _LONGEST = 1e9  # seconds, about 30 years: a tag that says more is wrong
 _WIDEST = 100  # times as wide as high, or as high as wide, that a pixel can be
-_DIGITS = 12  # of a count of frames
+_DIGITS = 12  # largest number of digits of a frame count
 
 
 IMAGE_RATE = Fraction(25)
@@ -116,7 +116,7 @@ def _without_borders(info: VideoInfo, left: int, right: int, top: int, bottom: i
 
 def _probe_images(path: Path, images: tuple[Path, ...], rate: Fraction) -> VideoInfo:
     for image in images:
-        if kind := animation_of(image):  # of which only the first picture would be taken
+        if kind := animation_of(image):  # only its first picture would be read
             fix = "give it alone" if kind == "PNG" else WEBP_FIX
             raise InputError(f"{image} is an animated {kind}: {fix}")
     frame = load_picture(images[0])
@@ -309,7 +309,7 @@ def _codec_without_decoder(stream: Stream) -> str:
 
 
 def _is_empty(stream: Stream) -> bool:
-    if stream.codec_context is None:  # there is no decoder, which is another error
+    if stream.codec_context is None:  # no decoder: reported elsewhere
         return False
     if isinstance(stream, av.AudioStream):
         return not (stream.sample_rate and stream.channels)

@@ -31,7 +31,7 @@ PLACES = 4
 _PIXELS_DECODED = 100_000_000  # in all: one to two seconds on one core. Pixels, not seconds: every run sees the same
 _MOST_FRAMES, _LEAST_FRAMES = 24, 3  # decoded at one place
 _PACKETS_READ = 60  # at one place, where only headers are read
-_PACKETS_WAITED = 40  # that may bring no frame at one place
+_PACKETS_WAITED = 40  # packets without a frame, after which a place is given up
 
 BLOCKS = frozenset({"h264", "mpeg1video", "mpeg2video", "mpeg4", "msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "wmv1", "wmv2",
                     "flv1", "h263", "h263p", "rv10", "rv20"})  # fmt: skip

@@ -18,7 +18,7 @@ def ordinary_scheduling() -> Iterator[None]:
         yield
     finally:
         for thread in _realtime_threads() - before:
-            with contextlib.suppress(OSError):  # it has ended
+            with contextlib.suppress(OSError):  # the thread has ended
                 os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
 
 

@@ -10,7 +10,7 @@ from av.video.reformatter import Interpolation
 
 LEFT, CENTER, TOP_LEFT, TOP = 1, 2, 3, 4
 _FLAGS = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
-_STEP = 8  # of the ramp, in code values a chroma sample
+_STEP = 8  # slope of the ramp in code values per chroma sample
 _SIZE = 32
 # Their decoders never tag the location, and swscale reads no tag as "center"
 _UNTAGGED = frozenset({"vp8", "vp9", "av1", "ffv1", "rawvideo", "utvideo", "huffyuv", "ffvhuff", "gif", "png", "apng"})

@@ -20,7 +20,7 @@ ENCODERS = {
 OPUS_LAYOUTS = "aformat=channel_layouts=7.1|5.1|quad|3.0|stereo|mono"
 """The filter for libopus, which takes no other orders of channels."""
 _RATES = {"aac": "192k", "mp3": "192k", "opus": "160k", "ac3": "448k", "eac3": "448k", "mp2": "256k"}
-_SLOWEST = Fraction(1, 2)  # that one atempo goes
+_SLOWEST = Fraction(1, 2)  # lowest tempo of one atempo filter
 
 
 def codec_of(codec: str, held: Collection[str], lossless: str | None) -> str:

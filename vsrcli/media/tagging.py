@@ -10,7 +10,7 @@ from vsrcli.media.picture_tags import EXIF_HEAD, ICC_HEAD, XMP_HEAD, XMP_KEYWORD
 
 _LARGEST_SEGMENT = 65533
 _LARGEST_PIECE = _LARGEST_SEGMENT - len(ICC_HEAD) - 2
-_AFTER_HEADER = 8 + 25  # of a PNG: its signature and IHDR
+_AFTER_HEADER = 8 + 25  # size of a PNG's signature and IHDR chunk
 _GAMMA_OF_SRGB = (45455).to_bytes(4, "big")
 _XMP_NUMBER = re.compile(
     rb"((?:exif:Pixel([XY])Dimension|tiff:Image(Width|Length)|GPano:\w*?(Width|Height|Left|Top|X|Y)(?:Pixels)?)"

@@ -13,7 +13,7 @@ from vsrcli.media.joins import Sound
 _LOOKAHEAD = 8  # frames in which disorder by wrongly stored pts must show (B-frames reorder over 2 to 4)
 _BREAK_SECONDS = 0.5  # a jump back by more is a new beginning (files joined end to end), not a rounding slip
 _LEAP_SECONDS = 10.0  # a jump ahead by more is one too in a broadcast format, if sound jumps with it; as in ffmpeg
-_LEAP_FRAMES = 20  # so many at least: slow slides are no leap
+_LEAP_FRAMES = 20  # least length of a leap in frames: slow slide shows have none
 _BROADCAST = frozenset({"mpegts", "mpeg"})
 
 

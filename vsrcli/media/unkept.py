@@ -24,7 +24,7 @@ def carried(picture: av.VideoFrame) -> tuple[str, ...]:
     try:
         container: Any = picture.side_data  # PyAV's stub has it as a dictionary
         found = {data.type.name: bytes(data) for data in container}
-    except ValueError:  # it has no name for one kind, as for the EXIF that FFmpeg 8 tells of
+    except ValueError:  # PyAV has no name for a kind of side data, such as FFmpeg 8's EXIF
         return ()
     if "DOVI_RPU_BUFFER" in found:
         found["DOVI_METADATA"] = b""

@@ -94,7 +94,7 @@ class Architecture:
             raise ValueError(f"the file's {weights} weights are too few")
 
 
-_LONGEST_LIST = 8  # of depths by scale
+_LONGEST_LIST = 8  # AnimeSR has three depths, one for each size
 
 
 def count(shapes: Shapes, pattern: str) -> int:

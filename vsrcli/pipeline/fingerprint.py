@@ -9,8 +9,8 @@ from vsrcli.errors import InputError
 from vsrcli.media.info import VideoInfo
 
 _BLOCK = 1 << 16
-_BLOCKS = 256  # of a film: 16 MiB in all, spread evenly
-_LEAST_BLOCKS = 2  # of each image, its beginning and its end
+_BLOCKS = 256  # number of blocks of a video, spread evenly: 16 MiB in all
+_LEAST_BLOCKS = 2  # number of blocks of an image: its beginning and its end
 
 
 def fingerprint(info: VideoInfo) -> dict[str, Any]:

@@ -104,7 +104,7 @@ class ImageSink:
         for segment in segments:
             for image in _images(segment):
                 target = folder / image.name
-                if target.is_symlink():  # which a copy would write through
+                if target.is_symlink():  # a copy would write through the link
                     target.unlink()
                 shutil.move(image, target)  # maybe to another disk
         return (
@@ -130,7 +130,7 @@ class _ImageWriter:
         *,
         by_pts: bool,
     ) -> None:
-        foreign = clear_inner(folder)  # what a run that was killed has left, half-written images among it
+        foreign = clear_inner(folder)  # delete what a killed run has left, such as half-written images
         if foreign:
             raise OutputError(f"{foreign[0]} is not vsr's: put it elsewhere, vsr works in that folder")
         folder.mkdir()

@@ -203,7 +203,7 @@ def prepare(
         frames=frames,
         bit_depth=info.bit_depth,
         encoder=sink.held(frames),
-        hold_repeats=not zooming,  # which knows new frames by their numbers
+        hold_repeats=not zooming,  # the net recognises new frames by their numbers, which repeats would shift
     )
     warnings = [*([picked.warning] if picked.warning else []), *sink.warnings]
     warnings += map(Remark, info.notes)

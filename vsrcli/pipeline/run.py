@@ -99,7 +99,7 @@ def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None 
         beside=job_folder(job.sink.output).parent,
     )
     before, repeated, clock = work.frames, 0, StageClock()
-    if work.plan != job.plan and not work.complete and work.placed is None:  # it began where there was more memory
+    if work.plan != job.plan and not work.complete and work.placed is None:  # begun with more free memory
         for line in job.shortages(work.plan):
             warn(line)
     try:

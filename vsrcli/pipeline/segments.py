@@ -10,7 +10,7 @@ WORK = 120.0
 """Approximate seconds of work in a segment of a slower net, which has at least one window."""
 THREAD_RATE, GPU_RATE = 6e10, 1e13
 """Assumed operations per second of a CPU thread and a GPU. The machine's real speed would change segment borders."""
-_PIXELS = 320 * 180  # of the frame that the catalogue's costs are for
+_PIXELS = 320 * 180  # size of the frame to which the catalogue's costs refer
 
 
 def seconds_a_frame(gflop: float, width: int, height: int, device: torch.device, threads: int) -> float:

@@ -24,7 +24,7 @@ from vsrcli.pipeline.photographs import lost_in_video
 from vsrcli.pipeline.sink import Placing, Sink, Writer
 from vsrcli.pipeline.work_folder import Segment
 
-_ROUND = Fraction(1, 100)  # by which a size in whole pixels may differ from the shape asked for
+_ROUND = Fraction(1, 100)  # allowed difference of shape, since sizes are whole pixels
 
 
 class VideoSink:

@@ -93,7 +93,7 @@ def _borders(
         scene = starts[bisect_right(starts, first) - 1]
         inside = first - scene >= segment and not whole_scenes
         begin = max(scene, first - warmup) if inside else scene
-        # of a scene that is seen as a whole, the shard before sees all
+        # if scenes are seen as a whole, the shard before has run all of this one
         ahead = bisect_left(starts, first)
         seen = first if not whole_scenes else starts[ahead] if ahead < len(starts) else frames
         borders.append(_Border(first, begin, scene, seen))

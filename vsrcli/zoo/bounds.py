@@ -34,7 +34,7 @@ TOO_MANY_KEYS = f"more than {MOST_KEYS} weights, which no video net has"
 
 _MOST_HEADER = 4 << 20  # bytes of safetensors' JSON; 414 tensors take 40 KiB
 _MOST_PICKLED = 2 << 20  # bytes; 6,000 tensors of a training state take 0.7 MiB
-_MOST_OPCODES = 250_000  # which take half a second; each of those tensors takes 40
+_MOST_OPCODES = 250_000  # read in half a second; each tensor takes 40 opcodes
 _MOST_DEPTH = 50
 _MOST_RECORDS = 20_000
 _MOST_DIRECTORY = 2 << 20  # bytes

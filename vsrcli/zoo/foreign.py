@@ -23,7 +23,8 @@ _ONNX_START = (0x08, 0x12)  # bytes 0 and 2: tags of the format's version and of
 
 def foreign_format(suffix: str, head: bytes) -> str | None:
     """Return a description of a file that holds no PyTorch weights, from its suffix and first 16 bytes, else None."""
-    onnx = len(head) > 3 and (head[0], head[2]) == _ONNX_START and head[8:9] != b"{"  # which is safetensors
+    # a header of safetensors begins so
+    onnx = len(head) > 3 and (head[0], head[2]) == _ONNX_START and head[8:9] != b"{"
     if suffix.lower() == ".onnx" or onnx:
         return f"is an ONNX graph, which vsr cannot run frame by frame: {_ADVICE}"
     for beginning, what in _BEGINNINGS.items():
