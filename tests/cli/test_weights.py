@@ -1,15 +1,13 @@
 """`vsr weights` pulls, verifies and locates, and fails in one line with the documented exit code."""
 
 import hashlib
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from tests.command import vsr
 from tests.zoo.server import WeightsServer
 from vsrcli.cli import weights as module
 from vsrcli.cli.weights import command
@@ -44,16 +42,6 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WeightsServer]:
         for place in (module, loading):
             monkeypatch.setattr(place, "catalogue", lambda: listed)
         yield running
-
-
-def vsr(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "vsrcli", *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **environment},
-        check=False,
-    )
 
 
 def test_pull_verify_and_path_agree(server: WeightsServer, empty_home: Path) -> None:
@@ -97,8 +85,9 @@ def test_an_unknown_model_is_a_usage_error_with_a_suggestion() -> None:
     assert result.stderr.count("\n") == 1
 
 
-def test_offline_pull_fails_in_one_line() -> None:
-    result = vsr("weights", "pull", "iconvsr.reds4", VSR_WEIGHTS_MIRROR="http://127.0.0.1:9")
+def test_offline_pull_fails_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VSR_WEIGHTS_MIRROR", "http://127.0.0.1:9")
+    result = vsr("weights", "pull", "iconvsr.reds4")
     assert result.returncode == 1
     announced, failed = result.stderr.splitlines()
     assert announced.startswith("vsr: iconvsr.reds4: downloading its weights from http://127.0.0.1:9/mmediting/")
