@@ -51,6 +51,8 @@ class Damage:
         cut_bytes: number of bytes missing at the file's end.
         broken_at: byte at which its structure is broken.
         stopped: why it could not be read to its end.
+        wrong_checksums: number of parts of the file whose checksum is wrong.
+        first_wrong: where the first of them begins, in seconds of the container's clock.
     """
 
     frames: int
@@ -63,6 +65,8 @@ class Damage:
     broken_at: int | None
     first: float | None
     stopped: str | None
+    wrong_checksums: int = 0
+    first_wrong: float | None = None
 
     def line(self) -> str:
         """Return the line for the user."""
@@ -79,6 +83,10 @@ class Damage:
             parts.append(f"{count} skipped{self._first()}")
         if self.headless:
             parts.append(f"{self.headless} packets before its first keyframe cannot be decoded")
+        if self.wrong_checksums:
+            count = "1 part" if self.wrong_checksums == 1 else f"{self.wrong_checksums} parts"
+            near = "" if self.first_wrong is None else f", near {self.first_wrong:.2f} s"
+            parts.append(f"the checksum of {count} of the file is wrong{near}")
         if self.cut_bytes:
             parts.append(f"the last {self.cut_bytes} bytes of the file are not there")
         if self.broken_at is not None:
@@ -204,7 +212,7 @@ class Tally:
             by_count = 0  # frames that were dropped in capture are counted, but have no packet
         torn = self.corrupt and self.lost_in_gaps  # at joins of streams this happens without a loss
         signs = self.damaged or self.headless or torn or self.concealed or self.stopped or by_count or short
-        if not (signs or structure.missing or structure.broken is not None):
+        if not (signs or structure.missing or structure.wrong or structure.broken is not None):
             return None
         constant = self.steady > self.lost_in_gaps or self.steady > 2 * len(self.gaps)
         return Damage(
@@ -218,6 +226,8 @@ class Tally:
             broken_at=structure.broken,
             first=None if self.first is None else round(self.first - info.start_time, 3),
             stopped=self.stopped,
+            wrong_checksums=structure.wrong,
+            first_wrong=None if structure.first_wrong is None else round(structure.first_wrong - info.start_time, 3),
         )
 
     def _end_gap(self, info: VideoInfo, short: float) -> list[tuple[float, float]]:

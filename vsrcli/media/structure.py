@@ -1,17 +1,26 @@
-"""Check a file's structure by its headers alone: is its end missing, or its middle broken?
+"""Check a file's structure: is its end missing, its middle broken, or a checksum wrong?
 
-A demuxer silently skips what it cannot read; the structure shows that there was something.
+A demuxer silently skips what it cannot read; the structure shows that there was something. Of most containers headers
+are read alone. Matroska may have a checksum in each cluster, which demuxers ignore: most decoders notice nothing of a
+flipped bit.
 """
 
 import os
+import re
 import struct
+import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 _BUFFER = 1024  # bytes read at once: headers lie far apart
-_EBML, _SEGMENT, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
+_EBML, _SEGMENT, _CLUSTER, _INFO = 0x1A45DFA3, 0x18538067, 0x1F43B675, 0x1549A966
+_SUM_HEAD, _TIMESTAMP = b"\xbf\x84", b"\xe7"
+_SCALE = re.compile(rb"\x2a\xd7\xb1([\x81-\x88])(.{1,8})", re.DOTALL)
+_TICK = 1_000_000  # nanoseconds, unless told
+_LARGEST_INFO = 1 << 16
+_AT_ONCE = 1 << 20
 # SeekHead, Info, Tracks, Cluster, Cues, Attachments, Chapters, Tags: what ends a cluster of unknown size
 _TOP = frozenset(
     [0x114D9B74, 0x1549A966, 0x1654AE6B, _CLUSTER, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367, _SEGMENT, _EBML]
@@ -24,10 +33,16 @@ _FLV_TAGS = frozenset([8, 9, 18])
 
 @dataclass(frozen=True)
 class Structure:
-    """The result of a check: number of bytes missing at the file's end, and where it is `broken` (None: nowhere)."""
+    """The result of a check.
+
+    Number of bytes missing at the file's end, where it is `broken` (None: nowhere), how many clusters have a `wrong`
+    checksum, and when the first of them begins, in seconds of the container's clock.
+    """
 
     missing: int = 0
     broken: int | None = None
+    wrong: int = 0
+    first_wrong: float | None = None
 
 
 def examine(path: Path, container: str) -> Structure:
@@ -43,6 +58,47 @@ def examine(path: Path, container: str) -> Structure:
 
 
 def _matroska(file: BinaryIO, end: int) -> Structure:
+    sums = _Checksums(file)
+    found = _matroska_elements(file, end, sums)
+    return replace(found, wrong=sums.wrong, first_wrong=sums.first)
+
+
+class _Checksums:
+    """Checks the clusters of a Matroska file that begin with a checksum (RFC 8794, section 11.3.1)."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._scale = file, _TICK
+        self.wrong = 0
+        self.first: float | None = None
+
+    def read_info(self, body: int, size: int) -> None:
+        """Take the clock's tick from the segment's information."""
+        self._file.seek(body)
+        found = _SCALE.search(self._file.read(min(size, _LARGEST_INFO)))
+        if found:
+            self._scale = int.from_bytes(found[2][: found[1][0] & 15], "big") or _TICK
+
+    def check(self, body: int, size: int) -> None:
+        """Check one cluster. It counts as sound if it has no checksum, or is cut off."""
+        self._file.seek(body)
+        head = self._file.read(6)
+        if head[:2] != _SUM_HEAD or size < 6:
+            return
+        left, found = size - 6, 0
+        begun = self._file.read(min(left, 12))
+        found, left = zlib.crc32(begun), left - len(begun)
+        while left:
+            data = self._file.read(min(left, _AT_ONCE))
+            if not data:
+                return
+            found, left = zlib.crc32(data, found), left - len(data)
+        if found.to_bytes(4, "little") != head[2:]:
+            self.wrong += 1
+            if self.first is None and begun[:1] == _TIMESTAMP and begun[1] & 0xF8 == 0x80:
+                self.first = int.from_bytes(begun[2 : 2 + (begun[1] & 7)], "big") * self._scale / 1e9
+
+
+def _matroska_elements(file: BinaryIO, end: int, sums: _Checksums) -> Structure:
     place, segment_end, cluster_end = 0, None, None
     while place < end:
         if cluster_end is not None and place >= cluster_end:
@@ -61,6 +117,8 @@ def _matroska(file: BinaryIO, end: int) -> Structure:
             cluster_end = _UNKNOWN if size is None else body + size
             if segment_end is not None and size is not None and body + size > segment_end:
                 return Structure(max(0, segment_end - end), place)
+            if size is not None:
+                sums.check(body, size)
             place = body
         elif size is None:
             return Structure(0, place)
@@ -70,6 +128,8 @@ def _matroska(file: BinaryIO, end: int) -> Structure:
                 return Structure(max(0, (segment_end or 0) - end), place)
             if segment_end is None and body + size > end:
                 return Structure(body + size - end)
+            if kind == _INFO:
+                sums.read_info(body, size)
             place = body + size
     return Structure(max(0, (segment_end or 0) - end))
 
