@@ -39,8 +39,10 @@ def is_outlet(output: Path | str | None) -> bool:
     return isinstance(output, Path) and live.is_outlet(output)
 
 
-def refuse_beside_pipes(*, address: str | None, several: bool, as_json: bool) -> None:
+def refuse_beside_pipes(*, join: bool, address: str | None, several: bool, as_json: bool) -> None:
     """Raise UsageError for what a pipe does not go with."""
+    if join:
+        raise UsageError("pipes are not joined: let ffmpeg join them before")
     if several:
         raise UsageError("a pipe holds one video: give one input")
     if address is not None:

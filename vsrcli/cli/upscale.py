@@ -48,6 +48,7 @@ _LAST = ("overwrite", "restart")  # the last options in the help
     help="What goes into a pipe: uncompressed frames (y4m; nut has their times and the sound too) or Matroska.  "
     "[default: y4m]",
 )
+@click.option("--join", is_flag=True, help="Make one result of all inputs: the parts of one recording, in their order.")
 @record_options(Options, *(one.name for one in options_of(Options) if one.name not in _LAST))
 @click.option("-r", "--recursive", is_flag=True, help="Process folders with all subfolders.")
 @record_options(Options, *_LAST)
@@ -74,6 +75,7 @@ def command(
     inputs: tuple[Path, ...],
     output: Path | None,
     pipe_format: Any,
+    join: bool,
     recursive: bool,
     address: str | None,
     cpus: int,
@@ -94,6 +96,7 @@ def command(
     vsr upscale frames/ -o out/%08d.png      image sequences (png, jpg)
     vsr upscale clips/ -o out/ --recursive   a whole tree; goes on after a bad file
     vsr upscale a.mp4 b.avi -o "{folder}/{name}_{model}_{height}p.mkv"
+    vsr upscale 1.ts 2.ts --join -o film.mkv  the parts of one recording
     vsr upscale in.mp4 --start 1:00 --end 1:05 -o preview.mp4
     ffmpeg -i in.mp4 -f nut -c:v rawvideo - | vsr upscale - -o - | mpv -
 
@@ -113,8 +116,10 @@ def command(
     if source_of_format is click.core.ParameterSource.COMMANDLINE and not is_outlet(output):
         raise UsageError("--format is for a pipe: -o - (of a file the name's ending says it)")
     if pipe := piping(inputs, output):
-        refuse_beside_pipes(address=address, several=len(inputs) > 1, as_json=as_json and pipe.writes)
+        refuse_beside_pipes(join=join, address=address, several=len(inputs) > 1, as_json=as_json and pipe.writes)
         reports, single = [upscale_piped(inputs[0], output, options, display, pipe_format, dry_run=dry_run)], True
+    elif join:
+        reports, single = [_joined(inputs, output, options, display, dry_run=dry_run, address=address)], True
     elif any(isinstance(place, str) for place in (*inputs, output)):
         from vsrcli.cli.on_storage import upscale_behind_urls
 
@@ -223,6 +228,21 @@ def upscale_one(
     report = advised(result_report(result))
     display.result(report)
     return report
+
+
+def _joined(
+    inputs: tuple[Path, ...], output: Path | None, options: Any, display: Any, *, dry_run: bool, address: str | None
+) -> dict[str, Any]:
+    """Upscale the parts of one recording to one result and return the report."""
+    from vsrcli.pipeline.joined import joined
+
+    if output is None or any(isinstance(place, str) for place in (*inputs, output)):
+        raise UsageError("--join needs -o, and files on this machine")
+    if address is not None:
+        raise UsageError("--join is not for a cluster: join the parts to one file first")
+    with joined(inputs, output, options, display.line) as source:
+        report = _one(source, output, options, display, dry_run=dry_run, named=True)
+    return report | {"input": str(inputs[0]), "inputs": [str(one) for one in inputs]}
 
 
 def _say_left_out(inputs: tuple[Path, ...], display: Any, *, recursive: bool) -> None:

@@ -1,0 +1,89 @@
+"""Parts of one recording become one result: frames, times and sound of all, one after another."""
+
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import imageio_ffmpeg
+import pytest
+
+from tests.command import vsr
+
+FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
+
+
+def part(
+    path: Path, *, size: str = "32x24", rate: int = 25, sound: int = 48000, frames: int = 9, hertz: int = 440
+) -> Path:
+    """Make one part with sound of its length."""
+    words = [FFMPEG, "-v", "error", "-y", "-f", "lavfi", "-i", f"testsrc2=s={size}:r={rate}"]
+    words += ["-f", "lavfi", "-i", f"sine={hertz}:r={sound}", "-frames:v", str(frames), "-t", f"{frames / rate}"]
+    words += ["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "mp2" if path.suffix == ".ts" else "pcm_s16le"]
+    subprocess.run([*words, str(path)], check=True)
+    return path
+
+
+def times(path: Path, kind: str) -> list[float]:
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0] if kind == "video" else container.streams.audio[0]
+        return sorted(float((p.pts or 0) * (p.time_base or 0)) for p in container.demux(stream) if p.size)
+
+
+@pytest.fixture
+def fast(tiny_model: str) -> list[object]:
+    return ["-m", tiny_model, "--window", 4, "--lookahead", 1, "--precision", "fp32"]
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mov", ".mkv"])
+def test_times_and_sound_go_on_over_the_parts(tmp_path: Path, fast: list[object], suffix: str) -> None:
+    parts = [part(tmp_path / f"{i} 'x'{suffix}", hertz=300 * i) for i in (1, 2, 3)]
+    out = tmp_path / "out" / "film.mkv"
+    done = vsr("upscale", *parts, "--join", "-o", out, *fast)
+    assert done.returncode == 0, done.stderr
+    seen, heard = times(out, "video"), times(out, "audio")
+    steps = [after - before for before, after in pairwise(seen)]
+    assert len(seen) == 27
+    assert min(steps) > 0.03 and max(steps) < 0.1  # sound of whole packets may be longer than the picture
+    gaps = [after - before for before, after in pairwise(heard)]
+    assert max(gaps) < 0.06 and min(gaps) > 0
+    assert heard[-1] > 0.95
+    assert [path.name for path in out.parent.iterdir()] == ["film.mkv"]
+    assert not list(tmp_path.glob("*joined*"))
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [({"size": "48x24"}, "size (48x24 and 32x24)"), ({"rate": 30}, "frame rate"), ({"sound": 44100}, "streams")],
+)
+def test_parts_that_differ_are_refused_in_one_line(
+    tmp_path: Path, fast: list[object], other: dict[str, int], named: str
+) -> None:
+    first, second = part(tmp_path / "1.ts"), part(tmp_path / "2.ts", **other)  # type: ignore[arg-type]
+    done = vsr("upscale", first, second, "--join", "-o", tmp_path / "out.mkv", *fast)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert f"{second} differs from {first} in {named}" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.ts", "2.ts"]
+
+
+def test_what_does_not_go_together_is_refused(tmp_path: Path, fast: list[object]) -> None:
+    first = part(tmp_path / "1.ts")
+    (tmp_path / "there.mkv").touch()
+    for words, said in (
+        ([first, first, "--join"], "needs -o"),
+        ([first, "--join", "-o", tmp_path / "o.mkv"], "one input alone"),
+        ([first, first, "--join", "-o", "{name}.mkv"], "give its name whole"),
+        ([first, first, "--join", "-o", tmp_path / "there.mkv"], "exists"),
+        ([first, first, "--join", "-o", "-"], "pipes are not joined"),
+    ):
+        done = vsr("upscale", *words, *fast)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1) and said in done.stderr, done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.ts", "there.mkv"]
+
+
+def test_a_failure_leaves_no_joined_file_and_a_dry_run_neither(tmp_path: Path, fast: list[object]) -> None:
+    parts = [part(tmp_path / f"{i}.ts", frames=5) for i in (1, 2)]
+    assert vsr("upscale", *parts, "--join", "-o", tmp_path / "o.mkv", *fast, "--codec", "nothing").returncode == 2
+    done = vsr("upscale", *parts, "--join", "-o", tmp_path / "o.mkv", *fast, "--dry-run", "-q")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.ts", "2.ts"]
