@@ -24,6 +24,7 @@ class Frame:
         bit_depth: of the result: 8 or 16, or 32 for float32. 0 means that of `data`.
         tint: constant chroma to add to `data`, which then is grey; None for none.
         captions: closed captions (`cc_data` of CTA-708) to be coded with the picture.
+        alpha: opacity (h, w) in levels of the type of `data`, which is not multiplied by it; None where all is opaque.
     """
 
     number: int
@@ -33,6 +34,7 @@ class Frame:
     bit_depth: int = 0
     tint: Tint | None = None
     captions: bytes = b""
+    alpha: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if not self.bit_depth:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from vsrcli.engine.interpolate import between, unlike
+from vsrcli.engine.matte import opacity
 from vsrcli.engine.retry import is_out_of_memory
 from vsrcli.engine.scenes import BEFORE, KnownCuts, SceneDetector
 from vsrcli.errors import OutOfMemoryError
@@ -123,21 +124,29 @@ class Between:
             old, new = self.untinted(old), self.untinted(new)
         depth = max(old.bit_depth, new.bit_depth)
         same = old.data.dtype == new.data.dtype and np.array_equal(old.data, new.data)
-        pictures = [old.data] * (self.factor - 1) if same else self._pictures(old, new, depth)
-        for step, data in enumerate(pictures, 1):
+        same = same and _same_opacity(old, new)
+        pictures = [(old.data, old.alpha)] * (self.factor - 1) if same else self._pictures(old, new, depth)
+        for step, (data, alpha) in enumerate(pictures, 1):
             part = step / self.factor
             mixed = None if tint is None else _mixed(*tint, part)
-            yield Frame(old.number, data, bit_depth=depth, tint=mixed)
+            yield Frame(old.number, data, bit_depth=depth, tint=mixed, alpha=alpha)
 
-    def _pictures(self, old: Frame, new: Frame, depth: int) -> list[np.ndarray]:
+    def _pictures(self, old: Frame, new: Frame, depth: int) -> list[tuple[np.ndarray, np.ndarray | None]]:
         try:
             with torch.inference_mode():
                 first, second = (picture_to_unit(frame.data, self.device)[None] for frame in (old, new))
                 there, back = self.flow(first, second), self.flow(second, first)
                 if unlike(first, second, there, back):
                     return []
+                if old.alpha is not None or new.alpha is not None:  # moves as the colours do
+                    own, other = (picture_to_unit(opacity(frame)[..., None], self.device)[None] for frame in (old, new))
+                    first, second = torch.cat([first, own], 1), torch.cat([second, other], 1)
                 parts = [step / self.factor for step in range(1, self.factor)]
-                return [unit_to_picture(between(first, second, there, back, part)[0], depth) for part in parts]
+                made = [between(first, second, there, back, part)[0] for part in parts]
+                return [
+                    (unit_to_picture(x[:3], depth), unit_to_picture(x[3:], depth)[..., 0] if len(x) > 3 else None)
+                    for x in made
+                ]
         except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -150,6 +159,12 @@ class Between:
             if self._usual > 0:
                 self.say("the source's frame rate varies, and so does the result's: each new frame has its own time")
             self._usual = -1
+
+
+def _same_opacity(old: Frame, new: Frame) -> bool:
+    if old.alpha is None or new.alpha is None:
+        return old.alpha is None and new.alpha is None
+    return np.array_equal(old.alpha, new.alpha)
 
 
 def _mixed(first: tuple[float, float], second: tuple[float, float], part: float) -> tuple[float, float]:

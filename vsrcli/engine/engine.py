@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequen
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,6 +23,7 @@ from vsrcli import log
 from vsrcli.engine.chunk import Chunk, ChunkRunner, Frames, States
 from vsrcli.engine.colours import is_grey, keep_colours
 from vsrcli.engine.exact import entry_name, sweeps
+from vsrcli.engine.matte import PREFIX, Mattes, even, is_even
 from vsrcli.engine.plan import Plan
 from vsrcli.engine.repeats import SETTLED, Showings, is_repeat
 from vsrcli.engine.retry import with_room
@@ -29,7 +31,7 @@ from vsrcli.engine.scenes import BEFORE, Detector, SceneDetector
 from vsrcli.engine.watch import DetailWatch, FirstFrameCheck, all_finite, faults
 from vsrcli.errors import WeightsError
 from vsrcli.frame import Frame
-from vsrcli.levels import levels_on_device, picture_tensor, picture_to_unit
+from vsrcli.levels import levels_on_device, picture_tensor, picture_to_unit, unit_to_picture
 from vsrcli.nets.recurrent import Branch, RecurrentNet, State, state_names
 
 Store = MutableMapping[str, State]
@@ -69,8 +71,10 @@ class Engine:
     swept: Callable[[int, int, int], None] = lambda done, total, scene_end: None
 
     def __post_init__(self) -> None:
-        self._frames = Frames(self.frame_store if self.plan.exact else {})
+        store = self.frame_store if self.plan.exact else {}
+        self._frames, self._mattes = Frames(store), Frames(Mattes(store))
         self._runner = ChunkRunner(self.net, self._frames, self.device)
+        self._matte_runner = ChunkRunner(self.net, self._mattes, self.device)
         self._pushed = 0
         self._shown = 0  # number of frames that were returned
         self._showings = Showings()
@@ -84,6 +88,8 @@ class Engine:
         self._cuts: deque[int] = deque()
         self._swept_to = 0
         self._states: States = {}
+        self._matte_states: States = {}
+        self._varies: dict[int, bool] = {}  # of pictures with opacity: is it not the same everywhere?
         self._watch = DetailWatch(self.net.scale)
         self._first_check = FirstFrameCheck()
         self._overflowed = False
@@ -122,10 +128,22 @@ class Engine:
             if cut:
                 self._cuts.append(self._decided)
             if not self._repeats(frame):
-                self._frames.add(replace(frame, number=self._decided))
+                self._add(replace(frame, number=self._decided))
                 self._decided += 1
             self._showings.add(self._decided - 1, frame)
             self._newest = frame
+
+    def _add(self, frame: Frame) -> None:
+        self._frames.add(frame)
+        self._mattes.add(frame)
+        if frame.alpha is not None:
+            self._varies[frame.number] = not is_even(frame)
+
+    def _drop(self, before: int) -> None:
+        self._frames.drop(before)
+        self._mattes.drop(before)
+        while (number := next(iter(self._varies), before)) < before:
+            del self._varies[number]
 
     def _repeats(self, frame: Frame) -> bool:
         """Return whether a frame is the newest picture again, and need not be run."""
@@ -142,9 +160,14 @@ class Engine:
         saved["shown"] = torch.tensor([self._showings.count(number) for number in past], dtype=torch.int64)
         for number in past:
             saved[f"frame.{number}"] = picture_tensor(self._frames[number].data)
+            if (alpha := self._frames[number].alpha) is not None:
+                saved[f"opacity.{number}"] = picture_tensor(alpha)
         if self._held is not None and self._began is None and self._showings.first(self._next) != self._shown:
             saved["held"] = picture_tensor(self._held.data)
-        for branch, state in self._states.items():
+            if self._held.alpha is not None:
+                saved["held_opacity"] = picture_tensor(self._held.alpha)
+        mattes = {PREFIX + name: state for name, state in self._matte_states.items()}
+        for branch, state in (self._states | mattes).items():
             for i, tensor in enumerate(state):
                 saved[f"state.{branch}.{i}"] = tensor.cpu().contiguous()
         return saved
@@ -164,7 +187,7 @@ class Engine:
             if self.detector:
                 self.detector.remember(frame)
             if picture >= self._next:
-                self._frames.add(replace(frame, number=picture))
+                self._add(replace(frame, number=picture))
             self._showings.shown_before(picture, self._showings.count(picture) + 1)
             self._newest = frame
             self._pushed = self._shown = frame.number + 1
@@ -175,23 +198,29 @@ class Engine:
         """Continue from a checkpoint. The next frame to push is the checkpoint's `next_frame`."""
         numbers = sorted(int(name[6:]) for name in saved if name.startswith("frame."))
         for number, times in zip(numbers, saved["shown"].tolist(), strict=True):
-            frame = Frame(number, saved[f"frame.{number}"].numpy())  # its HR frame is done, so its time is not needed
+            alpha = _picture(saved, f"opacity.{number}")
+            frame = Frame(number, saved[f"frame.{number}"].numpy(), alpha=alpha)  # its time is past
             if self.detector:
                 self.detector.remember(frame, times)
-            self._frames.add(frame)
+            self._add(frame)
             self._showings.shown_before(number, times)
             self._newest = frame
         self._pushed = self._shown = int(saved["next_frame"])
         self._decided = self._next = int(saved["next"])
         self._scene = int(saved["scene"])
-        self._held = Frame(self._next - 1, saved["held"].numpy()) if "held" in saved else None
+        held = _picture(saved, "held")
+        self._held = None
+        if held is not None:
+            self._held = Frame(self._next - 1, held, alpha=_picture(saved, "held_opacity"))
         self._watch.restore(saved["watch"])
         states: dict[str, dict[int, Tensor]] = {}
         for name, tensor in saved.items():
             if name.startswith("state."):
                 _, branch, i = name.split(".")
                 states.setdefault(branch, {})[int(i)] = tensor
-        self._states = {branch: tuple(parts[i] for i in sorted(parts)) for branch, parts in states.items()}
+        whole = {branch: tuple(parts[i] for i in sorted(parts)) for branch, parts in states.items()}
+        self._states = {name: state for name, state in whole.items() if not name.startswith(PREFIX)}
+        self._matte_states = {name[len(PREFIX) :]: whole[name] for name in whole if name.startswith(PREFIX)}
 
     @property
     def past(self) -> int:
@@ -206,7 +235,7 @@ class Engine:
     def _show(self, made: Frame) -> Iterator[Frame]:
         """Yield the frames that show a picture, with its result. More may follow while it is the newest."""
         for frame in self._showings.take(made.number):
-            yield replace(frame, data=made.data)
+            yield replace(frame, data=made.data, alpha=made.alpha)
             self._shown += 1
         self._held = made if self.plan.hold_repeats else None
 
@@ -221,7 +250,7 @@ class Engine:
         while self._next < self._decided:
             self._held = None
             if self._cuts and self._cuts[0] == self._next:
-                self._scene, self._states = self._cuts.popleft(), {}
+                self._scene, self._states, self._matte_states = self._cuts.popleft(), {}, {}
             chunk = self._next_chunk(ended)
             if chunk is None:
                 return
@@ -231,10 +260,10 @@ class Engine:
             for made in self._upscale(chunk):
                 yield from self._show(made)
             self._began, self._next = None, chunk.stop
-            self._frames.drop(self._next - self.past)
+            self._drop(self._next - self.past)
             self._showings.drop(self._next - self.past)
             if self.plan.exact:
-                for name in self._state_names:
+                for name in [prefix + name for prefix in ("", PREFIX) for name in self._state_names]:
                     if entry_name(name, chunk) in self.state_store:
                         del self.state_store[entry_name(name, chunk)]
 
@@ -263,10 +292,46 @@ class Engine:
         rest of the chunk is run in float32. This depends on the chunk alone, so a restarted job gives the same result.
         """
         fast = self.net.compute_dtype
-        yield from with_room(partial(self._attempt, chunk), self._use_smaller_tiles)
+        mattes: States = {}
+        opacities = self._opacities(chunk, mattes)
         self._set_precision(fast)
+        yield from with_room(partial(self._attempt, chunk, opacities), self._use_smaller_tiles)
+        self._set_precision(fast)
+        self._matte_states = mattes
 
-    def _attempt(self, chunk: Chunk, done: int) -> Iterator[Frame]:
+    def _opacities(self, chunk: Chunk, after: States) -> list[np.ndarray | None]:
+        """Return the opacity of the chunk's HR frames, None for opaque ones; put the states at its end into `after`."""
+        numbers = range(chunk.start, chunk.stop)
+        if self._has_matte(chunk):
+            found = list(with_room(partial(self._matte_attempt, chunk, after), self._use_smaller_tiles))
+            self._mattes.clear_derived()  # else both would take up memory at once
+            return [*found]
+        return [even(self._frames[n], self.net.scale) if n in self._varies else None for n in numbers]
+
+    def _has_matte(self, chunk: Chunk) -> bool:
+        """Return whether the net is to be run on the chunk's opacity; in exact propagation, if later chunks need it."""
+        end = chunk.scene_end if self.plan.exact and chunk.scene_end is not None else chunk.end
+        return any(self._varies.get(number) for number in range(chunk.start, end))
+
+    def _matte_attempt(self, chunk: Chunk, after: States, done: int) -> Iterator[np.ndarray]:
+        """Yield the opacity of the chunk's HR frames as `_attempt` does the frames."""
+        while True:
+            after.clear()
+            entered = self._entry_states(chunk, PREFIX)
+            for i, hr in enumerate(self._matte_runner.upscale(chunk, self.plan, entered, after)):
+                if i < done:
+                    continue
+                if not all_finite((hr,)):
+                    break
+                frame, lr = self._mattes[chunk.start + i], self._matte_runner.lr(chunk.start + i, hr.device)
+                kept = keep_colours(hr, lr, grey=True) if self.plan.keep_colours else hr
+                done += 1
+                yield np.ascontiguousarray(unit_to_picture(kept, frame.bit_depth)[..., 0])
+            if done == len(chunk) and all_finite(*after.values()):
+                return
+            self._switch_to_float32(chunk.start + done)
+
+    def _attempt(self, chunk: Chunk, opacities: list[np.ndarray | None], done: int) -> Iterator[Frame]:
         """Yield the chunk's HR frames except the first `done`, until memory runs out; store the states at its end."""
         while True:
             after: States = {}
@@ -279,7 +344,7 @@ class Engine:
                 if made is None:
                     break
                 done += 1
-                yield made
+                yield replace(made, alpha=opacities[i])
             if done == len(chunk) and (self.plan.tile is None or all_finite(*after.values())):
                 self._states = after
                 return
@@ -329,6 +394,7 @@ class Engine:
         if self.net.compute_dtype != dtype:
             self.net.set_precision(dtype)
             self._frames.clear_derived()
+            self._mattes.clear_derived()
 
     def _sweep(self, scene_end: int) -> None:
         """Store the states in which branches enter the chunks from the next frame to the scene's end.
@@ -338,35 +404,40 @@ class Engine:
         chunks = [self._chunk(self._next, scene_end)]
         while chunks[-1].stop < scene_end:
             chunks.append(self._chunk(chunks[-1].stop, scene_end))
-        steps = list(sweeps(self.net.branches, chunks))
-        total, done, fast = sum(len(chunk) for _, chunk, _ in steps), 0, self.net.compute_dtype
-        for branch, chunk, entered in steps:
+        mattes = chunks if any(map(self._has_matte, chunks)) else []
+        steps = [(self._runner, "", *step) for step in sweeps(self.net.branches, chunks)]
+        steps += [(self._matte_runner, PREFIX, *step) for step in sweeps(self.net.branches, mattes)]
+        total, done, fast = sum(len(chunk) for *_, chunk, _ in steps), 0, self.net.compute_dtype
+        for runner, prefix, branch, chunk, entered in steps:
             self.swept(done, total, self._frame(scene_end))
-            if entry_name(branch.name, entered) not in self.state_store:
-                for states in with_room(partial(self._swept, chunk, branch), self._use_smaller_tiles):
+            if entry_name(prefix + branch.name, entered) not in self.state_store:
+                for states in with_room(partial(self._swept, runner, prefix, chunk, branch), self._use_smaller_tiles):
                     for name in sorted(
                         states, reverse=True
                     ):  # the branch's own state last: it marks the entry as complete
-                        self.state_store[entry_name(name, entered)] = states[name]
+                        self.state_store[entry_name(prefix + name, entered)] = states[name]
             self._set_precision(fast)
             done += len(chunk)
         if total:
             self.swept(total, total, self._frame(scene_end))
         self._swept_to = scene_end
 
-    def _swept(self, chunk: Chunk, branch: Branch, done: int) -> Iterator[States]:
+    def _swept(self, runner: ChunkRunner, prefix: str, chunk: Chunk, branch: Branch, done: int) -> Iterator[States]:
         """Yield once the states in which a branch leaves a chunk (`done` is 0). Fails where memory runs out."""
         while not all_finite(
-            *(states := self._runner.sweep(chunk, self.plan, self._entry_states(chunk), branch)).values()
+            *(states := runner.sweep(chunk, self.plan, self._entry_states(chunk, prefix), branch)).values()
         ):
             self._switch_to_float32(chunk.start)
         yield states
 
-    def _entry_states(self, chunk: Chunk) -> States:
-        """Return the states in which branches enter a chunk: those of the chunk before and those of the sweeps."""
-        states = dict(self._states) if chunk.start == self._next else {}
+    def _entry_states(self, chunk: Chunk, prefix: str = "") -> States:
+        """Return the states in which branches enter a chunk: those of the chunk before and those of the sweeps.
+
+        `prefix` begins the stored names.
+        """
+        states = dict(self._matte_states if prefix else self._states) if chunk.start == self._next else {}
         if self.plan.exact:
-            stored = {name: self.state_store.get(entry_name(name, chunk)) for name in self._state_names}
+            stored = {name: self.state_store.get(entry_name(prefix + name, chunk)) for name in self._state_names}
             states |= {name: state for name, state in stored.items() if state is not None}
         return states
 
@@ -376,4 +447,9 @@ class Engine:
         self.say(f"out of memory: continuing with tiles of {self.plan.tile[0]}x{self.plan.tile[1]}")  # type: ignore[index]
         if self.device.type == "cuda":
             self._frames.clear_derived()
+            self._mattes.clear_derived()
             torch.cuda.empty_cache()
+
+
+def _picture(saved: dict[str, Tensor], name: str) -> np.ndarray | None:
+    return saved[name].numpy() if name in saved else None

@@ -65,6 +65,7 @@ class Plan:
         keep_colours: whether results get the source's local means (colours.py).
         hold_repeats: whether a frame that equals the one before it bit for bit is shown again instead of run
             (repeats.py).
+        alpha: whether frames have opacity, for the memory that it takes (matte.py).
     """
 
     window: int | None = WINDOW
@@ -75,6 +76,7 @@ class Plan:
     horizon: Horizon | None = None
     keep_colours: bool = False
     hold_repeats: bool = False
+    alpha: bool = False
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Plan":
@@ -204,6 +206,8 @@ def _waiting_bytes(
     level = 1 if bit_depth == 8 else 2
     lr = FLOW_BYTES + 2 * 3 * level + (UNIT_BYTES if net.prepares else 0)  # levels as they came, and padded
     outside = (waiting_frames(hr, bit_depth) + 4 + plan.hold_repeats) * 3 * level + ENCODING_BYTES
+    if plan.alpha:  # of waiting frames, and of the window's results
+        canvas += (held * whole + window * hr) * level
     coded = hr * ENCODER_BYTES * level if encoder is None else encoder
     return held * whole * lr + QUEUED_FRAMES * whole * 3 * level + canvas + entering + hr * outside + coded
 

@@ -22,8 +22,9 @@ def make_plan(
     bit_depth: int = 8,
     hold_repeats: bool = False,
     encoder: int | None = None,
+    alpha: bool = False,
 ) -> Plan:
-    """Return the engine's plan for `frames` LR frames of that size and bit depth. `Plan` explains `hold_repeats`.
+    """Return the engine's plan for `frames` LR frames of that size and bit depth. `Plan` explains the rest.
 
     `encoder` are the bytes that the encoder holds.
 
@@ -40,6 +41,7 @@ def make_plan(
         horizon=options.horizon,
         keep_colours=True,
         hold_repeats=hold_repeats,
+        alpha=alpha,
     )
     if not net.bidirectional:
         if mode == "window":

@@ -35,10 +35,14 @@ _NOTHING = np.empty((0, 0, 3), np.uint8)
 def is_repeat(frame: Frame, before: Frame) -> bool:
     """Return whether two frames show the same picture, bit for bit, and their results are to have the same depth.
 
-    Their tints may differ, since they are put on results.
+    Opacity is a part of it. Their tints may differ, since they are put on results.
     """
     a, b = frame.data, before.data
     if a.shape != b.shape or a.dtype != b.dtype or frame.bit_depth != before.bit_depth:
+        return False
+    if (frame.alpha is None) != (before.alpha is None):
+        return False
+    if frame.alpha is not None and before.alpha is not None and not np.array_equal(frame.alpha, before.alpha):
         return False
     return all(np.array_equal(a[i : i + _ROWS], b[i : i + _ROWS]) for i in range(0, len(a), _ROWS))
 
@@ -72,7 +76,7 @@ class Showings:
 
     def add(self, picture: int, frame: Frame) -> None:
         """Add a frame that shows a picture, which is new or the newest."""
-        self._waiting.setdefault(picture, []).append(replace(frame, data=_NOTHING))
+        self._waiting.setdefault(picture, []).append(replace(frame, data=_NOTHING, alpha=None))
 
     def take(self, picture: int) -> Iterator[Frame]:
         """Yield the frames that show a picture and have not been yielded, without it. Each counts once it was used."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 
 from vsrcli.errors import Note, Reason, UsageError
-from vsrcli.media.containers import CONTAINERS, container_of
+from vsrcli.media.containers import CONTAINERS, Container, container_of
 from vsrcli.media.encode_settings import HDR_NAMES, EncodeSettings
 from vsrcli.media.encoders import (
     ENCODERS,
@@ -117,8 +117,12 @@ def _settings(
         raise UsageError(f"{encoder} takes no frames from memory")
     if pix_fmt is not None and pix_fmt not in supported:
         raise UsageError(f"{encoder} cannot encode {pix_fmt}: choose one of {', '.join(supported)}")
-    chosen = pix_fmt or _nearest_pix_fmt(info, codec, supported)
+    chosen = pix_fmt or _nearest_pix_fmt(info, codec, supported, alpha=_wants_alpha(info, codec, preset, container))
     notes: list[str] = [] if pix_fmt else _depth_note(info, chosen, codec, output)
+    if info.transparent and not _shape(chosen)[4]:
+        notes.append(_alpha_note(codec, container, output))
+    elif info.transparent and codec == "gif" and info.codec != "gif":
+        notes.append(f"in {output.suffix} a pixel is either transparent or opaque: soft edges become hard")
     if (info.mastering_display or info.content_light) and codec not in HDR_NAMES:
         able = " or ".join(name for name in container.video if name in HDR_NAMES)
         lost = f"{codec} cannot hold the HDR mastering metadata"
@@ -184,6 +188,8 @@ def _default_codec(info: VideoInfo, output: Path, width: int, height: int, *, ke
         return container.video[0]
     if keep and info.codec in KEPT and info.codec in container.video:
         return info.codec
+    if keep and info.transparent and (able := _keeps_alpha(container)):
+        return info.codec if info.codec in able else able[0]
     deep = info.bit_depth > 8
     if container.muxer == "webm":
         return "av1" if deep else "vp9"  # PyAV's libvpx is built for 8 bits
@@ -212,8 +218,38 @@ def _shape(name: str) -> tuple[int, int, int, bool, bool]:
     return depth, x, y, False, alpha
 
 
-def _nearest_pix_fmt(info: VideoInfo, codec: str, supported: list[str]) -> str:
-    """Return the encoder's format that keeps depth and chroma sampling, or the next higher ones that it has."""
+def _keeps_alpha(container: Container) -> tuple[str, ...]:
+    """Return the codecs by which alpha is kept in a container, the usual one first."""
+    usual = ("prores", "ffv1") if container.muxer == "mov" else ("ffv1", "prores", "vp9")
+    beside = container.muxer in ("matroska", "webm")
+    return tuple(name for name in ("gif", *usual) if name in container.video and (name != "vp9" or beside))
+
+
+def _wants_alpha(info: VideoInfo, codec: str, preset: str | None, container: Container) -> bool:
+    """Return whether a codec is to keep the source's alpha: where it costs nothing, or something is seen through it."""
+    if not info.alpha or codec not in _keeps_alpha(container):
+        return False
+    if codec == "prores" and preset not in (None, "4444", "4444xq"):
+        return False
+    return info.transparent or codec in (info.codec, "ffv1", "gif")
+
+
+def _alpha_note(codec: str, container: Container, output: Path) -> Note:
+    able = _keeps_alpha(container)
+    if able:
+        lost = f"{codec} does not keep transparency here: all of the output is opaque"
+        return Note(lost, Reason.LOST_BY_CODEC, codec=next((name for name in able if name != codec), able[0]))
+    lost = f"{output.suffix} does not keep transparency: all of the output is opaque"
+    return Note(lost, Reason.LOST_BY_CONTAINER, output=f"{output.stem}.mov")
+
+
+def _nearest_pix_fmt(info: VideoInfo, codec: str, supported: list[str], *, alpha: bool) -> str:
+    """Return the encoder's format that keeps depth and chroma sampling, or the next higher ones that it has.
+
+    `alpha` says whether it is to have alpha.
+    """
+    if alpha and codec == "vp9":
+        supported = ["yuva420p"]  # which browsers show
     depth, shift_x, shift_y, rgb, _ = _shape(info.pix_fmt)
     depth = max(depth, info.bit_depth) if depth > 8 else depth
     lossless = codec in ("ffv1", "gif")
@@ -224,10 +260,10 @@ def _nearest_pix_fmt(info: VideoInfo, codec: str, supported: list[str]) -> str:
         depth = 8
 
     def loss(name: str) -> tuple[int, ...]:
-        bits, x, y, is_rgb, alpha = _shape(name)
+        bits, x, y, is_rgb, has_alpha = _shape(name)
         awkward = name.startswith(("yuvj", "nv", "rgb", "ya")) or name.endswith("be") or "f16" in name
         return (
-            is_rgb != want_rgb or alpha or awkward or "f32" in name,
+            is_rgb != want_rgb or has_alpha != alpha or awkward or "f32" in name,
             max(0, depth - bits),
             0 if want_rgb else max(0, x - shift_x) + max(0, y - shift_y),
             0 if want_rgb else max(0, shift_x - x) + max(0, shift_y - y),

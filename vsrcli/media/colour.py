@@ -114,15 +114,6 @@ def scaled_to(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return _reformat(_rgb_frame(rgb), "rgb24" if rgb.dtype == np.uint8 else "rgb48le", size).to_ndarray()
 
 
-def is_transparent(frame: av.VideoFrame) -> bool:
-    """Return whether any pixel is not opaque."""
-    fmt = frame.format
-    if not (fmt.has_palette or any(component.is_alpha for component in fmt.components)):
-        return False
-    alpha: np.ndarray = frame.reformat(format="rgba").to_ndarray()[..., 3]
-    return int(alpha.min()) < 255
-
-
 def _reformat(
     frame: av.VideoFrame,
     pix_fmt: str,

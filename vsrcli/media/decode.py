@@ -12,8 +12,9 @@ from av.error import FFmpegError
 
 from vsrcli.errors import InputError
 from vsrcli.frame import Frame, Tint
+from vsrcli.media.alpha import BesideDecoder, alpha_of, filled, lies_beside, scaled_alpha
 from vsrcli.media.captions import captions_of
-from vsrcli.media.colour import is_transparent, to_rgb
+from vsrcli.media.colour import to_rgb
 from vsrcli.media.damage import Damage, Tally
 from vsrcli.media.deinterlace import deinterlaced
 from vsrcli.media.images import read_picture
@@ -81,7 +82,7 @@ def decode(
     crop = info.crop
     size, resized = (info.width, info.height) if crop is None else (crop.full_width, crop.full_height), False
     colour = replace(info.colour, matrix=info.colour.matrix_for_conversion(*size))
-    look = _transparency_watch(warn)
+    look = _transparency_watch(info, warn)
     unkept = {*info.unkept, *info.kept}
     captioned = CAPTIONS in info.kept
     number = 0
@@ -117,11 +118,15 @@ def decode(
             when = float((timed.pts * info.time_base) - Fraction(info.start_time))
             warn(f"frames are {picture.width}x{picture.height} from {when:.2f} s on: scaled to {size[0]}x{size[1]}")
         data, tint = _data(picture, colour, size if changed else None, part_tint)
+        alpha = alpha_of(picture) if info.keeps_alpha else None
+        alpha = scaled_alpha(alpha, size) if alpha is not None and changed else alpha
         if crop is not None:
-            part = data[crop.y : crop.y + info.height, crop.x : crop.x + info.width]
-            data = np.ascontiguousarray(part)
+            part = (slice(crop.y, crop.y + info.height), slice(crop.x, crop.x + info.width))
+            data = np.ascontiguousarray(data[part])
+            alpha = None if alpha is None else np.ascontiguousarray(alpha[part])
+        data = data if alpha is None else filled(data, alpha)
         captions = captions_of(timed.picture) if captioned else b""
-        yield Frame(number - 1, data, timed.pts, timed.duration, tint=tint, captions=captions)
+        yield Frame(number - 1, data, timed.pts, timed.duration, tint=tint, captions=captions, alpha=alpha)
     whole = whole and info.once is None  # else there is no file to look at
     if whole and tally.joins:
         joined(tally.joins)
@@ -192,7 +197,7 @@ def _data(
 def _images(
     info: VideoInfo, first: Fraction | None, last: Fraction | None, skip: int, part_tint: bool, warn: Warn
 ) -> Iterator[Frame]:
-    look = _transparency_watch(warn)
+    look = _transparency_watch(info, warn)
     chosen = [
         pts for pts in range(len(info.images)) if (first is None or pts >= first) and (last is None or pts < last)
     ]
@@ -200,16 +205,20 @@ def _images(
         picture, colour = read_picture(info.images[pts], info)
         look(picture)
         data, tint = _data(picture, colour, None, part_tint)
-        yield Frame(number, data, pts, 1, tint=tint)
+        alpha = alpha_of(picture) if info.keeps_alpha else None
+        yield Frame(number, data if alpha is None else filled(data, alpha), pts, 1, tint=tint, alpha=alpha)
 
 
-def _transparency_watch(warn: Warn) -> Callable[[av.VideoFrame], None]:
-    """Return a check that warns of the first transparent picture: many formats have alpha, few videos use it."""
-    seen = False
+def _transparency_watch(info: VideoInfo, warn: Warn) -> Callable[[av.VideoFrame], None]:
+    """Return a check that warns of the first transparent picture: many formats have alpha, few videos use it.
+
+    It is silent if alpha is kept, or if the first picture has told the caller already.
+    """
+    seen = info.keeps_alpha or info.transparent
 
     def look(picture: av.VideoFrame) -> None:
         nonlocal seen
-        if not seen and is_transparent(picture):
+        if not seen and alpha_of(picture) is not None:
             seen = True
             warn(ALPHA_LOST)
 
@@ -249,9 +258,6 @@ def _pictures(
     part is decoded again with one thread, where this cannot happen.
     """
     tally.claim(container.streams[info.stream_index], tagged_duration(container.streams[info.stream_index]))
-    tags = container.streams[info.stream_index].metadata
-    if any(key.lower() == "alpha_mode" and value == "1" for key, value in tags.items()):
-        warn(ALPHA_LOST)  # VP8 and VP9 keep it beside the picture, where the decoder does not look
     yield from _decoded(container, info, target, tally, warn, threads="AUTO")
     if tally.may_lack_frames and info.once is None:
         yield from _behind(info, tally)
@@ -290,6 +296,7 @@ def _decoded(
         except FFmpegError:  # no index for seeking
             return
     shape, reshaped = info.sample_aspect_ratio, False
+    beside = BesideDecoder(info.codec) if info.keeps_alpha and lies_beside(info.codec, stream.metadata) else None
     for packet in _packets(container, stream, tally, info):
         if not packet.size and packet.dts is not None:  # Theora's packet for repeating the previous picture
             continue
@@ -301,6 +308,8 @@ def _decoded(
         tally.discarded += packet.is_discard
         begun = begun or packet.is_keyframe
         tally.check(packet, info.codec)
+        if beside is not None:
+            beside.take(packet)
         try:
             pictures = decode_packet(packet)
         except FFmpegError:
@@ -315,6 +324,8 @@ def _decoded(
             at = "" if packet.pts is None else f" at {float(packet.pts * info.time_base) - info.start_time:.2f} s"
             warn(f"{info.path}: the pixels' shape changes{at}, from {shape} to {aspect}: {shape} is kept")
         for picture in pictures:
+            if beside is not None:
+                beside.give(picture)
             tally.decoded += 1
             if picture.pts is not None:
                 tally.last_pts = picture.pts if tally.last_pts is None else max(tally.last_pts, picture.pts)

@@ -13,12 +13,13 @@ from av.error import FFmpegError
 
 from vsrcli.errors import OutputError
 from vsrcli.frame import Frame
+from vsrcli.media.alpha import with_alpha
 from vsrcli.media.captions import holds_captions, with_captions
 from vsrcli.media.colour import from_rgb
 from vsrcli.media.containers import url
 from vsrcli.media.encode_settings import EncodeSettings, encoder_options
 from vsrcli.media.encoders import segment_muxer
-from vsrcli.media.feed import segment_lead
+from vsrcli.media.feed import MILLISECOND, segment_lead
 from vsrcli.media.info import Colour, VideoInfo
 from vsrcli.media.scheduling import ordinary_scheduling
 from vsrcli.media.tint import fill_chroma, tinted
@@ -40,6 +41,7 @@ class SegmentWriter:
         self._info, self._settings, self._path = info, settings, path
         self._colour = output_colour(info, settings)
         self._lead = segment_lead(info)
+        self._muxer = segment_muxer(settings.codec, settings.pix_fmt)
         self._closed, self._frames = False, 0
         self._captioned, self._captions = holds_captions(settings), dict[int, bytes]()
         self.unused: tuple[str, ...] = ()
@@ -105,6 +107,8 @@ class SegmentWriter:
                     packet.pts += self._lead
                 if self._lead and packet.dts is not None:
                     packet.dts += self._lead
+                if self._muxer == "matroska":
+                    packet.time_base = MILLISECOND  # as which ticks are stored
                 self._mux(packet)
         except FAILURES as error:
             raise OutputError(f"cannot write {self._path}: {_reason(error)}") from error
@@ -157,6 +161,7 @@ def picture_of(frame: Frame, info: VideoInfo, settings: EncodeSettings, tags: Co
     picture = from_rgb(data, pix_fmt=settings.pix_fmt, colour=colour, size=scaled)
     if frame.tint is not None:
         picture = fill_chroma(picture, frame.tint, colour)
+    picture = with_alpha(picture, frame.alpha)
     picture.pts, picture.duration, picture.time_base = frame.pts, frame.duration, info.time_base
     return picture
 
@@ -202,8 +207,9 @@ def output_aspect(info: VideoInfo, settings: EncodeSettings) -> Fraction:
 
 def _open_segment(path: Path, info: VideoInfo, settings: EncodeSettings) -> av.container.OutputContainer:
     options = {"avoid_negative_ts": "disabled"}  # no timestamp may be moved
-    if segment_muxer(settings.codec) == "nut":
-        return av.open(url(path), "w", format="nut", container_options=options)
+    muxer = segment_muxer(settings.codec, settings.pix_fmt)
+    if muxer != "mov":
+        return av.open(url(path), "w", format=muxer, container_options=options)
     clock = str(info.time_base.denominator)
     clocks = {"video_track_timescale": clock, "movie_timescale": clock}
     return av.open(url(path), "w", format="mov", container_options=options | clocks)

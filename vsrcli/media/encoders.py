@@ -102,8 +102,13 @@ def _supported(muxer: str) -> frozenset[str]:
     return frozenset(av.open(io.BytesIO(), "w", format=muxer).supported_codecs)
 
 
-def segment_muxer(codec: str) -> str:
-    """Return the format of a segment: NUT, which takes any clock, or QuickTime for what NUT does not know."""
+def segment_muxer(codec: str, pix_fmt: str = "") -> str:
+    """Return the format of a segment: NUT, which takes any clock, or QuickTime for what NUT does not know.
+
+    VP9 with alpha beside it is in Matroska, whose milliseconds are taken for ticks of the clock.
+    """
+    if codec == "vp9" and pix_fmt.startswith("yuva"):
+        return "matroska"
     return "mov" if codec == "prores" or (codec not in ENCODERS and codec not in _supported("nut")) else "nut"
 
 

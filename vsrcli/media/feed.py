@@ -161,6 +161,8 @@ class Feed:
         """
         with open_container(self.segments[0]) as container:
             codec = container.streams.video[0].codec_context.codec.canonical_name
+            if container.format.name.startswith("matroska"):  # with alpha beside the pictures
+                return "matroska"
         if segment_muxer(codec) == "mov":
             return "mov"
         if self.rounds and len(set(self._milliseconds(self.times.values()))) == len(self.times):
@@ -188,7 +190,7 @@ class Feed:
     def _time_of(self, packet: "av.Packet[av.VideoStream]") -> int:
         if packet.pts is None or packet.time_base is None:
             raise OutputError("a segment has a frame without a timestamp", Reason.JOB_DAMAGED)
-        pts = packet.pts * Fraction(packet.time_base) / self.source_time_base
+        pts = _ticks(packet, self.source_time_base)
         try:
             return self.times[int(pts) - self.lead]
         except KeyError:
@@ -208,8 +210,16 @@ def segment_pts(segments: Sequence[Path], info: VideoInfo) -> list[int]:
         with open_container(path) as container:
             for packet in container.demux(container.streams.video[0]):
                 if packet.size and packet.pts is not None and packet.time_base is not None:
-                    found.append(int(packet.pts * Fraction(packet.time_base) / info.time_base) - lead)
+                    found.append(int(_ticks(packet, info.time_base)) - lead)
     return sorted(found)
+
+
+def _ticks(packet: "av.Packet[av.VideoStream]", time_base: Fraction) -> Fraction:
+    """Return a segment's pts, which is not None, in the source's time base; Matroska's milliseconds are its ticks."""
+    assert packet.pts is not None and packet.time_base is not None
+    if packet.stream.container.format.name.startswith("matroska"):
+        return Fraction(packet.pts)
+    return packet.pts * Fraction(packet.time_base) / time_base
 
 
 def last_duration(info: VideoInfo, pts: Sequence[int]) -> int:

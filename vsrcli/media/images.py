@@ -11,6 +11,7 @@ from av.error import FFmpegError
 
 from vsrcli.errors import InputError, OutputError
 from vsrcli.files import write_whole
+from vsrcli.media.alpha import scaled_alpha
 from vsrcli.media.animation import JPEG_SIGNATURE, PNG_SIGNATURE, animation_of
 from vsrcli.media.colour import from_rgb, to_rgb
 from vsrcli.media.info import Colour, VideoInfo
@@ -112,17 +113,23 @@ def read_picture(path: Path, info: VideoInfo) -> tuple[av.VideoFrame, Colour]:
 
 
 def write_image(
-    path: Path, rgb: np.ndarray, *, size: tuple[int, int] | None = None, tags: PictureTags | None = None
+    path: Path,
+    rgb: np.ndarray,
+    *,
+    alpha: np.ndarray | None = None,
+    size: tuple[int, int] | None = None,
+    tags: PictureTags | None = None,
 ) -> None:
     """Write (h, w, 3) RGB in the format of the name's suffix, scaled to `size` (w, h) with Lanczos if it differs.
 
-    `tags` are written as far as the format supports them. JPEG is written at its best quality, without chroma
-    subsampling. Raises OutputError.
+    `alpha` (h, w) is kept in a PNG, and `tags` as far as the format supports them. JPEG is written at its best quality,
+    without chroma subsampling. Raises OutputError.
     """
     if size is not None and size != rgb.shape[1::-1]:
         rgb = from_rgb(rgb, pix_fmt=_RGB[rgb.dtype.itemsize], colour=Colour(), size=size).to_ndarray()
     if path.suffix.lower() == ".png":
-        write_png(path, rgb, tags=tags)
+        alpha = scaled_alpha(alpha, (rgb.shape[1], rgb.shape[0])) if alpha is not None else None
+        write_png(path, rgb, alpha=alpha, tags=tags)
         return
     encoder = av.VideoCodecContext.create("mjpeg", "w")
     encoder.height, encoder.width = rgb.shape[:2]
@@ -133,12 +140,15 @@ def write_image(
     _write(path, [*encoder.encode(frame), *encoder.encode(None)], tags)
 
 
-def write_png(path: Path, rgb: np.ndarray, *, tags: PictureTags | None = None) -> None:
+def write_png(path: Path, rgb: np.ndarray, *, alpha: np.ndarray | None = None, tags: PictureTags | None = None) -> None:
     """Write (h, w, 3) RGB, uint8 or uint16 (0..65535), without loss; the file appears complete or not at all.
 
-    Raises OutputError.
+    `alpha` (h, w) has the type of `rgb`. Raises OutputError.
     """
     pix_fmt = "rgb24" if rgb.dtype == np.uint8 else "rgb48be"
+    if alpha is not None:
+        rgb = np.concatenate([rgb, alpha[..., None]], 2)
+        pix_fmt = "rgba" if rgb.dtype == np.uint8 else "rgba64be"
     encoder = av.VideoCodecContext.create("png", "w")
     encoder.height, encoder.width = rgb.shape[:2]
     encoder.pix_fmt, encoder.time_base = pix_fmt, Fraction(1, 25)

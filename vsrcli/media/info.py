@@ -90,6 +90,9 @@ class VideoInfo:
     Of a result with more frames than the source, or a slower one, `ticks` of its `time_base` make one of the file's
     own, and its times are `slow` times the source's. `cadence` is how many frames are decoded for each of the file's:
     2 where each field becomes a frame, 4/5 where film is taken out of 3:2 pulldown.
+    own, and its times are `slow` times the source's.
+    `alpha` says that its pictures can be transparent, `transparent` that the first one is (or, where alpha lies beside
+    the pictures, that any may be), `keeps_alpha` that opacity is to be decoded, because the output can hold it.
     """
 
     path: Path
@@ -122,6 +125,9 @@ class VideoInfo:
     ticks: int = 1
     slow: Fraction = Fraction(1)
     cadence: Fraction = Fraction(1)
+    alpha: bool = False
+    transparent: bool = False
+    keeps_alpha: bool = False
     once: "Once | None" = field(default=None, compare=False, repr=False)
 
     def paced(self, cadence: Fraction) -> "VideoInfo":

@@ -126,6 +126,8 @@ def mux_command(
         command += ["-metadata", f"{name}={kept}{value}"]
     if settings.codec == "hevc" and container_of(output).muxer in ("mp4", "mov"):
         command += [f"-tag:{number}", "hvc1"]
+    if settings.codec == "vp9" and settings.pix_fmt.startswith("yuva"):
+        command += [f"-metadata:s:{number}", "alpha_mode=1"]
     command += feed.filter_arguments(str(number))
     command += _colour_arguments(info, settings, number)
     if feed.keeps(info.rate):  # otherwise ffmpeg guesses the rate from a few rounded times

@@ -16,6 +16,7 @@ from av.stream import Disposition, Stream
 
 from vsrcli.errors import InputError
 from vsrcli.media import exif
+from vsrcli.media.alpha import alpha_of, holds_alpha, lies_beside
 from vsrcli.media.animation import animation_of
 from vsrcli.media.colour import bit_depth
 from vsrcli.media.containers import UNKNOWN
@@ -69,6 +70,7 @@ def _probe_video(path: Path, container: InputContainer) -> VideoInfo:
     rate = _rate(container, stream, frame, packets)
     duration = _duration(container, stream)
     codec = context.codec.canonical_name
+    beside = lies_beside(codec, stream.metadata)
     width, height = largest_size(path, container, stream, codec, (frame.width, frame.height), duration)
     deep = bit_depth(frame.format) > 8
     told = header_text(path) if deep or _DECLARING & set(container.format.name.split(",")) else ""
@@ -97,6 +99,8 @@ def _probe_video(path: Path, container: InputContainer) -> VideoInfo:
         chapters=len(container.chapters()),
         tags=tuple(key.lower() for key in container.metadata if key.lower() not in _ABOUT_THE_FILE),
         unkept=unkept(told, frame, codec, bit_depth(frame.format)),
+        alpha=beside or holds_alpha(frame.format),
+        transparent=beside or alpha_of(frame) is not None,
         start_time=(container.start_time or 0) / av.time_base,
     )
     borders = hidden_borders(told, stream.index)
@@ -151,6 +155,8 @@ def _probe_images(path: Path, images: tuple[Path, ...], rate: Fraction) -> Video
         streams=(),
         chapters=0,
         images=images,
+        alpha=holds_alpha(frame.format),
+        transparent=alpha_of(frame) is not None,
     )
 
 

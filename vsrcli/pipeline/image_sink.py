@@ -5,9 +5,13 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import av
+import numpy as np
+
 from vsrcli.errors import OutputError, UsageError
 from vsrcli.files import PART, free_names, settle
-from vsrcli.frame import Frame
+from vsrcli.frame import Frame, largest_level
+from vsrcli.media.alpha import has_alpha_plane
 from vsrcli.media.containers import CONTAINERS
 from vsrcli.media.held import IMAGE_BYTES
 from vsrcli.media.images import write_image
@@ -53,6 +57,8 @@ class ImageSink:
             raise UsageError(f"not a pattern of names: {output.name} (write it like out/%08d.png)") from None
         if suffix not in WRITABLE_IMAGES:
             raise UsageError(f"cannot write {suffix or 'nameless'} images: use one of {', '.join(WRITABLE_IMAGES)}")
+        self.keeps_alpha = info.alpha and suffix == ".png"
+        self._alpha = self.keeps_alpha and has_alpha_plane(av.VideoFormat(info.pix_fmt, 16, 16))
         self.warnings = [*_image_warnings(info, suffix), *lost_in_images(info, size, suffix)]
         self._tags = tags_for_images(info, size)
 
@@ -66,7 +72,7 @@ class ImageSink:
 
     def writer(self, path: Path) -> Writer:
         """Return a writer of images to the folder `path`."""
-        return _ImageWriter(path, self._names, self.size, self._matrix, self._tags, by_pts=self._by_pts)
+        return _ImageWriter(path, self._names, self.size, self._matrix, self._tags, self._by_pts, self._alpha)
 
     def finish(
         self,
@@ -127,20 +133,23 @@ class _ImageWriter:
         size: tuple[int, int],
         matrix: int,
         tags: Tags,
-        *,
         by_pts: bool,
+        always_alpha: bool,
     ) -> None:
         foreign = clear_inner(folder)  # delete what a killed run has left, such as half-written images
         if foreign:
             raise OutputError(f"{foreign[0]} is not vsr's: put it elsewhere, vsr works in that folder")
         folder.mkdir()
         self._folder, self._names, self._size, self._by_pts = folder, names, size, by_pts
-        self._matrix, self._tags = matrix, tags
+        self._matrix, self._tags, self._always_alpha = matrix, tags, always_alpha
 
     def write(self, frame: Frame) -> None:
         name = self._names(frame.pts if self._by_pts else frame.number)
         data = frame.data if frame.tint is None else tinted(frame.data, frame.tint, self._matrix)
-        write_image(self._folder / name, data, size=self._size, tags=self._tags(frame.pts))
+        alpha = frame.alpha
+        if alpha is None and self._always_alpha:  # the images of a sequence are of one kind
+            alpha = np.full(data.shape[:2], largest_level(data), data.dtype)
+        write_image(self._folder / name, data, alpha=alpha, size=self._size, tags=self._tags(frame.pts))
 
     def close(self) -> None:
         pass
@@ -177,6 +186,8 @@ def _image_warnings(info: VideoInfo, suffix: str) -> list[str]:
         lines.append(f"images hold no sound or subtitles: {counted(len(info.streams), 'stream')} left out")
     if info.sample_aspect_ratio not in (0, 1):
         lines.append(f"images hold no sample aspect ratio: they show without the source's {info.sample_aspect_ratio}")
+    if suffix != ".png" and info.transparent:
+        lines.append(f"{suffix} does not keep transparency: write .png for it")
     if suffix != ".png" and info.bit_depth > 8:
         lines.append(f"{suffix} keeps 8 of the source's {info.bit_depth} bits: write .png for 16")
     return lines

@@ -183,7 +183,7 @@ def prepare(
         on_event(Event("note", renamed))
     check_output(output, info, options)
     sink = make_sink(output, shown, size, asked=options, span=(options.start, options.end))
-    info = replace(info, kept=sink.kept)
+    info = replace(info, kept=sink.kept, keeps_alpha=sink.keeps_alpha)
     place(model.net, device, dtype)
     flow = None
     zooming = model.net.interpolates and factor == 2
@@ -204,6 +204,7 @@ def prepare(
         bit_depth=info.bit_depth,
         encoder=sink.held(frames),
         hold_repeats=not zooming,  # the net recognises new frames by their numbers, which repeats would shift
+        alpha=sink.keeps_alpha,
     )
     warnings = [*([picked.warning] if picked.warning else []), *sink.warnings]
     warnings += map(Remark, info.notes)

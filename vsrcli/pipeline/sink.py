@@ -44,13 +44,14 @@ class Sink(Protocol):
     """One kind of output.
 
     `size` is (width, height); `warnings` are lines about what the output cannot hold, `kept` the names of what it gets
-    beside the picture and another might not.
+    beside the picture and another might not. `keeps_alpha` says whether it keeps the source's transparency.
     """
 
     output: Path
     kept: tuple[str, ...]
     size: tuple[int, int]
     warnings: list[str]
+    keeps_alpha: bool
 
     def settings(self) -> dict[str, object]:
         """Return the settings that affect the encoded frames, for the job's record."""

@@ -4,7 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
+import av
+
 from vsrcli.errors import Reason, Remark, UsageError
+from vsrcli.media.alpha import has_alpha_plane
 from vsrcli.media.assemble import assemble
 from vsrcli.media.avi_times import check_avi_times
 from vsrcli.media.captions import holds_captions
@@ -40,6 +43,7 @@ class VideoSink:
     ) -> None:
         self.output, self.info, self.encode, self.span = output, info, encode, span
         self.size = (encode.width, encode.height)
+        self.keeps_alpha = info.alpha and has_alpha_plane(av.VideoFormat(encode.pix_fmt, 16, 16))
         self.warnings = [*encode.notes, *check_container(info, output)]
         self.kept: tuple[str, ...] = (CAPTIONS,) if holds_captions(encode) else ()
         self.warnings += [left_out(name) for name in info.unkept if name not in self.kept]

@@ -96,13 +96,21 @@ class FrameFolder(MutableMapping[int, Frame]):
         rest = torch.tensor([frame.pts, frame.duration, frame.bit_depth])
         tint = torch.tensor(frame.tint or (), dtype=torch.float64)
         captions = torch.tensor([*frame.captions], dtype=torch.uint8)
-        self._tensors[str(number)] = (picture_tensor(frame.data), rest, tint, captions)
+        alpha = () if frame.alpha is None else (picture_tensor(frame.alpha),)
+        self._tensors[str(number)] = (picture_tensor(frame.data), rest, tint, captions, *alpha)
 
     def __getitem__(self, number: int) -> Frame:
-        data, rest, tint, captions = self._tensors[str(number)]
+        data, rest, tint, captions, *alpha = self._tensors[str(number)]
         pts, duration, bit_depth = rest.tolist()
         return Frame(
-            number, data.numpy(), pts, duration, bit_depth, tuple(tint.tolist()) or None, bytes(captions.tolist())
+            number,
+            data.numpy(),
+            pts,
+            duration,
+            bit_depth,
+            tuple(tint.tolist()) or None,
+            bytes(captions.tolist()),
+            alpha[0].numpy() if alpha else None,
         )
 
     def __delitem__(self, number: int) -> None:
