@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vsrcli.nets.layers import Conv, ResidualBlock, leaky, upcast
+from vsrcli.nets.layers import Conv, ResidualBlock, upcast
 from vsrcli.nets.marks import Architecture, Config, Shapes, count
 from vsrcli.nets.observe import stage
 from vsrcli.nets.recurrent import Branch, Features, RecurrentNet, State, frames_around
@@ -123,7 +123,7 @@ class AnimeSR(RecurrentNet):
         out = self.recurrent_cell(torch.cat([features["previous"], lr, features["next"], folded, hidden], 1))
         detail, hidden = out.split((PICTURE, self.hidden), 1)
         hr = unfold(lr, detail)
-        return hr, (hr, upcast(leaky(hidden)))
+        return hr, (hr, upcast(F.leaky_relu(hidden, 0.1)))  # not in place: it is a part of another tensor
 
     def reconstruct(self, features: Features) -> Tensor:
         """Return the propagated HR estimate itself."""

@@ -3,23 +3,25 @@
 import torch
 from torch import Tensor
 
-from vsrcli.nets.recurrent import RecurrentNet, Window, upsample_window
+from vsrcli.nets.recurrent import RecurrentNet, Window, pad_frame, upsample_window
 from vsrcli.nets.reparam import merged_once
 
 
 def clip_flows(net: RecurrentNet, lr: Tensor, *, forward: bool) -> Tensor:
     """Return the flows (n, t-1, 2, h, w) of clips (n, t, 3, h, w): from each frame to the next one, or back."""
-    n, t, _, h, w = lr.shape
+    h, w = lr.shape[-2:]
+    lr = _padded(net, lr)
     earlier, later = lr[:, :-1].flatten(0, 1), lr[:, 1:].flatten(0, 1)
     flow = net.flow(earlier, later) if forward else net.flow(later, earlier)
-    return flow.view(n, t - 1, 2, h, w)
+    return flow[..., :h, :w].reshape(lr.shape[0], -1, 2, h, w)
 
 
 def clip_window(net: RecurrentNet, lr: Tensor) -> tuple[Window, Tensor]:
     """Return clips (n, t, 3, h, w) as a window, and the flows to the previous frames (n, t-1, 2, h, w).
 
-    The patch must fit the net (`multiple` and `min_size`); nothing is padded.
+    Both are padded as the net needs it (`multiple` and `min_size`).
     """
+    lr = _padded(net, lr)
     t = lr.shape[1]
     lr = net.prepare(lr.flatten(0, 1)).view_as(lr)
     backward = clip_flows(net, lr, forward=False)
@@ -37,6 +39,13 @@ def clip_window(net: RecurrentNet, lr: Tensor) -> tuple[Window, Tensor]:
 
 def unroll(net: RecurrentNet, lr: Tensor) -> tuple[Tensor, Tensor]:
     """Upscale clips (n, t, 3, h, w); return HR (n, t, 3, s*h, s*w) and the flows to the previous frames."""
+    h, w = lr.shape[-2:]
     with merged_once(net):
         window, backward = clip_window(net, lr)
-        return torch.stack(list(upsample_window(net, window)), 1), backward
+        hr = torch.stack(list(upsample_window(net, window)), 1)
+    return hr[..., : h * net.scale, : w * net.scale], backward[..., :h, :w]
+
+
+def _padded(net: RecurrentNet, lr: Tensor) -> Tensor:
+    padded = pad_frame(lr.flatten(0, 1), net.multiple, net.min_size)
+    return padded.view(*lr.shape[:2], *padded.shape[1:])

@@ -175,7 +175,9 @@ class Trainer:
         taught, teacher_features = self.teacher(lr, features=self.space_time is not None)
         loss = recipe.output * self._distance(sr, taught)
         if self.space_time and teacher_features is not None:
-            space, time_ = self.space_time(torch.stack(seen, 1), teacher_features)
+            h, w = lr.shape[-2:]  # nets pad frames, each as it needs
+            both = (features[..., :h, :w] for features in (torch.stack(seen, 1), teacher_features))
+            space, time_ = self.space_time(*both)
             loss = loss + recipe.space * space + recipe.time * time_
         return loss
 
