@@ -16,7 +16,7 @@ from vsrcli.engine.device import pick_device, pick_precision, place
 from vsrcli.engine.options import EngineOptions
 from vsrcli.engine.planning import make_plan
 from vsrcli.errors import UsageError
-from vsrcli.evaluate import ablation
+from vsrcli.evaluate import ablation, new_frames
 from vsrcli.evaluate.ablation import Curve
 from vsrcli.evaluate.ablation_plot import KEYFRAMES, frame_panels, keyframe_panels
 from vsrcli.evaluate.clips import choose_clips, length
@@ -128,6 +128,8 @@ def ablate(asked: dict[str, Any], options: EngineOptions, display: Display) -> t
     loaded = _load(asked, display)
     if not loaded:
         raise UsageError("--ablate: give a model with -m")
+    if set(axes) & set(new_frames.AXES):
+        return _new_frames(asked, options, display, axes, clips, loaded, device)
     plot, curves = _plot(asked["plot"], axes), dict[str, list[Curve]]()
     rows: list[dict[str, Value]] = []
     total = _frames(clips, asked["frames"])
@@ -158,6 +160,44 @@ def ablate(asked: dict[str, Any], options: EngineOptions, display: Display) -> t
             save(frame_panels(curves), plot)
         display.line(str(plot), style="green")
     return ablation.table(rows), _settings(asked, options, loaded, scale, device, torch.float32)
+
+
+def _new_frames(
+    asked: dict[str, Any],
+    options: EngineOptions,
+    display: Display,
+    axes: Sequence[str],
+    clips: Sequence[Clip],
+    loaded: dict[str, LoadedModel],
+    device: torch.device,
+) -> tuple[Table, dict[str, Any]]:
+    """Return the table of what frames between a clip's are worth, or frames shown twice, and its settings."""
+    if not set(axes) <= set(new_frames.AXES) or asked["plot"] is not None or (asked["crf"] and len(asked["crf"]) > 1):
+        raise UsageError(
+            "--ablate: fps and twos have a table of their own: without other axes, --plot and several CRFs"
+        )
+    crf = asked["crf"][0] if asked["crf"] else None
+    flow, rows = _flow(device, display), list[dict[str, Value]]()
+    for name, model in loaded.items():
+        setting, done = Setting(asked["degradation"], model.scale, asked["frames"], crf), itertools.count(1)
+        net = place(model.net, device, torch.float32)
+        found: list[dict[str, Value]] = []
+        with display.job("ablate"):
+            show = display.count("evaluating", None)
+            for axis in axes:
+                found += new_frames.measure(
+                    axis,
+                    clips,
+                    net,
+                    flow,
+                    setting,
+                    device,
+                    channels=asked["channels"],
+                    on_frame=lambda clip, way, show=show, done=done: show(next(done)),  # type: ignore[misc]
+                )
+        rows += [{"model": name, **row} for row in new_frames.with_means(found)]
+    scale = next(iter(loaded.values())).scale
+    return new_frames.table(rows), _settings(asked, options, loaded, scale, device, torch.float32)
 
 
 def _plot(path: Path | None, axes: Sequence[str]) -> Path | None:
