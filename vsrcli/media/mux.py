@@ -29,7 +29,7 @@ from vsrcli.media.mux_tags import (
     tags_by_file,
     video_tags,
 )
-from vsrcli.media.slow import ENCODERS, OPUS_LAYOUTS, chapter_arguments, sound_arguments
+from vsrcli.media.slow import ENCODERS, FROM_ZERO, OPUS_LAYOUTS, chapter_arguments, sound_arguments
 
 _ADVICE = re.compile(r"[\s,.:;(]*\b(add|use|using|try|set|specify|with|pass)\b[^,;]*['\"\s]-[a-z].*$", re.IGNORECASE)
 FILES_ONLY = ("-protocol_whitelist", "file")
@@ -138,11 +138,11 @@ def mux_command(
     return command + _muxer_arguments(feed, info, output, preview)
 
 
-def _conversion(number: int, codec: str) -> list[str]:
-    """Return the arguments that write stream `number` of the output by a codec."""
-    if codec != "opus":
-        return [f"-c:{number}", ENCODERS.get(codec, codec)]
-    return [f"-c:{number}", ENCODERS[codec], f"-filter:{number}", OPUS_LAYOUTS]
+def _conversion(number: int, codec: str, *, preview: bool = False) -> list[str]:
+    """Return the arguments that write stream `number` of the output by a codec; sound of a `preview` begins at 0."""
+    filters = [*([FROM_ZERO] if preview else []), *([OPUS_LAYOUTS] if codec == "opus" else [])]
+    chain = [f"-filter:{number}", ",".join(filters)] if filters else []
+    return [f"-c:{number}", ENCODERS.get(codec, codec), *chain]
 
 
 def _source_span(feed: Feed, info: VideoInfo, output: Path, preview: bool) -> list[str]:
@@ -152,7 +152,8 @@ def _source_span(feed: Feed, info: VideoInfo, output: Path, preview: bool) -> li
         return ["-itsoffset", f"-{round(Fraction(info.start_time) / info.slow / MICROSECOND)}us"] if late else []
     origin = next(iter(feed.times)) * info.time_base / info.slow
     seconds = f"{round(origin / MICROSECOND)}us"
-    return ["-seek_timestamp", "1", "-ss", seconds, "-itsoffset", f"-{seconds}"]
+    # an accurate seek would cut off what is decoded up to that time, counted by the shifted clock
+    return ["-seek_timestamp", "1", "-noaccurate_seek", "-ss", seconds, "-itsoffset", f"-{seconds}"]
 
 
 def _maps(
@@ -189,9 +190,9 @@ def _maps(
             codec = kept[index].codec
             slowed = info.slow != 1
             if slowed and codec and stream.type == "audio":
-                arguments += sound_arguments(number, codec, info.slow)
+                arguments += sound_arguments(number, codec, info.slow, preview=preview)
             elif codec and codec != "copy":
-                arguments += _conversion(number, codec)
+                arguments += _conversion(number, codec, preview=preview and stream.type == "audio")
             filters = [r"noise=drop=lt(pts\,0)"] if preview else []  # seeking lands before the start
             if info.container == "ogg":  # the last packet's duration, less what is cut off its end, can be below zero
                 filters += [r"setts=duration=if(gt(DURATION\,0x7fffffff)\,1\,DURATION)"]

@@ -20,6 +20,9 @@ ENCODERS = {
 OPUS_LAYOUTS = "aformat=channel_layouts=7.1|5.1|quad|3.0|stereo|mono"
 """The filter for libopus, which takes no other orders of channels."""
 _RATES = {"aac": "192k", "mp3": "192k", "opus": "160k", "ac3": "448k", "eac3": "448k", "mp2": "256k"}
+FILL_PAUSES = "aresample=async=1"
+FROM_ZERO = "atrim=start=0"
+"""Filter for sound of a part: a seek leads to before it, and ffmpeg measures the part from what it decodes first."""
 _SLOWEST = Fraction(1, 2)  # lowest tempo of one atempo filter
 
 
@@ -31,11 +34,25 @@ def codec_of(codec: str, held: Collection[str], lossless: str | None) -> str:
     return "pcm_s16le"
 
 
-def sound_arguments(number: int, codec: str, slow: Fraction) -> list[str]:
-    """Return ffmpeg's arguments that stretch the sound that is stream `number` of the output, and encode it."""
+def sound_arguments(number: int, codec: str, slow: Fraction, *, preview: bool = False) -> list[str]:
+    """Return ffmpeg's arguments that stretch the sound that is stream `number` of the output, and encode it.
+
+    In a `preview` it begins at 0.
+    """
     rate = [f"-b:{number}", _RATES[codec]] if codec in _RATES else []
-    filters = tempo_filter(1 / slow) + (f",{OPUS_LAYOUTS}" if codec == "opus" else "")
-    return [f"-filter:{number}", filters, f"-c:{number}", ENCODERS[codec], *rate]
+    filters = [*([FROM_ZERO] if preview else []), stretch_filter(slow), *([OPUS_LAYOUTS] if codec == "opus" else [])]
+    return [f"-filter:{number}", ",".join(filters), f"-c:{number}", ENCODERS[codec], *rate]
+
+
+def stretch_filter(slow: Fraction) -> str:
+    """Return filters for sound whose times, but not samples, are stretched already.
+
+    atempo looks at the first time alone, so that what comes behind a pause would be early: pauses are filled with
+    silence first, at the times before the stretching.
+    """
+    own = f"asetpts=PTS*{slow.denominator}/{slow.numerator}"
+    start = f"asetpts=PTS+STARTPTS*({slow.numerator}/{slow.denominator}-1)"
+    return ",".join([own, FILL_PAUSES, tempo_filter(1 / slow), start])
 
 
 def tempo_filter(tempo: Fraction) -> str:
