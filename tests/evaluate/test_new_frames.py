@@ -42,8 +42,10 @@ def frames_of(clip: Path) -> list[Pair]:
 def test_each_way_gives_what_it_says(net: RecurrentNet, two_clips: Path) -> None:
     clips, frames = choose_clips(two_clips, ["first"]), frames_of(two_clips)
     rows = {row["way"]: row for row in measure("fps", clips, net, still, Setting("bi", 4), CPU)}
-    assert list(rows) == ["repeated", "blended", "by flow", "true small frame"]
+    assert list(rows) == ["results blended", "repeated", "blended", "by flow", "true small frame"]
     alone = result(net, [frames[0].lr, frames[2].lr])
+    mean = to_levels((to_unit(alone[0]) + to_unit(alone[1])) / 2)
+    assert figure(rows["results blended"], "psnr") == pytest.approx(quality([mean], [frames[1].hr]))
     true = result(net, [frame.lr for frame in frames])
     truth = [frame.hr for frame in frames]
     assert figure(rows["repeated"], "psnr") == pytest.approx(quality(alone[:1], truth[1:2]))
@@ -79,8 +81,8 @@ def test_frames_shown_twice_are_run_or_held(net: RecurrentNet, two_clips: Path) 
 
 def test_means_are_over_clips_and_one_frame_is_too_few(net: RecurrentNet, two_clips: Path) -> None:
     rows = with_means(measure("fps", choose_clips(two_clips), net, still, Setting("bi", 4, limit=3), CPU))
-    assert [row["clip"] for row in rows] == ["first"] * 4 + ["second"] * 4 + ["mean"] * 4
-    assert figure(rows[9], "psnr") == pytest.approx((figure(rows[1], "psnr") + figure(rows[5], "psnr")) / 2)
+    assert [row["clip"] for row in rows] == ["first"] * 5 + ["second"] * 5 + ["mean"] * 5
+    assert figure(rows[11], "psnr") == pytest.approx((figure(rows[1], "psnr") + figure(rows[6], "psnr")) / 2)
     with pytest.raises(UsageError, match="too few frames"):
         measure("fps", choose_clips(two_clips), net, still, Setting("bi", 4, limit=2), CPU)
 

@@ -1,8 +1,8 @@
 """What new frames between a source's are worth: every other frame of a clip is held out and made anew.
 
 The frames that are kept are upscaled with the new ones between them, as `engine/between.py` makes them by flow, or with
-their neighbours' mean, or alone and shown twice; the true small frames say what the net could reach. The frames of the
-source pay for it too: the net's memory passes through frames that were made.
+their neighbours' mean; or alone, their results being shown twice or blended. The true small frames say what the net
+could reach. The frames of the source pay for it too: the net's memory passes through frames that were made.
 """
 
 import math
@@ -22,7 +22,7 @@ from vsrcli.evaluate.clips import Pair, pairs
 from vsrcli.evaluate.datasets import Clip
 from vsrcli.evaluate.evaluation import OnFrame, Setting
 from vsrcli.frame import Frame
-from vsrcli.levels import picture_to_unit, to_unit, unit_to_picture
+from vsrcli.levels import picture_to_unit, to_levels, to_unit, unit_to_picture
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.quality.metrics import Channels, planes, psnr
 from vsrcli.quality.report import Column, Table, Value, mean_row
@@ -87,7 +87,11 @@ def _fps(
         ("by flow", made_by_flow([frame.lr for frame in kept], flow, device)),
         ("true small frame", [frame.lr for frame in held]),
     ]
-    rows: list[dict[str, Value]] = []
+    both_sides = [(to_unit(a) + to_unit(b)) / 2 for a, b in pairwise(alone)]
+    held_hr = [frame.hr for frame in held]
+    rows: list[dict[str, Value]] = [
+        {"way": "results blended", "psnr": _psnr(list(map(to_levels, both_sides)), held_hr, channels)}
+    ]
     for way, between in ways:
         if way == "repeated":  # its result is shown again
             new, old = alone[:-1], alone
@@ -99,7 +103,7 @@ def _fps(
         rows.append(
             {
                 "way": way,
-                "psnr": _psnr(new, [frame.hr for frame in held], channels),
+                "psnr": _psnr(new, held_hr, channels),
                 "small": _psnr(between, [frame.lr for frame in held], channels),
                 "own": kept_psnr,
                 "own_loss": own - kept_psnr,
