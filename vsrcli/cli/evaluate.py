@@ -96,8 +96,8 @@ class Crfs(Kind[tuple[int, ...]]):
     "--ablate",
     metavar="AXES",
     help="Measure instead the loss of choices against whole-clip fp32 without a horizon: window,lookahead,horizon,tile,"
-    "precision,keyframe-interval,warmup,segments; or PSNR with every other frame held out and made anew (fps), or "
-    "each frame shown twice (twos).",
+    "precision,keyframe-interval,warmup,segments; or PSNR with every other frame made anew (fps) or frames shown twice "
+    "(twos).",
 )
 @click.option(
     "--plot",

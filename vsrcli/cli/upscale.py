@@ -241,7 +241,7 @@ def _joined(
     if address is not None:
         raise UsageError("--join is not for a cluster: join the parts to one file first")
     with joined(inputs, output, options, display.line) as source:
-        report = _one(source, output, options, display, dry_run=dry_run, named=True)
+        report = upscale_one(source, output, options, display, dry_run=dry_run, named=True)
     return report | {"input": str(inputs[0]), "inputs": [str(one) for one in inputs]}
 
 
