@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from vsrcli.cli import models
 from vsrcli.cli.models import command
 from vsrcli.zoo.catalogue import catalogue
+from vsrcli.zoo.uses import speed_of, use_of
 
 
 @pytest.fixture(autouse=True)
@@ -38,11 +38,11 @@ def test_the_table_has_every_full_name_at_any_width(
 def test_purpose_is_the_first_column_and_the_default_the_first_row() -> None:
     lines = lines_of()
     assert lines[1].split()[:3] == ["compressed", "video", "repvsr.real*"]
-    uses = {entry.name: models.use_of(entry) for entry in catalogue().models.values()}
+    uses = {entry.name: use_of(entry) for entry in catalogue().models.values()}
     assert uses["animesr.v2"] == "drawn animation" and uses["repvsr.bd"] == "soft or blurred video"
     assert uses["realbasicvsr.reds"] == "damaged video" and uses["basicvsr.reds4"] == "clean video"
     assert len(lines[0]) <= 80
-    speeds = {entry.name: models.speed_of(entry) for entry in catalogue().models.values()}
+    speeds = {entry.name: speed_of(entry) for entry in catalogue().models.values()}
     assert (speeds["repvsr.real"], speeds["animesr.v2"], speeds["basicvsr.reds4"]) == ("fast", "medium", "slow")
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "upscale": "Upscale videos, image sequences or folders of them.",
     "preview": "Try a few seconds: clips, pictures, and a page with a before/after slider.",
+    "web": "Upscale in the browser: a page on this machine with a queue of jobs.",
     "info": "Show the properties of a file and which weights vsr would pick.",
     "plan": "Cut a job into shards for several machines.",
     "run": "Run one shard of a plan.",

@@ -8,6 +8,7 @@ import click
 from vsrcli.words import padded
 from vsrcli.zoo import picking, store
 from vsrcli.zoo.catalogue import Entry, catalogue
+from vsrcli.zoo.uses import speed_of, use_of
 
 MEANING = {
     "bi": "bicubic",
@@ -15,13 +16,6 @@ MEANING = {
     "real": "blur, noise, compression",
 }
 """Names of the degradations in the table."""
-
-
-USES = {"anime": "drawn animation", "real": "compressed video", "bi": "clean video", "bd": "soft or blurred video"}
-"""Purpose of models by content or degradation."""
-SPEEDS = {"fast": 100.0, "medium": 400.0}
-"""Speed in a word, by the largest number of GFLOP for a 320x180 frame."""
-SLOWEST = "slow"
 
 
 def as_record(entry: Entry, *, default: bool) -> dict[str, Any]:
@@ -43,16 +37,6 @@ def as_record(entry: Entry, *, default: bool) -> dict[str, Any]:
         "path": str(located.path) if located else None,
         "default": default,
     }
-
-
-def use_of(entry: Entry) -> str:
-    """Return the kind of sources that a model is for, in words."""
-    return entry.use or USES.get(entry.content, USES.get(entry.degradation, entry.degradation))
-
-
-def speed_of(entry: Entry) -> str:
-    """Return a model's speed in a word, by the cost of a frame."""
-    return next((word for word, most in SPEEDS.items() if entry.gflop <= most), SLOWEST)
 
 
 COLUMNS = {"use it for": False, "model": False, "scale": True, "speed": False, "weights": False}

@@ -43,16 +43,46 @@ def slider_page(title: str, line: str, before: Picture, after: Sequence[Picture]
     fields = {
         "TITLE": html.escape(title),
         "LINE": html.escape(line),
-        "WIDTH": str(shape[0]),
-        "HEIGHT": str(shape[1]),
         "CHOICES": choices,
         "BEFORE_LABEL": html.escape(before.label),
         "BEFORE": before.url,
         "AFTER": images,
         "ABOUT": about,
+        "STYLE": f":root {{ --wide: {shape[0]}; --high: {shape[1]}; }}\n{SLIDER_STYLE}",
+        "SCRIPT": SLIDER_SCRIPT,
     }
     return re.sub(r"@([A-Z_]+)@", lambda place: fields[place[1]], _PAGE)  # once: what is put in may look like a place
 
+
+SLIDER_STYLE = """
+#stage { position: relative; width: 100%; max-width: calc(1px * var(--wide)); aspect-ratio: var(--wide) / var(--high);
+ --cut: 50%; touch-action: pan-y; }
+#stage.full { width: calc(1px * var(--wide)); max-width: none; }
+#stage img { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: fill; }
+#stage .after { clip-path: inset(0 0 0 var(--cut)); }
+#line { position: absolute; top: 0; bottom: 0; left: var(--cut); width: 2px; margin-left: -1px; background: #ffb81c;
+ pointer-events: none; }
+#slider { width: 100%; max-width: calc(1px * var(--wide)); margin: .5rem 0; accent-color: #ffb81c; }
+.tag { position: absolute; top: .6rem; padding: .1rem .5rem; color: #fff; background: #0c0d11aa; border-radius: .4rem;
+ pointer-events: none; }
+"""
+"""Rules for a stage with pictures over each other and a range below; --wide and --high are the picture's pixels."""
+
+SLIDER_SCRIPT = """
+const slide = (stage, slider) => {
+  const move = (at) => { stage.style.setProperty("--cut", at + "%"); slider.value = at; };
+  slider.addEventListener("input", () => move(slider.value));
+  const drag = (event) => {
+    if (event.type === "pointermove" && !event.buttons) return;
+    const box = stage.getBoundingClientRect();
+    move(Math.min(100, Math.max(0, 100 * (event.clientX - box.left) / box.width)));
+  };
+  stage.addEventListener("pointerdown", drag);
+  stage.addEventListener("pointermove", drag);
+  stage.addEventListener("dragstart", (event) => event.preventDefault());
+};
+"""
+"""What moves the line between the pictures."""
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -69,16 +99,7 @@ p { margin: .2rem 0; color: #bbb; }
 fieldset { border: 0; padding: 0; margin: .6rem 0; }
 fieldset label { margin-right: 1.2rem; white-space: nowrap; }
 #frame { overflow: auto; max-height: 80vh; }
-#stage { position: relative; width: 100%; max-width: @WIDTH@px; aspect-ratio: @WIDTH@ / @HEIGHT@; --cut: 50%; }
-#stage.full { width: @WIDTH@px; max-width: none; }
-#stage img { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: fill; }
-#stage .after { clip-path: inset(0 0 0 var(--cut)); }
-#line { position: absolute; top: 0; bottom: 0; left: var(--cut); width: 2px; margin-left: -1px; background: #ffb81c;
- pointer-events: none; }
-#slider { width: 100%; max-width: @WIDTH@px; margin: .5rem 0; accent-color: #ffb81c; }
-.tag { position: absolute; top: .6rem; padding: .1rem .5rem; background: #0c0d11aa; border-radius: .4rem;
- pointer-events: none; }
-</style>
+@STYLE@</style>
 </head>
 <body>
 <h1>@TITLE@</h1>
@@ -94,8 +115,8 @@ fieldset label { margin-right: 1.2rem; white-space: nowrap; }
 <p id="about"></p>
 <script>
 "use strict";
+@SCRIPT@
 const about = @ABOUT@, stage = document.getElementById("stage"), slider = document.getElementById("slider");
-const move = (at) => { stage.style.setProperty("--cut", at + "%"); slider.value = at; };
 const choose = (index) => {
   document.querySelectorAll(".after").forEach((image, i) => {
     image.hidden = i !== index;
@@ -103,19 +124,11 @@ const choose = (index) => {
   });
   document.getElementById("about").textContent = about[index];
 };
-slider.addEventListener("input", () => move(slider.value));
-const drag = (event) => {
-  if (event.type === "pointermove" && !event.buttons) return;
-  const box = stage.getBoundingClientRect();
-  move(Math.min(100, Math.max(0, 100 * (event.clientX - box.left) / box.width)));
-};
-stage.addEventListener("pointerdown", drag);
-stage.addEventListener("pointermove", drag);
-stage.addEventListener("dragstart", (event) => event.preventDefault());
 document.querySelectorAll("[name=model]").forEach((radio) =>
   radio.addEventListener("change", () => choose(Number(radio.value))));
 document.getElementById("full").addEventListener("change", (event) =>
   stage.classList.toggle("full", event.target.checked));
+slide(stage, slider);
 choose(0);
 </script>
 </body>

@@ -65,11 +65,11 @@ class Forecast:
         return self.bytes is not None and 2 * self.bytes > self.free
 
 
-def forecast(job: Job) -> Forecast:
+def forecast(job: Job, budget: float | None = None) -> Forecast:
     """Upscale and encode some frames of a job with its plan, and extrapolate to all frames.
 
-    Nothing is left on the disk. Frames that would take too long are cropped. Raises InputError if none can be decoded,
-    and OutputError if none can be encoded.
+    Nothing is left on the disk. Frames that would take the net longer than `budget` seconds (by default SECONDS) are
+    cropped. Raises InputError if none can be decoded, and OutputError if none can be encoded.
     """
     spans = _spans(job)
     first = _frames(job, spans[len(spans) // 2], FEWEST)
@@ -77,7 +77,7 @@ def forecast(job: Job) -> Forecast:
         raise InputError(f"no frame of {job.info.path} can be decoded where the time was to be measured")
     pixel_seconds = _cost_of_pixel(job, first.frames)
     pixels = job.info.width * job.info.height
-    fitting = SECONDS / (pixel_seconds * pixels)
+    fitting = (budget or SECONDS) / (pixel_seconds * pixels)
     count = max(FEWEST, min(MOST, int(fitting / len(spans))))
     if fitting < FEWEST * len(spans):
         spans = spans[len(spans) // 2 :][:1]

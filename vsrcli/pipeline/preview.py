@@ -87,8 +87,8 @@ def preview(
     start, end = span(info, at, seconds)
     photograph = len(info.images) == 1
     part = options if photograph else replace(options, start=start, end=end)
-    names = list(dict.fromkeys(_named(info, model, part, on_event) for model in models or (None,)))
-    ending = ".png" if photograph else ".mp4" if info.images else _written(info.path.suffix.lower())
+    names = list(dict.fromkeys(named_model(info, model, part, on_event) for model in models or (None,)))
+    ending = ".png" if photograph else ".mp4" if info.images else clip_ending(info.path.suffix.lower())
     made: list[Shown] = []
     pictures: list[np.ndarray] = []
     for name in names:
@@ -98,7 +98,7 @@ def preview(
         )
         with show(job.model.name):
             result = run(job, on_event)
-        before, after = _pair(info, result.output, part)
+        before, after = middle_pair(info, result.output, part)
         pictures += [after] if pictures else [before, after]
         picture = folder / f"{stem}.before-after.png"
         write_image(picture, side_by_side([before, after], [BEFORE, job.model.name]))
@@ -125,7 +125,7 @@ def span(info: VideoInfo, at: float | None, seconds: float) -> tuple[float, floa
     return at, at + seconds
 
 
-def _named(info: VideoInfo, model: str | None, options: Options, on_event: OnEvent) -> str:
+def named_model(info: VideoInfo, model: str | None, options: Options, on_event: OnEvent) -> str:
     """Return the full name of a model; if it leaves the weights open, the model that is chosen for the source."""
     if not is_open(model):
         return str(model) if is_path(str(model)) else find(model).name
@@ -134,7 +134,7 @@ def _named(info: VideoInfo, model: str | None, options: Options, on_event: OnEve
     return str(picked.name)
 
 
-def _written(suffix: str) -> str:
+def clip_ending(suffix: str) -> str:
     """Return the suffix of a clip: the source's if that container can be written and can hold tags."""
     return suffix if suffix in CONTAINERS and CONTAINERS[suffix].muxer not in ("gif", "mpegts") else ".mkv"
 
@@ -143,7 +143,7 @@ def _safe(name: str) -> str:
     return re.sub(r"[^\w.+-]", "_", Path(name).name if is_path(name) else name)
 
 
-def _pair(info: VideoInfo, output: Path, options: Options) -> tuple[np.ndarray, np.ndarray]:
+def middle_pair(info: VideoInfo, output: Path, options: Options) -> tuple[np.ndarray, np.ndarray]:
     """Return the middle frame of a source and of a result: upright, both of the result's size."""
     result = probe(output, rate=options.rate)
     count = sum(1 for _ in decode(result))
@@ -157,6 +157,14 @@ def _pair(info: VideoInfo, output: Path, options: Options) -> tuple[np.ndarray, 
     return small, large
 
 
+def shown_shape(info: VideoInfo, picture: np.ndarray) -> tuple[int, int]:
+    """Return how wide and high an upright picture (h, w, 3) of a source is shown, whose pixels may not be square."""
+    height, width = picture.shape[:2]
+    turned = info.rotation is not None and abs(info.rotation[1]) > abs(info.rotation[0])
+    aspect = float(info.sample_aspect_ratio or 1)
+    return (width, round(height * aspect)) if turned else (round(width * aspect), height)
+
+
 def _page(info: VideoInfo, start: float, pictures: Sequence[np.ndarray], made: Sequence[Shown]) -> str:
     about = [_about(one) for one in made]
     labels = [BEFORE, *(one.model for one in made)]
@@ -167,9 +175,7 @@ def _page(info: VideoInfo, start: float, pictures: Sequence[np.ndarray], made: S
             write_image(file, picture)
             encoded.append(Picture(file.read_bytes(), ".jpg", label, text))
     height, width = pictures[0].shape[:2]
-    turned = info.rotation is not None and abs(info.rotation[1]) > abs(info.rotation[0])
-    aspect = float(info.sample_aspect_ratio or 1)
-    shape = (width, round(height * aspect)) if turned else (round(width * aspect), height)
+    shape = shown_shape(info, pictures[0])
     where = "" if len(info.images) == 1 else f", from {start:.2f} s"
     line = f"{info.width}x{info.height} to {width}x{height}{where}; drag the line"
     return slider_page(f"{info.path.name}: preview", line, encoded[0], encoded[1:], shape=shape)
