@@ -1,25 +1,26 @@
 """`vsr bench`: measure models on this machine and print a table or JSON."""
 
 import json
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from vsrcli.bench.case import RESOLUTIONS
 from vsrcli.cli import say
+from vsrcli.cli.display_options import display_options
+from vsrcli.cli.lines import Lines
 from vsrcli.cli.param_types import Resolution
 from vsrcli.cli.params import models_option, record_options, words_of
 from vsrcli.engine.options import EngineOptions
 from vsrcli.errors import UsageError
-from vsrcli.words import clean, counted, padded
+from vsrcli.words import counted, padded
 
 if TYPE_CHECKING:
-    from vsrcli.bench import Case, Measurement
+    from vsrcli.bench import Measurement
 
 
 @click.command("bench", context_settings={"show_default": True})
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     "--memory", is_flag=True, help="Print the least memory for sources of 1080p and 4K, of every net or of -m."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print results as JSON on stdout.")
+@display_options
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(
     models: tuple[str, ...],
@@ -68,6 +70,8 @@ def command(
     window: int | None,
     memory: bool,
     as_json: bool,
+    progress: Any,
+    log_file: Path | None,
     debug: bool,
 ) -> None:
     """Measure the speed of models on this machine.
@@ -97,22 +101,24 @@ def command(
         return
     if source is not None and click.get_current_context().get_parameter_source("res") is ParameterSource.COMMANDLINE:
         raise UsageError("--res and --input exclude each other: the file has its own size")
+    lines = Lines(progress, log_file)
     wanted = [name for group in precisions for name in group]
     cases, film = [], None if source is None else str(source)
     for model in models or (None,):
-        name, random = resolve(picked(model, source))
+        name, random = resolve(picked(model, source, lines.line))
         if random:
-            say(f"{name}: its weights are not here, random ones are used")
+            lines.line(f"{name}: its weights are not here, random ones are used")
         cases += [
             Case(name, random, one, device, res, frames, window, film, count)
             for one in wanted
             for count in threads or (None,)
         ]
-    found = benchmark(cases, show_progress)
-    if sys.stderr.isatty():
-        click.echo("\r\x1b[K", err=True, nl=False)
+    found = benchmark(
+        cases, lambda case, text: lines.step(f"{case.model} {case.precision}", text, first=text == "loading")
+    )
+    lines.clear()
     for name in dict.fromkeys(one.model for one in found if window is not None and one.window is None):
-        say(f"the window changes nothing: {name} runs frame by frame")
+        lines.line(f"the window changes nothing: {name} runs frame by frame")
     click.echo(json.dumps([asdict(one) for one in found], indent=1) if as_json else report(found))
 
 
@@ -144,7 +150,7 @@ def least(models: Sequence[str], *, as_json: bool) -> str:
     return "\n".join([*lines, *notes])
 
 
-def picked(model: str | None, source: Path | None) -> str | None:
+def picked(model: str | None, source: Path | None, tell: Callable[[str], None] = say) -> str | None:
     """Return the model that vsr upscale picks for a file if the name leaves the weights open, else the name."""
     if source is None:
         return model
@@ -159,16 +165,8 @@ def picked(model: str | None, source: Path | None) -> str | None:
     if not is_open(model) or (model is not None and model.lower() in set(ARCHITECTURES) - listed):
         return model
     choice = see(info, [] if model is None else [model]).choices[0]
-    say(f"using {choice.model}: {choice.reason}")
+    tell(f"using {choice.model}: {choice.reason}")
     return choice.model
-
-
-def show_progress(case: "Case", text: str) -> None:
-    """Show the current step: on a terminal in a changing line, else in a line at the start of each model."""
-    if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K{clean(case.model)} {case.precision}: {text}", err=True, nl=False)
-    elif text == "loading":
-        say(f"{case.model} {case.precision}")
 
 
 def report(found: Sequence["Measurement"]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from vsrcli.cli import echo
+from vsrcli.cli.display_options import display_options
 from vsrcli.cli.param_types import Kind, choice
 from vsrcli.cli.params import models_option, read_record, record_options
 from vsrcli.engine.options import LEAST_TILE, EngineOptions, Precision, Propagation
@@ -113,9 +114,17 @@ class Crfs(Kind[tuple[int, ...]]):
 )
 @click.option("--csv", "kind", flag_value="csv", help="Print CSV.")
 @click.option("--json", "kind", flag_value="json", help="Print JSON: the settings and all rows.")
+@display_options
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
-def command(kind: Literal["markdown", "csv", "json"], quiet: bool, debug: bool, **asked: Any) -> None:
+def command(
+    kind: Literal["markdown", "csv", "json"],
+    progress: Any,
+    log_file: Path | None,
+    quiet: bool,
+    debug: bool,
+    **asked: Any,
+) -> None:
     """Measure quality on clips with ground truth: the papers' tables.
 
     \b
@@ -130,6 +139,6 @@ def command(kind: Literal["markdown", "csv", "json"], quiet: bool, debug: bool, 
     from vsrcli.cli import evaluating
     from vsrcli.cli.progress import Display
 
-    display = Display(quiet=quiet, verbose=False)
+    display = Display(quiet=quiet, verbose=False, way=progress, log=log_file)
     make = evaluating.ablate if asked["ablate"] else evaluating.measure
     Output(kind).show(*make(asked, read_record(PaperOptions, asked), display))

@@ -7,15 +7,17 @@ from typing import Any
 import click
 
 from vsrcli.cli import say
+from vsrcli.cli.display_options import display_options
 from vsrcli.cli.upscale import advised, stop_on_signals
 
 
 @click.command("join")
 @click.argument("plan", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print results as JSON on stdout.")
+@display_options
 @click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
-def command(plan: Path, as_json: bool, quiet: bool, debug: bool) -> None:
+def command(plan: Path, as_json: bool, progress: Any, log_file: Path | None, quiet: bool, debug: bool) -> None:
     """Join the shards of a plan with all streams of the source, and clean up.
 
     \b
@@ -30,7 +32,7 @@ def command(plan: Path, as_json: bool, quiet: bool, debug: bool) -> None:
     from vsrcli.zoo.loading import Loader
 
     stop_on_signals()
-    display, load = Display(quiet=quiet, verbose=False), Loader()
+    display, load = Display(quiet=quiet, verbose=False, way=progress, log=log_file), Loader()
     found = read_plan(plan)
     reports: list[dict[str, Any]] = []
     lacking: list[Lacking] = []

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from vsrcli.cli.display_options import display_options
 from vsrcli.cli.params import read_record, record_options
 from vsrcli.errors import OutputExistsError, UsageError
 from vsrcli.pipeline.options import Options
@@ -25,10 +26,18 @@ from vsrcli.words import counted
 @record_options(Options, *(one.name for one in options_of(Options) if one.name not in ("overwrite", "restart")))
 @click.option("-r", "--recursive", is_flag=True, help="Process folders with all subfolders.")
 @record_options(Options, "overwrite", "restart")
+@display_options
 @click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(
-    inputs: tuple[Path, ...], output: Path | None, recursive: bool, quiet: bool, debug: bool, **asked: Any
+    inputs: tuple[Path, ...],
+    output: Path | None,
+    recursive: bool,
+    progress: Any,
+    log_file: Path | None,
+    quiet: bool,
+    debug: bool,
+    **asked: Any,
 ) -> None:
     """Cut a job into shards for several machines; the plan is JSON on standard output.
 
@@ -46,7 +55,7 @@ def command(
     from vsrcli.shards.plan_file import plan_text
 
     options, cut = read_record(Options, asked), read_record(ShardOptions, asked)
-    display = Display(quiet=quiet, verbose=False)
+    display = Display(quiet=quiet, verbose=False, way=progress, log=log_file)
     items, named = items_of(inputs, output, recursive=recursive)
     with display.job("plan"):
         try:

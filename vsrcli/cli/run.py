@@ -3,9 +3,11 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
+from vsrcli.cli.display_options import display_options
 from vsrcli.cli.upscale import stop_on_signals
 from vsrcli.words import counted
 
@@ -15,9 +17,19 @@ from vsrcli.words import counted
 @click.option("--shard", metavar="N[/OF]", help="Number of the shard, from 1.  [default: the array task's]")
 @click.option("--restart", is_flag=True, help="Discard the shard's finished work and start over.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
+@display_options
 @click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
-def command(plan: Path, shard: str | None, restart: bool, as_json: bool, quiet: bool, debug: bool) -> None:
+def command(
+    plan: Path,
+    shard: str | None,
+    restart: bool,
+    as_json: bool,
+    progress: Any,
+    log_file: Path | None,
+    quiet: bool,
+    debug: bool,
+) -> None:
     """Run one shard of a plan that `vsr plan` has made.
 
     \b
@@ -33,7 +45,7 @@ def command(plan: Path, shard: str | None, restart: bool, as_json: bool, quiet: 
     from vsrcli.shards.running import run_shard
 
     stop_on_signals()
-    display = Display(quiet=quiet, verbose=False)
+    display = Display(quiet=quiet, verbose=False, way=progress, log=log_file)
     found = read_plan(plan)
     place = choose(found, shard, os.environ)
     with display.job(str(place)):

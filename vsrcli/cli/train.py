@@ -1,12 +1,14 @@
 """`vsr train`: run a recipe, pack clips, add a teacher's results, average the weights of several runs."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from vsrcli.cli import say
+from vsrcli.cli.display_options import display_options
+from vsrcli.cli.lines import Lines
 from vsrcli.cli.params import models_option, record_options
 from vsrcli.engine.options import EngineOptions
 from vsrcli.errors import UsageError
@@ -131,6 +133,7 @@ def together(options: Sequence[Callable[[Command], Command]]) -> Callable[[Comma
 @seed_option("Seed of random numbers.  [default: the recipe's]")
 @record_options(EngineOptions, "device")
 @threads_option
+@display_options
 def run(
     words: tuple[str, ...],
     data: tuple[Path, ...],
@@ -141,6 +144,8 @@ def run(
     start: str | None,
     seed: int | None,
     device: str,
+    progress: Any,
+    log_file: Path | None,
 ) -> None:
     """Train the model of RECIPE: the name of a shipped recipe, or a TOML file."""
     from vsrcli.engine.device import pick_device
@@ -148,6 +153,7 @@ def run(
     from vsrcli.training.data.pack import Pack
     from vsrcli.training.loop.trainer import Trainer
 
+    lines = Lines(progress, log_file)
     if len(words) != 1:
         raise UsageError(f"name one recipe: {', '.join(recipes.known())}, or a .toml file")
     recipe = recipes.load(words[0]).changed(iterations=iterations, seed=seed, start=start)
@@ -155,10 +161,10 @@ def run(
     packs = _packs(data)
     if (out / "last.pt").exists() and not resume:
         raise UsageError(f"{out} holds a run already: --resume goes on with it, another --out starts afresh")
-    trainer = Trainer(recipe, Pack(packs), out, device=pick_device(device), say=say)
+    trainer = Trainer(recipe, Pack(packs), out, device=pick_device(device), say=lines.line)
     if resume:
         trainer.resume()
-    trainer.run(minutes=minutes)
+    trainer.run(minutes=minutes, on_iteration=partial(lines.count, "training"))
     done = f"{trainer.iteration} of {recipe.optimiser.iterations} iterations, {trainer.minutes:.1f} minutes"
     click.echo(f"{clean(str(out))}: {done}")
 
@@ -170,6 +176,7 @@ def run(
 @together(pack_options)
 @seed_option("Seed of the choice of clips.  [default: 0]")
 @threads_option
+@display_options
 def pack(
     sources: tuple[Path, ...],
     output: Path | None,
@@ -178,10 +185,13 @@ def pack(
     hold_out: tuple[str, ...],
     real_scale: int | None,
     seed: int | None,
+    progress: Any,
+    log_file: Path | None,
 ) -> None:
     """Pack short sharp clips of SOURCEs: videos, photographs, or folders."""
     from vsrcli.training.data import packing
 
+    lines = Lines(progress, log_file)
     target = _target(output)
     count = packing.pack(
         list(sources),
@@ -191,7 +201,7 @@ def pack(
         hold_out=hold_out,
         real=real_scale,
         seed=seed or 0,
-        say=say,
+        say=lines.line,
     )
     _tell(target, count)
 
@@ -203,14 +213,24 @@ def pack(
 @clips_option("")
 @record_options(EngineOptions, "device")
 @threads_option
-def teach(packs: tuple[Path, ...], models: tuple[str, ...], output: Path | None, clips: int, device: str) -> None:
+@display_options
+def teach(
+    packs: tuple[Path, ...],
+    models: tuple[str, ...],
+    output: Path | None,
+    clips: int,
+    device: str,
+    progress: Any,
+    log_file: Path | None,
+) -> None:
     """Write the clips of PACKs with a large model's results as targets."""
     from vsrcli.training.distill.answers import add_answers
 
+    lines = Lines(progress, log_file)
     if not models:
         raise UsageError("-m: name the model to learn from, or several")
     target = _target(output)
-    count = add_answers(list(packs), target, list(models), clips_per_source=clips, device=device, say=say)
+    count = add_answers(list(packs), target, list(models), clips_per_source=clips, device=device, say=lines.line)
     _tell(target, count)
 
 
@@ -233,14 +253,23 @@ def compact(packs: tuple[Path, ...], mib: int, output: Path | None) -> None:
 @output_option("The mixed weights")
 @record_options(EngineOptions, "device")
 @threads_option
-def soup(models: tuple[str, ...], data: tuple[Path, ...], output: Path | None, device: str) -> None:
+@display_options
+def soup(
+    models: tuple[str, ...],
+    data: tuple[Path, ...],
+    output: Path | None,
+    device: str,
+    progress: Any,
+    log_file: Path | None,
+) -> None:
     """Average the weights of those MODELs that validate best together."""
     from vsrcli.training.loop.soup import cook
 
+    lines = Lines(progress, log_file)
     packs, target = _packs(data), _target(output)
     if not models:
         raise UsageError("name the models to mix, or one to see how it does")
-    psnr, bicubic = cook(list(models), packs, target, device=device, say=say)
+    psnr, bicubic = cook(list(models), packs, target, device=device, say=lines.line)
     click.echo(f"{clean(str(target))}: {psnr:.3f} dB, {psnr - bicubic:+.3f} over bicubic")
 
 

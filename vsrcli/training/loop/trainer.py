@@ -38,6 +38,10 @@ SAVE_EVERY = 3.0  # minutes
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
+def _unheard(iteration: int, total: int) -> None:
+    """Take the number of an iteration that no caller listens to."""
+
+
 class Trainer:
     """One run of a recipe.
 
@@ -78,10 +82,11 @@ class Trainer:
         self._loader = ThreadPoolExecutor(1)
         self._ahead: tuple[int, Future[Pair]] | None = None
 
-    def run(self, *, minutes: float | None = None) -> None:
+    def run(self, *, minutes: float | None = None, on_iteration: Callable[[int, int], None] = _unheard) -> None:
         """Train for the recipe's iterations or `minutes` of this call, and save the state in `out`.
 
         Only iterations count as time, not validation or suspension of the process. The last iteration is validated.
+        `on_iteration` is called after each with its number and that of the recipe's last.
         """
         start = saved = self.minutes
         total = self.recipe.optimiser.iterations
@@ -90,6 +95,7 @@ class Trainer:
             began = time.monotonic()
             row = self.step()
             self._count(time.monotonic() - began)
+            on_iteration(self.iteration, total)
             going_on = self.iteration < total and (minutes is None or self.minutes - start < minutes)
             if self.iteration % VALIDATE_EVERY == 0 or not going_on:
                 self._validate(row)
