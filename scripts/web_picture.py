@@ -22,8 +22,8 @@ from vsrcli.web.server import Site
 
 MODELS = ("repvsr.real", "repvsr.bi")
 SIDE = (1280, 900)
-COLOURS = 64
-"""Of the picture's palette, so that the file is small."""
+WIDE, COLOURS = 900, 256
+"""Of the file: its pixels and its palette, so that it is small."""
 
 
 def main(folder: Path, clip: str, output: Path, scheme: str = "light") -> None:
@@ -72,7 +72,8 @@ def save(browser: Any, output: Path) -> None:
     clip = {"x": 0, "y": 0, "width": SIDE[0], "height": height, "scale": 1}
     taken = browser.execute_cdp_cmd("Page.captureScreenshot", {"clip": clip, "captureBeyondViewport": True})
     picture = Image.open(io.BytesIO(base64.b64decode(taken["data"]))).convert("RGB")
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(output, optimize=True)
+    small = picture.resize((WIDE, round(picture.height * WIDE / picture.width)), Image.Resampling.LANCZOS)
+    small.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, kmeans=3).save(output, optimize=True)
 
 
 if __name__ == "__main__":
