@@ -27,6 +27,6 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> RecurrentNet:
 @pytest.fixture(scope="session")
 def two_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("set")
-    clip(root / "first", width=130, height=98)
-    clip(root / "second", width=130, height=98, seed=1)
+    clip(root / "first", width=74, height=58)
+    clip(root / "second", width=74, height=58, seed=1)
     return root

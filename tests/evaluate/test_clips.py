@@ -26,7 +26,7 @@ def test_lr_is_made_of_the_cropped_truth_in_8_bits(
     [first, _] = choose_clips(two_clips)
     made = list(pairs(first, degradation, 4))
     assert [p.name for p in made] == ["000", "001", "002", "003"]
-    truth = torch.from_numpy(make.pattern(2, 130, 98)).permute(2, 0, 1)[:, :96, :128]
+    truth = torch.from_numpy(make.pattern(2, 74, 58)).permute(2, 0, 1)[:, :56, :72]
     assert torch.equal(made[2].hr, truth)
     assert torch.equal(made[2].lr, degrade(truth / 255, 4))
     levels = made[2].lr * 255
