@@ -52,7 +52,7 @@ def test_a_10_bit_video_stays_at_10_bits(pix_fmt: str, tiny_model: str, tmp_path
 
 
 def test_the_keyframe_interval_changes_the_result(tmp_path: Path) -> None:
-    source = make.video(tmp_path / "in.mp4", width=64, height=64, frames=2)
+    source = make.video(tmp_path / "in.mp4", width=32, height=32, frames=2)
     save_file(small("iconvsr").state_dict(), tmp_path / "icon.safetensors")
     made = []
     for interval in ("0", "2"):
@@ -62,7 +62,7 @@ def test_the_keyframe_interval_changes_the_result(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         made.append(frames_of(output))
     none, second = made
-    assert none.shape == second.shape == (2, 256, 256, 3) and not np.array_equal(none, second)
+    assert none.shape == second.shape == (2, 128, 128, 3) and not np.array_equal(none, second)
 
 
 def test_a_net_without_keyframes_refuses_an_interval(tiny_model: str, tmp_path: Path) -> None:
