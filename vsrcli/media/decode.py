@@ -189,9 +189,12 @@ def _span(info: VideoInfo, seconds: float | None) -> Fraction | None:
 def _data(
     picture: av.VideoFrame, colour: Colour, size: tuple[int, int] | None, part_tint: bool
 ) -> tuple[np.ndarray, Tint | None]:
-    """Return the picture's levels, and the tint to add to them."""
-    tint = tint_of(picture, colour) if part_tint else None
-    return (to_rgb if tint is None else to_grey)(picture, colour, size=size), tint
+    """Return the picture's levels, and the tint to add to them. Raises InputError for a format without a conversion."""
+    try:
+        tint = tint_of(picture, colour) if part_tint else None
+        return (to_rgb if tint is None else to_grey)(picture, colour, size=size), tint
+    except FFmpegError as error:
+        raise InputError(f"pictures of the format {picture.format.name} cannot be converted to RGB") from error
 
 
 def _images(

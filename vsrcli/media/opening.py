@@ -60,7 +60,7 @@ def open_video(path: Path) -> InputContainer:
         with path.open("rb") as file:
             head = file.read(HEAD)
     except UnicodeEncodeError:
-        raise InputError(f"{path!r} has a name that is not UTF-8: rename it") from None
+        raise InputError(f"{path} has a name that is not UTF-8: rename it") from None
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist") from error
     except OSError as error:

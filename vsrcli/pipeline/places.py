@@ -35,7 +35,15 @@ def default_output(info: VideoInfo, options: Options, scale: int) -> Path:
         return folder.with_name(folder.name + name)
     written = WRITABLE_IMAGES if info.images else CONTAINERS
     ended = path if path.suffix.lower() in written else with_ending(path, ".png" if info.images else HOLDS_ALL)
-    return ended.with_name(ended.stem + name + ended.suffix)
+    room = LONGEST_NAME - len(os.fsencode(name + ended.suffix))
+    return ended.with_name(_within(ended.stem, room) + name + ended.suffix)
+
+
+def _within(text: str, most: int) -> str:
+    """Return the beginning of a name that takes at most `most` bytes."""
+    while len(os.fsencode(text)) > most:
+        text = text[:-1]
+    return text
 
 
 def choose_output(
