@@ -1,6 +1,7 @@
 """Sources and names that no issue named, found by trying."""
 
 import os
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,11 @@ def test_a_format_without_a_conversion_is_named(tmp_path: Path) -> None:
     make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=0.1", "-pix_fmt", "rgb4", "-c:v", "rawvideo", path)
     with pytest.raises(InputError, match="pictures of the format rgb4 cannot be converted"):
         list(decode(probe(path)))
+
+
+@pytest.mark.parametrize(("size", "rate"), [("720x576", "25"), ("720x480", "30000/1001")])
+def test_raw_dv_has_the_rate_of_its_frames(tmp_path: Path, size: str, rate: str) -> None:
+    source = ["-f", "lavfi", "-i", f"testsrc2=s={size}:r={rate}:d=0.4", "-pix_fmt", "yuv420p"]
+    make.ffmpeg(*source, "-target", "pal-dv" if rate == "25" else "ntsc-dv", tmp_path / "a.dv")
+    info = probe(tmp_path / "a.dv")
+    assert info.rate == Fraction(rate) and info.frames is not None and abs(info.frames - 0.4 * info.rate) < 1.5
