@@ -4,12 +4,14 @@ import os
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.command import vsr
 from tests.media import make
 from vsrcli.errors import InputError
 from vsrcli.media.decode import decode
+from vsrcli.media.info import Colour
 from vsrcli.media.probe import probe
 
 
@@ -36,3 +38,46 @@ def test_raw_dv_has_the_rate_of_its_frames(tmp_path: Path, size: str, rate: str)
     make.ffmpeg(*source, "-target", "pal-dv" if rate == "25" else "ntsc-dv", tmp_path / "a.dv")
     info = probe(tmp_path / "a.dv")
     assert info.rate == Fraction(rate) and info.frames is not None and abs(info.frames - 0.4 * info.rate) < 1.5
+
+
+def _joined(folder: Path, first: Colour, second: Colour, picture: np.ndarray) -> Path:
+    parts = [
+        make.video(folder / f"{n}.ts", frames=4, colour=colour, draw=lambda number, width, height: picture)
+        for n, colour in enumerate((first, second))
+    ]
+    (folder / "list.txt").write_text("".join(f"file {part.name}\n" for part in parts))
+    make.ffmpeg("-f", "concat", "-i", folder / "list.txt", "-c", "copy", folder / "both.ts")
+    return folder / "both.ts"
+
+
+BT709, BT601, FULL = Colour(1, 1, 1, 1), Colour(5, 1, 5, 6), Colour(1, 2, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("second", "told"),
+    [
+        (
+            BT601,
+            ["the colour matrix changes at 0.16 s, from 1 to 5", "set of primaries changes", "transfer curve changes"],
+        ),
+        (FULL, ["the range changes at 0.16 s, from limited to full"]),
+        (BT709, []),
+    ],
+)
+def test_colours_that_change_midway_are_converted_as_they_say(tmp_path: Path, second: Colour, told: list[str]) -> None:
+    picture = np.empty((48, 64, 3), np.uint8)
+    picture[:] = (200, 60, 40)
+    lines: list[str] = []
+    frames = list(decode(probe(_joined(tmp_path, BT709, second, picture)), warn=lines.append))
+    assert len(frames) == 8
+    for frame in frames:
+        assert np.abs(frame.data.astype(int) - picture).max() <= 3
+    assert len(lines) == len(told) and all(any(part in line for line in lines) for part in told), lines
+
+
+def test_a_shape_that_the_container_declares_holds_for_all_of_it(tmp_path: Path) -> None:
+    source = ["-f", "lavfi", "-i", "testsrc2=s=176x144:r=25:d=0.2"]
+    make.ffmpeg(*source, "-c:v", "h263", "-pix_fmt", "yuv420p", tmp_path / "a.3gp")
+    lines: list[str] = []
+    assert len(list(decode(probe(tmp_path / "a.3gp"), warn=lines.append))) == 5
+    assert lines == []

@@ -14,7 +14,7 @@ from vsrcli.errors import InputError
 from vsrcli.frame import Frame, Tint
 from vsrcli.media.alpha import BesideDecoder, alpha_of, filled, lies_beside, scaled_alpha
 from vsrcli.media.captions import captions_of
-from vsrcli.media.colour import to_rgb
+from vsrcli.media.colour import FULL_RANGE, to_rgb
 from vsrcli.media.damage import Damage, Tally
 from vsrcli.media.deinterlace import deinterlaced
 from vsrcli.media.images import read_picture
@@ -35,6 +35,9 @@ ALPHA_LOST = "transparency is not kept: all of the output is opaque"
 # Seconds before `start` to seek to. Containers index by decoding time, so the keyframe found may be shown too late;
 # then farther back, and at last from the beginning.
 _SEEK_MARGINS = (Fraction(1, 2), Fraction(5))
+_NO_MATRIX = (0, 2, 3)  # RGB's, undeclared, reserved
+_BT601 = {5, 6}  # two numbers of one matrix
+_RANGES = {0: "undeclared", 1: "limited", 2: "full"}
 _SAME_SHAPE = Fraction(1, 100)
 _PULLED = (Fraction(23), Fraction(31))  # frames a second, between film's and video's
 _SAME_RATE = Fraction(1, 1000)
@@ -117,7 +120,7 @@ def decode(
             resized = True
             when = float((timed.pts * info.time_base) - Fraction(info.start_time))
             warn(f"frames are {picture.width}x{picture.height} from {when:.2f} s on: scaled to {size[0]}x{size[1]}")
-        data, tint = _data(picture, colour, size if changed else None, part_tint)
+        data, tint = _data(picture, _own_colour(picture, colour), size if changed else None, part_tint)
         alpha = alpha_of(picture) if info.keeps_alpha else None
         alpha = scaled_alpha(alpha, size) if alpha is not None and changed else alpha
         if crop is not None:
@@ -153,6 +156,14 @@ def has_pulldown_rate(rate: Fraction) -> bool:
     return _PULLED[0] < rate < _PULLED[1] and abs(rate / 25 - 1) > _SAME_RATE
 
 
+def _own_colour(picture: av.VideoFrame, colour: Colour) -> Colour:
+    """Return the colour by which a picture is converted: the source's, with the matrix and range that it declares."""
+    matrix, shown = int(picture.colorspace), int(picture.color_range)
+    own = {"matrix": matrix} if matrix not in (*_NO_MATRIX, colour.matrix) else {}
+    own |= {"range": shown} if shown not in (0, colour.range) else {}
+    return replace(colour, **own) if own else colour
+
+
 def _changes_told(frames: Iterator[Timed], info: VideoInfo, warn: Warn) -> Iterator[Timed]:
     """Pass the frames on, and warn once of each change of a property that the output can only declare once."""
     told: set[str] = set()
@@ -163,6 +174,20 @@ def _changes_told(frames: Iterator[Timed], info: VideoInfo, warn: Warn) -> Itera
             changes["pixel format"] = f"{info.pix_fmt} to {picture.format.name}: converted from there on"
         if picture.interlaced_frame and not info.interlaced:
             changes["interlacing"] = "progressive to interlaced"
+        declared = info.colour
+        taken, own = declared.matrix_for_conversion(info.width, info.height), int(picture.colorspace)
+        if own not in (*_NO_MATRIX, taken) and {own, taken} != _BT601:
+            changes["colour matrix"] = f"{taken} to {own} (H.273): converted from there on"
+        if picture.color_range not in (0, declared.range) and (declared.range or picture.color_range == FULL_RANGE):
+            changes["range"] = (
+                f"{_RANGES[declared.range]} to {_RANGES[int(picture.color_range)]}: converted from there on"
+            )
+        for name, kind, old in (
+            ("set of primaries", picture.color_primaries, declared.primaries),
+            ("transfer curve", picture.color_trc, declared.transfer),
+        ):
+            if kind not in (2, old) and old != 2:
+                changes[name] = f"{old} to {int(kind)} (H.273): shown as before"
         for name, what in changes.items():
             if name not in told:
                 told.add(name)
@@ -298,7 +323,7 @@ def _decoded(
             container.seek(target, stream=stream, backward=True)
         except FFmpegError:  # no index for seeking
             return
-    shape, reshaped = info.sample_aspect_ratio, False
+    shape, reshaped, coded = info.sample_aspect_ratio, False, Fraction(0)
     beside = BesideDecoder(info.codec) if info.keeps_alpha and lies_beside(info.codec, stream.metadata) else None
     for packet in _packets(container, stream, tally, info):
         if not packet.size and packet.dts is not None:  # Theora's packet for repeating the previous picture
@@ -322,7 +347,9 @@ def _decoded(
                 tally.headless += 1
             continue
         aspect = stream.codec_context.sample_aspect_ratio or Fraction(0)
-        if pictures and shape and aspect and abs(aspect / shape - 1) > _SAME_SHAPE and not reshaped:
+        coded = coded or (aspect if pictures else coded)  # what a container says otherwise holds for all of it
+        changed = coded and aspect and abs(aspect / coded - 1) > _SAME_SHAPE
+        if pictures and shape and changed and not reshaped:
             reshaped = True
             at = "" if packet.pts is None else f" at {float(packet.pts * info.time_base) - info.start_time:.2f} s"
             warn(f"{info.path}: the pixels' shape changes{at}, from {shape} to {aspect}: {shape} is kept")
