@@ -6,7 +6,9 @@ from pathlib import Path
 WRITABLE_IMAGES = (".png", ".jpg", ".jpeg")
 """Suffixes of images that can be written."""
 
-IMAGES = frozenset(WRITABLE_IMAGES) | {".bmp", ".tif", ".tiff", ".webp"}
+IMAGES = frozenset(WRITABLE_IMAGES) | {
+    *(".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pnm", ".pam", ".dpx", ".qoi", ".sgi", ".jp2", ".j2k", ".pcx")
+}
 """Suffixes of images that are found in folders."""
 
 VIDEOS = frozenset(

@@ -81,3 +81,27 @@ def test_a_shape_that_the_container_declares_holds_for_all_of_it(tmp_path: Path)
     lines: list[str] = []
     assert len(list(decode(probe(tmp_path / "a.3gp"), warn=lines.append))) == 5
     assert lines == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "depth"),
+    [("pgm", ["-pix_fmt", "gray"], 8), ("ppm", [], 8), ("dpx", ["-pix_fmt", "gbrp10be"], 10), ("qoi", [], 8),
+     ("sgi", [], 8), ("jp2", [], 8), ("pcx", [], 8), ("pam", ["-pix_fmt", "rgb48be"], 16)],
+)  # fmt: skip
+def test_images_of_other_kinds_become_images(
+    tmp_path: Path, tiny_model: str, kind: str, options: list[str], depth: int
+) -> None:
+    source = ["-f", "lavfi", "-i", "testsrc2=s=32x24:r=25", "-frames:v", "2", *options]
+    (tmp_path / "in").mkdir()
+    make.ffmpeg(*source, tmp_path / "in" / f"%04d.{kind}")
+    one = tmp_path / "in" / f"0001.{kind}"
+    assert probe(one).bit_depth == depth and probe(tmp_path / "in").frames == 2
+    done = vsr("upscale", one, "-m", tiny_model, "--device", "cpu")
+    assert done.returncode == 0 and f"the result is {one.with_name('0001_x4.png')}" in done.stderr, done.stderr
+    assert (probe(tmp_path / "in" / "0001_x4.png").width, vsr("info", one).returncode) == (128, 0)
+
+
+def test_an_image_that_cannot_be_read_is_not_called_a_list(tmp_path: Path) -> None:
+    make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=32x24", "-frames:v", "1", tmp_path / "a.tga")
+    with pytest.raises(InputError, match=r"a\.tga is an image of a kind that vsr does not read"):
+        probe(tmp_path / "a.tga")

@@ -78,6 +78,8 @@ def open_video(path: Path) -> InputContainer:
         raise InputError(f"{path} is not a video, or is damaged beyond reading") from error
     if container.format.name in _LIST_DEMUXERS:
         container.close()
+        if container.format.name == "image2":  # which takes an image's name for a pattern of many
+            raise InputError(f"{path} is an image of a kind that vsr does not read: convert it to PNG first")
         raise InputError(f"{path} is a list of other files, which vsr does not follow: join them to one file first")
     if container.format.name in _TEXT_DEMUXERS:
         container.close()
