@@ -1,5 +1,6 @@
 """Closed captions inside the picture (CEA-608/708) go on in the output's pictures, or are said to be left out."""
 
+from fractions import Fraction
 from itertools import cycle
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import vsrcli
 from tests.command import vsr
 from tests.media import make
 from vsrcli.frame import Frame
-from vsrcli.media.captions import captions_of, with_captions
+from vsrcli.media.captions import Shares, captions_of, with_captions
+from vsrcli.media.timestamps import Timed
 from vsrcli.pipeline.tensor_folder import FrameFolder
 
 FRAMES = 16
@@ -97,6 +99,23 @@ def test_captions_of_mpeg_2_and_of_interlaced_film_go_on(tmp_path: Path, tiny_mo
     output = tmp_path / "c.mp4"
     result = vsrcli.upscale(tmp_path / "b.mpg", output, model=tiny_model, device="cpu", deinterlace="on")
     assert _told(result.output) == _triplets()
+
+
+def test_captions_are_there_once_where_fields_become_frames(tmp_path: Path, tiny_model: str) -> None:
+    path = _source(tmp_path / "a.ts", container=".mpegts")
+    make.ffmpeg("-i", path, "-c:v", "mpeg2video", "-flags", "+ilme+ildct", "-vf", "setfield=tff", tmp_path / "b.mpg")
+    vsrcli.upscale(tmp_path / "b.mpg", tmp_path / "c.mp4", model=tiny_model, device="cpu", deinterlace="double")
+    told = _told(tmp_path / "c.mp4")
+    assert told[::2] == _triplets() and not any(told[1::2])
+
+
+def test_captions_of_frames_that_are_left_out_go_to_the_next(tmp_path: Path) -> None:
+    shares, told = Shares(), _triplets()
+    with av.open(str(_source(tmp_path / "a.ts", container=".mpegts"))) as container:
+        frames = [Timed(picture, number, 1) for number, picture in enumerate(container.decode(video=0))]
+    assert list(shares.collect(frames, Fraction(1, 30))) == frames
+    assert [shares.until(Fraction(n, 24)) for n in range(5)] == [*told[:4], told[4] + told[5]]
+    assert shares.until(Fraction(1)) == b"".join(told[6:])
 
 
 @pytest.mark.parametrize(("propagation", "start"), [("exact", None), ("window", 0.2)])

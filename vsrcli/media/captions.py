@@ -5,13 +5,16 @@ own. In H.264 and HEVC they lie in a message (SEI) of user data before the pictu
 H.264 and H.265, annex D).
 """
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
 
 import av
 
 from vsrcli.media.encode_settings import EncodeSettings
 from vsrcli.media.encoders import is_foreign
 from vsrcli.media.side_data import side_data
+from vsrcli.media.timestamps import Timed
 
 _HEAD = b"\xb5\x00\x31GA94\x03"  # ITU-T T.35: the United States, ATSC; its identifier; captions
 _SHOWN = 0x40  # process_cc_data_flag, beside the number of constructs
@@ -26,6 +29,31 @@ _END = b"\x80"
 def captions_of(picture: av.VideoFrame) -> bytes:
     """Return the captions of a decoded picture; nothing if it has none."""
     return side_data(picture, "A53_CC") or b""
+
+
+class Shares:
+    """Captions of a source's frames on their way to the frames that are made of them.
+
+    Each goes to the first frame that is shown no earlier: where fields become frames, once, and where frames are left
+    out, to the next one.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[Fraction, bytes]] = deque()
+
+    def collect(self, frames: Iterable[Timed], time_base: Fraction) -> Iterator[Timed]:
+        """Pass frames on, and take their captions."""
+        for timed in frames:
+            if captions := captions_of(timed.picture):
+                self._waiting.append((timed.pts * time_base, captions))
+            yield timed
+
+    def until(self, time: Fraction) -> bytes:
+        """Return the captions up to a time in seconds that have not been taken."""
+        taken = b""
+        while self._waiting and self._waiting[0][0] <= time:
+            taken += self._waiting.popleft()[1]
+        return taken
 
 
 def holds_captions(settings: EncodeSettings) -> bool:

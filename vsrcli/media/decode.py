@@ -13,7 +13,7 @@ from av.error import FFmpegError
 from vsrcli.errors import InputError
 from vsrcli.frame import Frame, Tint
 from vsrcli.media.alpha import BesideDecoder, alpha_of, filled, lies_beside, scaled_alpha
-from vsrcli.media.captions import captions_of
+from vsrcli.media.captions import Shares
 from vsrcli.media.colour import FULL_RANGE, to_rgb
 from vsrcli.media.damage import Damage, Tally
 from vsrcli.media.deinterlace import deinterlaced
@@ -87,7 +87,7 @@ def decode(
     colour = replace(info.colour, matrix=info.colour.matrix_for_conversion(*size))
     look = _transparency_watch(info, warn)
     unkept = {*info.unkept, *info.kept}
-    captioned = CAPTIONS in info.kept
+    shares = Shares()
     number = 0
     begin, stop = _span(own, start), _span(own, end)
 
@@ -95,13 +95,16 @@ def decode(
         return (begin is None or pts >= begin) and (stop is None or pts < stop)
 
     tally, whole = Tally(), first is None and last is None
-    source = tally.watch(_changes_told(_from(own, begin, tally, warn, whole=whole), own, warn), own, inside)
+    read = _from(own, begin, tally, warn, whole=whole)
+    read = shares.collect(read, own.time_base) if CAPTIONS in info.kept else read
+    source = tally.watch(_changes_told(read, own, warn), own, inside)
     frames = (
         film(source, own, deinterlace=deinterlace != "off", say=warn)
         if info.cadence == FILM
         else deinterlaced(source, own, deinterlace, warn)
     )
     for timed in frames:
+        captions = shares.until(timed.pts * info.time_base)
         if last is not None and timed.pts >= last:
             break
         if first is not None and timed.pts < first:
@@ -128,7 +131,6 @@ def decode(
             data = np.ascontiguousarray(data[part])
             alpha = None if alpha is None else np.ascontiguousarray(alpha[part])
         data = data if alpha is None else filled(data, alpha)
-        captions = captions_of(timed.picture) if captioned else b""
         yield Frame(number - 1, data, timed.pts, timed.duration, tint=tint, captions=captions, alpha=alpha)
     whole = whole and info.once is None  # else there is no file to look at
     if whole and tally.joins:
