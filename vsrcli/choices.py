@@ -56,6 +56,8 @@ class JobChoices(PartChoices, total=False):
     slow: Fraction | float | None
     codec: Codec | str | None
     crf: float | None
+    bitrate: int | None
+    target_size: int | None
     preset: str | None
     tune: str | None
     encoder_opt: Sequence[str] | Mapping[str, str]

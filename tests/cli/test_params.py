@@ -171,6 +171,8 @@ TYPED: dict[str, tuple[str, Any]] = {
     "end": ("2.5", 2.5),
     "new_date": ("1", True),
     "work_dir": ("work", "work"),
+    "bitrate": ("5M", 5_000_000),
+    "target_size": ("1.5GiB", 3 << 29),
     "overwrite": ("1", True),
     "restart": ("yes", True),
 }

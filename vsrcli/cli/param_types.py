@@ -161,6 +161,27 @@ class Memory(Kind[int]):
         return size
 
 
+class Amount(Kind[int]):
+    """A number of bits or bytes as video programs write it, in powers of 1000; MiB and GiB in powers of 1024."""
+
+    name = "AMOUNT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Turn "5M", "700MB", "800k" or "1.5GiB" into a number."""
+        if isinstance(value, int):
+            return value
+        text = str(value).strip().lower().removesuffix("b")
+        number, base = (text.removesuffix("i"), 1024) if text.endswith("i") else (text, 1000)
+        power = "kmgt".find(number[-1]) + 1 if number else 0
+        try:
+            size = int(float(number[:-1] if power else number) * base**power)
+        except (ValueError, OverflowError):
+            size = 0
+        if size <= 0:
+            self.fail(f"not an amount: {value} (write it like 5M, 800k or 1.5G)", param, ctx)
+        return size
+
+
 class Tile(Kind[tuple[int, int] | Literal["auto"] | None]):
     """A tile's size in source pixels, auto, or none."""
 

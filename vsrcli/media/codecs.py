@@ -36,6 +36,7 @@ DEFAULTS: dict[str, tuple[float | None, str | None]] = {
     "gif": (None, None),
     "rawvideo": (None, None),
 }
+_LOSSY = 1 << 1  # FFmpeg's AV_CODEC_PROP_LOSSY
 LARGEST_CRF = {"h264": 51, "hevc": 51, "av1": 63, "vp9": 63}
 _X26X = tuple("ultrafast superfast veryfast faster fast medium slow slower veryslow placebo".split())  # noqa: SIM905
 PRESETS = {
@@ -63,6 +64,7 @@ def choose_settings(
     pix_fmt: str | None = None,
     tune: str | None = None,
     encoder_opt: Sequence[str] = (),
+    bitrate: int | None = None,
 ) -> EncodeSettings:
     """Return the settings for a (width, height) picture in `output`; what is None is chosen from the source.
 
@@ -72,7 +74,7 @@ def choose_settings(
     the encoder lacks the pixel format, crf, preset, tune or option.
     """
     own = read_options(encoder_opt)
-    settings = _settings(info, output, width, height, codec, crf, preset, pix_fmt, tune, own)
+    settings = _settings(info, output, width, height, codec, crf, preset, pix_fmt, tune, own, bitrate)
     if not (is_foreign(settings.codec, settings.encoder) or tune or own):
         return settings
     try:
@@ -81,7 +83,7 @@ def choose_settings(
         free = crf is None and preset is None and pix_fmt is None and tune is None and not own
         if not (is_hardware(settings.encoder) and settings.codec in ENCODERS and free):
             raise
-        instead = _settings(info, output, width, height, settings.codec, None, None, None, None, {})
+        instead = _settings(info, output, width, height, settings.codec, None, None, None, None, {}, bitrate)
         return replace(instead, notes=(*instead.notes, f"{error}: {instead.encoder} takes its place"))
     return settings
 
@@ -97,11 +99,12 @@ def _settings(
     pix_fmt: str | None,
     tune: str | None,
     own: Mapping[str, str],
+    bitrate: int | None,
 ) -> EncodeSettings:
     """Return the settings of `choose_settings` before a frame is encoded with them."""
     container = container_of(output)
     # options in the terms of another encoder
-    asked = own or any(option is not None for option in (crf, preset, pix_fmt, tune))
+    asked = own or any(option is not None for option in (crf, preset, pix_fmt, tune, bitrate))
     codec, encoder = resolve(codec or _default_codec(info, output, width, height, keep=not asked))
     if not holds(container, codec):
         suffixes = (".mp4", ".mkv", ".gif", ".mov", ".avi")
@@ -110,6 +113,8 @@ def _settings(
             raise UsageError(f"no container that vsr writes holds {codec}")
         message, held = f"{output.suffix} cannot hold {codec}", " or ".join(container.video)
         raise UsageError(message, Reason.CODEC_NOT_HELD, codecs=held, output=output.stem + fits)
+    if bitrate is not None and not _has_bitrate(codec, encoder):
+        raise UsageError(f"{encoder if is_foreign(codec, encoder) else codec} has no bitrate to choose")
     supported = _pixel_formats(encoder)
     if container.muxer == "yuv4mpegpipe":
         supported = [name for name in supported if name in Y4M_FORMATS]
@@ -136,7 +141,7 @@ def _settings(
     return EncodeSettings(
         codec,
         encoder,
-        _crf(codec, encoder, crf),
+        _crf(codec, encoder, crf) if bitrate is None else None,
         _preset(codec, encoder, preset, chosen),
         chosen,
         even_width,
@@ -145,6 +150,7 @@ def _settings(
         b_frames=container.muxer != "avi" and reorders_safely(codec),
         tune=_tune(encoder, tune),
         options=tuple(own.items()),
+        bitrate=bitrate,
         notes=tuple(notes),
     )
 
@@ -160,6 +166,13 @@ def _crf(codec: str, encoder: str, asked: float | None) -> float | None:
     if not 0 <= asked <= largest:
         raise UsageError(f"a crf of {asked:g} is not for {codec}: use 0 (best) to {largest:g}")
     return asked
+
+
+def _has_bitrate(codec: str, encoder: str) -> bool:
+    """Return whether an encoder can keep to a bit rate: lossless ones and ProRes cannot."""
+    if codec in DEFAULTS and DEFAULTS[codec][0] is None:
+        return False
+    return bool(int(av.Codec(encoder, "w").properties) & _LOSSY)
 
 
 def _tune(encoder: str, asked: str | None) -> str | None:

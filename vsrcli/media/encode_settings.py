@@ -24,8 +24,8 @@ class EncodeSettings:
 
     `width` and `height` are those of the output picture. `crf` and `preset` are in the encoder's own scale (None where
     it has none; for ProRes the preset is the profile). `b_frames` False keeps coding order equal to showing order.
-    `tune` and `options` (FFmpeg's names) are the caller's own. `notes` are one-line warnings about what had to differ
-    from what was asked or from the source.
+    `bitrate` is the mean in bits a second that takes the place of a crf. `tune` and `options` (FFmpeg's names) are the
+    caller's own. `notes` are one-line warnings about what had to differ from what was asked or from the source.
     """
 
     codec: str
@@ -38,6 +38,7 @@ class EncodeSettings:
     b_frames: bool = True
     tune: str | None = None
     options: tuple[tuple[str, str], ...] = ()
+    bitrate: int | None = None
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -63,10 +64,11 @@ def encoder_options(info: VideoInfo, settings: EncodeSettings) -> dict[str, str]
     if info.colour.chroma_location:
         options["chroma_sample_location"] = str(info.colour.chroma_location)
     lossless = {name: {"level": "3"} for name in ("ffv1", "gif", "rawvideo")}
-    options |= ({"vp9": {"row-mt": "1", "b": "0"}} | lossless).get(settings.codec, {})
+    options |= ({"vp9": {"row-mt": "1", "b": "0"}} | lossless).get(settings.codec, {}) | _rate_options(settings)
     hdr = _hdr_parameters(info, settings.codec)
     if settings.codec == "hevc":
-        options["x265-params"] = ":".join(["log-level=error", *hdr])
+        alike = ["info=0"] if settings.bitrate is not None else []  # else the headers tell each segment's rate
+        options["x265-params"] = ":".join(["log-level=error", *alike, *hdr])
     elif settings.codec == "h264":
         options |= x264_parameters(hdr)
     elif settings.codec == "av1" and (hdr or settings.tune is not None):
@@ -74,10 +76,21 @@ def encoder_options(info: VideoInfo, settings: EncodeSettings) -> dict[str, str]
     return with_options(options, dict(settings.options))
 
 
+def _rate_options(settings: EncodeSettings) -> dict[str, str]:
+    """Return FFmpeg's options for a mean rate, with a buffer of a second where that is understood."""
+    if settings.bitrate is None:
+        return {}
+    options = {"b": str(settings.bitrate)}
+    if settings.codec in ("h264", "hevc"):
+        options |= {"maxrate": str(settings.bitrate * 3 // 2), "bufsize": str(settings.bitrate)}
+    return options | ({"rc": "vbr"} if settings.encoder.endswith("_nvenc") else {})
+
+
 def _foreign_options(settings: EncodeSettings) -> dict[str, str]:
     """Return the options for an encoder that vsr knows only by its name."""
     encoder = settings.encoder
     options = {} if settings.crf is None else quality_options(encoder, settings.crf)
+    options |= _rate_options(settings)
     if not is_hardware(encoder):
         options["strict"] = "experimental"
         if not settings.b_frames:

@@ -17,12 +17,15 @@ class EncodingOptions(Record):
     """Encoding of a result; None leaves the choice to vsr.
 
     `codec` may also be any video encoder of FFmpeg, by its name there. `crf`, `preset`, `tune` and `encoder_opt`
-    (texts like "key=value") are in the encoder's own terms. `audio` is the codec to which other sound is converted;
-    "copy" keeps it, "none" leaves it out.
+    (texts like "key=value") are in the encoder's own terms. `bitrate` is the picture's mean, in bits a second, instead
+    of a `crf`; `target_size` is about the result's size in bytes, from which that follows. `audio` is the codec to
+    which other sound is converted; "copy" keeps it, "none" leaves it out.
     """
 
     codec: Codec | str | None = option(None, kept="resolved")
     crf: float | None = option(None, kept="resolved")
+    bitrate: int | None = option(None, least=1000, unit="amount", kept="resolved")
+    target_size: int | None = option(None, least=1000, unit="amount", kept="no")  # the bitrate tells it
     preset: str | None = option(None, kept="resolved")
     tune: str | None = option(None)
     encoder_opt: tuple[str, ...] = option((), noun="list of encoder options")

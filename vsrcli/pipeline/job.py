@@ -30,6 +30,7 @@ from vsrcli.pipeline.motion import frames_for_each, image_rate, load_flow
 from vsrcli.pipeline.options import LARGEST_SIDE, Options, output_size
 from vsrcli.pipeline.picking import pick_model
 from vsrcli.pipeline.places import choose_output, job_folder
+from vsrcli.pipeline.rate import with_bitrate
 from vsrcli.pipeline.segments import seconds_a_frame, segment_frames
 from vsrcli.pipeline.shortage import shortages
 from vsrcli.pipeline.sink import Sink
@@ -182,7 +183,10 @@ def prepare(
     if renamed is not None:
         on_event(Event("note", renamed))
     check_output(output, info, options)
-    sink = make_sink(output, shown, size, asked=options, span=(options.start, options.end))
+    rated = options
+    if not is_image_output(output, shown):
+        rated = with_bitrate(options, shown, output, frames_wanted(info, options, factor))
+    sink = make_sink(output, shown, size, asked=rated, span=(options.start, options.end))
     info = replace(info, kept=sink.kept, keeps_alpha=sink.keeps_alpha)
     place(model.net, device, dtype)
     flow = None

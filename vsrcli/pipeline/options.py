@@ -73,6 +73,8 @@ class Options(EngineOptions, EncodingOptions, SpanOptions, Record):
             raise UsageError("a box to fit excludes scale, height and size: give one")
         if self.size is not None and (self.square_pixels or self.max_height is not None):
             raise UsageError("a size leaves neither the height nor the pixels' shape open")
+        if sum(x is not None for x in (self.crf, self.bitrate, self.target_size)) > 1:
+            raise UsageError("a crf, a bitrate and a target size exclude each other: give one")
         if self.crop is not None:
             read_crop(self.crop)
         if isinstance(self.fps, str):

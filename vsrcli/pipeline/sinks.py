@@ -24,6 +24,7 @@ from vsrcli.media.unkept import CAPTIONS, left_out
 from vsrcli.names import WRITABLE_IMAGES
 from vsrcli.pipeline.image_sink import ImageSink, is_image_output
 from vsrcli.pipeline.photographs import lost_in_video
+from vsrcli.pipeline.rate import controlled
 from vsrcli.pipeline.sink import Placing, Sink, Writer
 from vsrcli.pipeline.work_folder import Segment
 
@@ -65,7 +66,8 @@ class VideoSink:
     def settings(self) -> dict[str, object]:
         """Return the encoder's settings."""
         e = self.encode
-        return {"codec": e.name, "crf": e.crf, "preset": e.preset, "pix_fmt": e.pix_fmt, "size": [e.width, e.height]}
+        quality = {"codec": e.name, "crf": e.crf, "bitrate": e.bitrate, "preset": e.preset}
+        return {**quality, "pix_fmt": e.pix_fmt, "size": [e.width, e.height]}
 
     def held(self, frames: int | None) -> int:
         """Return about how many bytes the encoder holds; each segment has its own."""
@@ -73,7 +75,7 @@ class VideoSink:
 
     def writer(self, path: Path) -> Writer:
         """Return an encoder."""
-        return SegmentWriter(path, self.info, self.encode)
+        return SegmentWriter(path, self.info, controlled(self.encode, path, self.info))
 
     def finish(
         self,
@@ -112,6 +114,8 @@ def make_sink(
 ) -> Sink:
     """Return the sink for the output's name. Raises UsageError if the container cannot hold what is requested."""
     if is_image_output(output, info):
+        if asked.bitrate is not None or asked.target_size is not None:
+            raise UsageError("images have no bitrate or size to choose")
         return ImageSink(output, info, size=size)
     if output.suffix.lower() in WRITABLE_IMAGES:
         name = f"{output.stem.replace('%', '')}-%08d{output.suffix}"
@@ -129,5 +133,6 @@ def make_sink(
         pix_fmt=asked.pix_fmt,
         tune=asked.tune,
         encoder_opt=asked.encoder_opt,
+        bitrate=asked.bitrate,
     )
     return VideoSink(output, info, encode, span=span)

@@ -1,0 +1,79 @@
+"""A wished size or bit rate is kept to what the help says; what has none refuses it in one line."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import imageio_ffmpeg
+import pytest
+
+import vsrcli
+from tests.command import vsr
+from vsrcli.cli.param_types import Amount
+from vsrcli.errors import UsageError
+
+TOLERANCE = 0.2
+"""The help says so of a few seconds."""
+
+
+@pytest.fixture(scope="module")
+def noisy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return 5 s of moving noise with sound: three segments of what an encoder finds hard."""
+    path = tmp_path_factory.mktemp("noisy") / "a.mkv"
+    words = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "lavfi"]
+    words += ["-i", "testsrc2=s=48x32:r=25,noise=alls=20:allf=t", "-f", "lavfi", "-i", "sine", "-t", "5"]
+    subprocess.run([*words, "-c:v", "libx264", "-c:a", "aac", "-b:a", "64k", str(path)], check=True)
+    return path
+
+
+@pytest.fixture
+def how(tiny_model: str) -> dict[str, Any]:
+    return {"model": tiny_model, "window": 4, "lookahead": 1, "precision": "fp32", "preset": "veryfast"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "more"), [("b.mkv", {}), ("b.mp4", {"codec": "hevc"}), ("b.mkv", {"audio": "none", "end": 2.0})]
+)
+def test_a_wished_size_is_kept(
+    noisy: Path, tmp_path: Path, how: dict[str, Any], name: str, more: dict[str, Any]
+) -> None:
+    wanted = 200_000
+    made = vsrcli.upscale(noisy, tmp_path / name, target_size=wanted, **how | more)
+    assert made.output.stat().st_size == pytest.approx(wanted, rel=TOLERANCE)
+
+
+@pytest.mark.slow
+def test_a_bit_rate_is_kept(noisy: Path, tmp_path: Path, how: dict[str, Any]) -> None:
+    made = vsrcli.upscale(noisy, tmp_path / "b.mkv", bitrate=300_000, audio="none", **how)
+    assert made.output.stat().st_size == pytest.approx(300_000 / 8 * 5, rel=TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "said"),
+    [
+        ("b.mkv", {"target_size": 20_000}, "too little for 5 s, of which the sound takes 0.04 MB"),
+        ("b.mkv", {"target_size": 5_000, "audio": "none"}, "too little for 5 s$"),
+        ("b.mkv", {"bitrate": 100_000, "codec": "ffv1", "preset": None}, "ffv1 has no bitrate"),
+        ("b.mov", {"target_size": 100_000, "codec": "prores", "preset": None}, "prores has no bitrate"),
+        ("b.avi", {"bitrate": 100_000, "codec": "huffyuv", "preset": None}, "huffyuv has no bitrate"),
+        ("b.gif", {"bitrate": 100_000, "preset": None}, "gif has no bitrate"),
+        ("%d.png", {"target_size": 100_000}, "images have no bitrate"),
+        ("b.mkv", {"bitrate": 100_000, "crf": 20}, "exclude each other"),
+        ("b.mkv", {"bitrate": 100_000, "target_size": 100_000}, "exclude each other"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused(
+    noisy: Path, tmp_path: Path, how: dict[str, Any], name: str, more: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        vsrcli.upscale(noisy, tmp_path / name, **how | more)
+    assert not list(tmp_path.iterdir())
+
+
+def test_amounts_are_read_as_video_programs_write_them() -> None:
+    read = {"5M": 5_000_000, "800k": 800_000, "700MB": 700_000_000, "1.5GiB": 3 << 29, "64000": 64000, "2m": 2_000_000}
+    assert {text: Amount().convert(text, None, None) for text in read} == read
+    for wrong in ("", "M", "-5M", "5X", "nan", "1e999"):
+        done = vsr("upscale", "a.mkv", "--bitrate", wrong)
+        assert done.returncode == 2 and "is no amount" in done.stderr and "Traceback" not in done.stderr
