@@ -48,6 +48,7 @@ class JobChoices(PartChoices, total=False):
     height: int | None
     size: tuple[int, int] | None
     fit: tuple[int, int] | None
+    pad: bool
     max_height: int | None
     square_pixels: bool
     crop: str | None

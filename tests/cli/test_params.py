@@ -170,6 +170,7 @@ TYPED: dict[str, tuple[str, Any]] = {
     "start": ("0:01", 1.0),
     "end": ("2.5", 2.5),
     "new_date": ("1", True),
+    "pad": ("1", True),
     "work_dir": ("work", "work"),
     "bitrate": ("5M", 5_000_000),
     "target_size": ("1.5GiB", 3 << 29),
@@ -195,7 +196,11 @@ def test_environment_variables_set_every_option(monkeypatch: pytest.MonkeyPatch)
     assert (
         CliRunner()
         .invoke(
-            cli, ["upscale", "in.mp4", "-y", "--restart", "--square-pixels", "--new-date", "--detelecine", *arguments]
+            cli,
+            [
+                *("upscale", "in.mp4", "-y", "--restart", "--square-pixels", "--pad", "--new-date", "--detelecine"),
+                *arguments,
+            ],
         )
         .exit_code
         == 0

@@ -39,6 +39,7 @@ SHOWN = {
     "height": Shown("Set the height of the output. The width follows."),
     "size": Shown("Set the size of the output."),
     "fit": Shown("Fit the output into this box, with its own shape and square pixels."),
+    "pad": Shown("Fill the rest of the box of --fit with black."),
     "max_height": Shown("Limit the height of the output. The width follows."),
     "square_pixels": Shown("Make pixels square, for tapes and DVDs: 4:3 at 1080 lines becomes 1440x1080."),
     "crop": Shown("Read a part of the picture: W:H:X:Y, or auto to remove black borders.", metavar="W:H:X:Y"),
@@ -76,8 +77,8 @@ SHOWN = {
     "crf": Shown("Quality in the encoder's own scale; lower is better."),
     "bitrate": Shown("Mean bit rate of the picture, e.g. 5M, instead of a quality.", metavar="RATE"),
     "target_size": Shown(
-        "Size of the result with its sound, e.g. 700M (millions of bytes), in one pass. h264 and hevc keep to 10 % (20 %"
-        " below ten seconds), others to 30 %.",
+        "Size of the result with its sound, e.g. 700M (millions of bytes), in one pass. h264 and hevc keep to 10 % "
+        "(20 % below ten seconds), others to 30 %.",
         metavar="SIZE",
     ),
     "preset": Shown("Speed preset of the encoder."),

@@ -8,14 +8,15 @@ from types import TracebackType
 from typing import cast
 
 import av
+import numpy as np
 from av.codec.context import Flags
 from av.error import FFmpegError
 
 from vsrcli.errors import OutputError
 from vsrcli.frame import Frame
-from vsrcli.media.alpha import with_alpha
+from vsrcli.media.alpha import scaled_alpha, with_alpha
 from vsrcli.media.captions import holds_captions, with_captions
-from vsrcli.media.colour import from_rgb
+from vsrcli.media.colour import from_rgb, scaled_to
 from vsrcli.media.containers import url
 from vsrcli.media.encode_settings import EncodeSettings, encoder_options
 from vsrcli.media.encoders import segment_muxer
@@ -151,19 +152,33 @@ def picture_of(frame: Frame, info: VideoInfo, settings: EncodeSettings, tags: Co
 
     A picture of another size than the settings' is scaled to it.
     """
-    size = (settings.width, settings.height)
+    size = settings.inner or (settings.width, settings.height)
     matrix = info.colour.matrix_for_conversion(info.width, info.height)
     colour = replace(tags, matrix=tags.matrix if tags.matrix != 2 else matrix)
     scaled = None if (frame.width, frame.height) == size else size
-    data = frame.data
-    if frame.tint is not None and av.VideoFormat(settings.pix_fmt, 16, 16).is_rgb:
-        data = tinted(data, frame.tint, matrix)
+    data, tint, alpha = frame.data, frame.tint, frame.alpha
+    if tint is not None and (settings.inner or av.VideoFormat(settings.pix_fmt, 16, 16).is_rgb):
+        data, tint = tinted(data, tint, matrix), None
+    if settings.inner is not None:
+        data = data if scaled is None else scaled_to(data, scaled)
+        data, scaled = _bordered(data, (settings.width, settings.height)), None
+        if alpha is not None:
+            opaque = int(np.iinfo(alpha.dtype).max)
+            alpha = _bordered(scaled_alpha(alpha, size), (settings.width, settings.height), fill=opaque)
     picture = from_rgb(data, pix_fmt=settings.pix_fmt, colour=colour, size=scaled)
-    if frame.tint is not None:
-        picture = fill_chroma(picture, frame.tint, colour)
-    picture = with_alpha(picture, frame.alpha)
+    if tint is not None:
+        picture = fill_chroma(picture, tint, colour)
+    picture = with_alpha(picture, alpha)
     picture.pts, picture.duration, picture.time_base = frame.pts, frame.duration, info.time_base
     return picture
+
+
+def _bordered(data: np.ndarray, size: tuple[int, int], *, fill: int = 0) -> np.ndarray:
+    """Return a picture (h, w, ...) in the middle of one of `size` (width, height) that is `fill` elsewhere."""
+    made = np.full((size[1], size[0], *data.shape[2:]), fill, data.dtype)
+    y, x = ((whole - part) // 4 * 2 for whole, part in zip(made.shape[:2], data.shape[:2], strict=True))
+    made[y : y + data.shape[0], x : x + data.shape[1]] = data
+    return made
 
 
 def _reason(error: Exception) -> str:
@@ -198,7 +213,8 @@ def output_colour(info: VideoInfo, settings: EncodeSettings) -> Colour:
 def output_aspect(info: VideoInfo, settings: EncodeSettings) -> Fraction:
     """Return the sample aspect ratio that keeps the shape of the picture: the source's own for plain upscaling."""
     aspect = info.sample_aspect_ratio
-    stretch = Fraction(info.width * settings.height, info.height * settings.width)
+    width, height = settings.inner or (settings.width, settings.height)
+    stretch = Fraction(info.width * height, info.height * width)
     if abs(stretch - 1) < Fraction(1, 100):  # rounding to whole pixels does not change the shape
         return aspect
     made = (aspect or Fraction(1)) * stretch

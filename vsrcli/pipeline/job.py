@@ -27,7 +27,7 @@ from vsrcli.pipeline.findings import Findings
 from vsrcli.pipeline.ignored import ignored
 from vsrcli.pipeline.image_sink import is_image_output, is_pattern
 from vsrcli.pipeline.motion import frames_for_each, image_rate, load_flow
-from vsrcli.pipeline.options import LARGEST_SIDE, Options, output_size
+from vsrcli.pipeline.options import LARGEST_SIDE, Options, output_size, padded_size
 from vsrcli.pipeline.picking import pick_model
 from vsrcli.pipeline.places import choose_output, job_folder
 from vsrcli.pipeline.rate import with_bitrate
@@ -186,7 +186,9 @@ def prepare(
     rated = options
     if not is_image_output(output, shown):
         rated = with_bitrate(options, shown, output, frames_wanted(info, options, factor))
-    sink = make_sink(output, shown, size, asked=rated, span=(options.start, options.end))
+    sink = make_sink(
+        output, shown, size, asked=rated, span=(options.start, options.end), box=padded_size(options, info)
+    )
     info = replace(info, kept=sink.kept, keeps_alpha=sink.keeps_alpha)
     place(model.net, device, dtype)
     flow = None

@@ -35,6 +35,7 @@ class Options(EngineOptions, EncodingOptions, SpanOptions, Record):
         height: height of the output.
         size: (width, height) of the output.
         fit: (width, height) of a box that the picture fills as far as its shape allows.
+        pad: fill the rest of the box with black, so that the output is as large as the box.
         max_height: largest height of the output.
         square_pixels: stretch the shorter side if the source's pixels are not square; `fit` does so too.
         crop: "auto", for what black borders leave, or "W:H:X:Y" in pixels of the source.
@@ -54,6 +55,7 @@ class Options(EngineOptions, EncodingOptions, SpanOptions, Record):
     height: int | None = option(None, least=16, kept="no")
     size: tuple[int, int] | None = option(None, kept="resolved")
     fit: tuple[int, int] | None = option(None, least=16, kept="no")
+    pad: bool = option(False)
     max_height: int | None = option(None, least=16, kept="no")
     square_pixels: bool = option(False, kept="no")
     crop: str | None = option(None)
@@ -71,6 +73,8 @@ class Options(EngineOptions, EncodingOptions, SpanOptions, Record):
             raise UsageError("scale, height and size exclude each other: give one")
         if self.fit is not None and (self.scale, self.height, self.size) != (None, None, None):
             raise UsageError("a box to fit excludes scale, height and size: give one")
+        if self.pad and self.fit is None:
+            raise UsageError("there is nothing to pad without a box to fit")
         if self.size is not None and (self.square_pixels or self.max_height is not None):
             raise UsageError("a size leaves neither the height nor the pixels' shape open")
         if sum(x is not None for x in (self.crf, self.bitrate, self.target_size)) > 1:
@@ -112,6 +116,14 @@ def output_size(options: Options, info: VideoInfo, scale: int) -> tuple[int, int
     if min(wanted) < 16 or max(wanted) > LARGEST_SIDE:
         raise UsageError(f"an output of {wanted[0]}x{wanted[1]} is out of range (16 to {LARGEST_SIDE} pixels a side)")
     return (wanted[1], wanted[0]) if turned else wanted
+
+
+def padded_size(options: Options, info: VideoInfo) -> tuple[int, int] | None:
+    """Return (width, height) of the box that is filled with black around the picture, as coded; None: no padding."""
+    if not options.pad or options.fit is None:
+        return None
+    turned = info.rotation is not None and abs(info.rotation[1]) > abs(info.rotation[0])
+    return options.fit[::-1] if turned else options.fit
 
 
 def _squared(info: VideoInfo, *, turned: bool) -> tuple[Fraction, Fraction]:

@@ -1,6 +1,7 @@
 """Videos as a destination of HR frames, and the choice of the destination by the output's name."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -111,17 +112,23 @@ def make_sink(
     *,
     asked: EncodingOptions,
     span: tuple[float | None, float | None],
+    box: tuple[int, int] | None = None,
 ) -> Sink:
-    """Return the sink for the output's name. Raises UsageError if the container cannot hold what is requested."""
+    """Return the sink for the output's name; `box` (width, height) is what black borders fill around the picture.
+
+    Raises UsageError if the container cannot hold what is requested.
+    """
     if is_image_output(output, info):
         if asked.bitrate is not None or asked.target_size is not None:
             raise UsageError("images have no bitrate or size to choose")
+        if box is not None:
+            raise UsageError("images are not padded: only videos are")
         return ImageSink(output, info, size=size)
     if output.suffix.lower() in WRITABLE_IMAGES:
         name = f"{output.stem.replace('%', '')}-%08d{output.suffix}"
         message = f"{output.name} is one image, the source is several"
         raise UsageError(message, Reason.ONE_IMAGE, output=output.parent / name)
-    width, height = size
+    width, height = box or size
     encode = choose_settings(
         info,
         output,
@@ -135,4 +142,6 @@ def make_sink(
         encoder_opt=asked.encoder_opt,
         bitrate=asked.bitrate,
     )
+    if box is not None and size != (encode.width, encode.height):
+        encode = replace(encode, inner=size)
     return VideoSink(output, info, encode, span=span)
