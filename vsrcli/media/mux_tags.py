@@ -45,6 +45,7 @@ def made_tag(output: Path, own: Mapping[str, str], *, free: bool) -> str | None:
         "mp4": (MADE_TAG,) if free else ("encoding_tool",),  # ffmpeg reads it as `encoder`
         "mov": (MADE_TAG,) if free else ("comment",),
         "avi": ("encoded_by", "comment"),
+        "mpegts": ("service_provider",),  # it has no tags, but a name of who sends
     }.get(container_of(output).muxer, ("comment",))
     return next((place for place in places if place == MADE_TAG or place not in own), None)
 
