@@ -69,12 +69,19 @@ def read(path: str | PathLike[str], **options: Unpack[SpanChoices]) -> Iterator[
     """Yield the frames of a video, an image or an image sequence, decoded as `vsr upscale` decodes them.
 
     Each is RGB (h, w, 3), uint8, or uint16 for sources of more than 8 bits, with its number, pts and duration. The
-    options are `start` and `end` in seconds, `rate` of an image sequence, `deinterlace`. Raises InputError if the file
+    options are `start` and `end` in seconds, `rate` of an image sequence, `deinterlace`, `hwaccel`. Raises InputError if the file
     is no video, UsageError for unknown options.
     """
     span = as_record(SpanOptions, options)
     info = probe(Path(path), rate=span.rate)
-    yield from decode(info, start=span.start, end=span.end, deinterlace=span.deinterlace, detelecine=span.detelecine)
+    yield from decode(
+        info,
+        start=span.start,
+        end=span.end,
+        deinterlace=span.deinterlace,
+        detelecine=span.detelecine,
+        hwaccel=span.hwaccel,
+    )
 
 
 def list_models() -> list[Entry]:

@@ -33,6 +33,7 @@ class PartChoices(TypedDict, total=False):
     rate: Fraction | float | None
     deinterlace: Deinterlace
     detelecine: bool
+    hwaccel: str | None
 
 
 class SpanChoices(PartChoices, total=False):

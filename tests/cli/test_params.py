@@ -171,6 +171,7 @@ TYPED: dict[str, tuple[str, Any]] = {
     "end": ("2.5", 2.5),
     "new_date": ("1", True),
     "pad": ("1", True),
+    "hwaccel": ("cuda:1", "cuda:1"),
     "work_dir": ("work", "work"),
     "bitrate": ("5M", 5_000_000),
     "target_size": ("1.5GiB", 3 << 29),

@@ -60,6 +60,10 @@ SHOWN = {
     "tile": Shown("Tile size in source pixels: auto, none, or WxH.", metavar="TEXT"),
     "memory": Shown("Memory budget, e.g. 6GiB.  [default: 60 % of free RAM, 85 % of a GPU's]"),
     "threads": Shown("CPU threads of the net.  [default: one per core]"),
+    "hwaccel": Shown(
+        "Decode on a device, by ffmpeg's name: cuda, vaapi, qsv, videotoolbox, d3d11va, ...; cuda:1 for the second one.",
+        metavar="NAME",
+    ),
     "deinterlace": Shown(
         "Deinterlace by ffmpeg's bwdif. auto: only sources and frames that are interlaced. double: one frame per "
         "field, so that motion stays as smooth as on tape (50 or 59.94 frames per second)."

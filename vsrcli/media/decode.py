@@ -17,6 +17,7 @@ from vsrcli.media.captions import Shares
 from vsrcli.media.colour import FULL_RANGE, to_rgb
 from vsrcli.media.damage import Damage, Tally
 from vsrcli.media.deinterlace import deinterlaced
+from vsrcli.media.hardware import DOWNLOADED, open_on_device
 from vsrcli.media.images import read_picture
 from vsrcli.media.info import DOUBLE, FILM, Colour, VideoInfo
 from vsrcli.media.joins import Join
@@ -52,6 +53,7 @@ def decode(
     detelecine: bool = False,
     skip: int = 0,
     part_tint: bool = False,
+    hwaccel: str | None = None,
     warn: Warn = lambda message: None,
     tell: Callable[[Damage], None] = lambda damage: None,
     joined: Callable[[Sequence[Join]], None] = lambda joins: None,
@@ -71,6 +73,7 @@ def decode(
         detelecine: take film out of 3:2 pulldown, at times in quarters of ticks.
         skip: number of frames at the start that are decoded but not yielded; they keep their numbers. Only counting
             gives a frame's number in every file.
+        hwaccel: the interface to the device that decodes (hardware.py); None: the CPU does.
         part_tint: return pictures without colours of their own as grey, with a separate tint.
         warn: called with a line on damage after the last frame.
         tell: called with the numbers of the damage.
@@ -95,7 +98,7 @@ def decode(
         return (begin is None or pts >= begin) and (stop is None or pts < stop)
 
     tally, whole = Tally(), first is None and last is None
-    read = _from(own, begin, tally, warn, whole=whole)
+    read = _from(own, begin, tally, warn, whole=whole, hwaccel=hwaccel)
     read = shares.collect(read, own.time_base) if CAPTIONS in info.kept else read
     source = tally.watch(_changes_told(read, own, warn), own, inside)
     frames = (
@@ -172,7 +175,8 @@ def _changes_told(frames: Iterator[Timed], info: VideoInfo, warn: Warn) -> Itera
     for timed in frames:
         picture = timed.picture
         changes = {}
-        if picture.format.name != info.pix_fmt:
+        downloaded = picture.format.name in DOWNLOADED  # from a device that decodes
+        if picture.format.name != info.pix_fmt and not downloaded:
             changes["pixel format"] = f"{info.pix_fmt} to {picture.format.name}: converted from there on"
         if picture.interlaced_frame and not info.interlaced:
             changes["interlacing"] = "progressive to interlaced"
@@ -255,7 +259,9 @@ def _transparency_watch(info: VideoInfo, warn: Warn) -> Callable[[av.VideoFrame]
     return look
 
 
-def _from(info: VideoInfo, first: Fraction | None, tally: Tally, warn: Warn, *, whole: bool) -> Iterator[Timed]:
+def _from(
+    info: VideoInfo, first: Fraction | None, tally: Tally, warn: Warn, *, whole: bool, hwaccel: str | None = None
+) -> Iterator[Timed]:
     """Yield the frames from `first` (in ticks) on, and some before it."""
     if info.once is not None:
         with info.once.open(info) as container:
@@ -266,7 +272,7 @@ def _from(info: VideoInfo, first: Fraction | None, tally: Tally, warn: Warn, *, 
         target = None if margin is None or first is None else int(first - margin / info.time_base)
         if target is not None and target * info.time_base <= info.start_time:
             continue
-        with open_video(info.path) as container:
+        with open_video(info.path) if hwaccel is None else open_on_device(info.path, hwaccel) as container:
             frames = stamp(_pictures(container, info, target, tally, warn), info, warn, whole=whole)
             head = next(frames, None)
             if target is not None and (head is None or first is None or head.pts > first):

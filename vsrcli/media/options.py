@@ -39,7 +39,8 @@ class SpanOptions(Record):
 
     `rate` is the frame rate of an image sequence; None: 25. `deinterlace` "auto" is on if the source declares that it
     is interlaced and the pictures are; "double" makes a frame of each field. `detelecine` takes film out of 3:2
-    pulldown.
+    pulldown. `hwaccel` is FFmpeg's name of the interface to a device that decodes ("cuda",
+    "vaapi:/dev/dri/renderD128"); None: the CPU does.
     """
 
     start: float | None = option(None, least=0, unit="seconds")
@@ -47,6 +48,7 @@ class SpanOptions(Record):
     rate: Fraction | None = option(None, above=0, noun="frame rate", kept="resolved")
     deinterlace: Deinterlace = option("auto")
     detelecine: bool = option(False)
+    hwaccel: str | None = option(None, noun="hardware decoder")
 
 
 def read_crop(text: str) -> tuple[int, int, int, int] | None:

@@ -17,6 +17,7 @@ from vsrcli.engine.planning import make_plan
 from vsrcli.errors import LargeAlreadyError, OutputError, OutputExistsError, Reason, Remark, UsageError
 from vsrcli.media.crop import cropped
 from vsrcli.media.decode import paced
+from vsrcli.media.hardware import check_device
 from vsrcli.media.images import expand_images, png_size
 from vsrcli.media.info import DOUBLE, FILM, VideoInfo
 from vsrcli.media.options import Audio
@@ -154,6 +155,7 @@ def prepare(
     refuse_huge(source, options)
     info = with_sound(probed or probe(source, rate=image_rate(options)), options.audio)
     refuse_large(info, options)
+    check_device(info, options.hwaccel)
     factor = frames_for_each(options, as_decoded(info, options))
     device = pick_device(options.device)
     use_threads(options.threads)

@@ -103,6 +103,8 @@ def prepare_live(
     if output is None:
         raise UsageError("a pipe has no name for the result to follow", Reason.NEEDS_OUTPUT)
     piped = is_outlet(output)
+    if options.hwaccel is not None and is_stream(source):
+        raise UsageError("pipes are not decoded on a device")
     if is_template(output):
         raise UsageError("a pipe has no name to fill into the output's: give it whole")
     if str(output) in STDOUT and os.isatty(1):
