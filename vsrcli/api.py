@@ -69,8 +69,8 @@ def read(path: str | PathLike[str], **options: Unpack[SpanChoices]) -> Iterator[
     """Yield the frames of a video, an image or an image sequence, decoded as `vsr upscale` decodes them.
 
     Each is RGB (h, w, 3), uint8, or uint16 for sources of more than 8 bits, with its number, pts and duration. The
-    options are `start` and `end` in seconds, `rate` of an image sequence, `deinterlace`, `hwaccel`. Raises InputError if the file
-    is no video, UsageError for unknown options.
+    options are `start` and `end` in seconds, `rate` of an image sequence, `deinterlace`, `hwaccel`. Raises InputError
+    if the file is no video, UsageError for unknown options.
     """
     span = as_record(SpanOptions, options)
     info = probe(Path(path), rate=span.rate)

@@ -61,7 +61,7 @@ SHOWN = {
     "memory": Shown("Memory budget, e.g. 6GiB.  [default: 60 % of free RAM, 85 % of a GPU's]"),
     "threads": Shown("CPU threads of the net.  [default: one per core]"),
     "hwaccel": Shown(
-        "Decode on a device, by ffmpeg's name: cuda, vaapi, qsv, videotoolbox, d3d11va, ...; cuda:1 for the second one.",
+        "Decode on a device, by ffmpeg's name: cuda, vaapi, qsv, videotoolbox, d3d11va, ...; cuda:1 is the second.",
         metavar="NAME",
     ),
     "deinterlace": Shown(

@@ -36,11 +36,12 @@ from vsrcli.media.live import (
 from vsrcli.media.made import made_text
 from vsrcli.media.mux_tags import MADE_TAG, STALE
 from vsrcli.media.once import Once, is_stream
+from vsrcli.names import WRITABLE_IMAGES
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.job import Job, prepare
 from vsrcli.pipeline.options import Options
 from vsrcli.pipeline.run import Result, resumed_between
-from vsrcli.pipeline.sinks import VideoSink
+from vsrcli.pipeline.sinks import VideoSink, is_pattern
 from vsrcli.pipeline.stages import Border, CancelledError, Pipe, decode_stage, upscale_stage
 from vsrcli.pipeline.templates import is_template
 from vsrcli.pipeline.tensor_folder import FrameFolder, TensorFolder
@@ -109,6 +110,8 @@ def prepare_live(
         raise UsageError("a pipe has no name to fill into the output's: give it whole")
     if str(output) in STDOUT and os.isatty(1):
         raise UsageError("standard output is a terminal: pipe it into a program, or give a file's name")
+    if is_pattern(output) or output.suffix.lower() in WRITABLE_IMAGES:
+        raise UsageError("images are not written from a pipe: write a video")
     if not piped and output.suffix.lower() not in _FILES:
         container_of(output)
         raise UsageError(f"{output.suffix} is not written from a pipe: end the output's name with .mkv, .mp4 or .y4m")
