@@ -9,6 +9,10 @@ import imageio_ffmpeg
 import pytest
 
 from tests.command import vsr
+from vsrcli.errors import InterruptedJobError
+from vsrcli.pipeline.joined import joined
+from vsrcli.pipeline.options import Options
+from vsrcli.pipeline.places import job_folder
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 
@@ -87,3 +91,18 @@ def test_a_failure_leaves_no_joined_file_and_a_dry_run_neither(tmp_path: Path, f
     done = vsr("upscale", *parts, "--join", "-o", tmp_path / "o.mkv", *fast, "--dry-run", "-q")
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1.ts", "2.ts"]
+
+
+def test_an_interrupted_job_finds_the_joined_file_again(tmp_path: Path) -> None:
+    parts = [part(tmp_path / f"{i}.ts", frames=5) for i in (1, 2)]
+    out, lines = tmp_path / "o.mkv", list[str]()
+    with pytest.raises(InterruptedJobError), joined(parts, out, Options(), lines.append) as first:
+        job_folder(out).mkdir()
+        raise InterruptedJobError("stopped")
+    assert first.is_file() and len(lines) == 1
+    with joined(parts, out, Options(), lines.append) as again:
+        assert again == first and len(lines) == 1
+        job_folder(out).rmdir()
+    assert not first.exists()
+    with joined(parts[::-1], out, Options(), lines.append) as other:
+        assert other != first
