@@ -51,6 +51,7 @@ def lowered(alpha: np.ndarray) -> np.ndarray:
         (["-c:v", "libvpx-vp9", "-crf", "4", "-b:v", "0", "-pix_fmt", "yuva420p", "in.webm"], "out.webm", "vp9"),
         pytest.param(["-c:v", "ffv1", "-pix_fmt", "bgra", "in.mkv"], "out.webm", "vp9", marks=pytest.mark.slow),
         pytest.param(["-f", "apng", "in.apng"], "out.mkv", "ffv1", marks=pytest.mark.slow),
+        pytest.param(["-f", "apng", "in.apng"], "out.apng", "apng", marks=pytest.mark.slow),
         (["-c:v", "ffv1", "-pix_fmt", "bgra", "in.mkv"], "out.gif", "gif"),
     ],
 )

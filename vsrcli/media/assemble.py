@@ -80,6 +80,8 @@ def assemble(
             partial = Path(folder) / f"partial{output.suffix.lower()}"
             if settings.codec == "gif":
                 _write_gif(feed, partial, output, cancelled)
+            elif settings.codec == "apng":
+                _write_apng(feed, partial, output, cancelled)
             elif container_of(output).muxer == "yuv4mpegpipe":
                 write_y4m(feed, info, settings, partial, cancelled)
             else:
@@ -195,6 +197,15 @@ def _write_gif(feed: Feed, partial: Path, output: Path, cancelled: Callable[[], 
     timing += ["-final_delay", str(min(max(1, last), LONGEST_DELAY))]
     whole = [*command, "-i", palette, "-lavfi", draw, *timing, url(Path(partial.name))]
     _run(whole, feed, output, cancelled, folder=folder)
+
+
+def _write_apng(feed: Feed, partial: Path, output: Path, cancelled: Callable[[], bool]) -> None:
+    """Write `output` as `partial`, an animation that repeats; a PNG has no tags, and times as fractions."""
+    timing = ["-fps_mode", "passthrough", "-enc_time_base", "demux", "-plays", "0"]
+    last = (feed.last_duration * feed.time_base).limit_denominator(LONGEST_DELAY)
+    timing += ["-final_delay", f"{last.numerator}/{last.denominator}"]
+    command = [*ffmpeg(), *feed.input_arguments(), "-c:v", "apng", "-pred", "mixed", *timing, "-f", "apng"]
+    _run([*command, url(partial)], feed, output, cancelled)
 
 
 def _run(

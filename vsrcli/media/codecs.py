@@ -34,6 +34,7 @@ DEFAULTS: dict[str, tuple[float | None, str | None]] = {
     "prores": (None, "hq"),
     "ffv1": (None, None),
     "gif": (None, None),
+    "apng": (None, None),
     "rawvideo": (None, None),
 }
 _LOSSY = 1 << 1  # FFmpeg's AV_CODEC_PROP_LOSSY
@@ -235,7 +236,7 @@ def _keeps_alpha(container: Container) -> tuple[str, ...]:
     """Return the codecs by which alpha is kept in a container, the usual one first."""
     usual = ("prores", "ffv1") if container.muxer == "mov" else ("ffv1", "prores", "vp9")
     beside = container.muxer in ("matroska", "webm")
-    return tuple(name for name in ("gif", *usual) if name in container.video and (name != "vp9" or beside))
+    return tuple(name for name in ("gif", "apng", *usual) if name in container.video and (name != "vp9" or beside))
 
 
 def _wants_alpha(info: VideoInfo, codec: str, preset: str | None, container: Container) -> bool:
@@ -244,7 +245,7 @@ def _wants_alpha(info: VideoInfo, codec: str, preset: str | None, container: Con
         return False
     if codec == "prores" and preset not in (None, "4444", "4444xq"):
         return False
-    return info.transparent or codec in (info.codec, "ffv1", "gif")
+    return info.transparent or codec in (info.codec, "ffv1", "gif", "apng")
 
 
 def _alpha_note(codec: str, container: Container, output: Path) -> Note:
@@ -265,8 +266,8 @@ def _nearest_pix_fmt(info: VideoInfo, codec: str, supported: list[str], *, alpha
         supported = ["yuva420p"]  # which browsers show
     depth, shift_x, shift_y, rgb, _ = _shape(info.pix_fmt)
     depth = max(depth, info.bit_depth) if depth > 8 else depth
-    lossless = codec in ("ffv1", "gif")
-    want_rgb = codec == "gif" or (rgb and lossless)
+    lossless = codec in ("ffv1", "gif", "apng")
+    want_rgb = codec in ("gif", "apng") or (rgb and lossless)
     if (rgb or shift_x == 9) and not want_rgb and codec != "rawvideo":
         shift_x = shift_y = 1
     if codec == "gif":

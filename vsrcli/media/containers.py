@@ -130,9 +130,10 @@ _AVI = Container(
     rotation=False,
 )
 _GIF = Container("gif", ("gif",), chapters=False, rotation=False)
+_APNG = Container("apng", ("apng",), chapters=False, rotation=False)
 _Y4M = Container("yuv4mpegpipe", ("rawvideo",), chapters=False, rotation=False)
 
-SILENT = frozenset({"gif", "yuv4mpegpipe"})
+SILENT = frozenset({"gif", "apng", "yuv4mpegpipe"})
 """Muxers of what is a picture without sound by its nature: none is expected."""
 _STILL_PNG = "png_pipe"  # a demuxer's name
 UNKNOWN = "unknown"
@@ -140,7 +141,7 @@ UNKNOWN = "unknown"
 
 CONTAINERS = {
     ".mp4": _MP4, ".m4v": _MP4, ".mov": _MOV, ".mkv": _MKV, ".webm": _WEBM,
-    ".ts": _TS, ".m2ts": _TS, ".mts": _TS, ".m2t": _TS, ".avi": _AVI, ".gif": _GIF, ".y4m": _Y4M,
+    ".ts": _TS, ".m2ts": _TS, ".mts": _TS, ".m2t": _TS, ".avi": _AVI, ".gif": _GIF, ".apng": _APNG, ".y4m": _Y4M,
 }  # fmt: skip
 PIPED = {
     ".nut": Container(

@@ -65,7 +65,7 @@ def encoder_options(info: VideoInfo, settings: EncodeSettings) -> dict[str, str]
         options["bf"] = "0"
     if info.colour.chroma_location:
         options["chroma_sample_location"] = str(info.colour.chroma_location)
-    lossless = {name: {"level": "3"} for name in ("ffv1", "gif", "rawvideo")}
+    lossless = {name: {"level": "3"} for name in ("ffv1", "gif", "apng", "rawvideo")}
     options |= ({"vp9": {"row-mt": "1", "b": "0"}} | lossless).get(settings.codec, {}) | _rate_options(settings)
     hdr = _hdr_parameters(info, settings.codec)
     if settings.codec == "hevc":

@@ -19,10 +19,11 @@ ENCODERS = {
     "prores": "prores_ks",
     "ffv1": "ffv1",
     "gif": "ffv1",  # segments stay lossless; the palette is made over the whole film at the end
+    "apng": "ffv1",  # one picture depends on all before it, across segments
     "rawvideo": "ffv1",  # a third of the space; the file is written from them at the end
 }
 SYNONYMS = {"h265": "hevc", "x265": "hevc", "h.265": "hevc", "x264": "h264", "avc": "h264", "h.264": "h264"}
-INNER = ("gif", "rawvideo")
+INNER = ("gif", "apng", "rawvideo")
 """Names of codecs that a container brings with it: nobody asks for them."""
 HARDWARE = ("_nvenc", "_qsv", "_amf", "_videotoolbox", "_vaapi", "_v4l2m2m", "_mf", "_vulkan", "_d3d12va", "_omx")
 """Endings of the names of encoders that need a device."""
@@ -97,7 +98,7 @@ def holds(container: Container, codec: str) -> bool:
 
 @lru_cache
 def _supported(muxer: str) -> frozenset[str]:
-    if muxer == "gif":
+    if muxer in ("gif", "apng"):
         return frozenset()
     return frozenset(av.open(io.BytesIO(), "w", format=muxer).supported_codecs)
 

@@ -31,6 +31,7 @@ _ENCODERS = {
     "prores": _Held(45),
     "ffv1": _Held(48),
     "gif": _Held(48),
+    "apng": _Held(48),
 }
 _OTHER = _Held(260)
 _CORES = 2  # of the machine on which they were measured

@@ -136,7 +136,7 @@ def named_model(info: VideoInfo, model: str | None, options: Options, on_event: 
 
 def clip_ending(suffix: str) -> str:
     """Return the suffix of a clip: the source's if that container can be written and can hold tags."""
-    return suffix if suffix in CONTAINERS and CONTAINERS[suffix].muxer not in ("gif", "mpegts") else ".mkv"
+    return suffix if suffix in CONTAINERS and CONTAINERS[suffix].muxer not in ("gif", "apng", "mpegts") else ".mkv"
 
 
 def _safe(name: str) -> str:

@@ -51,7 +51,7 @@ class VideoSink:
         self.warnings += [left_out(name) for name in info.unkept if name not in self.kept]
         self.warnings += lost_in_video(info, output.suffix.lower())
         aspect = output_aspect(info, encode)
-        if encode.codec == "gif" and aspect and abs(aspect - 1) > _ROUND:
+        if encode.codec in ("gif", "apng") and aspect and abs(aspect - 1) > _ROUND:
             self.warnings.append(
                 f"{output.suffix} shows square pixels: the shape by {info.sample_aspect_ratio} is lost"
             )
