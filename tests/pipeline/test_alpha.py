@@ -115,6 +115,18 @@ def test_what_does_not_keep_it_says_so_once_and_what_does(tmp_path: Path, tiny_m
         assert len(lines) == 1 and advice in lines[0]
 
 
+def test_a_codec_that_is_named_keeps_what_comes_late(tmp_path: Path, tiny_model: str) -> None:
+    path = tmp_path / "in.mov"
+    late = "testsrc2=s=32x24:r=10:d=0.3,format=rgba,geq=r='9':g='9':b='9':a='if(lt(N,1),255,clip(X*16,0,255))'"
+    make.ffmpeg("-f", "lavfi", "-i", late, "-c:v", "qtrle", "-pix_fmt", "argb", path)
+    lines: list[str] = []
+    vsrcli.upscale(path, tmp_path / "a.mov", model=tiny_model, on_event=lambda e: lines.append(e.text), **OPTIONS)
+    assert len([line for line in lines if "prores in .mov" in line]) == 1
+    vsrcli.upscale(path, tmp_path / "b.mov", model=tiny_model, codec="prores", **OPTIONS)
+    first, _, last = opacities(tmp_path / "b.mov")
+    assert first.min() == 255 and last.min() < 20
+
+
 def test_opaque_sources_whose_format_has_alpha_are_encoded_as_any_other(tmp_path: Path, tiny_model: str) -> None:
     path = tmp_path / "in.mov"
     make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=0.3,format=argb", "-c:v", "qtrle", path)

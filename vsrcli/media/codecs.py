@@ -106,6 +106,7 @@ def _settings(
     container = container_of(output)
     # options in the terms of another encoder
     asked = own or any(option is not None for option in (crf, preset, pix_fmt, tune, bitrate))
+    named = codec is not None
     codec, encoder = resolve(codec or _default_codec(info, output, width, height, keep=not asked))
     if not holds(container, codec):
         suffixes = (".mp4", ".mkv", ".gif", ".mov", ".avi")
@@ -123,7 +124,9 @@ def _settings(
         raise UsageError(f"{encoder} takes no frames from memory")
     if pix_fmt is not None and pix_fmt not in supported:
         raise UsageError(f"{encoder} cannot encode {pix_fmt}: choose one of {', '.join(supported)}")
-    chosen = pix_fmt or _nearest_pix_fmt(info, codec, supported, alpha=_wants_alpha(info, codec, preset, container))
+    chosen = pix_fmt or _nearest_pix_fmt(
+        info, codec, supported, alpha=_wants_alpha(info, codec, preset, container, named=named)
+    )
     notes: list[str] = [] if pix_fmt else _depth_note(info, chosen, codec, output)
     if info.transparent and not _shape(chosen)[4]:
         notes.append(_alpha_note(codec, container, output))
@@ -239,13 +242,17 @@ def _keeps_alpha(container: Container) -> tuple[str, ...]:
     return tuple(name for name in ("gif", "apng", *usual) if name in container.video and (name != "vp9" or beside))
 
 
-def _wants_alpha(info: VideoInfo, codec: str, preset: str | None, container: Container) -> bool:
-    """Return whether a codec is to keep the source's alpha: where it costs nothing, or something is seen through it."""
+def _wants_alpha(info: VideoInfo, codec: str, preset: str | None, container: Container, *, named: bool) -> bool:
+    """Return whether a codec is to keep the source's alpha.
+
+    It is where that costs nothing, where something is seen through the first picture, or where the caller has `named`
+    such a codec.
+    """
     if not info.alpha or codec not in _keeps_alpha(container):
         return False
     if codec == "prores" and preset not in (None, "4444", "4444xq"):
         return False
-    return info.transparent or codec in (info.codec, "ffv1", "gif", "apng")
+    return info.transparent or named or codec in (info.codec, "ffv1", "gif", "apng")
 
 
 def _alpha_note(codec: str, container: Container, output: Path) -> Note:

@@ -32,7 +32,10 @@ from vsrcli.media.unkept import CAPTIONS, carried, left_out
 __all__ = ["Deinterlace", "decode", "has_pulldown_rate", "paced", "shown_times"]
 
 Warn = Callable[[str], None]
-ALPHA_LOST = "transparency is not kept: all of the output is opaque"
+ALPHA_LOST = (
+    "transparency is not kept: all of the output is opaque (the codecs ffv1 in .mkv, prores in .mov and vp9 in .webm "
+    "keep it, if they are named)"
+)
 # Seconds before `start` to seek to. Containers index by decoding time, so the keyframe found may be shown too late;
 # then farther back, and at last from the beginning.
 _SEEK_MARGINS = (Fraction(1, 2), Fraction(5))
