@@ -86,6 +86,12 @@ class Crfs(Kind[tuple[int, ...]]):
     "--lines", is_flag=True, help="Measure the energy of thin lines, and of those that the ground truth lacks."
 )
 @click.option("--lpips", "with_lpips", is_flag=True, help="Measure LPIPS; needs `pip install lpips`.")
+@click.option(
+    "--iqa",
+    metavar="NAME,...",
+    help="Measure by pyiqa's names, with or without a reference: lpips, dists, niqe, musiq, piqe, ... Needs "
+    "`pip install 'vsrcli[iqa]'`; most download weights when first used; piqe, vif and fsim need none.",
+)
 @click.option("--vmaf", is_flag=True, help="Measure VMAF by ffmpeg's libvmaf.")
 @record_options(
     PaperOptions,

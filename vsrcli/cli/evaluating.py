@@ -26,6 +26,7 @@ from vsrcli.evaluate.methods import Bicubic, Method, Model
 from vsrcli.evaluate.published import published, recognise
 from vsrcli.evaluate.scoring import Measures, load_lpips
 from vsrcli.pipeline.events import Event
+from vsrcli.quality.iqa import load_iqa
 from vsrcli.quality.report import Table, Value
 from vsrcli.quality.temporal import Flow
 from vsrcli.zoo import LoadedModel
@@ -92,10 +93,12 @@ def measure(asked: dict[str, Any], options: EngineOptions, display: Display) -> 
         net = place(model.net, device, dtype)
         planner = partial(make_plan, options)
         methods.append(Model(name, net, device, dtype, planner, scenes=asked["scenes"], say=display.line))
+    iqa = tuple(load_iqa(name, device) for name in dict.fromkeys(names(asked["iqa"]) or ()))
     measures = Measures(
         channels=asked["channels"],
         flow=_flow(device, display) if asked["temporal"] else None,
         lpips=load_lpips(device) if asked["with_lpips"] else None,
+        iqa=iqa,
         vmaf=asked["vmaf"],
         colour=asked["colour"],
         lines=asked["lines"],
@@ -116,7 +119,7 @@ def measure(asked: dict[str, Any], options: EngineOptions, display: Display) -> 
     rows = beside(rows, _published(asked, scale, len(clips), display))
     if asked["with_published"]:
         rows = with_literature(rows, _literature(asked, scale), asked["degradation"])
-    made = table(rows, asked["channels"], with_mse=asked["with_mse"])
+    made = table(rows, asked["channels"], with_mse=asked["with_mse"], iqa=iqa)
     return made, _settings(asked, options, loaded, scale, device, dtype)
 
 

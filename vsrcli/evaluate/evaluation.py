@@ -9,6 +9,7 @@ from vsrcli.evaluate.datasets import Clip
 from vsrcli.evaluate.literature import reported
 from vsrcli.evaluate.methods import Method
 from vsrcli.evaluate.scoring import Measures, score_clip
+from vsrcli.quality.iqa import Iqa
 from vsrcli.quality.metrics import Channels
 from vsrcli.quality.report import Column, Table, Value, mean_row
 from vsrcli.zoo.catalogue import Figures
@@ -47,7 +48,7 @@ def evaluate(
     Keys: clip, method, frames (number of scored ones), psnr (dB), ssim, mse (levels squared), seconds_per_frame, and on
     request warping_error (levels squared), unexplained change (per cent), the truth's own of both, tof (pixels),
     red_shift, green_shift and blue_shift (levels), lines, the truth's own and invented_lines (levels squared), lpips,
-    vmaf. Means are over clips, as in the papers.
+    vmaf, and pyiqa_NAME of each of pyiqa's. Means are over clips, as in the papers.
     """
     rows: list[Row] = []
     for clip in clips:
@@ -94,7 +95,7 @@ def _published(figures: Figures) -> Row:
     return {"published_psnr": figures.psnr, "published_ssim": figures.ssim}
 
 
-def table(rows: Sequence[Row], channels: Channels, *, with_mse: bool = False) -> Table:
+def table(rows: Sequence[Row], channels: Channels, *, with_mse: bool = False, iqa: Sequence[Iqa] = ()) -> Table:
     """Return the rows as a table without empty columns."""
     plane = channels.upper()
     columns = [
@@ -117,6 +118,7 @@ def table(rows: Sequence[Row], channels: Channels, *, with_mse: bool = False) ->
         Column("truth_lines", "of the truth", 1),
         Column("invented_lines", "invented lines (levels²)", 3),
         Column("lpips", "LPIPS", 4),
+        *(Column(measure.key, measure.title, 4) for measure in iqa),
         Column("vmaf", "VMAF", 2),
         Column("seconds_per_frame", "s/frame", 3),
         Column("published_psnr", "published PSNR", 2),

@@ -18,6 +18,7 @@ from vsrcli.evaluate.methods import Method, Runner
 from vsrcli.levels import planes_to_picture, to_unit
 from vsrcli.media.images import write_png
 from vsrcli.quality.colour import colour_shift
+from vsrcli.quality.iqa import Iqa
 from vsrcli.quality.lines import invented_lines, line_energy, lines
 from vsrcli.quality.metrics import Channels, mse, planes, psnr, ssim
 from vsrcli.quality.temporal import Flow, Motion, motion, tof, unexplained_change, warping_error
@@ -37,6 +38,7 @@ class Measures:
         channels: "y" or "rgb".
         flow: optical flow for the temporal figures; None leaves them out.
         lpips: LPIPS of two frames; None leaves it out.
+        iqa: measures of pyiqa.
         vmaf: whether to measure VMAF.
         colour: whether to measure the shift of each channel against the LR frames.
         lines: whether to measure lines that the truth does not have.
@@ -47,6 +49,7 @@ class Measures:
     channels: Channels = "y"
     flow: Flow | None = None
     lpips: Callable[[Tensor, Tensor], float] | None = None
+    iqa: tuple[Iqa, ...] = ()
     vmaf: bool = False
     colour: bool = False
     lines: bool = False
@@ -196,6 +199,8 @@ class _Pass:
             figures["tof"] = float(tof(*two, truth.motion, m.flow))
         if m.lpips is not None:
             figures["lpips"] = m.lpips(to_unit(out), to_unit(truth.hr))
+        for measure in m.iqa:
+            figures[measure.key] = measure(to_unit(out), to_unit(truth.hr))
         if truth.lr is not None:
             figures |= zip(COLOUR_KEYS, colour_shift(to_unit(out), truth.lr).tolist(), strict=True)
         if m.lines:
