@@ -158,3 +158,25 @@ def test_rates_that_no_pulldown_has_are_left_as_they_are(tmp_path: Path) -> None
     assert [has_pulldown_rate(Fraction(rate)) for rate in ("30000/1001", "30", "25", "50", "24000/1001", "15")] == [
         True, True, False, False, True, False,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("frames", "film"), [(1, 1), (2, 2), (3, 2), (5, 4), (6, 5)])
+def test_a_few_frames_are_film_too(tmp_path: Path, frames: int, film: int) -> None:
+    pulled = made(tmp_path / "a.mkv", FILM, f"telecine=pattern=23,trim=end_frame={frames}")
+    found = shown(pulled, detelecine=True)
+    assert len(found) == film and found[-1].duration > 0
+    tape = made(tmp_path / "b.mkv", TAPE, f"{WOVEN['tff']},trim=end_frame={frames},setfield=tff")
+    assert len(shown(tape, deinterlace="double")) == 2 * frames
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv422p10le", "yuv411p"])
+def test_other_pixel_formats_of_tape(tmp_path: Path, pix_fmt: str) -> None:
+    pulled = made(tmp_path / "a.mkv", FILM, f"format={pix_fmt},telecine=pattern=23,setfield=bff")
+    said: list[str] = []
+    found = list(decode(probe(pulled), detelecine=True, warn=said.append))
+    truth = shown(made(tmp_path / "truth.mkv", FILM, f"format={pix_fmt}"))
+    narrow = [Frame(one.number, (one.data >> 8).astype(np.uint8)) if one.bit_depth > 8 else one for one in truth]
+    assert psnr(found, narrow) > 45
+    assert [line.split(": ")[-1] for line in said] == (
+        ["film is taken out of pulldown with 8 bits a channel, not 10"] if "10" in pix_fmt else []
+    )

@@ -6,6 +6,7 @@ any case, and count the times by the declared rate; here only a repeated frame i
 source's.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -78,7 +79,7 @@ class _Decimation:
             self._is_film = False
             return None
         least, second = sorted(differences)[:2]
-        if second > _STILL and least < _SAME * second:
+        if _STILL < second < math.inf and least < _SAME * second:
             self._is_film, self._place = True, differences.index(least)
             return self._place
         if least > _MOVES:
@@ -130,7 +131,7 @@ def _compared(frames: Iterable[_Matched]) -> Iterator[_Matched]:
     for one in frames:
         now = luma(one.timed.picture)
         alike = before is not None and before.shape == now.shape
-        yield replace(one, differs=_largest(abs(now - before)) if alike and before is not None else float("inf"))
+        yield replace(one, differs=_largest(abs(now - before)) if alike and before is not None else math.inf)
         before = now
 
 
