@@ -241,5 +241,5 @@ class Pages:
     def _options(self, asked: dict[str, Any]) -> Options:
         try:
             return options_from(asked.get("options", {}))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise UsageError(str(error)) from None

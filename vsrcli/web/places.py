@@ -17,6 +17,7 @@ from vsrcli.pipeline.places import ENDING
 UPLOADS = "uploads"
 """Folder below the root that gets files that are dropped on the page."""
 _LONGEST = 180  # bytes of a name, so that results and folders of jobs beside it have room
+_MOST_OPENED = 60  # videos of a folder
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # names of devices on Windows
 
 
@@ -33,7 +34,13 @@ class Root:
     def path(self, written: str) -> Path:
         """Return the path that is written relative to the root with slashes. Raises OutsideError."""
         parts = PurePosixPath(written).parts
-        if "\0" in written or "\\" in written or written.startswith("/") or any(_is_odd(part) for part in parts):
+        if (
+            not _is_text(written)
+            or "\0" in written
+            or "\\" in written
+            or written.startswith("/")
+            or any(_is_odd(part) for part in parts)
+        ):
             raise OutsideError(written)
         return self.inside(self.folder.joinpath(*parts))
 
@@ -52,7 +59,8 @@ class Root:
     def entries(self, folder: Path) -> Iterator[dict[str, Any]]:
         """Yield what is of use in a folder: subfolders first, then videos and images, in natural order.
 
-        Hidden files, folders of jobs, and links that lead outside are left out. Raises OSError.
+        Hidden files, folders of jobs, links that lead outside, and names that are no text are left out. Where there are
+        not too many videos, each is opened to see whether vsr made it. Raises OSError.
         """
         found = []
         for path in folder.iterdir():
@@ -60,16 +68,17 @@ class Root:
                 real = self.inside(path)
             except (OutsideError, OSError):
                 continue
-            if path.name.startswith(".") or path.name.endswith(ENDING):
+            if path.name.startswith(".") or path.name.endswith(ENDING) or not _is_text(path.name):
                 continue
             kind = "folder" if real.is_dir() else _kind(path) if real.is_file() else None
             if kind is not None:
                 found.append((kind != "folder", natural_key(path), kind, path, real))
+        opened = sum(kind == "video" for _, _, kind, _, _ in found) <= _MOST_OPENED
         for _, _, kind, path, real in sorted(found, key=lambda one: one[:2]):
             about = (
                 {"images": sum(map(is_image, real.iterdir()))} if kind == "folder" else {"bytes": real.stat().st_size}
             )
-            if kind == "video":
+            if kind == "video" and opened:
                 about["made"] = bool(made_tags(real))
             yield {"kind": kind, "name": path.name, "path": self.written(real), **about}
 
@@ -84,6 +93,11 @@ class Root:
         folder = self.inside(self.folder / UPLOADS)
         folder.mkdir(exist_ok=True)
         return next(path for path in free_names(folder / f"{stem}{suffix}") if not os.path.lexists(path))
+
+
+def _is_text(name: str) -> bool:
+    """Return whether a name can be sent as UTF-8; some on disks are bytes of another encoding."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _is_odd(part: str) -> bool:
