@@ -29,6 +29,8 @@ CHANGED: dict[str, Any] = {
     "detelecine": True,
     "tune": "film",
     "crop": "64:48:0:0",
+    "pad": True,
+    "hwaccel": "cuda",
     "encoder_opt": ("aq-mode=2",),
 }
 

@@ -37,11 +37,13 @@ from vsrcli.media.made import made_text
 from vsrcli.media.mux_tags import MADE_TAG, STALE
 from vsrcli.media.once import Once, is_stream
 from vsrcli.names import WRITABLE_IMAGES
+from vsrcli.pipeline import job as jobs
 from vsrcli.pipeline.events import Event, OnEvent
-from vsrcli.pipeline.job import Job, prepare
+from vsrcli.pipeline.image_sink import is_pattern
+from vsrcli.pipeline.job import Job
 from vsrcli.pipeline.options import Options
 from vsrcli.pipeline.run import Result, resumed_between
-from vsrcli.pipeline.sinks import VideoSink, is_pattern
+from vsrcli.pipeline.sinks import VideoSink
 from vsrcli.pipeline.stages import Border, CancelledError, Pipe, decode_stage, upscale_stage
 from vsrcli.pipeline.templates import is_template
 from vsrcli.pipeline.tensor_folder import FrameFolder, TensorFolder
@@ -130,7 +132,9 @@ def prepare_live(
         if once is not None and known is not None:
             names[str(known.path)] = once.title
         try:
-            job = prepare(source if known is None else known.path, shape, options, on_event, load=load, probed=known)
+            job = jobs.prepare(
+                source if known is None else known.path, shape, options, on_event, load=load, probed=known
+            )
             sink = job.sink
             if not isinstance(sink, VideoSink):
                 raise UsageError("images are not written from or into a pipe: write a video")
