@@ -128,7 +128,7 @@ class MuxWriter(SegmentWriter):
         *,
         part: bool,
     ) -> None:
-        self._outlet, self._muxer, self._beside, self._tags, self._part = outlet, muxer, beside, tags, part
+        self._outlet, self._written, self._beside, self._tags, self._part = outlet, muxer, beside, tags, part
         self._origin: int | None = None if part else 0
         self._last: dict[int, int] = {}
         self._others: dict[int, Stream] = {}
@@ -139,13 +139,13 @@ class MuxWriter(SegmentWriter):
             super().__init__(Path(outlet.name), info, settings)
         except OutputError as error:
             raise _failure(outlet, error) from None
-        self._lead = 0
+        self._lead, self._muxer = 0, ""  # these are for segments
 
     def _open(self) -> av.container.OutputContainer:
         options = {"max_interleave_delta": _INTERLEAVED, "flush_packets": "1"}
-        if self._muxer in ("mp4", "mov"):
+        if self._written in ("mp4", "mov"):
             options["movflags"] = "+use_metadata_tags"
-        container = av.open(self._outlet, "w", format=self._muxer, container_options=options)
+        container = av.open(self._outlet, "w", format=self._written, container_options=options)
         container.metadata.update(self._tags)
         return container
 
