@@ -76,4 +76,4 @@ def test_amounts_are_read_as_video_programs_write_them() -> None:
     assert {text: Amount().convert(text, None, None) for text in read} == read
     for wrong in ("", "M", "-5M", "5X", "nan", "1e999"):
         done = vsr("upscale", "a.mkv", "--bitrate", wrong)
-        assert done.returncode == 2 and "is no amount" in done.stderr and "Traceback" not in done.stderr
+        assert done.returncode == 2 and "not an amount" in done.stderr and "Traceback" not in done.stderr

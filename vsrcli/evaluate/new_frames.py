@@ -28,7 +28,7 @@ from vsrcli.quality.metrics import Channels, planes, psnr
 from vsrcli.quality.report import Column, Table, Value, mean_row
 
 AXES = ("fps", "twos")
-"""Of `--ablate`: held-out frames made anew, and frames that are shown twice."""
+"""Measured cases: held-out frames made anew, and frames that are shown twice."""
 
 WHOLE = Plan(window=None)
 LEAST = 3

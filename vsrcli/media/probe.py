@@ -37,7 +37,6 @@ _PACKETS_TO_FIRST_FRAME = 300
 _PACKETS_FOR_RATE = 60
 _LONGEST = 1e9  # seconds, about 30 years: a tag that says more is wrong
 _WIDEST = 100  # times as wide as high, or as high as wide, that a pixel can be
-_IMPOSSIBLY = 8  # times the nominal rate that a mean rate cannot be
 _DIGITS = 12  # largest number of digits of a frame count
 
 
@@ -211,7 +210,7 @@ def _rate(
     time_base, guessed, average = stream.time_base, stream.guessed_rate, stream.average_rate
     if time_base and frame.duration and FormatFlags.no_timestamps in FormatFlags(container.format.flags):
         return 1 / (frame.duration * time_base)
-    if average and guessed and average > _IMPOSSIBLY * guessed:  # of raw DV, FFmpeg gives the clock's rate
+    if container.format.name == "dv":  # its mean rate is the clock's
         average = guessed
     if average:
         return guessed if guessed and abs(guessed / average - 1) < Fraction(1, 100) else average

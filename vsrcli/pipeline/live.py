@@ -142,7 +142,7 @@ def prepare_live(
         except VsrError as error:
             error.args = (_renamed(str(error), names),)
             if piped and error.reason is Reason.NEEDS_CONTAINER:
-                error.reason = Reason.NEEDS_FORMAT
+                raise UsageError(str(error), Reason.NEEDS_FORMAT) from None
             raise
         end = None if options.end is None else Fraction(options.end + job.info.start_time)
         job.warnings = [instead.pop(line, line) for line in job.warnings] + list(instead.values())
