@@ -9,23 +9,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import av
 import psutil
 import pytest
 
 from tests.command import vsr
 from tests.shards.make import film as shots_film
+from tests.shards.make import packets
 
 ray = pytest.importorskip("ray", reason="the package ray is not installed (pip install 'vsrcli[ray]')")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 FAST = ["--window", "4", "--lookahead", "2", "--precision", "fp32"]
 SHARDS = ["--shards", "5", "--warmup", "30", "--ray-cpus", "1"]
-
-
-def packets(path: Path) -> list[tuple[int | None, int | None, bytes]]:
-    with av.open(str(path)) as container:
-        return [(p.pts, p.dts, bytes(p)) for p in container.demux(video=0) if p.size]
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import vsr
-from tests.shards.make import film
-from tests.shards.test_ray import packets
+from tests.shards.make import film, packets
 
 ray = pytest.importorskip("ray", reason="the package ray is not installed (pip install 'vsrcli[ray]')")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

@@ -17,6 +17,7 @@ import pytest
 from tests.command import vsr
 from tests.media import make
 from tests.shards.make import film as shots_film
+from tests.shards.make import packets
 from tests.told import told
 from vsrcli.errors import InputError, OutputError, UsageError, VsrError
 from vsrcli.pipeline.events import Event
@@ -28,11 +29,6 @@ from vsrcli.shards.running import run_shard
 from vsrcli.shards.transport import pack_shard, pieces_of, store_shard, unpack
 
 FAST = ["--window", "4", "--lookahead", "2", "--precision", "fp32", "-q"]
-
-
-def packets(path: Path) -> list[tuple[int | None, int | None, bytes]]:
-    with av.open(str(path)) as container:
-        return [(p.pts, p.dts, bytes(p)) for p in container.demux(video=0) if p.size]
 
 
 def plan_of(source: Path, output: Path, model: str, *options: object, to: Path | None = None) -> ShardPlan:

@@ -8,12 +8,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import av
 import pytest
 
 import vsrcli
 from tests.command import vsr
 from tests.shards.make import film as shots_film
+from tests.shards.make import packets
 
 ROOT = Path(__file__).resolve().parents[2]
 SETUP, SUBMIT = Path(__file__).with_name("slurm.sh"), ROOT / "examples" / "cluster" / "slurm.sh"
@@ -44,11 +44,6 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     subprocess.run(["scancel", "--user=root"], check=False)
     subprocess.run(["sh", str(SETUP), "stop", str(folder)], check=True)
-
-
-def packets(path: Path) -> list[tuple[int | None, int | None, bytes]]:
-    with av.open(str(path)) as container:
-        return [(p.pts, p.dts, bytes(p)) for p in container.demux(video=0) if p.size]
 
 
 def test_a_slurm_array_joins_after_one_task_was_killed(slurm: None, tiny_model: str, tmp_path: Path) -> None:

@@ -241,9 +241,13 @@ def test_an_upload_replaces_nothing_and_one_cut_off_leaves_nothing(ask: Client, 
     connection.putrequest("PUT", f"/{ask.site.token}/upload?name=c.mp4")
     connection.putheader("Content-Length", "1000")
     connection.endheaders(b"some")
+    ends = time.monotonic() + 30
+    begun = root / "uploads" / "c.mp4.part"
+    while not begun.exists():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
     connection.close()
-    ends = time.monotonic() + 10
-    while any(path.name.startswith("c") for path in (root / "uploads").iterdir()) and time.monotonic() < ends:
+    while begun.exists() and time.monotonic() < ends:
         time.sleep(0.05)
     assert sorted(path.name for path in (root / "uploads").iterdir()) == sorted(["a.mp4", Path(second).name])
 

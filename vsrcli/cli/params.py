@@ -82,7 +82,7 @@ SHOWN = {
     "bitrate": Shown("Mean bit rate of the picture, e.g. 5M, instead of a quality.", metavar="RATE"),
     "target_size": Shown(
         "Size of the result with its sound, e.g. 700M (millions of bytes), in one pass. h264 and hevc keep to 10 % "
-        "(20 % below ten seconds), others to 30 %.",
+        "(20 % below ten seconds), others to a third.",
         metavar="SIZE",
     ),
     "preset": Shown("Speed preset of the encoder."),
