@@ -277,8 +277,9 @@ def choose_plan(
     def taken(plan: Plan) -> int:
         return estimate(net, height, width, plan, dtype, device, frames=frames, bit_depth=bit_depth, encoder=encoder)
 
-    least = min(map(taken, plans))
-    fitting = [p for p in plans if taken(p) <= max(budget, NEAR_BEST * least if least > budget else 0)]
+    sizes = [taken(plan) for plan in plans]
+    limit = budget if min(sizes) <= budget else NEAR_BEST * min(sizes)
+    fitting = [plan for plan, size in zip(plans, sizes, strict=True) if size <= limit]
     if device.type == "cpu":
         return fitting[0]
     host = default_budget(torch.device("cpu")) if host_budget is None else host_budget

@@ -13,7 +13,7 @@ from av.codec.context import Flags
 from av.error import FFmpegError
 
 from vsrcli.errors import OutputError
-from vsrcli.frame import Frame
+from vsrcli.frame import Frame, largest_level
 from vsrcli.media.alpha import scaled_alpha, with_alpha
 from vsrcli.media.captions import holds_captions, with_captions
 from vsrcli.media.colour import from_rgb, scaled_to
@@ -163,7 +163,7 @@ def picture_of(frame: Frame, info: VideoInfo, settings: EncodeSettings, tags: Co
         data = data if scaled is None else scaled_to(data, scaled)
         data, scaled = _bordered(data, (settings.width, settings.height)), None
         if alpha is not None:
-            opaque = int(np.iinfo(alpha.dtype).max)
+            opaque = largest_level(alpha)
             alpha = _bordered(scaled_alpha(alpha, size), (settings.width, settings.height), fill=opaque)
     picture = from_rgb(data, pix_fmt=settings.pix_fmt, colour=colour, size=scaled)
     if tint is not None:

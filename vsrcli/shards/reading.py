@@ -6,9 +6,9 @@ from itertools import chain, islice
 
 from vsrcli.errors import InputError
 from vsrcli.frame import Frame
-from vsrcli.media.decode import decode
 from vsrcli.media.info import VideoInfo
 from vsrcli.pipeline.options import Options
+from vsrcli.pipeline.source import decoded
 from vsrcli.shards.plan import SourcePlan
 from vsrcli.shards.scan import checksum
 
@@ -34,7 +34,7 @@ def frames_from(
             return
         sought.close()
         warn(f"{info.path}: a seek does not lead to frame {number}: counting from the beginning")
-    counted = _decoded(info, options, warn, start=options.start, skip=number)
+    counted = decoded(info, options, warn, start=options.start, skip=number)
     yield from _checked(counted, info, planned)
 
 
@@ -43,24 +43,8 @@ def _sought(
 ) -> Generator[Frame, None, None]:
     """Yield the frames that a seek to the time of frame `number` gives."""
     start = float(planned.pts[number] * info.time_base) - info.start_time
-    for frame in _decoded(info, options, warn, start=max(0.0, start)):
+    for frame in decoded(info, options, warn, start=max(0.0, start)):
         yield replace(frame, number=number + frame.number)
-
-
-def _decoded(
-    info: VideoInfo, options: Options, warn: Callable[[str], None], *, start: float | None, skip: int = 0
-) -> Iterator[Frame]:
-    """Decode from time `start` by the job's options, without the first `skip` frames."""
-    return decode(
-        info,
-        start=start,
-        end=options.end,
-        deinterlace=options.deinterlace,
-        detelecine=options.detelecine,
-        skip=skip,
-        part_tint=True,
-        warn=warn,
-    )
 
 
 def _is_planned(frame: Frame, planned: SourcePlan) -> bool:
