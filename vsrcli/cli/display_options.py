@@ -12,6 +12,7 @@ import click
 
 from vsrcli.cli.param_types import choice
 from vsrcli.errors import OutputError
+from vsrcli.words import clean
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Way = Literal["auto", "plain", "json", "none"]
@@ -62,6 +63,14 @@ class Log:
         if self._path is not None and time.monotonic() - self._frames_at > LOG_INTERVAL:
             self._frames_at = time.monotonic()
             self.line(text())
+
+
+def record_failure(log: Log, lines: "JsonLines | None", message: str, code: int) -> bool:
+    """Record in the log, and as JSON, that everything ends in failure; return whether it is shown."""
+    log.line(clean(f"failed: {message} (exit code {code})"))
+    if lines is not None:
+        lines.say("error", message=message, exit_code=code)
+    return lines is not None
 
 
 class JsonLines:

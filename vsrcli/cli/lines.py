@@ -1,12 +1,13 @@
 """What a command tells in lines, where rich is not needed: on stderr, as JSON for programs, and in a log."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
 
 from vsrcli.cli import HEARERS, say
-from vsrcli.cli.display_options import JsonLines, Log, Way
+from vsrcli.cli.display_options import JsonLines, Log, Way, record_failure
 from vsrcli.cli.messages import full
 from vsrcli.words import clean
 
@@ -20,7 +21,7 @@ class Lines:
         self._silent = way == "none"
         self._log = Log(log)
         if self._json is not None or log is not None:
-            HEARERS.append(self._failed)
+            HEARERS.append(partial(record_failure, self._log, self._json))
 
     def line(self, text: str) -> None:
         """Print one line, with the command line's advice."""
@@ -51,10 +52,3 @@ class Lines:
         self._log.frame(lambda: f"{stage}: {done} of {total}")
         if self._json is not None:
             self._json.frame(last=done == total, stage=stage, done=done, total=total)
-
-    def _failed(self, message: str, code: int) -> bool:
-        """Record that everything ends in failure; return whether it is shown."""
-        self._log.line(clean(f"failed: {message} (exit code {code})"))
-        if self._json is not None:
-            self._json.say("error", message=message, exit_code=code)
-        return self._json is not None

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from rich.text import Text
 
 from vsrcli import __version__
 from vsrcli.cli import HEARERS
-from vsrcli.cli.display_options import JsonLines, Log, Way
+from vsrcli.cli.display_options import JsonLines, Log, Way, record_failure
 from vsrcli.cli.downloads import Downloads
 from vsrcli.cli.figures import clock, forecast_lines, rough, run_in_words, size_text
 from vsrcli.cli.messages import full
@@ -36,7 +37,7 @@ class Display:
         self._log = Log(log)
         self._remarks: set[str] = set()
         if self._json is not None or log is not None:
-            HEARERS.append(self._failed)
+            HEARERS.append(partial(record_failure, self._log, self._json))
         self._quiet, self._verbose = quiet, verbose
         self._progress: Progress | None = None
         self._task: Any = None
@@ -218,13 +219,6 @@ class Display:
                 f"{report['precision']}, vsr {__version__}"
             )
         )
-
-    def _failed(self, message: str, code: int) -> bool:
-        """Record the failure that ends the program; return whether it was shown."""
-        self._log.line(clean(f"failed: {message} (exit code {code})"))
-        if self._json is not None:
-            self._json.say("error", message=message, exit_code=code)
-        return self._json is not None
 
 
 class _LiveSpeed(ProgressColumn):

@@ -161,18 +161,16 @@ class Pages:
 
     async def stop_trial(self, request: Request) -> Response:
         """Cancel a trial."""
-        for trial in self._queue.trials:
-            if trial.number == request.path_params["number"]:
-                trial.cancel.set()
+        if trial := self._queue.trial(request.path_params["number"]):
+            trial.cancel.set()
         return Response(status_code=204)
 
     async def picture(self, request: Request) -> Response:
         """Answer with a picture of a trial."""
-        number, which = request.path_params["number"], request.path_params["picture"]
-        for trial in self._queue.trials:
-            if trial.number == number and which < len(trial.pictures):
-                return Response(trial.pictures[which], media_type="image/jpeg", headers={"Cache-Control": "private"})
-        raise RefusedError("no such picture", 404)
+        trial, which = self._queue.trial(request.path_params["number"]), request.path_params["picture"]
+        if trial is None or which >= len(trial.pictures):
+            raise RefusedError("no such picture", 404)
+        return Response(trial.pictures[which], media_type="image/jpeg", headers={"Cache-Control": "private"})
 
     async def add(self, request: Request) -> Response:
         """Put a job into the queue."""
@@ -191,7 +189,7 @@ class Pages:
 
     async def result(self, request: Request) -> Response:
         """Answer with the file that a job has made."""
-        job = next((job for job in self._queue.jobs if job.number == request.path_params["number"]), None)
+        job = self._queue.job(request.path_params["number"])
         if job is None or job.state != "done" or job.output is None:
             raise RefusedError("no such result", 404)
         file = self._root.inside(job.output)

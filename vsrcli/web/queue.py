@@ -101,13 +101,21 @@ class Queue:
     def act(self, number: int, action: Action) -> bool:
         """Apply a button's action to a job; return False if there is no such job, or it is not in a state for it."""
         with self._changed:
-            job = next((job for job in self.jobs if job.number == number), None)
+            job = self.job(number)
             if job is None:
                 return False
             done = _ACTIONS[action](self, job)
             if done:
                 self._bump()
             return done
+
+    def job(self, number: int) -> WebJob | None:
+        """Return the job of a number; None if there is none."""
+        return next((job for job in self.jobs if job.number == number), None)
+
+    def trial(self, number: int) -> Trial | None:
+        """Return the trial of a number; None if there is none, or no longer."""
+        return next((trial for trial in self.trials if trial.number == number), None)
 
     def close(self) -> list[WebJob]:
         """Stop what runs at the next frame, wait for it, and return the jobs that are not finished."""

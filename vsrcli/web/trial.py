@@ -106,6 +106,5 @@ def _whole(trial: Trial, options: Options, name: str, folder: str, hear: OnEvent
         found = forecast(job, TIMED)
     except VsrError as error:
         return {"unknown": str(error)}
-    free = shutil.disk_usage(trial.source.parent).free
-    tight = found.bytes is not None and 2 * found.bytes > free
-    return {"seconds": found.seconds, "bytes": found.bytes, "frames": job.frames, "tight": tight}
+    found = replace(found, free=shutil.disk_usage(trial.source.parent).free)  # the trial's folder lies elsewhere
+    return {"seconds": found.seconds, "bytes": found.bytes, "frames": job.frames, "tight": found.tight}
