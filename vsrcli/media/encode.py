@@ -58,7 +58,7 @@ class SegmentWriter:
 
     def _open(self) -> av.container.OutputContainer:
         self._path.unlink(missing_ok=True)  # a link is not followed
-        return _open_segment(self._path, self._info, self._settings)
+        return _open_segment(self._path, self._info, self._muxer)
 
     def _open_stream(self) -> av.VideoStream:
         info, settings, colour = self._info, self._settings, self._colour
@@ -103,14 +103,7 @@ class SegmentWriter:
             for packet in self._stream.encode(frame):
                 if frame is None and self._frames <= NEVER_REORDERED:
                     packet.dts = packet.pts  # x265 reads uninitialised memory for it
-                packet = self._with_captions(packet)
-                if self._lead and packet.pts is not None:
-                    packet.pts += self._lead
-                if self._lead and packet.dts is not None:
-                    packet.dts += self._lead
-                if self._muxer == "matroska":
-                    packet.time_base = MILLISECOND  # as which ticks are stored
-                self._mux(packet)
+                self._mux(self._with_captions(packet))
         except FAILURES as error:
             raise OutputError(f"cannot write {self._path}: {_reason(error)}") from error
 
@@ -126,6 +119,13 @@ class SegmentWriter:
         return held
 
     def _mux(self, packet: "av.Packet[av.VideoStream]") -> None:
+        """Write a packet at its time in the segment."""
+        if self._lead and packet.pts is not None:
+            packet.pts += self._lead
+        if self._lead and packet.dts is not None:
+            packet.dts += self._lead
+        if self._muxer == "matroska":
+            packet.time_base = MILLISECOND  # as which ticks are stored
         self._container.mux(packet)
 
     def _finish(self) -> None:
@@ -221,9 +221,8 @@ def output_aspect(info: VideoInfo, settings: EncodeSettings) -> Fraction:
     return Fraction(1) if abs(made - 1) < Fraction(1, 100) else made.limit_denominator(255)
 
 
-def _open_segment(path: Path, info: VideoInfo, settings: EncodeSettings) -> av.container.OutputContainer:
+def _open_segment(path: Path, info: VideoInfo, muxer: str) -> av.container.OutputContainer:
     options = {"avoid_negative_ts": "disabled"}  # no timestamp may be moved
-    muxer = segment_muxer(settings.codec, settings.pix_fmt)
     if muxer != "mov":
         return av.open(url(path), "w", format=muxer, container_options=options)
     clock = str(info.time_base.denominator)

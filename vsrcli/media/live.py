@@ -139,7 +139,10 @@ class MuxWriter(SegmentWriter):
             super().__init__(Path(outlet.name), info, settings)
         except OutputError as error:
             raise _failure(outlet, error) from None
-        self._lead, self._muxer = 0, ""  # these are for segments
+
+    def _mux(self, packet: "av.Packet[av.VideoStream]") -> None:
+        """Write a packet at its own time."""
+        self._container.mux(packet)
 
     def _open(self) -> av.container.OutputContainer:
         options = {"max_interleave_delta": _INTERLEAVED, "flush_packets": "1"}
@@ -224,15 +227,13 @@ class Beside(Protocol):
         """Yield their next packets, up to a time of the source's clock; None: all that are there."""
 
 
-class FromFile:
-    """Other streams of a file, which is opened once more for them."""
+class _Kept:
+    """Those streams of a file that are kept. `end` is as for `Beside`."""
 
-    def __init__(self, info: VideoInfo, kept: Sequence[int], end: Fraction | None) -> None:
+    def __init__(self, path: Path, kept: Sequence[int], end: Fraction | None) -> None:
         self.end = end
-        self._container = open_container(info.path) if kept else None
+        self._container = open_container(path) if kept else None
         self._streams = [self._container.streams[index] for index in kept] if self._container else []
-        self._rest = self._read()
-        self._next: av.Packet[Stream] | None = None
 
     def streams(self) -> Sequence[Stream]:
         """Return the streams."""
@@ -242,6 +243,15 @@ class FromFile:
         """Release the file."""
         if self._container is not None:
             self._container.close()
+
+
+class FromFile(_Kept):
+    """Other streams of a file, which is opened once more for them."""
+
+    def __init__(self, info: VideoInfo, kept: Sequence[int], end: Fraction | None) -> None:
+        super().__init__(info.path, kept, end)
+        self._rest = self._read()
+        self._next: av.Packet[Stream] | None = None
 
     def _read(self) -> "Iterator[av.Packet[Stream]]":
         if self._container is None:
@@ -261,24 +271,14 @@ class FromFile:
             yield packet
 
 
-class FromOnce:
-    """Other streams of a source that is read once: they come with its picture."""
+class FromOnce(_Kept):
+    """Other streams of a source that is read once: they come with its picture. The file `head` has its beginning."""
 
     def __init__(self, info: VideoInfo, kept: Sequence[int], end: Fraction | None, head: Path) -> None:
+        super().__init__(head, kept, end)
         assert info.once is not None
-        self._once, self.end = info.once, end
+        self._once = info.once
         self._once.kept = tuple(kept)
-        self._container = open_container(head) if kept else None  # of its beginning, for what the streams are
-        self._streams = [self._container.streams[index] for index in kept] if self._container else []
-
-    def streams(self) -> Sequence[Stream]:
-        """Return the streams."""
-        return self._streams
-
-    def close(self) -> None:
-        """Release the file."""
-        if self._container is not None:
-            self._container.close()
 
     def packets(self, until: Fraction | None) -> "Iterator[av.Packet[Stream]]":
         """Yield their next packets, up to a time of the source's clock; None: all that are there."""

@@ -14,9 +14,6 @@ from pathlib import Path
 from typing import Literal, cast
 
 from vsrcli import __version__
-from vsrcli.engine.engine import Engine
-from vsrcli.engine.plan import QUEUED_FRAMES
-from vsrcli.engine.scenes import SceneDetector
 from vsrcli.errors import InterruptedJobError, OutputError, Reason, UsageError, VsrError
 from vsrcli.files import settle
 from vsrcli.media.containers import CONTAINERS, PIPED, container_of, open_container
@@ -42,7 +39,8 @@ from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.image_sink import is_pattern
 from vsrcli.pipeline.job import Job
 from vsrcli.pipeline.options import Options
-from vsrcli.pipeline.run import Result, resumed_between
+from vsrcli.pipeline.run import Result, result_of, tell_warnings
+from vsrcli.pipeline.setup import engine_for, pipes_for, resumed_between
 from vsrcli.pipeline.sinks import VideoSink
 from vsrcli.pipeline.stages import Border, CancelledError, Pipe, decode_stage, upscale_stage
 from vsrcli.pipeline.templates import is_template
@@ -178,15 +176,24 @@ def _renamed(line: str, names: Mapping[str, str]) -> str:
 
 
 class _Writing(threading.Thread):
-    """Thread that writes frames as they are made; `frames` are written, `error` is why it has ended early."""
+    """Thread that writes frames as they are made; `frames` are written, `error` is why it has ended early.
+
+    `repeated` of the frames were not run, because they repeat the one before.
+    """
 
     def __init__(
-        self, open_writer: Callable[[], LiveWriter], job: Job, made: Pipe, stop: threading.Event, hear: OnEvent
+        self,
+        open_writer: Callable[[], LiveWriter],
+        job: Job,
+        made: Pipe,
+        stop: threading.Event,
+        hear: OnEvent,
+        clock: StageClock,
     ) -> None:
         super().__init__(daemon=True)
-        self.frames, self.error = 0, cast(BaseException | None, None)
+        self.frames, self.repeated, self.error = 0, 0, cast(BaseException | None, None)
         self._open, self._job, self._made, self._stop_all, self._hear = open_writer, job, made, stop, hear
-        self.clock: StageClock | None = None
+        self.clock = clock
 
     def run(self) -> None:
         """Write until the last frame or an error; what is written so far gets its end in any case."""
@@ -217,8 +224,7 @@ def run_live(live: LiveJob, on_event: OnEvent, *, cancel: threading.Event | None
     """
     started, cancel, job = time.monotonic(), cancel or threading.Event(), live.job
     on_event(Event("note", "a pipe is read and written once: if this stops, it begins anew"))
-    for line in list(job.warnings):
-        on_event(Event("warning", line))
+    tell_warnings(job, on_event)
 
     def warn(line: str) -> None:
         job.warnings.append(line)
@@ -247,20 +253,8 @@ def run_live(live: LiveJob, on_event: OnEvent, *, cancel: threading.Event | None
     output = _settled(live, partial, piped)
     gone = writing.error is not None
     on_event(Event("done", done=writing.frames, total=writing.frames))
-    result = Result(
-        input=job.info.path,
-        output=output,
-        frames=writing.frames,
-        made=writing.frames,
-        seconds=time.monotonic() - started,
-        model=job.model.name,
-        weights=job.model.sha256,
-        size=job.size,
-        warnings=tuple(job.warnings),
-        picked=job.picked,
-        damage=job.findings.damage,
-        stages=writing.clock.shares() if writing.clock else {},
-    )
+    frames, repeated = writing.frames, writing.repeated
+    result = result_of(job, output, started, writing.clock, frames=frames, made=frames, repeated=repeated)
     return result, gone
 
 
@@ -294,21 +288,18 @@ def _make(
     sink = cast(VideoSink, job.sink)
     between = None if job.flow is None else resumed_between(job, None, warn)
     (live.folder / "work").mkdir()
-    engine = Engine(
-        job.model.net,
+    engine = engine_for(
+        job,
         job.plan,
-        job.device,
-        detector=SceneDetector() if between is None else between.known,
-        say=warn,
-        frame_store=FrameFolder(live.folder / "work" / "frames"),
-        state_store=TensorFolder(live.folder / "work" / "states", durable=False),
-        swept=lambda done, total, until: on_event(Event("sweep", done=done, total=total, until=until)),
+        between,
+        warn,
+        FrameFolder(live.folder / "work" / "frames"),
+        TensorFolder(live.folder / "work" / "states", durable=False),
+        lambda done, total, until: on_event(Event("sweep", done=done, total=total, until=until)),
     )
     on_event(Event("start", done=0, total=job.frames, burst=job.plan.window or 1))
-    decoded = Pipe(QUEUED_FRAMES, stop, clock=clock, giver="decode", taker="upscale")
-    made = Pipe(QUEUED_FRAMES // 2, stop, clock=clock, giver="upscale", taker="encode")
-    writing = _Writing(lambda: _writer(live, outlet, sink.info, warn), job, made, stop, on_event)
-    writing.clock = clock
+    decoded, made = pipes_for(job, stop, clock)
+    writing = _Writing(lambda: _writer(live, outlet, sink.info, warn), job, made, stop, on_event, clock)
     decoding = threading.Thread(target=decode_stage, args=(job, 0, decoded, warn, clock, None), daemon=True)
     once = job.info.once
     decoding.start()
@@ -316,7 +307,7 @@ def _make(
     clock.begin("encode")
     writing.start()
     try:
-        count, _ = upscale_stage(engine, decoded, made, 0, _NO_BORDERS, cancel, None, between)
+        count, writing.repeated = upscale_stage(engine, decoded, made, 0, _NO_BORDERS, cancel, None, between)
         if not count and not stop.is_set():
             raise UsageError(f"no frame of {job.info.path} is shown between the start and the end")
         made.put(None)

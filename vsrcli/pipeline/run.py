@@ -4,19 +4,12 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
 
 from vsrcli import __version__
-from vsrcli.engine.between import Between, Place
-from vsrcli.engine.engine import Engine
-from vsrcli.engine.plan import QUEUED_FRAMES, waiting_frames
-from vsrcli.engine.scenes import SceneDetector
 from vsrcli.errors import InputError, InterruptedJobError, OutputError, Reason, Remark, UsageError
 from vsrcli.media.damage import Damage
 from vsrcli.media.info import VideoInfo
@@ -26,11 +19,11 @@ from vsrcli.pipeline.events import Event, OnEvent, logged
 from vsrcli.pipeline.fingerprint import fingerprint
 from vsrcli.pipeline.job import Job
 from vsrcli.pipeline.job_records import damaged
-from vsrcli.pipeline.motion import make_between
 from vsrcli.pipeline.part import Part
 from vsrcli.pipeline.places import job_folder
+from vsrcli.pipeline.setup import engine_for, pipes_for, resumed_between
 from vsrcli.pipeline.sink import Placing
-from vsrcli.pipeline.stages import PLACE, CancelledError, Encoder, Pipe, decode_stage, upscale_stage
+from vsrcli.pipeline.stages import CancelledError, Encoder, decode_stage, upscale_stage
 from vsrcli.pipeline.tensor_folder import FrameFolder, TensorFolder
 from vsrcli.pipeline.timing import StageClock
 from vsrcli.pipeline.work_files import FRAMES_NAME, JOB_NAME, PLAN_NAME, STATES_NAME
@@ -83,8 +76,7 @@ def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None 
         told(event)
 
     on_event = hear
-    for line in list(job.warnings):
-        on_event(Event("note" if isinstance(line, Remark) else "warning", line))
+    tell_warnings(job, on_event)
     folder = job_folder(job.sink.output, job.options.work_dir)
     if (folder / PLAN_NAME).exists() and not (folder / JOB_NAME).exists() and not job.options.restart:
         raise UsageError(f"{folder} holds shards of this job", Reason.IN_SHARDS)
@@ -144,11 +136,24 @@ def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None 
     finally:
         work.close()
     on_event(Event("done", done=done, total=done))
+    return result_of(job, output, started, clock, frames=done, made=done - before, repeated=repeated)
+
+
+def tell_warnings(job: Job, on_event: OnEvent) -> None:
+    """Report what was found before the work began."""
+    for line in list(job.warnings):
+        on_event(Event("note" if isinstance(line, Remark) else "warning", line))
+
+
+def result_of(
+    job: Job, output: Path, started: float, clock: StageClock, *, frames: int, made: int, repeated: int
+) -> Result:
+    """Return the result of a job that `started` at that monotonic time and is finished now."""
     return Result(
         input=job.info.path,
         output=output,
-        frames=done,
-        made=done - before,
+        frames=frames,
+        made=made,
         seconds=time.monotonic() - started,
         model=job.model.name,
         weights=job.model.sha256,
@@ -204,16 +209,7 @@ def make_segments(
         between = None if job.flow is None else resumed_between(job, state, warn)
     except (KeyError, ValueError, TypeError, IndexError, RuntimeError):
         raise damaged(work.folder) from None
-    engine = Engine(
-        job.model.net,
-        work.plan,
-        job.device,
-        detector=SceneDetector() if between is None else between.known,
-        say=warn,
-        frame_store=frame_store,
-        state_store=swept_states(work),
-        swept=swept,
-    )
+    engine = engine_for(job, work.plan, between, warn, frame_store, swept_states(work), swept)
     if state is not None:
         try:
             engine.restore(state)
@@ -226,10 +222,7 @@ def make_segments(
     on_event(Event("start", done=done, total=job.frames, burst=work.plan.window or 1))
 
     stop = threading.Event()
-    decoded = Pipe(QUEUED_FRAMES, stop, clock=clock, giver="decode", taker="upscale")
-    pixels = job.info.height * job.info.width * job.model.net.scale**2
-    ahead = waiting_frames(pixels, job.info.bit_depth)
-    made = Pipe(ahead, stop, clock=clock, giver="upscale", taker="encode")
+    decoded, made = pipes_for(job, stop, clock)
     encoder = Encoder(job, work, made, stop, on_event, clock)
     decoding = (job, first, decoded, warn, clock, part)
     threads = [threading.Thread(target=decode_stage, args=decoding, daemon=True), encoder]
@@ -260,20 +253,6 @@ def make_segments(
             thread.join()
         frame_store.remove()
     return repeated
-
-
-def resumed_between(job: Job, state: Mapping[str, Tensor] | None, warn: Callable[[str], None]) -> Between:
-    """Return what makes a job's new frames, from where the engine's state was taken, or from the beginning.
-
-    Raises KeyError, ValueError or TypeError for a state that does not say where that was.
-    """
-    start, number = Place(), 0
-    if state is not None:
-        source, step = state[PLACE].tolist()
-        start, number = Place(int(source), int(step)), int(state["next_frame"])
-    assert job.flow is not None
-    where: dict[str, Any] = {"start": start, "number": number}
-    return make_between(job.flow, job.info, job.factor, job.device, **where, paired=job.model.net.between, say=warn)
 
 
 def swept_states(work: WorkFolder) -> TensorFolder:

@@ -17,6 +17,7 @@ from vsrcli.pipeline.job import Job, prepare
 from vsrcli.pipeline.lock import lock
 from vsrcli.pipeline.options import Options
 from vsrcli.pipeline.places import job_folder
+from vsrcli.pipeline.run import tell_warnings
 from vsrcli.pipeline.work_files import JOB_NAME, PLAN_NAME, clear
 from vsrcli.shards.cutting import Shard, cut
 from vsrcli.shards.options import ShardOptions
@@ -92,8 +93,7 @@ def _scanned(job: Job, on_event: OnEvent) -> Scan:
     def warn(line: str) -> None:
         on_event(Event("warning", line))
 
-    for line in job.warnings:
-        warn(line)
+    tell_warnings(job, on_event)
     found = scan(job, on_event, warn=warn)
     if not found.pts:
         raise InputError(f"no frame of {job.info.path} is shown between the start and the end")
