@@ -1,6 +1,7 @@
 """The record of a frame, used from the decoder through the engine to the encoder."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -9,6 +10,8 @@ LARGEST = {8: 255, 16: 65535}
 
 Tint = tuple[float, float]
 """Constant Cb and Cr of a picture, from -0.5 to 0.5, as in H.273, section 8.3."""
+
+_ROUNDING = Fraction(2, 1000)  # seconds by which lengths differ where times are merely rounded
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +52,11 @@ class Frame:
     def width(self) -> int:
         """Number of columns."""
         return int(self.data.shape[1])
+
+
+def is_uneven(length: int, usual: int, time_base: Fraction) -> bool:
+    """Return whether a frame's length, in ticks, differs from the usual one by more than rounding to a clock does."""
+    return abs(length - usual) * time_base > max(_ROUNDING, time_base * Fraction(3, 2))
 
 
 def largest_level(data: np.ndarray) -> int:

@@ -146,8 +146,7 @@ def least(models: Sequence[str], *, as_json: bool) -> str:
         "`whole` without tiles and short windows. `encoder` is the part of both that an HEVC encoder holds: a",
         "smaller output (--height 2160), FFV1 or images take less.",
     ]
-    lines = ["  ".join(row) for row in padded(rows, [i > 0 for i in range(len(rows[0]))])]
-    return "\n".join([*lines, *notes])
+    return "\n".join([*_aligned(rows, left=1), *notes])
 
 
 def picked(model: str | None, source: Path | None, tell: Callable[[str], None] = say) -> str | None:
@@ -208,6 +207,6 @@ def report(found: Sequence["Measurement"]) -> str:
     return "\n".join([*lines, "", *_aligned(speed), "", "Share of the time:", *_aligned(stages)])
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows as lines: model and precision on the left, figures on the right."""
-    return ["  ".join(row) for row in padded(rows, [i > 1 for i in range(len(rows[0]))])]
+def _aligned(rows: Sequence[Sequence[str]], *, left: int = 2) -> list[str]:
+    """Return rows as lines: names, in the first `left` columns, on the left, figures on the right."""
+    return ["  ".join(row) for row in padded(rows, [i >= left for i in range(len(rows[0]))])]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vsrcli.cli.messages import full
 from vsrcli.cli.progress import Display
+from vsrcli.cli.upscale import advised
 from vsrcli.errors import UsageError
 from vsrcli.media.once import is_stream
 from vsrcli.pipeline import live
@@ -56,8 +56,7 @@ def upscale_piped(
 ) -> dict[str, Any]:
     """Upscale one source from or into a pipe and return the report."""
     with prepare_live(source, output, options, display.event, form=form) as job:
-        planned = plan_report(job.job) | {"output": str(output)}
-        planned["warnings"] = [full(line) for line in planned["warnings"]]
+        planned = advised(plan_report(job.job) | {"output": str(output)})
         display.plan(planned, force=dry_run)
         if dry_run:
             return planned
@@ -65,7 +64,6 @@ def upscale_piped(
             result, gone = run_live(job, display.event)
         if gone:
             display.line(f"the reader left after {counted(result.frames, 'frame')}: stopped", always=False)
-    report = result_report(result)
-    report["warnings"] = [full(line) for line in report["warnings"]]
+    report = advised(result_report(result))
     display.result(report)
     return report

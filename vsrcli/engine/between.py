@@ -20,13 +20,11 @@ from vsrcli.engine.matte import opacity
 from vsrcli.engine.retry import is_out_of_memory
 from vsrcli.engine.scenes import BEFORE, KnownCuts, SceneDetector
 from vsrcli.errors import OutOfMemoryError
-from vsrcli.frame import Frame
+from vsrcli.frame import Frame, is_uneven
 from vsrcli.levels import picture_to_unit, unit_to_picture
 
 Flow = Callable[[Tensor, Tensor], Tensor]
 """(frame, neighbour), each (1, 3, h, w) -> (1, 2, h, w): where in the neighbour each pixel of the frame lies."""
-
-_UNEVEN = Fraction(2, 1000)  # seconds by which frames' lengths differ where times are not merely rounded
 
 
 @dataclass(frozen=True, order=True)
@@ -155,7 +153,7 @@ class Between:
     def _watch(self, length: int) -> None:
         if self._usual is None:
             self._usual = length
-        elif abs(length - self._usual) * self.time_base > max(_UNEVEN, self.time_base * Fraction(3, 2)):
+        elif is_uneven(length, self._usual, self.time_base):
             if self._usual > 0:
                 self.say("the source's frame rate varies, and so does the result's: each new frame has its own time")
             self._usual = -1

@@ -153,6 +153,10 @@ PIPED = {
 """Containers that vsr writes into pipes alone, beside those of CONTAINERS."""
 
 
+FILES_ONLY = ("-protocol_whitelist", "file")
+"""ffmpeg's input options that keep it from the network; `open_container` does so too."""
+
+
 def url(path: Path) -> str:
     """Return the path as a name for ffmpeg, with a prefix so that a colon in it is not taken for a protocol."""
     return f"file:{path}"

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from fractions import Fraction
 from itertools import chain
 
 import av
 
+from vsrcli.frame import is_uneven
 from vsrcli.media.combing import Weave
 from vsrcli.media.field_order import Judged, judged
 from vsrcli.media.filtering import Chain, filtered
@@ -16,8 +16,6 @@ from vsrcli.media.timestamps import Timed
 
 FIELDS = 2
 """Of a frame."""
-UNEVEN = Fraction(2, 1000)
-"""Seconds by which the times of frames differ where they are not merely rounded."""
 
 
 def deinterlaced(
@@ -83,9 +81,7 @@ def _watched(frames: Iterable[Timed], info: VideoInfo, say: Callable[[str], None
     for timed in frames:
         if before is not None and usual is None:
             usual = before
-        elif (
-            before is not None and usual and abs(before - usual) * info.time_base > max(UNEVEN, info.time_base * 3 / 2)
-        ):
+        elif before is not None and usual and is_uneven(before, usual, info.time_base):
             say(f"{info.path}: its frame rate varies: each field is shown for half of its frame's time")
             usual = 0
         before = timed.duration

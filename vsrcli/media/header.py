@@ -6,7 +6,7 @@ from pathlib import Path
 
 import imageio_ffmpeg
 
-from vsrcli.media.containers import url
+from vsrcli.media.containers import FILES_ONLY, url
 
 _STREAM = re.compile(r"^  Stream #0:(\d+)", re.MULTILINE)
 _CROPPING = re.compile(r"^ +Frame Cropping: (\d+)/(\d+)/(\d+)/(\d+)$", re.MULTILINE)
@@ -14,7 +14,7 @@ _CROPPING = re.compile(r"^ +Frame Cropping: (\d+)/(\d+)/(\d+)/(\d+)$", re.MULTIL
 
 def header_text(path: Path) -> str:
     """Return what ffmpeg's command line says of a file's streams."""
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-protocol_whitelist", "file"]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", *FILES_ONLY]
     return subprocess.run([*command, "-i", url(path)], capture_output=True, text=True, errors="replace").stderr
 
 

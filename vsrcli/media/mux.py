@@ -12,7 +12,15 @@ import av
 import imageio_ffmpeg
 from av.stream import Disposition
 
-from vsrcli.media.containers import CannotHoldError, Placement, container_of, open_container, place_streams, url
+from vsrcli.media.containers import (
+    FILES_ONLY,
+    CannotHoldError,
+    Placement,
+    container_of,
+    open_container,
+    place_streams,
+    url,
+)
 from vsrcli.media.encode import output_colour
 from vsrcli.media.encode_settings import EncodeSettings
 from vsrcli.media.feed import MICROSECOND, UNSHAPED, Feed
@@ -32,8 +40,6 @@ from vsrcli.media.mux_tags import (
 from vsrcli.media.slow import ENCODERS, FROM_ZERO, OPUS_LAYOUTS, chapter_arguments, sound_arguments
 
 _ADVICE = re.compile(r"[\s,.:;(]*\b(add|use|using|try|set|specify|with|pass)\b[^,;]*['\"\s]-[a-z].*$", re.IGNORECASE)
-FILES_ONLY = ("-protocol_whitelist", "file")
-"""ffmpeg's input options that keep it from the network."""
 ANY_STATE = ("-strict", "experimental")
 """ffmpeg's arguments that allow experimental formats, such as TrueHD in MP4."""
 

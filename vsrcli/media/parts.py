@@ -10,9 +10,9 @@ import av
 
 from vsrcli.errors import OutputError, UsageError
 from vsrcli.files import replacing
-from vsrcli.media.containers import describe, open_container, url
+from vsrcli.media.containers import FILES_ONLY, describe, open_container, url
 from vsrcli.media.info import VideoInfo
-from vsrcli.media.mux import FILES_ONLY, complaint, ffmpeg
+from vsrcli.media.mux import complaint, ffmpeg
 from vsrcli.media.probe import probe
 from vsrcli.words import counted
 
