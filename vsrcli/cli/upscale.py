@@ -258,9 +258,9 @@ def _say_left_out(inputs: tuple[Path, ...], display: Any, *, recursive: bool) ->
 
 def tight_line(forecast: Any) -> str:
     """Return a warning if a result may not fit on its disk."""
-    from vsrcli.pipeline.job import size_text
+    from vsrcli.pipeline.job import binary_size
 
-    need, free = size_text(2 * forecast.bytes), size_text(forecast.free)
+    need, free = binary_size(2 * forecast.bytes), binary_size(forecast.free)
     return f"the result and its parts take about {need} of disk while it is put together, and {free} are free"
 
 

@@ -79,10 +79,10 @@ class VideoInfo:
     `images` is empty for a file; else the image files in order, with pts = frame number and time_base = 1/rate.
     `frames` is the container's own count or an estimate (None if unknown), for progress and planning only.
     `rotation` is the display matrix as 9 integers (None if there is none), of images the first one's.
-    `mastering_display` is x265's text form
-    "G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)", `content_light` is (MaxCLL, MaxFALL). `interlaced` is what the stream
-    declares or its first frame is flagged with. `sample_aspect_ratio` is 0 where undeclared. `start_time` is where the
-    container's clock begins, in seconds: what a player shows as 0:00.
+    `mastering_display` is x265's text form "G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)", `content_light` is (MaxCLL, MaxFALL).
+    `interlaced` is what the stream declares or its first frame is flagged with. `sample_aspect_ratio` is 0 where
+    undeclared. `start_time` is where the container's clock begins, in seconds: what a player shows as 0:00.
+
     `once` is set where the source can be read only once; its `path` is then for messages alone.
     `crop` says that `width` and `height` are those of a part of the picture that is stored.
     `tags` are the names of the container's tags about the work, `unkept` those of what no output gets, `kept` those of
@@ -90,7 +90,6 @@ class VideoInfo:
     Of a result with more frames than the source, or a slower one, `ticks` of its `time_base` make one of the file's
     own, and its times are `slow` times the source's. `cadence` is how many frames are decoded for each of the file's:
     2 where each field becomes a frame, 4/5 where film is taken out of 3:2 pulldown.
-    own, and its times are `slow` times the source's.
     `alpha` says that its pictures can be transparent, `transparent` that the first one is (or, where alpha lies beside
     the pictures, that any may be), `keeps_alpha` that opacity is to be decoded, because the output can hold it.
     """
@@ -129,6 +128,11 @@ class VideoInfo:
     transparent: bool = False
     keeps_alpha: bool = False
     once: "Once | None" = field(default=None, compare=False, repr=False)
+
+    @property
+    def turned(self) -> bool:
+        """Whether the display matrix turns the picture by a quarter, so that its rows are shown as columns."""
+        return self.rotation is not None and abs(self.rotation[1]) > abs(self.rotation[0])
 
     def paced(self, cadence: Fraction) -> "VideoInfo":
         """Return what describes the source if `cadence` frames are decoded for each of the file's.

@@ -1,13 +1,13 @@
 """ffmpeg's arguments for tags: those of the container, of the picture, and the one about the making."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import av
 from av.stream import Stream
 
-from vsrcli.media.containers import Placement, container_of, url
+from vsrcli.media.containers import Placement, container_of
+from vsrcli.media.ffmetadata import metadata_input, tag_lines
 from vsrcli.media.info import VideoInfo
 
 # Tags that describe the old file's bytes, not the work.
@@ -79,12 +79,7 @@ def tags_by_file(
     tags = video_tags(source.streams[info.stream_index])
     if not by_file_only(tags):
         return []
-    # ffmpeg takes a line that ends in a backslash, escaped or not, for one that goes on
-    tags = {key: value.rstrip("\\") for key, value in tags.items()}
-    lines = [re.sub(r"([=;#\\\n])", r"\\\1", key) + "=" + re.sub(r"([=;#\\\n])", r"\\\1", tags[key]) for key in tags]
-    file = folder / "tags.txt"
-    file.write_text("\n".join([";FFMETADATA1", "[STREAM]", *lines, ""]), encoding="utf-8", newline="\n")
-    arguments = ["-f", "ffmetadata", "-i", url(file)]
+    arguments = metadata_input(["[STREAM]", *tag_lines(tags)], folder / "tags.txt")
     attached = container_of(output).muxer == "matroska"  # there cover art is an attachment, not a stream
     others = [p for p in placements if not (p.stream.attached_picture and attached)]
     ordered = sorted([info.stream_index, *(p.stream.index for p in others)])

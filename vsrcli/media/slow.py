@@ -3,12 +3,12 @@
 The sound goes through FFmpeg's atempo, which changes its length and not its pitch, and so must be encoded anew.
 """
 
-import re
 from collections.abc import Collection, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from vsrcli.media.ffmetadata import metadata_input, tag_lines
 from vsrcli.media.info import VideoInfo
 
 ENCODERS = {
@@ -66,18 +66,10 @@ def tempo_filter(tempo: Fraction) -> str:
 
 def chapter_arguments(info: VideoInfo, chapters: Sequence[Any], folder: Path) -> list[str]:
     """Write the chapters with stretched times to a file in `folder`; return ffmpeg's arguments for that input."""
-    lines = [";FFMETADATA1"]
+    lines: list[str] = []
     for chapter in chapters:
         base = Fraction(str(chapter["time_base"])) * info.slow
         lines += ["[CHAPTER]", f"TIMEBASE={base.numerator}/{base.denominator}"]
         lines += [f"START={chapter['start']}", f"END={chapter['end']}"]
-        lines += [
-            f"{_escaped(key)}={_escaped(str(value).rstrip(chr(92)))}" for key, value in chapter["metadata"].items()
-        ]
-    file = folder / "chapters.txt"
-    file.write_text("\n".join([*lines, ""]), encoding="utf-8", newline="\n")
-    return ["-f", "ffmetadata", "-i", f"file:{file}"]
-
-
-def _escaped(text: str) -> str:
-    return re.sub(r"([=;#\\\n])", r"\\\1", text)
+        lines += tag_lines({key: str(value) for key, value in chapter["metadata"].items()})
+    return metadata_input(lines, folder / "chapters.txt")

@@ -221,7 +221,7 @@ def prepare(
     job = Job(info, options, model, device, dtype, plan, sink, warnings, picked.reason, factor=factor, flow=flow)
     warnings += job.shortages()
     if options.memory is not None and job.memory > options.memory:
-        budget, needed = size_text(options.memory), size_text(job.memory)
+        budget, needed = binary_size(options.memory), binary_size(job.memory)
         warnings.append(f"a memory of {budget} is too small; going on with about {needed}")
     return job
 
@@ -256,8 +256,7 @@ def with_sound(info: VideoInfo, audio: Audio) -> VideoInfo:
 
 def refuse_large(info: VideoInfo, options: Options) -> None:
     """Raise LargeAlreadyError if the source has, as it is shown, more lines than the caller wants upscaled."""
-    turned = info.rotation is not None and abs(info.rotation[1]) > abs(info.rotation[0])
-    lines = info.width if turned else info.height
+    lines = info.width if info.turned else info.height
     if options.skip_above is not None and lines > options.skip_above:
         raise LargeAlreadyError(f"{info.path} has {lines} lines, more than {options.skip_above}: left as it is")
 
@@ -284,7 +283,7 @@ def refuse_huge(source: Path, options: Options) -> None:
         raise UsageError(f"an output of {width}x{height} is out of range (16 to {LARGEST_SIDE} pixels a side)")
 
 
-def size_text(size: int) -> str:
+def binary_size(size: int) -> str:
     """Return a number of bytes as readable text, e.g. "1.50 GiB"."""
     return f"{size / 2**30:.2f} GiB" if size >= 1 << 30 else f"{size / 2**20:.0f} MiB"
 

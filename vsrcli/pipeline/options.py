@@ -96,9 +96,8 @@ def output_size(options: Options, info: VideoInfo, scale: int) -> tuple[int, int
 
     Raises UsageError for a size that no encoder supports.
     """
-    turned = info.rotation is not None and abs(info.rotation[1]) > abs(info.rotation[0])
-    width, height = (info.height, info.width) if turned else (info.width, info.height)
-    wide, high = _squared(info, turned=turned) if options.square_pixels or options.fit else (Fraction(1), Fraction(1))
+    width, height = (info.height, info.width) if info.turned else (info.width, info.height)
+    wide, high = _squared(info) if options.square_pixels or options.fit else (Fraction(1), Fraction(1))
     shown = (width * wide, height * high)
     if options.size is not None:
         wanted = options.size
@@ -115,21 +114,20 @@ def output_size(options: Options, info: VideoInfo, scale: int) -> tuple[int, int
         wanted = (even(shown[0] * options.max_height / shown[1]), options.max_height)
     if min(wanted) < 16 or max(wanted) > LARGEST_SIDE:
         raise UsageError(f"an output of {wanted[0]}x{wanted[1]} is out of range (16 to {LARGEST_SIDE} pixels a side)")
-    return (wanted[1], wanted[0]) if turned else wanted
+    return (wanted[1], wanted[0]) if info.turned else wanted
 
 
 def padded_size(options: Options, info: VideoInfo) -> tuple[int, int] | None:
     """Return (width, height) of the box that is filled with black around the picture, as coded; None: no padding."""
     if not options.pad or options.fit is None:
         return None
-    turned = info.rotation is not None and abs(info.rotation[1]) > abs(info.rotation[0])
-    return options.fit[::-1] if turned else options.fit
+    return options.fit[::-1] if info.turned else options.fit
 
 
-def _squared(info: VideoInfo, *, turned: bool) -> tuple[Fraction, Fraction]:
+def _squared(info: VideoInfo) -> tuple[Fraction, Fraction]:
     """Return by how much the picture's width and height grow where its pixels become square, as it is shown."""
     aspect = info.sample_aspect_ratio or Fraction(1)
-    aspect = 1 / aspect if turned else aspect
+    aspect = 1 / aspect if info.turned else aspect
     return (aspect, Fraction(1)) if aspect >= 1 else (Fraction(1), 1 / aspect)
 
 

@@ -160,9 +160,8 @@ def middle_pair(info: VideoInfo, output: Path, options: Options) -> tuple[np.nda
 def shown_shape(info: VideoInfo, picture: np.ndarray) -> tuple[int, int]:
     """Return how wide and high an upright picture (h, w, 3) of a source is shown, whose pixels may not be square."""
     height, width = picture.shape[:2]
-    turned = info.rotation is not None and abs(info.rotation[1]) > abs(info.rotation[0])
     aspect = float(info.sample_aspect_ratio or 1)
-    return (width, round(height * aspect)) if turned else (round(width * aspect), height)
+    return (width, round(height * aspect)) if info.turned else (round(width * aspect), height)
 
 
 def _page(info: VideoInfo, start: float, pictures: Sequence[np.ndarray], made: Sequence[Shown]) -> str:

@@ -28,8 +28,7 @@ def filled(output: Path, info: VideoInfo, options: Options, model: str, scale: i
     if not is_template(output):
         return output
     width, height = output_size(options, info, scale)
-    turned = info.rotation is not None and abs(info.rotation[1]) > abs(info.rotation[0])
-    width, height = (height, width) if turned else (width, height)
+    width, height = (height, width) if info.turned else (width, height)
     path = info.path
     one = not info.images or path in info.images
     values = {
