@@ -22,6 +22,7 @@ from vsrcli.evaluate.ablation_plot import KEYFRAMES, frame_panels, keyframe_pane
 from vsrcli.evaluate.clips import choose_clips, length
 from vsrcli.evaluate.datasets import Clip
 from vsrcli.evaluate.evaluation import Setting, beside, evaluate, table, with_literature
+from vsrcli.evaluate.literature import reported
 from vsrcli.evaluate.methods import Bicubic, Method, Model
 from vsrcli.evaluate.published import published, recognise
 from vsrcli.evaluate.scoring import Measures, load_lpips
@@ -182,21 +183,14 @@ def _new_frames(
     crf = asked["crf"][0] if asked["crf"] else None
     flow, rows = _flow(device, display), list[dict[str, Value]]()
     for name, model in loaded.items():
-        setting, done = Setting(asked["degradation"], model.scale, asked["frames"], crf), itertools.count(1)
+        setting = Setting(asked["degradation"], model.scale, asked["frames"], crf)
         net = place(model.net, device, torch.float32)
         found: list[dict[str, Value]] = []
         with display.job("ablate"):
-            show = display.count("evaluating", None)
+            counter, channels = _counter(display, None), asked["channels"]
             for axis in axes:
                 found += new_frames.measure(
-                    axis,
-                    clips,
-                    net,
-                    flow,
-                    setting,
-                    device,
-                    channels=asked["channels"],
-                    on_frame=lambda clip, way, show=show, done=done: show(next(done)),  # type: ignore[misc]
+                    axis, clips, net, flow, setting, device, channels=channels, on_frame=counter
                 )
         rows += [{"model": name, **row} for row in new_frames.with_means(found)]
     scale = next(iter(loaded.values())).scale
@@ -245,9 +239,6 @@ PAPERS_SCALE = 4
 
 def _literature(asked: dict[str, Any], scale: int) -> str:
     """Return the key of the test set with published results. Raises UsageError if none fits these results."""
-    from vsrcli.evaluate.literature import reported
-    from vsrcli.evaluate.published import recognise
-
     test = recognise(asked["data"])
     if test is None:
         raise UsageError(f"--published: {asked['data']} is named like no test set that papers report of")

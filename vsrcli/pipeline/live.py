@@ -16,7 +16,7 @@ from typing import Literal, cast
 from vsrcli import __version__
 from vsrcli.errors import InterruptedJobError, OutputError, Reason, UsageError, VsrError
 from vsrcli.files import settle
-from vsrcli.media.containers import CONTAINERS, PIPED, container_of, open_container
+from vsrcli.media.containers import container_of, open_container
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.live import (
     Beside,
@@ -333,7 +333,7 @@ def _make(
 
 def _writer(live: LiveJob, outlet: Outlet, info: VideoInfo, warn: Callable[[str], None]) -> LiveWriter:
     sink = cast(VideoSink, live.job.sink)
-    muxer = (CONTAINERS.get(live.shape.suffix.lower()) or PIPED[live.shape.suffix.lower()]).muxer
+    muxer = container_of(live.shape).muxer
     if muxer == "yuv4mpegpipe":
         return Y4mWriter(outlet, info, sink.encode, warn)
     options = live.job.options
