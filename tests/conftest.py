@@ -65,7 +65,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def short_segments(monkeypatch: pytest.MonkeyPatch) -> int:
     """Let segments have about 8 frames instead of 60, so that short videos have several; return that number."""
-    from vsrcli.pipeline import segments
+    from vsrcli.pipeline.jobs import segments
 
     monkeypatch.setattr(segments, "SEGMENT_FRAMES", 8)
     return segments.SEGMENT_FRAMES

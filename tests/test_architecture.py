@@ -1,5 +1,6 @@
 """What ARCHITECTURE.md says agrees with the code: its files exist, and its walks are those of a real job."""
 
+import ast
 import importlib
 import re
 import sys
@@ -43,6 +44,45 @@ def test_the_layout_has_every_folder_and_no_other() -> None:
         assert list(PACKAGE.rglob(file)), file
 
 
+def imports(file: Path) -> set[str]:
+    """Return the modules of this package that a file imports, anywhere in it: "media/read/decode"."""
+    found = set[str]()
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "vsrcli":
+            parts = (node.module or "").split(".")[1:]
+            found |= {"/".join([*parts, name.name]) for name in node.names}
+    return found
+
+
+def test_imports_go_down_through_the_layers() -> None:
+    layout = TEXT.partition("```")[2].partition("```")[0]
+    layers = re.findall(r"^  (\w+)/ ", layout, re.MULTILINE)
+    up = [
+        (layer, name)
+        for place, layer in enumerate(layers)
+        for file in (PACKAGE / layer).rglob("*.py")
+        for name in imports(file)
+        if name.split("/")[0] in layers[:place]
+    ]
+    assert up == []
+
+
+@pytest.mark.parametrize("layer", ["pipeline", "media"])
+def test_imports_go_down_through_the_rooms_of_a_layer(layer: str) -> None:
+    (text,) = re.findall(rf"^  {layer}/ .*?rooms: (.*?)(?=^  \w)", TEXT, re.MULTILINE | re.DOTALL)
+    rooms = re.findall(r"(\w+)\s+\(", text)
+    assert set(rooms) == {path.name for path in (PACKAGE / layer).iterdir() if (path / "__init__.py").is_file()}
+    assert text.count(">") == len(rooms) - 1
+    up = [
+        (file.stem, name)
+        for place, room in enumerate(rooms)
+        for file in (PACKAGE / layer / room).rglob("*.py")
+        for name in imports(file)
+        if name.split("/")[:1] == [layer] and name.split("/")[1] in rooms[:place]
+    ]
+    assert up == []
+
+
 @pytest.fixture(scope="module")
 def called(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """The files under vsrcli/ of which a function runs in a job, with weights picked by the source."""
@@ -51,7 +91,7 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     def note(frame: FrameType, event: str, argument: Any) -> None:
         seen.add(frame.f_code.co_filename)
 
-    importlib.import_module("vsrcli.pipeline.run")  # untraced, since PyTorch calls a lot while it is imported
+    importlib.import_module("vsrcli.pipeline.running.run")  # untraced, since PyTorch calls a lot while it is imported
     source = make.video(folder / "in.mp4", frames=2, width=32, height=32)
     before = sys.gettrace()  # that of a measurement of coverage
     threading.settrace(note)

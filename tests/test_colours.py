@@ -14,8 +14,8 @@ from vsrcli.engine.engine import Engine
 from vsrcli.engine.options import EngineOptions
 from vsrcli.engine.planning import make_plan
 from vsrcli.levels import picture_to_unit
-from vsrcli.media.decode import decode
-from vsrcli.media.probe import probe
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.probe import probe
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.quality.colour import PATCHES, TOLERANCE, colour_shift, flat
 from vsrcli.zoo import loading, store

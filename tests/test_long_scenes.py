@@ -18,7 +18,7 @@ from vsrcli.engine.engine import Engine
 from vsrcli.engine.options import EngineOptions
 from vsrcli.engine.planning import make_plan
 from vsrcli.engine.tensors import TensorEngine
-from vsrcli.media.compress import compressed
+from vsrcli.media.strength.compress import compressed
 from vsrcli.nets.horizon import Horizon
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.quality import degrade

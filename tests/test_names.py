@@ -6,7 +6,7 @@ from pathlib import Path
 from vsrcli.evaluate.datasets import find_clips
 from vsrcli.media.containers import CONTAINERS
 from vsrcli.names import IMAGES, VIDEOS, WRITABLE_IMAGES, is_image, is_video, natural_key
-from vsrcli.pipeline.batch import target
+from vsrcli.pipeline.running.batch import target
 
 
 def ordered(*names: str) -> list[str]:

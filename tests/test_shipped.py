@@ -8,8 +8,8 @@ from torch import Tensor
 
 from vsrcli.evaluate.clips import choose_clips, pairs
 from vsrcli.levels import picture_to_unit
-from vsrcli.media.decode import decode
-from vsrcli.media.probe import probe
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.probe import probe
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.quality.degrade import bd, bi, imresize
 from vsrcli.quality.metrics import planes, psnr, ssim

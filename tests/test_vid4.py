@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from vsrcli.levels import picture_to_unit, unit_to_picture
-from vsrcli.media.decode import decode
-from vsrcli.media.images import write_png
-from vsrcli.media.probe import probe
+from vsrcli.media.photo.images import write_png
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.probe import probe
 from vsrcli.quality.degrade import bi
 from vsrcli.quality.metrics import mse, planes, psnr
 

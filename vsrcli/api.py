@@ -8,13 +8,13 @@ from typing import Unpack
 
 from vsrcli.choices import SpanChoices, UpscaleChoices
 from vsrcli.frame import Frame
-from vsrcli.media.decode import decode
 from vsrcli.media.options import SpanOptions
-from vsrcli.media.probe import probe
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.probe import probe
 from vsrcli.pipeline.events import OnEvent, logged
-from vsrcli.pipeline.job import prepare
+from vsrcli.pipeline.jobs.job import prepare
 from vsrcli.pipeline.options import Content, Options
-from vsrcli.pipeline.run import Result
+from vsrcli.pipeline.running.run import Result
 from vsrcli.shards.alone import run_or_finish
 from vsrcli.upscaler import Upscaler, as_record
 from vsrcli.zoo.catalogue import Entry, catalogue

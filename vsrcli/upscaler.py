@@ -21,9 +21,9 @@ from vsrcli.engine.tensors import TensorEngine
 from vsrcli.errors import UsageError
 from vsrcli.frame import Frame
 from vsrcli.pipeline.events import Event, OnEvent, logged
-from vsrcli.pipeline.job import prepare
+from vsrcli.pipeline.jobs.job import prepare
 from vsrcli.pipeline.options import Content, Options
-from vsrcli.pipeline.run import Result
+from vsrcli.pipeline.running.run import Result
 from vsrcli.records import Record, options_of
 from vsrcli.shards.alone import run_or_finish
 from vsrcli.zoo.loading import LoadedModel, Loader

@@ -11,9 +11,9 @@ from tests.command import vsr
 from tests.media import make
 from vsrcli.bench.least import SOURCES, least_memory
 from vsrcli.engine.plan import MIN_TILE, PROCESS_BYTES
-from vsrcli.media.codecs import choose_settings
-from vsrcli.media.held import encoder_bytes
-from vsrcli.media.probe import probe
+from vsrcli.media.read.probe import probe
+from vsrcli.media.write.codecs import choose_settings
+from vsrcli.media.write.held import encoder_bytes
 
 CALL = """
 import resource, sys

@@ -15,8 +15,8 @@ from tests.evaluate.make import clip
 from tests.media import make
 from vsrcli.cli.compare import command
 from vsrcli.errors import OutputError, UsageError
-from vsrcli.media.images import load_picture
-from vsrcli.media.probe import probe
+from vsrcli.media.photo.images import load_picture
+from vsrcli.media.read.probe import probe
 from vsrcli.quality.metrics import planes, psnr, ssim
 
 

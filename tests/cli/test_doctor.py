@@ -11,8 +11,8 @@ from tests.command import vsr
 from vsrcli.cli import doctor
 from vsrcli.engine import device, devices
 from vsrcli.errors import UsageError
-from vsrcli.media.encoders import ENCODERS
-from vsrcli.pipeline import health
+from vsrcli.media.write.encoders import ENCODERS
+from vsrcli.pipeline.ahead import health
 
 
 def test_a_working_installation_passes_every_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from tests.command import vsr
 from vsrcli.errors import InterruptedJobError
-from vsrcli.pipeline.joined import joined
+from vsrcli.pipeline.jobs.places import job_folder
 from vsrcli.pipeline.options import Options
-from vsrcli.pipeline.places import job_folder
+from vsrcli.pipeline.running.joined import joined
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 

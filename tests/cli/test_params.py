@@ -15,10 +15,10 @@ from vsrcli.bench.case import RESOLUTIONS
 from vsrcli.cli import bench, cli, evaluate, param_types, params, plan, train, upscale
 from vsrcli.engine.device import PRECISIONS
 from vsrcli.engine.options import EngineOptions, Precision
-from vsrcli.media.encoders import ENCODERS, INNER
 from vsrcli.media.options import Codec
+from vsrcli.media.write.encoders import ENCODERS, INNER
 from vsrcli.nets.horizon import Horizon
-from vsrcli.pipeline import job
+from vsrcli.pipeline.jobs import job
 from vsrcli.pipeline.options import Options
 from vsrcli.records import options_of
 from vsrcli.shards.options import ShardOptions

@@ -10,9 +10,9 @@ import pytest
 from tests.evaluate.make import clip
 from tests.media import make
 from vsrcli.compare.align import aligned, upright
-from vsrcli.media.decode import decode
 from vsrcli.media.info import VideoInfo
-from vsrcli.media.probe import probe
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.probe import probe
 
 
 def number(rgb: np.ndarray) -> int:

@@ -11,8 +11,8 @@ from tests.compare.test_align import shown
 from tests.evaluate.make import clip
 from tests.media import make
 from vsrcli.compare.align import common_start
-from vsrcli.media.made import made_text, offset_in_source
-from vsrcli.media.probe import probe
+from vsrcli.media.read.probe import probe
+from vsrcli.media.write.made import made_text, offset_in_source
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from tests.media import make
-from vsrcli.media.images import write_png
+from vsrcli.media.photo.images import write_png
 from vsrcli.nets.basicvsr import BasicVSR
 from vsrcli.quality.report import Value
 

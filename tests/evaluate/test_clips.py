@@ -14,7 +14,7 @@ from vsrcli.errors import InputError, UsageError
 from vsrcli.evaluate.clips import Degradation, choose_clips, length, pairs
 from vsrcli.evaluate.datasets import Clip, find_clips
 from vsrcli.levels import planes_to_picture
-from vsrcli.media.images import write_png
+from vsrcli.media.photo.images import write_png
 from vsrcli.quality.degrade import bd, bi
 from vsrcli.quality.metrics import planes, psnr
 

@@ -17,7 +17,7 @@ from vsrcli.evaluate.methods import Bicubic, Method, Model, Planner
 from vsrcli.evaluate.published import published, recognise
 from vsrcli.evaluate.scoring import Measures
 from vsrcli.levels import to_levels
-from vsrcli.media.images import load_picture
+from vsrcli.media.photo.images import load_picture
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.quality.colour import colour_shift
 from vsrcli.quality.degrade import imresize

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tests.media import make
-from vsrcli.media.alpha import alpha_of, filled, scaled_alpha, with_alpha
-from vsrcli.media.decode import decode
-from vsrcli.media.images import load_picture, write_png
-from vsrcli.media.probe import probe
+from vsrcli.media.photo.images import load_picture, write_png
+from vsrcli.media.pixels.alpha import alpha_of, filled, scaled_alpha, with_alpha
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.probe import probe
 
 EIGHT = ["rgba", "bgra", "argb", "abgr", "yuva420p", "yuva422p", "yuva444p", "gbrap", "ya8"]
 DEEP = ["yuva444p10le", "yuva422p12le", "yuva420p16le", "gbrap10le", "gbrap12le", "gbrap16le", "rgba64le", "rgba64be"]

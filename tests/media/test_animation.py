@@ -9,9 +9,9 @@ import pytest
 from tests.media import make
 from tests.media.test_assemble import enlarge
 from vsrcli.errors import InputError
-from vsrcli.media.decode import decode
-from vsrcli.media.images import load_picture
-from vsrcli.media.probe import probe
+from vsrcli.media.photo.images import load_picture
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.probe import probe
 
 ENCODERS = {
     "a.avif": ["libsvtav1", "-preset", "12", "-svtav1-params", "lp=1"],

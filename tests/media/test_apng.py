@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from tests.media import make
-from vsrcli.media.assemble import assemble
-from vsrcli.media.codecs import choose_settings
-from vsrcli.media.decode import decode
-from vsrcli.media.encode import SegmentWriter
-from vsrcli.media.probe import probe
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.probe import probe
+from vsrcli.media.write.assemble import assemble
+from vsrcli.media.write.codecs import choose_settings
+from vsrcli.media.write.encode import SegmentWriter
 
 
 def written(source: Path, output: Path, *, segments: int = 2) -> None:

@@ -20,18 +20,18 @@ from tests.media import make
 from tests.media.test_probe import without_decoder
 from vsrcli.errors import InterruptedJobError, OutputError, Reason, UsageError
 from vsrcli.frame import Frame
-from vsrcli.media.assemble import assemble
-from vsrcli.media.codecs import choose_settings
 from vsrcli.media.containers import CONTAINERS, check_container
-from vsrcli.media.decode import decode
-from vsrcli.media.encode import SegmentWriter
-from vsrcli.media.encode_settings import EncodeSettings
 from vsrcli.media.info import Colour, VideoInfo
-from vsrcli.media.made import MADE_BY_VSR
-from vsrcli.media.mux import try_sound
-from vsrcli.media.mux_tags import MADE_TAG
-from vsrcli.media.probe import probe
-from vsrcli.pipeline import batch
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.probe import probe
+from vsrcli.media.write.assemble import assemble
+from vsrcli.media.write.codecs import choose_settings
+from vsrcli.media.write.encode import SegmentWriter
+from vsrcli.media.write.encode_settings import EncodeSettings
+from vsrcli.media.write.made import MADE_BY_VSR
+from vsrcli.media.write.mux import try_sound
+from vsrcli.media.write.mux_tags import MADE_TAG
+from vsrcli.pipeline.running import batch
 
 BT709 = Colour(matrix=1, range=1, primaries=1, transfer=1, chroma_location=1)
 ROTATED = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)

@@ -12,9 +12,10 @@ import vsrcli
 from tests.command import vsr
 from tests.media import make
 from vsrcli.frame import Frame
-from vsrcli.media.captions import Shares, captions_of, with_captions
-from vsrcli.media.timestamps import Timed
-from vsrcli.pipeline.tensor_folder import FrameFolder
+from vsrcli.media.read.captions import Shares, captions_of
+from vsrcli.media.read.timestamps import Timed
+from vsrcli.media.write.caption_messages import with_captions
+from vsrcli.pipeline.work.tensor_folder import FrameFolder
 
 FRAMES = 16
 

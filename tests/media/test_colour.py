@@ -8,8 +8,8 @@ import pytest
 
 from tests.media import make
 from vsrcli.errors import InputError
-from vsrcli.media.colour import from_rgb, to_rgb
 from vsrcli.media.info import Colour
+from vsrcli.media.pixels.colour import from_rgb, to_rgb
 
 # Kr and Kb, H.273 table 4
 LUMA = {

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from tests.media import make
-from vsrcli.media.combing import Weave, luma, weave_of
-from vsrcli.media.decode import decode
-from vsrcli.media.field_order import judged
-from vsrcli.media.probe import probe
-from vsrcli.media.timestamps import Timed
+from vsrcli.media.read.combing import Weave, luma, weave_of
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.field_order import judged
+from vsrcli.media.read.probe import probe
+from vsrcli.media.read.timestamps import Timed
 
 MOVING = "testsrc2=s=192x144:r=50:d=1,scroll=horizontal=0.013:vertical=0.005,format=yuv420p"
 FLAGGED = ("-r", "25", "-c:v", "mpeg2video", "-flags", "+ilme+ildct", "-q:v", "1", "-bf", "0")

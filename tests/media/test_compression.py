@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from tests.media import make
-from vsrcli.media.compress import compressed
-from vsrcli.media.compression import Compression, measure_compression
-from vsrcli.media.images import write_image, write_png
-from vsrcli.media.intra import jpeg_step
-from vsrcli.media.probe import probe
+from vsrcli.media.photo.images import write_image, write_png
+from vsrcli.media.read.probe import probe
+from vsrcli.media.strength.compress import compressed
+from vsrcli.media.strength.compression import Compression, measure_compression
+from vsrcli.media.strength.intra import jpeg_step
 
 SIZES = ((320, 180), (160, 96))
 FRAMES = 20

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.media import make
-from vsrcli.media.damage import Damage
-from vsrcli.media.decode import decode
-from vsrcli.media.probe import probe
-from vsrcli.media.structure import Structure, examine
+from vsrcli.media.read.damage import Damage
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.probe import probe
+from vsrcli.media.read.structure import Structure, examine
 
 FRAMES = 40
 CODECS = {

@@ -10,8 +10,8 @@ import pytest
 from tests.media import make
 from vsrcli.errors import InputError
 from vsrcli.frame import Frame
-from vsrcli.media.decode import decode
-from vsrcli.media.probe import probe
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.probe import probe
 
 BFRAMES = {"bf": "3", "g": "12"}
 KINDS = {

@@ -18,10 +18,10 @@ from tests.told import told
 from vsrcli.cli.messages import full
 from vsrcli.errors import OutputError, UsageError
 from vsrcli.frame import Frame
-from vsrcli.media.codecs import choose_settings
-from vsrcli.media.encode import SegmentWriter, output_aspect
-from vsrcli.media.encode_settings import EncodeSettings, encoder_options
 from vsrcli.media.info import Colour, VideoInfo
+from vsrcli.media.write.codecs import choose_settings
+from vsrcli.media.write.encode import SegmentWriter, output_aspect
+from vsrcli.media.write.encode_settings import EncodeSettings, encoder_options
 
 INFO = VideoInfo(
     path=Path("in.mkv"), container="matroska", stream_index=0, codec="h264", width=64, height=48, pix_fmt="yuv420p",

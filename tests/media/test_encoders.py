@@ -9,14 +9,14 @@ import pytest
 from tests.media import make
 from tests.pipeline.test_run import pictures, upscale
 from vsrcli.errors import UsageError
-from vsrcli.media.codecs import choose_settings
 from vsrcli.media.containers import CannotHoldError, check_container, container_of, place_streams
-from vsrcli.media.encode_settings import EncodeSettings, encoder_options
-from vsrcli.media.encoders import all_encoders, holds, is_hardware, resolve
 from vsrcli.media.info import VideoInfo
-from vsrcli.media.probe import probe
-from vsrcli.media.trial import try_encoder
-from vsrcli.pipeline.job import with_sound
+from vsrcli.media.read.probe import probe
+from vsrcli.media.write.codecs import choose_settings
+from vsrcli.media.write.encode_settings import EncodeSettings, encoder_options
+from vsrcli.media.write.encoders import all_encoders, holds, is_hardware, resolve
+from vsrcli.media.write.trial import try_encoder
+from vsrcli.pipeline.jobs.job import with_sound
 
 
 @pytest.fixture(scope="module")

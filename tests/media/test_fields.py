@@ -9,8 +9,8 @@ import pytest
 
 from tests.media import make
 from vsrcli.frame import Frame
-from vsrcli.media.decode import decode, has_pulldown_rate, paced
-from vsrcli.media.probe import probe
+from vsrcli.media.read.decode import decode, has_pulldown_rate, paced
+from vsrcli.media.read.probe import probe
 
 MOTION = "scroll=horizontal=0.013:vertical=0.005"
 TAPE = f"testsrc2=s=192x144:r=50:d=1,{MOTION},format=yuv420p"

@@ -8,10 +8,10 @@ import pytest
 
 from tests.command import vsr
 from tests.media import make
-from vsrcli.media.damage import Damage
-from vsrcli.media.decode import decode
-from vsrcli.media.probe import probe
-from vsrcli.media.structure import Structure, examine
+from vsrcli.media.read.damage import Damage
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.probe import probe
+from vsrcli.media.read.structure import Structure, examine
 
 FRAMES = 24
 ENCODERS = {

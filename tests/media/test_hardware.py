@@ -10,8 +10,8 @@ from av.codec.hwaccel import hwdevices_available
 import vsrcli
 from tests.media import make
 from vsrcli.errors import UsageError
-from vsrcli.media.decode import decode
-from vsrcli.media.probe import probe
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.probe import probe
 
 
 def test_an_unknown_interface_is_refused_with_those_there_are(tmp_path: Path, tiny_model: str) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from tests.command import vsr
 from tests.media import make
-from vsrcli.media.crop import cropped
-from vsrcli.media.decode import decode
-from vsrcli.media.probe import probe
+from vsrcli.media.read.crop import cropped
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.probe import probe
 
 WIDTH, HEIGHT = 80, 64
 LEFT, RIGHT, TOP, BOTTOM = 6, 10, 4, 8

@@ -7,9 +7,9 @@ import pytest
 
 from tests.media import make
 from vsrcli.errors import InputError, OutputError
-from vsrcli.media.decode import decode
-from vsrcli.media.images import expand_images, load_picture, write_png
-from vsrcli.media.probe import probe
+from vsrcli.media.photo.images import expand_images, load_picture, write_png
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.probe import probe
 
 
 def _touch(folder: Path, *names: str) -> None:

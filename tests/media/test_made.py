@@ -8,7 +8,7 @@ import pytest
 import vsrcli
 from tests.command import vsr
 from tests.media import make
-from vsrcli.media.made import made_tags, offset_in_source
+from vsrcli.media.write.made import made_tags, offset_in_source
 
 
 @pytest.mark.parametrize("name", ["b.ts", "b.m2ts"])

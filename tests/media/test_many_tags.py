@@ -10,7 +10,7 @@ from tests.media import make
 from tests.media.test_assemble import enlarge
 from vsrcli.errors import InputError
 from vsrcli.media.opening import MOST_TAGS
-from vsrcli.media.probe import probe
+from vsrcli.media.read.probe import probe
 
 
 def _tagged(path: Path, count: int, *, of_stream: bool = False) -> Path:

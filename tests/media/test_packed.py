@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tests.media.test_padding import KINDS, drawn, expected
-from vsrcli.media.colour import to_rgb
 from vsrcli.media.info import Colour
-from vsrcli.media.padding import planar, rows
+from vsrcli.media.pixels.colour import to_rgb
+from vsrcli.media.pixels.padding import planar, rows
 
 PACKED = {"p010le": "yuv420p10le", "nv12": "yuv420p", "nv16": "yuv422p", "yuyv422": "yuv422p", "uyvy422": "yuv422p"}
 COLOUR = Colour(matrix=5, range=1)

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from tests.media.test_colour import planes, to_codes, to_light
-from vsrcli.media.colour import from_rgb, to_rgb
 from vsrcli.media.info import Colour
-from vsrcli.media.padding import rows
+from vsrcli.media.pixels.colour import from_rgb, to_rgb
+from vsrcli.media.pixels.padding import rows
 
 # Chroma's steps across and down
 KINDS = {

@@ -8,7 +8,7 @@ import pytest
 from tests.media import make
 from tests.media.test_assemble import enlarge
 from vsrcli.errors import OutputError
-from vsrcli.media.quicktime import write_tags
+from vsrcli.media.write.quicktime import write_tags
 
 PLACE, WHEN = "+52.5000+013.4000/", "2023-04-05T06:07:08.000000Z"
 

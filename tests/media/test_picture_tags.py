@@ -12,11 +12,11 @@ import pytest
 
 from tests.media import make
 from vsrcli.compare.align import upright
-from vsrcli.media import exif
-from vsrcli.media.images import write_image
-from vsrcli.media.picture_tags import PictureTags, read_tags
-from vsrcli.media.probe import probe
-from vsrcli.media.tagging import fit, held
+from vsrcli.media.photo import exif
+from vsrcli.media.photo.images import write_image
+from vsrcli.media.photo.picture_tags import PictureTags, read_tags
+from vsrcli.media.photo.tagging import fit, held
+from vsrcli.media.read.probe import probe
 
 SIZE, LARGE = (64, 48), (256, 192)
 XMP = (

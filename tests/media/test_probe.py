@@ -10,9 +10,9 @@ import pytest
 
 from tests.media import make
 from vsrcli.errors import InputError
-from vsrcli.media.images import write_png
 from vsrcli.media.info import Colour, VideoInfo
-from vsrcli.media.probe import probe, tagged_duration
+from vsrcli.media.photo.images import write_png
+from vsrcli.media.read.probe import probe, tagged_duration
 
 
 def test_plain_video_is_described(tmp_path: Path) -> None:

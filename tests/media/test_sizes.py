@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.media import make
-from vsrcli.media.decode import decode
-from vsrcli.media.probe import probe
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.probe import probe
 
 
 def _growing(folder: Path, suffix: str, *options: str) -> Path:

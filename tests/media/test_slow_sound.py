@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from tests.media import make
-from vsrcli.media.assemble import assemble
-from vsrcli.media.codecs import choose_settings
-from vsrcli.media.decode import decode
-from vsrcli.media.encode import SegmentWriter
 from vsrcli.media.info import VideoInfo
-from vsrcli.media.joins import Join
-from vsrcli.media.probe import probe
-from vsrcli.pipeline.job import with_sound
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.joins import Join
+from vsrcli.media.read.probe import probe
+from vsrcli.media.write.assemble import assemble
+from vsrcli.media.write.codecs import choose_settings
+from vsrcli.media.write.encode import SegmentWriter
+from vsrcli.pipeline.jobs.job import with_sound
 
 BEEPS = (0.4, 1.6)
 SPREAD = 0.06

@@ -9,12 +9,12 @@ import pytest
 import vsrcli
 from tests.media import make
 from tests.media.test_colour import planes
-from vsrcli.media.colour import to_rgb
-from vsrcli.media.decode import decode
 from vsrcli.media.info import Colour
-from vsrcli.media.padding import rows
-from vsrcli.media.probe import probe
-from vsrcli.media.tint import fill_chroma, tint_of, tinted, to_grey
+from vsrcli.media.pixels.colour import to_rgb
+from vsrcli.media.pixels.padding import rows
+from vsrcli.media.pixels.tint import fill_chroma, tint_of, tinted, to_grey
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.probe import probe
 
 
 def picture(pix_fmt: str, blue: int, red: int, *, noise: int = 0) -> av.VideoFrame:

@@ -9,10 +9,10 @@ import pytest
 
 from tests.media import make
 from vsrcli.media.containers import check_container
-from vsrcli.media.decode import decode
 from vsrcli.media.options import EncodingOptions
-from vsrcli.media.probe import probe
-from vsrcli.pipeline.sinks import make_sink
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.probe import probe
+from vsrcli.pipeline.sinks.video_sink import make_sink
 
 SAMPLE_ENTRY = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
 

@@ -13,13 +13,13 @@ import pytest
 from tests.media import make
 from vsrcli.errors import InputError, UsageError, VsrError
 from vsrcli.media.containers import check_container
-from vsrcli.media.decode import decode
-from vsrcli.media.mux import complaint
-from vsrcli.media.probe import probe
-from vsrcli.pipeline.job import prepare
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.probe import probe
+from vsrcli.media.write.mux import complaint
+from vsrcli.pipeline.jobs.job import prepare
+from vsrcli.pipeline.jobs.places import job_folder
 from vsrcli.pipeline.options import Options
-from vsrcli.pipeline.places import job_folder
-from vsrcli.pipeline.run import run
+from vsrcli.pipeline.running.run import run
 
 
 def test_an_encrypted_video_is_called_encrypted(tmp_path: Path) -> None:
@@ -116,8 +116,8 @@ def test_a_damaged_job_record_gives_one_line(tmp_path: Path, tiny_model: str) ->
         return str(caught.value)
 
     def begin() -> dict[str, Any]:
-        from vsrcli.pipeline.fingerprint import fingerprint
-        from vsrcli.pipeline.work_folder import WorkFolder
+        from vsrcli.pipeline.jobs.fingerprint import fingerprint
+        from vsrcli.pipeline.work.work_folder import WorkFolder
 
         job = prepare(film, output, Options(model=tiny_model), lambda event: None)
         WorkFolder.open(folder, source=fingerprint(job.info), settings=job.settings(), plan=job.plan,

@@ -11,9 +11,9 @@ from tests.media import make
 from tests.nets.golden import Golden, needs_golden
 from tests.nets.small import small
 from vsrcli.nets.zsm import ARCHITECTURE, ZoomingSlowMo
-from vsrcli.pipeline.job import prepare
+from vsrcli.pipeline.jobs.job import prepare
 from vsrcli.pipeline.options import Options
-from vsrcli.pipeline.run import run
+from vsrcli.pipeline.running.run import run
 from vsrcli.zoo.loading import load
 
 

@@ -12,10 +12,10 @@ import vsrcli
 from tests.command import vsr
 from tests.media import make
 from vsrcli.errors import InterruptedJobError
-from vsrcli.media.alpha import alpha_of
-from vsrcli.media.decode import decode
-from vsrcli.media.images import load_picture
-from vsrcli.media.probe import probe
+from vsrcli.media.photo.images import load_picture
+from vsrcli.media.pixels.alpha import alpha_of
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.probe import probe
 from vsrcli.pipeline import Event
 
 OPTIONS: dict[str, Any] = {"window": 4, "precision": "fp32"}

@@ -14,7 +14,8 @@ from tests.media import make
 from vsrcli.cli import upscale
 from vsrcli.engine.plan import PROCESS_BYTES
 from vsrcli.errors import InputError, SomeFailedError, UsageError
-from vsrcli.pipeline import batch, job
+from vsrcli.pipeline.jobs import job
+from vsrcli.pipeline.running import batch
 
 
 @pytest.fixture

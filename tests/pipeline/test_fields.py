@@ -11,9 +11,9 @@ import pytest
 from tests.media import make
 from vsrcli.errors import InterruptedJobError, UsageError
 from vsrcli.pipeline.events import Event
-from vsrcli.pipeline.job import prepare
+from vsrcli.pipeline.jobs.job import prepare
 from vsrcli.pipeline.options import Options
-from vsrcli.pipeline.run import Result, run
+from vsrcli.pipeline.running.run import Result, run
 
 TAPE = "testsrc2=s=32x32:r=50:d=1.6,scroll=horizontal=0.013,format=yuv420p,tinterlace=interleave_top,setfield=tff"
 PULLED = "testsrc2=s=32x32:r=24000/1001:d=3.2,scroll=horizontal=0.013,format=yuv420p,telecine=pattern=23,setfield=tff"

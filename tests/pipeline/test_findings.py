@@ -10,8 +10,8 @@ import vsrcli
 from tests.media import make
 from vsrcli.cli.upscale import command
 from vsrcli.errors import InterruptedJobError
-from vsrcli.media.damage import Damage
-from vsrcli.media.joins import Join
+from vsrcli.media.read.damage import Damage
+from vsrcli.media.read.joins import Join
 from vsrcli.pipeline import Event
 from vsrcli.pipeline.findings import Findings
 

@@ -9,14 +9,14 @@ import pytest
 
 from tests.media import make
 from vsrcli.errors import InputError
-from vsrcli.media.probe import probe
-from vsrcli.pipeline.fingerprint import fingerprint
+from vsrcli.media.read.probe import probe
+from vsrcli.pipeline.jobs.fingerprint import fingerprint
 
 _PRINT = """
 import sys
 from pathlib import Path
-from vsrcli.media.probe import probe
-from vsrcli.pipeline.fingerprint import fingerprint
+from vsrcli.media.read.probe import probe
+from vsrcli.pipeline.jobs.fingerprint import fingerprint
 print(fingerprint(probe(Path(sys.argv[1]))))
 """
 

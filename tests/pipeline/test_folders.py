@@ -8,7 +8,7 @@ import pytest
 
 from tests.command import vsr
 from tests.media import make
-from vsrcli.pipeline import batch
+from vsrcli.pipeline.running import batch
 
 MADE = 946684800  # the year 2000
 

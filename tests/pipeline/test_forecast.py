@@ -14,11 +14,11 @@ from tests.media import make
 from vsrcli.cli.figures import forecast_lines, rough, size_text
 from vsrcli.engine.engine import Engine
 from vsrcli.frame import Frame
-from vsrcli.pipeline import forecast as module
-from vsrcli.pipeline.forecast import Forecaster, forecast
-from vsrcli.pipeline.job import Job, prepare
+from vsrcli.pipeline.ahead import forecast as module
+from vsrcli.pipeline.ahead.forecast import Forecaster, forecast
+from vsrcli.pipeline.jobs.job import Job, prepare
 from vsrcli.pipeline.options import Options
-from vsrcli.pipeline.run import run
+from vsrcli.pipeline.running.run import run
 
 
 @pytest.fixture(autouse=True)

@@ -13,9 +13,9 @@ import vsrcli
 from tests.command import vsr
 from tests.media import make
 from vsrcli.errors import InterruptedJobError, UsageError
-from vsrcli.media.images import load_picture, write_png
+from vsrcli.media.photo.images import load_picture, write_png
 from vsrcli.pipeline import Event
-from vsrcli.pipeline.run import Result
+from vsrcli.pipeline.running.run import Result
 
 OPTIONS: dict[str, Any] = {"window": 4, "precision": "fp32", "codec": "ffv1"}
 

@@ -9,9 +9,9 @@ from tests.evaluate.make import clip
 from tests.media import make
 from tests.toy import Toy
 from vsrcli.media.info import VideoInfo
-from vsrcli.media.probe import probe
+from vsrcli.media.read.probe import probe
 from vsrcli.nets.repvsr import RepVSR
-from vsrcli.pipeline.ignored import ignored
+from vsrcli.pipeline.jobs.ignored import ignored
 from vsrcli.pipeline.options import Options
 
 

@@ -12,7 +12,7 @@ from tests.media import make
 from tests.pipeline.test_run import pictures, upscale
 from tests.told import told
 from vsrcli.errors import UsageError
-from vsrcli.media.images import write_png
+from vsrcli.media.photo.images import write_png
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 import vsrcli
 from tests.media import make
 from vsrcli.errors import UsageError
-from vsrcli.media.decode import decode
-from vsrcli.media.probe import probe
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.probe import probe
 
 
 def _job(source: Path, output: Path) -> None:

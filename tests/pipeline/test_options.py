@@ -9,9 +9,9 @@ import pytest
 
 from tests.media import make
 from vsrcli.nets.horizon import Horizon
-from vsrcli.pipeline.job import Job, prepare
+from vsrcli.pipeline.ahead.report import plan_report
+from vsrcli.pipeline.jobs.job import Job, prepare
 from vsrcli.pipeline.options import Options
-from vsrcli.pipeline.report import plan_report
 from vsrcli.records import options_of
 
 CHANGED: dict[str, Any] = {

@@ -11,11 +11,11 @@ import pytest
 from tests.media import make
 from tests.media.test_picture_tags import ALL, XMP, camera, picture, profile
 from tests.pipeline.test_run import upscale
-from vsrcli.media import exif
 from vsrcli.media.info import Colour
-from vsrcli.media.picture_tags import PictureTags, read_tags
-from vsrcli.media.probe import probe
-from vsrcli.pipeline.photographs import lost_in_images, lost_in_video
+from vsrcli.media.photo import exif
+from vsrcli.media.photo.picture_tags import PictureTags, read_tags
+from vsrcli.media.read.probe import probe
+from vsrcli.pipeline.sinks.photographs import lost_in_images, lost_in_video
 
 MATRIX = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
 

@@ -11,16 +11,16 @@ import pytest
 
 from tests.media import make
 from vsrcli.errors import InputError, UsageError
-from vsrcli.media.avi_times import check_avi_times
 from vsrcli.media.containers import CannotHoldError, check_container
 from vsrcli.media.info import VideoInfo
-from vsrcli.media.probe import probe
-from vsrcli.pipeline import batch
+from vsrcli.media.read.probe import probe
+from vsrcli.media.write.avi_times import check_avi_times
 from vsrcli.pipeline.events import Event
-from vsrcli.pipeline.job import prepare
+from vsrcli.pipeline.jobs.job import prepare
+from vsrcli.pipeline.jobs.places import choose_output, default_output
 from vsrcli.pipeline.options import Options
-from vsrcli.pipeline.places import choose_output, default_output
-from vsrcli.pipeline.run import run
+from vsrcli.pipeline.running import batch
+from vsrcli.pipeline.running.run import run
 
 
 def chosen(info: VideoInfo, output: Path | None, *, named: bool = True) -> tuple[str, str]:
@@ -137,7 +137,7 @@ def test_pipes_are_refused_as_inputs_and_outputs(tmp_path: Path) -> None:
     link.symlink_to("/dev/stdin")
     names = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0", str(link), "-", "/dev/zero")
     code = (
-        "import sys; from pathlib import Path; from vsrcli.media.probe import *\n"
+        "import sys; from pathlib import Path; from vsrcli.media.read.probe import *\n"
         "for name in sys.argv[1:]:\n"
         "    try: probe(Path(name))\n"
         "    except InputError: print(name)"

@@ -15,10 +15,10 @@ from tests.compare.test_align import number
 from tests.evaluate.make import clip
 from tests.media import make
 from vsrcli.compare.page import Picture, slider_page
-from vsrcli.media.images import load_picture
-from vsrcli.media.made import offset_in_source
-from vsrcli.media.probe import probe
-from vsrcli.pipeline.preview import span
+from vsrcli.media.photo.images import load_picture
+from vsrcli.media.read.probe import probe
+from vsrcli.media.write.made import offset_in_source
+from vsrcli.pipeline.ahead.preview import span
 
 
 class Page(HTMLParser):

@@ -12,7 +12,7 @@ from tests.media import make
 from tests.test_windows import Stop
 from vsrcli.errors import InterruptedJobError
 from vsrcli.frame import Frame
-from vsrcli.pipeline.report import result_report
+from vsrcli.pipeline.ahead.report import result_report
 
 
 def on_fives(path: Path, *, frames: int, noise: bool = False) -> Path:

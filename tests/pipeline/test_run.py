@@ -19,7 +19,8 @@ from tests.command import vsr
 from tests.media import make
 from tests.told import told
 from vsrcli.errors import InputError, InterruptedJobError, OutputError, UsageError, WeightsError
-from vsrcli.pipeline import Event, Result, batch
+from vsrcli.pipeline import Event, Result
+from vsrcli.pipeline.running import batch
 
 FAST: dict[str, Any] = {"window": 4, "lookahead": 2, "precision": "fp32"}
 
@@ -138,7 +139,7 @@ def test_image_sequences_keep_depth_and_names(film: Path, tiny_model: str, tmp_p
 
 SHORT_SEGMENTS = """
 from vsrcli.cli import main
-from vsrcli.pipeline import segments
+from vsrcli.pipeline.jobs import segments
 
 segments.SEGMENT_FRAMES = 8
 main()

@@ -9,10 +9,10 @@ import torch
 from tests.media import make
 from vsrcli.errors import InterruptedJobError
 from vsrcli.pipeline.events import Event
-from vsrcli.pipeline.job import prepare
+from vsrcli.pipeline.jobs.job import prepare
+from vsrcli.pipeline.jobs.segments import WORK, seconds_a_frame, segment_frames
 from vsrcli.pipeline.options import Options
-from vsrcli.pipeline.run import run
-from vsrcli.pipeline.segments import WORK, seconds_a_frame, segment_frames
+from vsrcli.pipeline.running.run import run
 
 CPU = torch.device("cpu")
 

@@ -9,8 +9,8 @@ from safetensors.torch import save_file
 from tests.command import vsr
 from tests.media import make
 from tests.nets.small import small
-from vsrcli.media.decode import decode
-from vsrcli.media.probe import probe
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.probe import probe
 
 
 def frames_of(path: Path) -> np.ndarray:

@@ -11,10 +11,10 @@ import pytest
 from tests.command import vsr
 from tests.media import make
 from vsrcli.errors import UsageError
-from vsrcli.media.crop import cropped
-from vsrcli.media.decode import decode
 from vsrcli.media.info import Colour, VideoInfo
-from vsrcli.media.probe import probe
+from vsrcli.media.read.crop import cropped
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.probe import probe
 from vsrcli.pipeline.options import Options, output_size
 
 TURNED = (0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)

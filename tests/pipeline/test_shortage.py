@@ -7,9 +7,9 @@ import torch
 
 from vsrcli.engine.memory import room
 from vsrcli.engine.plan import Plan, estimate
-from vsrcli.media.probe import probe
+from vsrcli.media.read.probe import probe
 from vsrcli.nets.repvsr import RepVSR
-from vsrcli.pipeline.shortage import shortages
+from vsrcli.pipeline.jobs.shortage import shortages
 
 FP32, CPU = torch.float32, torch.device("cpu")
 PLAN = Plan(window=1, lookahead=0)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.media import make
-from vsrcli.media.codecs import choose_settings
-from vsrcli.media.decode import decode
-from vsrcli.media.probe import probe
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.probe import probe
+from vsrcli.media.write.codecs import choose_settings
 from vsrcli.pipeline.options import Options, output_size
 
 

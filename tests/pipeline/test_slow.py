@@ -12,7 +12,7 @@ from tests.command import vsr
 from tests.media import make
 from tests.pipeline.test_fps import shown
 from vsrcli.errors import UsageError
-from vsrcli.media.slow import tempo_filter
+from vsrcli.media.write.slow import tempo_filter
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ from tests.command import vsr
 from tests.media import make
 from vsrcli.errors import UsageError
 from vsrcli.media.info import VideoInfo
-from vsrcli.media.probe import probe
-from vsrcli.pipeline.batch import is_folder_for, items
+from vsrcli.media.read.probe import probe
+from vsrcli.pipeline.jobs.templates import filled, is_template
 from vsrcli.pipeline.options import Options
-from vsrcli.pipeline.templates import filled, is_template
+from vsrcli.pipeline.running.batch import is_folder_for, items
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import pytest
 
 import vsrcli
 from tests.pipeline.test_repeats import on_fives
-from vsrcli.pipeline.report import result_report
-from vsrcli.pipeline.stages import Pipe
+from vsrcli.pipeline.ahead.report import result_report
+from vsrcli.pipeline.running.stages import Pipe
 from vsrcli.pipeline.timing import STAGES, StageClock, bottleneck
 
 

@@ -10,9 +10,9 @@ import pytest
 from tests.command import vsr
 from tests.media import make
 from vsrcli.errors import InputError
-from vsrcli.media.decode import decode
 from vsrcli.media.info import Colour
-from vsrcli.media.probe import probe
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.probe import probe
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names are bounded by characters there")

@@ -11,7 +11,7 @@ from tests.media import make
 from tests.pipeline.test_run import pictures
 from vsrcli.errors import InterruptedJobError, OutputExistsError
 from vsrcli.pipeline.events import Event
-from vsrcli.pipeline.places import job_folder
+from vsrcli.pipeline.jobs.places import job_folder
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from vsrcli.errors import UsageError
-from vsrcli.media.compression import Compression
+from vsrcli.media.strength.compression import Compression
 from vsrcli.zoo.catalogue import Catalogue, Entry, catalogue, parse, weights_folder
 from vsrcli.zoo.picking import MILD_CRF, choices, is_clean, pick
 

@@ -188,8 +188,8 @@ def run(
 
 def frames_of(source: str) -> Iterator[Frame]:
     """Yield the frames of a video or an image sequence without end: after the last one it begins again."""
-    from vsrcli.media.decode import decode  # here, because synthetic frames need no PyAV
-    from vsrcli.media.probe import probe
+    from vsrcli.media.read.decode import decode  # here, because synthetic frames need no PyAV
+    from vsrcli.media.read.probe import probe
 
     info = probe(Path(source))
     number = 0

@@ -153,8 +153,8 @@ def picked(model: str | None, source: Path | None, tell: Callable[[str], None] =
     """Return the model that vsr upscale picks for a file if the name leaves the weights open, else the name."""
     if source is None:
         return model
-    from vsrcli.media.probe import probe
-    from vsrcli.pipeline.sight import see
+    from vsrcli.media.read.probe import probe
+    from vsrcli.pipeline.ahead.sight import see
     from vsrcli.zoo.architectures import ARCHITECTURES
     from vsrcli.zoo.catalogue import catalogue
     from vsrcli.zoo.loading import is_open

@@ -78,7 +78,7 @@ def command(
     from vsrcli.compare.align import master
     from vsrcli.compare.quality import Quality, measure_quality
     from vsrcli.compare.video import Look, film, still
-    from vsrcli.media.probe import probe
+    from vsrcli.media.read.probe import probe
 
     _check(inputs, output, at=at, reference=reference, plot=plot, overwrite=overwrite)
     display = Display(quiet=quiet, verbose=False)

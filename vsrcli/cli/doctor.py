@@ -23,7 +23,7 @@ def command(as_json: bool, debug: bool) -> None:
     Takes some seconds and changes nothing. Exits with code 1 if a check fails. Add the output to bug reports.
     """
     import_all()
-    from vsrcli.pipeline.health import checks
+    from vsrcli.pipeline.ahead.health import checks
 
     found = []
     for check in checks():

@@ -16,7 +16,7 @@ from vsrcli.pipeline.options import Options
 from vsrcli.words import counted
 
 if TYPE_CHECKING:
-    from vsrcli.pipeline.sight import Sight
+    from vsrcli.pipeline.ahead.sight import Sight
 
 
 @click.command("info", context_settings={"show_default": True})
@@ -39,8 +39,8 @@ def command(
     bit_depth, rate, frames, duration, start_time, interlaced, sample_aspect_ratio, rotation, colour, hdr, compression,
     streams, chapters, not_kept, picks (each with asked, model, reason, here).
     """
-    from vsrcli.media.probe import probe
-    from vsrcli.pipeline.sight import see
+    from vsrcli.media.read.probe import probe
+    from vsrcli.pipeline.ahead.sight import see
 
     found, failed = [], 0
     for path in inputs:

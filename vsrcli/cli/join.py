@@ -26,7 +26,7 @@ def command(plan: Path, as_json: bool, progress: Any, log_file: Path | None, qui
     If shards are unfinished, names them and exits with code 1. Outputs whose shards are all finished are written.
     """
     from vsrcli.cli.progress import Display
-    from vsrcli.pipeline.report import result_report
+    from vsrcli.pipeline.ahead.report import result_report
     from vsrcli.shards.joining import Lacking, join, lacking_error
     from vsrcli.shards.plan_file import read_plan
     from vsrcli.zoo.loading import Loader

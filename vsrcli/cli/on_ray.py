@@ -16,7 +16,7 @@ def upscale_on_ray(
     Returns a report for each. Of several inputs, one that fails does not stop the others. Existing results are kept.
     """
     from vsrcli.cli.upscale import advised
-    from vsrcli.pipeline.report import result_report
+    from vsrcli.pipeline.ahead.report import result_report
     from vsrcli.shards.joining import join, lacking_error
     from vsrcli.shards.making import make_plan
     from vsrcli.shards.ray_driver import cluster, load_ray, run_on_ray

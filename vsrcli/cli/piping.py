@@ -9,10 +9,10 @@ from vsrcli.cli.progress import Display
 from vsrcli.cli.upscale import advised
 from vsrcli.errors import UsageError
 from vsrcli.media.once import is_stream
-from vsrcli.pipeline import live
-from vsrcli.pipeline.live import PipeFormat, prepare_live, run_live
+from vsrcli.pipeline.ahead.report import plan_report, result_report
 from vsrcli.pipeline.options import Options
-from vsrcli.pipeline.report import plan_report, result_report
+from vsrcli.pipeline.running import live
+from vsrcli.pipeline.running.live import PipeFormat, prepare_live, run_live
 from vsrcli.words import counted
 
 

@@ -76,7 +76,7 @@ def command(
 
 def items_of(inputs: tuple[Path, ...], output: Path | None, *, recursive: bool) -> tuple[list[Any], bool]:
     """Return the items of a call's inputs and output, and whether the caller named the output itself."""
-    from vsrcli.pipeline import batch
+    from vsrcli.pipeline.running import batch
 
     if batch.is_batch(inputs, recursive=recursive):
         found = batch.items(inputs, output, recursive=recursive)

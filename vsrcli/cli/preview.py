@@ -71,8 +71,8 @@ def command(
     """
     from vsrcli.cli.figures import rough
     from vsrcli.cli.progress import Display
-    from vsrcli.pipeline.batch import is_video_folder
-    from vsrcli.pipeline.preview import preview
+    from vsrcli.pipeline.ahead.preview import preview
+    from vsrcli.pipeline.running.batch import is_video_folder
 
     if is_video_folder(input, recursive=False):
         raise UsageError(f"{input} is a folder of videos: name one of them")

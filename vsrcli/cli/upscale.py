@@ -106,7 +106,7 @@ def command(
     """
     from vsrcli.cli.piping import is_outlet, piping, refuse_beside_pipes, upscale_piped
     from vsrcli.cli.progress import Display
-    from vsrcli.pipeline import batch
+    from vsrcli.pipeline.running import batch
 
     stop_on_signals()
     asked = closest(click.get_current_context(), asked)
@@ -176,7 +176,7 @@ def _alone_on_ray(
 ) -> dict[str, Any]:
     """Upscale one file on a cluster."""
     from vsrcli.cli.on_ray import upscale_on_ray
-    from vsrcli.pipeline.batch import Item
+    from vsrcli.pipeline.running.batch import Item
 
     return upscale_on_ray(([Item(source, output)], True), options, cut, address, cpus, display)[0]
 
@@ -194,10 +194,10 @@ def upscale_one(
     taken: Collection[str] = (),
 ) -> dict[str, Any]:
     """Run one job, or with `dry_run` only plan it, and return its report. Outputs that are `taken` are avoided."""
-    from vsrcli.pipeline.batch import apart
-    from vsrcli.pipeline.forecast import Forecaster
-    from vsrcli.pipeline.job import prepare
-    from vsrcli.pipeline.report import plan_report, result_report
+    from vsrcli.pipeline.ahead.forecast import Forecaster
+    from vsrcli.pipeline.ahead.report import plan_report, result_report
+    from vsrcli.pipeline.jobs.job import prepare
+    from vsrcli.pipeline.running.batch import apart
     from vsrcli.shards.alone import run_or_finish
 
     clash: Path | None = None
@@ -234,7 +234,7 @@ def _joined(
     inputs: tuple[Path, ...], output: Path | None, options: Any, display: Any, *, dry_run: bool, address: str | None
 ) -> dict[str, Any]:
     """Upscale the parts of one recording to one result and return the report."""
-    from vsrcli.pipeline.joined import joined
+    from vsrcli.pipeline.running.joined import joined
 
     if output is None or any(isinstance(place, str) for place in (*inputs, output)):
         raise UsageError("--join needs -o, and files on this machine")
@@ -247,7 +247,7 @@ def _joined(
 
 def _say_left_out(inputs: tuple[Path, ...], display: Any, *, recursive: bool) -> None:
     """Report what folders hold besides the processed videos."""
-    from vsrcli.pipeline import batch
+    from vsrcli.pipeline.running import batch
 
     files, folders = batch.left_out(inputs, recursive=recursive)
     if files:
@@ -258,7 +258,7 @@ def _say_left_out(inputs: tuple[Path, ...], display: Any, *, recursive: bool) ->
 
 def tight_line(forecast: Any) -> str:
     """Return a warning if a result may not fit on its disk."""
-    from vsrcli.pipeline.job import binary_size
+    from vsrcli.pipeline.jobs.job import binary_size
 
     need, free = binary_size(2 * forecast.bytes), binary_size(forecast.free)
     return f"the result and its parts take about {need} of disk while it is put together, and {free} are free"
@@ -271,8 +271,8 @@ def advised(report: dict[str, Any]) -> dict[str, Any]:
 
 def _many(items: list[Any], options: Any, display: Any, *, dry_run: bool) -> list[dict[str, Any]]:
     """Process each item in turn. A failure is shown and the next item begun. Existing results are skipped."""
-    from vsrcli.pipeline import batch
-    from vsrcli.pipeline.forecast import Forecaster
+    from vsrcli.pipeline.ahead.forecast import Forecaster
+    from vsrcli.pipeline.running import batch
     from vsrcli.zoo.loading import Loader
 
     load, forecaster = Loader(), Forecaster()

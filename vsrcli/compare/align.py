@@ -9,9 +9,9 @@ from itertools import islice
 import numpy as np
 
 from vsrcli.frame import Frame
-from vsrcli.media.decode import decode
 from vsrcli.media.info import VideoInfo
-from vsrcli.media.made import offset_in_source
+from vsrcli.media.read.decode import decode
+from vsrcli.media.write.made import offset_in_source
 
 _HALF = 0.5
 """Share of a frame's duration by which rounded times may differ."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from vsrcli.compare.plot import Panel, plot_picture, plot_svg
 from vsrcli.errors import OutputError
 from vsrcli.files import write_whole
-from vsrcli.media.images import write_image
+from vsrcli.media.photo.images import write_image
 
 
 def save(panels: Sequence[Panel], path: Path, *, axis: str = "frame") -> None:

@@ -14,12 +14,12 @@ from vsrcli.compare.picture import Mode, Zoom, side_by_side
 from vsrcli.compare.quality import Quality
 from vsrcli.errors import OutputError, UsageError
 from vsrcli.frame import Frame
-from vsrcli.media.assemble import assemble
-from vsrcli.media.codecs import choose_settings
-from vsrcli.media.encode import SegmentWriter
-from vsrcli.media.encode_settings import EncodeSettings
-from vsrcli.media.images import write_image
 from vsrcli.media.info import VideoInfo
+from vsrcli.media.photo.images import write_image
+from vsrcli.media.write.assemble import assemble
+from vsrcli.media.write.codecs import choose_settings
+from vsrcli.media.write.encode import SegmentWriter
+from vsrcli.media.write.encode_settings import EncodeSettings
 
 WIPE_PERIOD = 8.0
 """Seconds in which a wipe's border moves there and back, slow enough to look at details."""

@@ -12,10 +12,10 @@ from torch import Tensor
 from vsrcli.errors import InputError, Reason, UsageError
 from vsrcli.evaluate.datasets import Clip, find_clips
 from vsrcli.levels import picture_to_unit, to_levels, unit_to_picture
-from vsrcli.media.compress import compressed
-from vsrcli.media.decode import decode
-from vsrcli.media.images import read_image
-from vsrcli.media.probe import probe
+from vsrcli.media.photo.images import read_image
+from vsrcli.media.read.decode import decode
+from vsrcli.media.read.probe import probe
+from vsrcli.media.strength.compress import compressed
 from vsrcli.quality.degrade import bd, bi, crop_to_multiple
 
 Degradation = Literal["bi", "bd", "none"]

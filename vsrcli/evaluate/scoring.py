@@ -16,7 +16,7 @@ from vsrcli.errors import InputError, OutputError, Reason, UsageError, VsrError
 from vsrcli.evaluate.clips import Pair
 from vsrcli.evaluate.methods import Method, Runner
 from vsrcli.levels import planes_to_picture, to_unit
-from vsrcli.media.images import write_png
+from vsrcli.media.photo.images import write_png
 from vsrcli.quality.colour import colour_shift
 from vsrcli.quality.iqa import Iqa
 from vsrcli.quality.lines import invented_lines, line_energy, lines

@@ -9,7 +9,7 @@ from av.container import InputContainer
 from vsrcli.errors import Note, Reason, UsageError
 from vsrcli.media.animation import animation_of
 from vsrcli.media.info import OtherStream, VideoInfo
-from vsrcli.media.slow import codec_of
+from vsrcli.media.write.slow import codec_of
 from vsrcli.names import WRITABLE_IMAGES
 
 

@@ -23,7 +23,7 @@ from av.stream import Stream
 from vsrcli.errors import InputError
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.opening import HEAD, open_stream, refuse_lists
-from vsrcli.media.probe import probe
+from vsrcli.media.read.probe import probe
 
 STDIN = frozenset({"-", "/dev/stdin"})
 """Names of standard input."""

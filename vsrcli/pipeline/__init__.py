@@ -1,6 +1,6 @@
 """One job: decode -> engine -> encode -> assemble, overlapped, resumable, cancellable. Emits events, draws nothing.
 
-`vsrcli.pipeline.run.run` runs it.
+`vsrcli.pipeline.running.run.run` runs it.
 """
 
 import importlib
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vsrcli.pipeline.events import Event
-    from vsrcli.pipeline.job import prepare
+    from vsrcli.pipeline.jobs.job import prepare
     from vsrcli.pipeline.options import Options
-    from vsrcli.pipeline.run import Result
+    from vsrcli.pipeline.running.run import Result
 
 __all__ = ["Event", "Options", "Result", "prepare"]
 

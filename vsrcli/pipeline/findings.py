@@ -3,8 +3,8 @@
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from vsrcli.media.damage import Damage
-from vsrcli.media.joins import Join
+from vsrcli.media.read.damage import Damage
+from vsrcli.media.read.joins import Join
 
 
 @dataclass

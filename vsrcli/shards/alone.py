@@ -4,8 +4,8 @@ import threading
 
 from vsrcli import __version__
 from vsrcli.pipeline.events import OnEvent
-from vsrcli.pipeline.job import Job
-from vsrcli.pipeline.run import Result, run
+from vsrcli.pipeline.jobs.job import Job
+from vsrcli.pipeline.running.run import Result, run
 from vsrcli.shards.joining import join, lacking_error
 from vsrcli.shards.making import planned_before
 from vsrcli.shards.plan import ShardPlan, SourcePlan

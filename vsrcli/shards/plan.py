@@ -12,7 +12,7 @@ from typing import Any
 from vsrcli.engine.plan import Plan
 from vsrcli.engine.repeats import picture_numbers
 from vsrcli.pipeline.findings import Findings
-from vsrcli.pipeline.places import job_folder
+from vsrcli.pipeline.jobs.places import job_folder
 from vsrcli.shards.cutting import Shard
 
 
@@ -21,9 +21,9 @@ class SourcePlan:
     """One source and its shards, in the order of time.
 
     `options` are those of the job in plain data, with model, precision and type of device settled. `settings` and
-    `fingerprint` are what the job's record holds (pipeline/job.py, fingerprint.py), `engine` and `segment_frames` how
-    it is run; `asked` is how it was to be cut. `pts` and `sums` (CRC-32 of the levels) are of each frame; `cuts`
-    are the frames at which scenes start, except the first.
+    `fingerprint` are what the job's record holds (jobs/job.py and fingerprint.py), `engine` and `segment_frames` how it
+    is run; `asked` is how it was to be cut. `pts` and `sums` (CRC-32 of the levels) are of each frame; `cuts` are the
+    frames at which scenes start, except the first.
     """
 
     input: Path

@@ -8,7 +8,7 @@ from vsrcli.errors import InputError
 from vsrcli.frame import Frame
 from vsrcli.media.info import VideoInfo
 from vsrcli.pipeline.options import Options
-from vsrcli.pipeline.source import decoded
+from vsrcli.pipeline.running.source import decoded
 from vsrcli.shards.plan import SourcePlan
 from vsrcli.shards.scan import checksum
 

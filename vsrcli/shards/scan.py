@@ -8,8 +8,8 @@ from vsrcli.engine.scenes import SceneDetector
 from vsrcli.frame import Frame
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.findings import Findings
-from vsrcli.pipeline.job import Job
-from vsrcli.pipeline.source import source_frames
+from vsrcli.pipeline.jobs.job import Job
+from vsrcli.pipeline.running.source import source_frames
 
 
 @dataclass

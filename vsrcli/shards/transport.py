@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vsrcli.errors import InputError, OutputError
 from vsrcli.files import write_durably
-from vsrcli.media.images import expand_images
+from vsrcli.media.photo.images import expand_images
 from vsrcli.shards.plan import SourcePlan
 from vsrcli.shards.running import open_shard
 from vsrcli.zoo.catalogue import is_path

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from vsrcli import __version__
 from vsrcli.compare.page import SLIDER_SCRIPT, SLIDER_STYLE
 from vsrcli.errors import InputError, UsageError, VsrError
-from vsrcli.media.probe import probe
+from vsrcli.media.read.probe import probe
 from vsrcli.pipeline.options import Options
 from vsrcli.web.asked import models, options_from, told
 from vsrcli.web.guard import Guard

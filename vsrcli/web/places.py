@@ -9,10 +9,10 @@ from typing import Any
 
 from vsrcli.errors import UsageError
 from vsrcli.files import free_names
-from vsrcli.media.made import made_tags
+from vsrcli.media.write.made import made_tags
 from vsrcli.names import is_image, is_video, natural_key
-from vsrcli.pipeline.batch import is_disc_video
-from vsrcli.pipeline.places import ENDING
+from vsrcli.pipeline.jobs.places import ENDING
+from vsrcli.pipeline.running.batch import is_disc_video
 
 UPLOADS = "uploads"
 """Folder below the root that gets files that are dropped on the page."""

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from vsrcli.errors import InterruptedJobError, OutputError, Remark, UsageError, VsrError
 from vsrcli.pipeline.events import Event
-from vsrcli.pipeline.job import Job, prepare
+from vsrcli.pipeline.jobs.job import Job, prepare
+from vsrcli.pipeline.jobs.places import job_folder
 from vsrcli.pipeline.options import Options
-from vsrcli.pipeline.places import job_folder
 from vsrcli.shards.alone import run_or_finish
 from vsrcli.web.asked import plain, told
 from vsrcli.web.places import OutsideError, Root

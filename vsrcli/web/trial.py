@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from vsrcli.errors import VsrError
-from vsrcli.media.images import write_image
-from vsrcli.media.probe import probe
+from vsrcli.media.photo.images import write_image
+from vsrcli.media.read.probe import probe
+from vsrcli.pipeline.ahead.forecast import forecast
+from vsrcli.pipeline.ahead.preview import BEFORE, clip_ending, middle_pair, named_model, shown_shape, span
 from vsrcli.pipeline.events import Event, OnEvent
-from vsrcli.pipeline.forecast import forecast
-from vsrcli.pipeline.job import prepare
+from vsrcli.pipeline.jobs.job import prepare
 from vsrcli.pipeline.options import Options
-from vsrcli.pipeline.preview import BEFORE, clip_ending, middle_pair, named_model, shown_shape, span
-from vsrcli.pipeline.run import run
+from vsrcli.pipeline.running.run import run
 from vsrcli.zoo.loading import Loader
 
 FRAMES = 7

@@ -12,7 +12,7 @@ from vsrcli.zoo.catalogue import Entry, catalogue, is_path
 if TYPE_CHECKING:
     import torch
 
-    from vsrcli.media.compression import Compression
+    from vsrcli.media.strength.compression import Compression
     from vsrcli.nets.recurrent import RecurrentNet
 
 

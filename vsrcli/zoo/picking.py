@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vsrcli.zoo.catalogue import Catalogue, Entry
 
 if TYPE_CHECKING:  # the list of models is shown without opening what decodes
-    from vsrcli.media.compression import Compression
+    from vsrcli.media.strength.compression import Compression
 
 MILD_CRF = 21.0
 """CRF of libx264 from which a source counts as compressed, where the weights do not declare it (`Entry.from_crf`).

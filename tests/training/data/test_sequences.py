@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.media import make
-from vsrcli.media.images import write_png
+from vsrcli.media.photo.images import write_png
 from vsrcli.training.data import packing
 from vsrcli.training.data.pack import Pack
 from vsrcli.training.data.sequences import correlation, split

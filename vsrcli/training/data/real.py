@@ -78,7 +78,7 @@ def transcode(clip: Tensor, encoder: str, options: dict[str, str]) -> Tensor:
 
     Raises UsageError for sizes that not all encoders support.
     """
-    from vsrcli.media.compress import compressed
+    from vsrcli.media.strength.compress import compressed
 
     if any(side % UNIT for side in clip.shape[-2:]):
         raise UsageError(f"sides of frames to compress must be multiples of {UNIT} pixels: pack crops of another size")

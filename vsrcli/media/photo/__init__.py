@@ -1,0 +1,1 @@
+"""Photographs and image sequences: files, EXIF, colour profiles and other metadata."""

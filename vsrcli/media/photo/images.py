@@ -1,0 +1,193 @@
+"""Image sequences: find their files, read them, and write images without loss."""
+
+import re
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.error import FFmpegError
+
+from vsrcli.errors import InputError, OutputError
+from vsrcli.files import write_whole
+from vsrcli.media.animation import JPEG_SIGNATURE, PNG_SIGNATURE, animation_of
+from vsrcli.media.info import Colour, VideoInfo
+from vsrcli.media.photo.picture_tags import PictureTags
+from vsrcli.media.photo.tagging import with_tags
+from vsrcli.media.pixels.alpha import scaled_alpha
+from vsrcli.media.pixels.colour import from_rgb, to_rgb
+from vsrcli.names import is_image, natural_key
+
+_RGB = {1: "rgb24", 2: "rgb48le"}
+_PRINTF = re.compile(r"%(0?)(\d*)d")
+
+
+def expand_images(path: Path) -> tuple[Path, ...] | None:
+    """Return the images, naturally sorted, of a folder, a printf pattern, a glob or an image's path.
+
+    Returns None if `path` is none of these (a video, or nothing at all). Raises InputError if it is one and has no
+    image.
+    """
+    if path.is_file():
+        return (path,) if _is_one_image(path) else None
+    if path.is_dir():
+        found = [file for file in _listed(path) if is_image(file)]
+        return _sorted(found, f"no images in the folder {path}")
+    if _PRINTF.search(path.name):
+        pattern = _printf_regex(path.name)
+        found = [file for file in _listed(path.parent) if pattern.fullmatch(file.name)]
+        return _sorted(found, f"no image fits the pattern {path}")
+    if any(sign in path.name for sign in "*?["):
+        found = [file for file in path.parent.glob(path.name) if is_image(file)]
+        return _sorted(found, f"no image fits the pattern {path}")
+    return None
+
+
+def _is_one_image(path: Path) -> bool:
+    """Return whether a file is one image, by its name or else by its first bytes."""
+    if animation_of(path) == "PNG":
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(1 << 12)
+    except OSError:
+        return is_image(path)
+    if head[4:12] == b"ftypavif":
+        return b"avis" not in head[: int.from_bytes(head[:4], "big")]
+    if is_image(path) or head.startswith(PNG_SIGNATURE):
+        return True
+    return head.startswith(JPEG_SIGNATURE) and not path.suffix.lower().startswith(".mj")  # Motion JPEG
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Return (width, height) in pixels from the file's header. Raises InputError."""
+    size = png_size(path)
+    if size is None:
+        picture = load_picture(path)
+        size = (picture.width, picture.height)
+    return size
+
+
+def png_size(path: Path) -> tuple[int, int] | None:
+    """Return (width, height) in pixels from a PNG's header; None for other files. Raises InputError."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(24)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    if not (head.startswith(PNG_SIGNATURE) and len(head) == 24):
+        return None
+    return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+
+
+def load_picture(path: Path) -> av.VideoFrame:
+    """Decode one image file, whatever its name. Raises InputError."""
+    try:
+        with path.open("rb") as file, av.open(file, "r") as container:  # a name instead of the path would be a pattern
+            for frame in container.decode(video=0):
+                return frame
+    except FFmpegError as error:
+        raise InputError(f"{path} is not an image, or is damaged") from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except IndexError as error:
+        raise InputError(f"{path} is not an image") from error
+    raise InputError(f"{path} is not an image, or is damaged")
+
+
+def read_image(path: Path, info: VideoInfo) -> np.ndarray:
+    """Return the picture of one image of the sequence `info` as (h, w, 3) RGB. Raises InputError, as `read_picture`."""
+    return to_rgb(*read_picture(path, info))
+
+
+def read_picture(path: Path, info: VideoInfo) -> tuple[av.VideoFrame, Colour]:
+    """Return one image of the sequence `info` and its colour tags. Raises InputError, also for another size."""
+    picture = load_picture(path)
+    if (picture.width, picture.height) != (info.width, info.height):
+        raise InputError(f"{path} is {picture.width}x{picture.height}, but the sequence is {info.width}x{info.height}")
+    colour = info.colour
+    if picture.format.name != info.pix_fmt:  # e.g. a gray page among coloured ones: its own range, the shared matrix
+        colour = replace(colour, range=int(picture.color_range))
+    return picture, colour
+
+
+def write_image(
+    path: Path,
+    rgb: np.ndarray,
+    *,
+    alpha: np.ndarray | None = None,
+    size: tuple[int, int] | None = None,
+    tags: PictureTags | None = None,
+) -> None:
+    """Write (h, w, 3) RGB in the format of the name's suffix, scaled to `size` (w, h) with Lanczos if it differs.
+
+    `alpha` (h, w) is kept in a PNG, and `tags` as far as the format supports them. JPEG is written at its best quality,
+    without chroma subsampling. Raises OutputError.
+    """
+    if size is not None and size != rgb.shape[1::-1]:
+        rgb = from_rgb(rgb, pix_fmt=_RGB[rgb.dtype.itemsize], colour=Colour(), size=size).to_ndarray()
+    if path.suffix.lower() == ".png":
+        alpha = scaled_alpha(alpha, (rgb.shape[1], rgb.shape[0])) if alpha is not None else None
+        write_png(path, rgb, alpha=alpha, tags=tags)
+        return
+    encoder = av.VideoCodecContext.create("mjpeg", "w")
+    encoder.height, encoder.width = rgb.shape[:2]
+    encoder.pix_fmt, encoder.time_base, encoder.color_range = "yuvj444p", Fraction(1, 25), 2
+    encoder.qmin = encoder.qmax = 1
+    narrow = rgb if rgb.dtype == np.uint8 else (rgb >> 8).astype(np.uint8)
+    frame = from_rgb(narrow, pix_fmt="yuvj444p", colour=Colour(matrix=5, range=2))
+    _write(path, [*encoder.encode(frame), *encoder.encode(None)], tags)
+
+
+def write_png(path: Path, rgb: np.ndarray, *, alpha: np.ndarray | None = None, tags: PictureTags | None = None) -> None:
+    """Write (h, w, 3) RGB, uint8 or uint16 (0..65535), without loss; the file appears complete or not at all.
+
+    `alpha` (h, w) has the type of `rgb`. Raises OutputError.
+    """
+    pix_fmt = "rgb24" if rgb.dtype == np.uint8 else "rgb48be"
+    if alpha is not None:
+        rgb = np.concatenate([rgb, alpha[..., None]], 2)
+        pix_fmt = "rgba" if rgb.dtype == np.uint8 else "rgba64be"
+    encoder = av.VideoCodecContext.create("png", "w")
+    encoder.height, encoder.width = rgb.shape[:2]
+    encoder.pix_fmt, encoder.time_base = pix_fmt, Fraction(1, 25)
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format=pix_fmt)
+    _write(path, [*encoder.encode(frame), *encoder.encode(None)], tags)
+
+
+def _write(path: Path, packets: "list[av.Packet[av.VideoStream]]", tags: PictureTags | None) -> None:
+    data = b"".join(map(bytes, packets))
+    try:
+        write_whole(path, data if tags is None else with_tags(data, tags, path.suffix))
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return [file for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise InputError(f"cannot read the folder {folder}: {error.strerror}") from error
+
+
+def _sorted(found: list[Path], complaint: str) -> tuple[Path, ...]:
+    if not found:
+        raise InputError(complaint)
+    return tuple(sorted(found, key=natural_key))
+
+
+def _printf_regex(name: str) -> re.Pattern[str]:
+    """Return a regular expression for a printf pattern: %d any number, %04d at least four digits, %% a percent sign."""
+    digits: list[str] = []
+
+    def number(match: re.Match[str]) -> str:
+        digits.append(rf"\d{{{match[2]},}}" if match[2] else r"\d+")
+        return "\0"
+
+    literal = re.escape(_PRINTF.sub(number, name).replace("%%", "%"))
+    for group in digits:
+        literal = literal.replace(re.escape("\0"), group, 1)
+    return re.compile(literal)

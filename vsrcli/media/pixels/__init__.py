@@ -1,0 +1,1 @@
+"""Decoded pictures: planes to RGB and back, transparency, tints, chroma location, padding."""

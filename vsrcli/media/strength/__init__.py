@@ -1,0 +1,1 @@
+"""Measure how strongly a source is compressed, and compress frames for tests and training."""

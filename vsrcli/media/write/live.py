@@ -1,0 +1,327 @@
+"""Write a result as it is made, into a pipe or a file, with the source's sound and subtitles as they are."""
+
+import contextlib
+import errno
+import io
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import av
+from av.error import FFmpegError
+from av.stream import Stream
+
+from vsrcli.errors import OutputError, Reason
+from vsrcli.frame import Frame
+from vsrcli.media.containers import CannotHoldError, container_of, describe, open_container, place_streams
+from vsrcli.media.info import OtherStream, VideoInfo
+from vsrcli.media.write.encode import SegmentWriter, output_colour, picture_of
+from vsrcli.media.write.encode_settings import EncodeSettings
+from vsrcli.media.write.y4m import constant, y4m_frame
+from vsrcli.media.write.y4m_file import header_of
+
+Warn = Callable[[str], None]
+_COPIED = ("audio", "subtitle")
+_INTERLEAVED = str(2_000_000)  # microseconds that the muxer waits for a stream that lags
+
+
+class ReaderGoneError(OutputError):
+    """Nobody reads the pipe any more: what is written there is no longer wanted."""
+
+
+class Outlet:
+    """A pipe or file to which bytes are written in order. Raises ReaderGoneError once nobody reads them.
+
+    `name` is for messages.
+    """
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._file, self.name, self.gone = file, name, False
+
+    def write(self, data: bytes) -> int:
+        """Write all of the bytes."""
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            # Windows tells EINVAL of a pipe without a reader
+            self.gone = error.errno == errno.EPIPE or (os.name == "nt" and error.errno == errno.EINVAL)
+            raise
+        return len(data)
+
+    def close(self) -> None:
+        """Flush and close the file."""
+        self._file.close()
+
+
+class FileOutlet(Outlet):
+    """A file, in which a muxer goes back to write the length and the index."""
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        """Move to a place."""
+        return self._file.seek(place, whence)
+
+    def tell(self) -> int:
+        """Return the place."""
+        return self._file.tell()
+
+
+class LiveWriter(Protocol):
+    """Writer of frames that are seen while others are being made."""
+
+    def write(self, frame: Frame) -> None:
+        """Write one frame of levels. Raises OutputError."""
+
+    def close(self) -> None:
+        """Write what is left, and the end."""
+
+
+class Y4mWriter:
+    """Writer of uncompressed frames at one rate, the times of which are not kept."""
+
+    def __init__(self, outlet: Outlet, info: VideoInfo, settings: EncodeSettings, warn: Warn) -> None:
+        self._outlet, self._info, self._settings, self._warn = outlet, info, settings, warn
+        self._before: int | None = None
+        self._colour = output_colour(info, settings)
+        self._begun = self._uneven = False
+
+    def write(self, frame: Frame) -> None:
+        """Write one frame of levels. Raises OutputError."""
+        if self._before is not None and not self._uneven:
+            step = (frame.pts - self._before) * self._info.time_base
+            if not constant(iter([step]), self._info.rate):
+                self._uneven = True
+                when = float(frame.pts * self._info.time_base) - self._info.start_time
+                self._warn(f"y4m knows only a constant frame rate, and here it changes at {when:.2f} s: times move")
+        self._before = frame.pts
+        try:
+            if not self._begun:
+                self._begun = True
+                self._outlet.write(header_of(self._info, self._settings))
+            for part in y4m_frame(picture_of(frame, self._info, self._settings, self._colour)):
+                self._outlet.write(part)
+        except OSError as error:
+            raise _failure(self._outlet, error) from None
+
+    def close(self) -> None:
+        """Write nothing: the format has no end."""
+
+
+class MuxWriter(SegmentWriter):
+    """Writer of encoded frames with the source's other streams, in any container that needs no way back.
+
+    A result that is a part of its source (`part`) begins at 0.
+    """
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        info: VideoInfo,
+        settings: EncodeSettings,
+        muxer: str,
+        beside: "Beside",
+        tags: Mapping[str, str],
+        *,
+        part: bool,
+    ) -> None:
+        self._outlet, self._written, self._beside, self._tags, self._part = outlet, muxer, beside, tags, part
+        self._origin: int | None = None if part else 0
+        self._last: dict[int, int] = {}
+        self._others: dict[int, Stream] = {}
+        if settings.codec == "rawvideo":
+            settings = replace(settings, encoder="rawvideo")
+            info = replace(info, colour=replace(info.colour, range=1))  # no tag says another
+        try:
+            super().__init__(Path(outlet.name), info, settings)
+        except OutputError as error:
+            raise _failure(outlet, error) from None
+
+    def _mux(self, packet: "av.Packet[av.VideoStream]") -> None:
+        """Write a packet at its own time."""
+        self._container.mux(packet)
+
+    def _open(self) -> av.container.OutputContainer:
+        options = {"max_interleave_delta": _INTERLEAVED, "flush_packets": "1"}
+        if self._written in ("mp4", "mov"):
+            options["movflags"] = "+use_metadata_tags"
+        container = av.open(self._outlet, "w", format=self._written, container_options=options)
+        container.metadata.update(self._tags)
+        return container
+
+    def _open_stream(self) -> av.VideoStream:
+        stream = super()._open_stream()
+        if self._info.rotation:
+            stream.set_display_matrix(self._info.rotation)
+        for source in self._beside.streams():
+            made = self._container.add_stream_from_template(source, opaque=True)
+            made.metadata.update({k: v for k, v in source.metadata.items() if k.lower() in ("language", "title")})
+            self._others[source.index] = made
+        return stream
+
+    def write(self, frame: Frame) -> None:
+        """Encode one frame of levels, and copy what the other streams have up to its time. Raises OutputError."""
+        if self._origin is None:
+            self._origin = frame.pts
+        self._copy(until=(frame.pts + frame.duration) * self._info.time_base)
+        super().write(replace(frame, pts=frame.pts - self._origin))
+
+    def _copy(self, until: Fraction | None) -> None:
+        """Copy the other streams' packets that come before a time of the source; None: all."""
+        begin = (self._origin or 0) * self._info.time_base
+        for packet in self._beside.packets(until):
+            stream, number, tick = self._others.get(packet.stream_index), packet.stream_index, packet.time_base
+            if stream is None or packet.dts is None or packet.pts is None or not tick:
+                continue
+            time = packet.pts * tick
+            if self._part and (time < begin or (self._beside.end is not None and time >= self._beside.end)):
+                continue
+            shift = round(begin / tick) if self._part else 0
+            packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+            if packet.dts <= self._last.get(number, packet.dts - 1):  # where the source's clock jumps back
+                continue
+            self._last[number] = packet.dts
+            packet.stream = stream
+            try:
+                self._container.mux(packet)
+            except (FFmpegError, OSError, ValueError) as error:
+                raise _failure(self._outlet, error) from None
+
+    def _encode(self, frame: av.VideoFrame | None) -> None:
+        try:
+            super()._encode(frame)
+        except OutputError as error:
+            raise _failure(self._outlet, error) from None
+
+    def _finish(self) -> None:
+        try:
+            if not self._outlet.gone:
+                self._copy(until=None)
+            super()._finish()
+        except OutputError as error:
+            raise _failure(self._outlet, error) from None
+
+
+def _failure(outlet: Outlet, error: Exception) -> OutputError:
+    if isinstance(error, ReaderGoneError):
+        return error
+    if outlet.gone:
+        return ReaderGoneError(f"{outlet.name} is read no more")
+    if isinstance(error, OutputError):
+        return error
+    return OutputError(f"cannot write {outlet.name}: {getattr(error, 'strerror', None) or error}")
+
+
+class Beside(Protocol):
+    """The streams of a source that are copied beside its picture. `end`: where a part ends, in seconds of its clock."""
+
+    end: Fraction | None
+
+    def streams(self) -> Sequence[Stream]:
+        """Return the streams."""
+
+    def packets(self, until: Fraction | None) -> "Iterator[av.Packet[Stream]]":
+        """Yield their next packets, up to a time of the source's clock; None: all that are there."""
+
+
+class _Kept:
+    """Those streams of a file that are kept. `end` is as for `Beside`."""
+
+    def __init__(self, path: Path, kept: Sequence[int], end: Fraction | None) -> None:
+        self.end = end
+        self._container = open_container(path) if kept else None
+        self._streams = [self._container.streams[index] for index in kept] if self._container else []
+
+    def streams(self) -> Sequence[Stream]:
+        """Return the streams."""
+        return self._streams
+
+    def close(self) -> None:
+        """Release the file."""
+        if self._container is not None:
+            self._container.close()
+
+
+class FromFile(_Kept):
+    """Other streams of a file, which is opened once more for them."""
+
+    def __init__(self, info: VideoInfo, kept: Sequence[int], end: Fraction | None) -> None:
+        super().__init__(info.path, kept, end)
+        self._rest = self._read()
+        self._next: av.Packet[Stream] | None = None
+
+    def _read(self) -> "Iterator[av.Packet[Stream]]":
+        if self._container is None:
+            return
+        try:
+            yield from (packet for packet in self._container.demux(self._streams) if packet.size)
+        except FFmpegError:  # the picture's reader tells of damage
+            return
+
+    def packets(self, until: Fraction | None) -> "Iterator[av.Packet[Stream]]":
+        """Yield their next packets, up to a time of the source's clock; None: all that are there."""
+        while (packet := self._next or next(self._rest, None)) is not None:
+            self._next = packet
+            if until is not None and _time(packet) > until:
+                return
+            self._next = None
+            yield packet
+
+
+class FromOnce(_Kept):
+    """Other streams of a source that is read once: they come with its picture. The file `head` has its beginning."""
+
+    def __init__(self, info: VideoInfo, kept: Sequence[int], end: Fraction | None, head: Path) -> None:
+        super().__init__(head, kept, end)
+        assert info.once is not None
+        self._once = info.once
+        self._once.kept = tuple(kept)
+
+    def packets(self, until: Fraction | None) -> "Iterator[av.Packet[Stream]]":
+        """Yield their next packets, up to a time of the source's clock; None: all that are there."""
+        others = self._once.others
+        while others and (until is None or _time(others[0]) <= until):
+            yield others.popleft()
+
+
+def _time(packet: "av.Packet[Stream]") -> Fraction:
+    stamp = packet.dts if packet.dts is not None else packet.pts
+    return Fraction(0) if stamp is None or not packet.time_base else stamp * Fraction(packet.time_base)
+
+
+def kept_streams(info: VideoInfo, output: Path) -> tuple[list[OtherStream], dict[str, str]]:
+    """Return the streams that are copied into `output` while it is written, and what is to be said instead of notes.
+
+    Raises CannotHoldError if its container cannot hold the sound as it is.
+    """
+    kept: list[OtherStream] = []
+    instead: dict[str, str] = {}
+    placed = [] if info.images else place_streams(info, output)
+    known = _known(info.path, container_of(output).muxer, [one.stream.index for one in placed if one.codec])
+    for placement in placed:
+        stream, note = placement.stream, placement.note or ""
+        if placement.codec == "copy" and stream.kind in _COPIED and stream.index in known:
+            kept.append(stream)
+        elif placement.codec is not None and stream.kind == "audio" and info.slow == 1:
+            message = f"no sound is converted from or into a pipe, and {output.suffix} cannot hold {describe(stream)}"
+            if stream.wanted is not None:
+                message = f"no sound is converted from or into a pipe, and {describe(stream)} would be"
+            raise CannotHoldError(message, Reason.NEEDS_CONTAINER, output="NAME.mkv")
+        elif placement.codec is not None:
+            instead[note] = f"{describe(stream)} is left out: from and into a pipe it cannot be converted"
+    return kept, instead
+
+
+def _known(path: Path, muxer: str, indices: Sequence[int]) -> set[int]:
+    """Return the numbers of those streams that a muxer takes from memory."""
+    found = set()
+    if indices:
+        with open_container(path) as source, av.open(io.BytesIO(), "w", format=muxer) as nowhere:
+            for index in indices:
+                with contextlib.suppress(ValueError, AttributeError):
+                    nowhere.add_stream_from_template(source.streams[index], opaque=True)
+                    found.add(index)
+    return found

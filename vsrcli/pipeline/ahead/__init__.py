@@ -1,0 +1,1 @@
+"""What is told before a job runs, or about it: forecast, preview, health, and reports."""

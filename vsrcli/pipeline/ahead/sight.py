@@ -1,0 +1,121 @@
+"""Properties of a source, and the weights that would be chosen for it: the record of `vsr info`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vsrcli import zoo
+from vsrcli.errors import UsageError
+from vsrcli.media.info import VideoInfo
+from vsrcli.media.strength.compression import Compression, measure_compression
+from vsrcli.media.unkept import CAPTIONS
+from vsrcli.zoo import store
+from vsrcli.zoo.catalogue import catalogue
+
+_MATRICES = {0: "RGB", 1: "BT.709", 4: "FCC", 5: "BT.601", 6: "BT.601", 7: "SMPTE 240M", 9: "BT.2020", 10: "BT.2020"}
+_RANGES = {1: "limited", 2: "full"}
+_PRIMARIES = {1: "BT.709", 5: "BT.601 (625)", 6: "BT.601 (525)", 9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
+_TRANSFERS = {1: "BT.709", 6: "BT.601", 8: "linear", 13: "sRGB", 14: "BT.2020", 15: "BT.2020", 16: "PQ", 18: "HLG"}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The model chosen for this source by a name that leaves it open, the reason, and whether its weights are here."""
+
+    asked: str | None
+    model: str
+    reason: str
+    here: bool
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A source as vsr sees it: `info`, how strongly it is compressed, and the models that would be chosen."""
+
+    info: VideoInfo
+    compression: Compression
+    choices: tuple[Choice, ...]
+
+    def plain(self) -> dict[str, Any]:
+        """Return plain data for JSON; the names are stable."""
+        info, compression = self.info, self.compression
+        return {
+            "input": str(info.path),
+            "container": info.container,
+            "images": len(info.images) or None,
+            "codec": info.codec,
+            "width": info.width,
+            "height": info.height,
+            "pix_fmt": info.pix_fmt,
+            "bit_depth": info.bit_depth,
+            "rate": str(info.rate),
+            "frames": info.frames,
+            "duration": info.duration,
+            "start_time": info.start_time,
+            "interlaced": info.interlaced,
+            "sample_aspect_ratio": str(info.sample_aspect_ratio) if info.sample_aspect_ratio else None,
+            "rotation": quarter_turns(info),
+            "colour": colour_names(info),
+            "hdr": info.mastering_display is not None or info.content_light is not None,
+            "compression": {
+                "codec": compression.title,
+                "lossless": compression.lossless,
+                "like_x264_crf": None if compression.crf is None else round(compression.crf, 1),
+                "found_by": compression.found,
+            },
+            "streams": [
+                {"index": s.index, "kind": s.kind, "codec": s.codec, "language": s.language, "empty": s.empty}
+                for s in info.streams
+            ],
+            "chapters": info.chapters,
+            "captions": CAPTIONS in info.unkept,
+            "not_kept": [name for name in info.unkept if name != CAPTIONS],
+            "notes": list(info.notes),
+            "picks": [vars(choice) for choice in self.choices],
+        }
+
+
+def see(info: VideoInfo, models: Sequence[str] = (), *, drawn: bool = False) -> Sight:
+    """Examine a source, and choose weights for it by each name in `models`.
+
+    Without `models` these are vsr's default and each architecture with several models here. Raises UsageError for an
+    unknown name.
+    """
+    compression = measure_compression(info)
+    names: list[str | None] = [*models] if models else [None, *_open_architectures()]
+    found = []
+    for name in names:
+        if name is not None and not zoo.is_open(name):
+            raise UsageError(f"{name} names its weights: nothing is picked there (give an architecture)")
+        picked = zoo.find_for(compression, name, drawn=drawn)
+        reason = picked.reason + (f"; {picked.lacking}" if picked.lacking else "")
+        found.append(Choice(name, picked.entry.name, reason, store.locate(picked.entry) is not None))
+    return Sight(info, compression, tuple(found))
+
+
+def _open_architectures() -> list[str]:
+    """Return the architectures with several models in the catalogue and with weights here."""
+    entries = list(catalogue().models.values())
+    archs = dict.fromkeys(entry.arch for entry in entries if store.locate(entry) is not None)
+    return [arch for arch in archs if sum(entry.arch == arch for entry in entries) > 1]
+
+
+def colour_names(info: VideoInfo) -> dict[str, str | None]:
+    """Return the colours that the source declares, None where it does not; unknown ones as numbers of H.273."""
+    c = info.colour
+    return {
+        "matrix": None if c.matrix == 2 else _MATRICES.get(c.matrix, str(c.matrix)),
+        "range": _RANGES.get(c.range),
+        "primaries": None if c.primaries == 2 else _PRIMARIES.get(c.primaries, str(c.primaries)),
+        "transfer": None if c.transfer == 2 else _TRANSFERS.get(c.transfer, str(c.transfer)),
+    }
+
+
+def quarter_turns(info: VideoInfo) -> int:
+    """Return the counter-clockwise rotation by players in degrees, to the nearest quarter turn."""
+    if info.rotation is None:
+        return 0
+    a, b = info.rotation[:2]
+    if abs(a) >= abs(b):
+        return 0 if a >= 0 else 180
+    return 270 if b > 0 else 90

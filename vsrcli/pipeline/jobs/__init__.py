@@ -1,0 +1,1 @@
+"""What a job is, resolved and checked before work begins: source, weights, paths, options."""

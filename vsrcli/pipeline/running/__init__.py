@@ -1,0 +1,1 @@
+"""Run a job: its stages, live outputs, parts, joined sources and batches."""

@@ -1,0 +1,1 @@
+"""Destinations of HR frames: videos, images, and the size that they may take."""

@@ -1,0 +1,98 @@
+"""A wished size or bit rate: what the picture may take, and how its segments keep to it.
+
+Each segment has an encoder of its own, with a constrained mean rate (one pass). What the segments before it took too
+much or too little, the next ones make up for; their sizes are on the disk, so a job that is continued does the same.
+"""
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.error import FFmpegError
+
+from vsrcli.errors import UsageError
+from vsrcli.media.containers import Placement, container_of, open_container, place_streams
+from vsrcli.media.info import VideoInfo
+from vsrcli.media.write.encode_settings import EncodeSettings
+from vsrcli.media.write.encoders import is_foreign
+from vsrcli.pipeline.options import Options
+from vsrcli.pipeline.work.job_records import read_segment_record
+
+MAKE_UP_SECONDS = 5.0
+"""Seconds of the film over which a segment's excess is made up for."""
+MOST, LEAST = 1.5, 0.4
+"""Limits of a segment's rate, relative to the mean."""
+MARGIN = Fraction(99, 100)
+"""Share of a wished size that is planned with."""
+LEAST_BITRATE = 1000
+_HEAD = 4096  # bytes of a file besides its streams' packets
+_BESIDE = {"mpegts": 180}  # bytes a packet of the container's own
+_USUAL = 16
+_CONVERTED = {"aac": 128_000, "opus": 128_000}  # bits a second that FFmpeg's encoders take
+_LOSSLESS = Fraction(7, 10)  # of 24-bit samples
+
+
+def with_bitrate(options: Options, info: VideoInfo, output: Path, frames: int | None) -> Options:
+    """Return options with the bit rate that a wished size leaves for a picture of `frames` frames.
+
+    `info` is the source as it is shown. Raises UsageError if the length is unknown, or the size too small.
+    """
+    if options.target_size is None:
+        return options
+    if not frames:
+        raise UsageError("the source does not tell its length, so no size can be aimed at: give a bitrate")
+    seconds = frames / info.rate
+    beside, packets = (0, 0) if info.images else _bytes_beside(options, info, output, seconds)
+    own = _BESIDE.get(container_of(output).muxer, _USUAL) * (frames + packets) + _HEAD
+    left = options.target_size * MARGIN - beside - own
+    bitrate = int(left * 8 / seconds)
+    if bitrate < LEAST_BITRATE:
+        need = f", of which the sound takes {beside / 1e6:.2f} MB" if beside else ""
+        raise UsageError(f"{options.target_size / 1e6:.2f} MB are too little for {float(seconds):.0f} s{need}")
+    return replace(options, bitrate=bitrate)
+
+
+def _bytes_beside(options: Options, info: VideoInfo, output: Path, seconds: Fraction) -> tuple[int, int]:
+    """Return the bytes and packets of the streams that the output has beside the picture."""
+    placed = {one.stream.index: one for one in place_streams(info, output) if one.codec is not None}
+    copied = {index for index, one in placed.items() if one.codec == "copy"}
+    size = packets = 0
+    with open_container(info.path) as container:
+        size += sum(_converted(container, one, seconds) for index, one in placed.items() if index not in copied)
+        begin = info.own.start_time + (options.start or 0.0)
+        end = None if options.end is None else info.own.start_time + options.end
+        if copied:
+            try:
+                for packet in container.demux([container.streams[index] for index in copied]):
+                    when = float((packet.dts or 0) * (packet.time_base or 0))
+                    if packet.size and when >= begin - 0.1 and (end is None or when < end):
+                        size, packets = size + packet.size, packets + 1
+            except FFmpegError:  # damaged: what could be read counts
+                pass
+    return size, packets
+
+
+def _converted(container: av.container.InputContainer, placement: Placement, seconds: Fraction) -> int:
+    """Return about how many bytes a converted stream takes."""
+    stream = container.streams[placement.stream.index]
+    if not isinstance(stream, av.AudioStream):
+        return 0
+    rate = _CONVERTED.get(str(placement.codec), int(stream.sample_rate * stream.channels * 24 * _LOSSLESS))
+    return int(rate * seconds / 8)
+
+
+def controlled(encode: EncodeSettings, path: Path, info: VideoInfo) -> EncodeSettings:
+    """Return the settings for the segment at `path`, by what those before it in its folder took."""
+    foreign = is_foreign(encode.codec, encode.encoder)  # whose headers may tell the rate, and must be alike
+    if encode.bitrate is None or foreign or not path.stem.isdecimal():
+        return encode
+    size = frames = 0
+    for number in range(int(path.stem)):
+        before = path.with_name(f"{number:06d}{path.suffix}")
+        record = read_segment_record(before.with_suffix(".json"))
+        if record is not None and before.is_file():
+            size, frames = size + before.stat().st_size, frames + len(record["pts"])
+    excess = 8 * size - encode.bitrate * float(frames / info.rate)
+    wanted = encode.bitrate - excess / MAKE_UP_SECONDS
+    return replace(encode, bitrate=round(min(max(wanted, LEAST * encode.bitrate), MOST * encode.bitrate)))

@@ -1,0 +1,123 @@
+"""Disk storage for exact propagation: a folder of small safetensors files."""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from vsrcli.errors import OutputError
+from vsrcli.files import write_durably
+from vsrcli.frame import Frame
+from vsrcli.levels import picture_tensor
+from vsrcli.nets.recurrent import State
+from vsrcli.pipeline.work.work_files import TENSORS as SUFFIX
+from vsrcli.pipeline.work.work_files import clear_inner
+
+_DIGEST = 32  # bytes of SHA-256 before the tensors
+
+
+class TensorFolder(MutableMapping[str, State]):
+    """Tuples of tensors by name, in a folder that is created when it is needed.
+
+    With `durable`, stored tensors survive a crash completely; else the folder is empty at first. Raises OutputError if
+    a file cannot be written or read again.
+    """
+
+    def __init__(self, folder: Path, *, durable: bool) -> None:
+        self.folder, self.durable = folder, durable
+        if not durable:
+            self.remove()
+
+    def remove(self) -> None:
+        """Delete the tensors, and the folder if nothing else is in it."""
+        with contextlib.suppress(OSError):
+            clear_inner(self.folder)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / (name + SUFFIX)
+
+    def __setitem__(self, name: str, state: State) -> None:
+        tensors = {f"{i:02d}": tensor.contiguous() for i, tensor in enumerate(state)}
+        data, path = save(tensors), self._path(name)
+        data = hashlib.sha256(data).digest() + data
+        try:
+            self.folder.mkdir(exist_ok=True)
+            if self.durable:
+                write_durably(path, data)
+            else:
+                path.write_bytes(data)
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
+
+    def __getitem__(self, name: str) -> State:
+        path = self._path(name)
+        try:
+            data = path.read_bytes()
+            if hashlib.sha256(data[_DIGEST:]).digest() != data[:_DIGEST]:
+                raise OutputError(f"{path} is damaged: delete it and run again")
+            tensors = load(data[_DIGEST:])
+        except FileNotFoundError:
+            raise KeyError(name) from None
+        except (OSError, SafetensorError) as error:
+            raise OutputError(f"{path} cannot be read ({error}): delete it and run again") from None
+        return tuple(tensors[key] for key in sorted(tensors))
+
+    def __contains__(self, name: object) -> bool:
+        return self._path(str(name)).exists()
+
+    def __delitem__(self, name: str) -> None:
+        try:
+            self._path(name).unlink()
+        except FileNotFoundError:
+            raise KeyError(name) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return (path.name.removesuffix(SUFFIX) for path in self.folder.glob("*" + SUFFIX))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class FrameFolder(MutableMapping[int, Frame]):
+    """Frames by number, in a folder that is empty at first. Raises OutputError as `TensorFolder` does."""
+
+    def __init__(self, folder: Path) -> None:
+        self._tensors = TensorFolder(folder, durable=False)
+
+    def remove(self) -> None:
+        """Delete the frames, and the folder if nothing else is in it."""
+        self._tensors.remove()
+
+    def __setitem__(self, number: int, frame: Frame) -> None:
+        rest = torch.tensor([frame.pts, frame.duration, frame.bit_depth])
+        tint = torch.tensor(frame.tint or (), dtype=torch.float64)
+        captions = torch.tensor([*frame.captions], dtype=torch.uint8)
+        alpha = () if frame.alpha is None else (picture_tensor(frame.alpha),)
+        self._tensors[str(number)] = (picture_tensor(frame.data), rest, tint, captions, *alpha)
+
+    def __getitem__(self, number: int) -> Frame:
+        data, rest, tint, captions, *alpha = self._tensors[str(number)]
+        pts, duration, bit_depth = rest.tolist()
+        return Frame(
+            number,
+            data.numpy(),
+            pts,
+            duration,
+            bit_depth,
+            tuple(tint.tolist()) or None,
+            bytes(captions.tolist()),
+            alpha[0].numpy() if alpha else None,
+        )
+
+    def __delitem__(self, number: int) -> None:
+        del self._tensors[str(number)]
+
+    def __iter__(self) -> Iterator[int]:
+        return map(int, self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
