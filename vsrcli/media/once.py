@@ -22,7 +22,7 @@ from av.stream import Stream
 
 from vsrcli.errors import InputError
 from vsrcli.media.info import VideoInfo
-from vsrcli.media.opening import HEAD, open_stream, refuse_lists
+from vsrcli.media.opening import HEAD, demux, open_stream, refuse_lists
 from vsrcli.media.read.probe import probe
 
 STDIN = frozenset({"-", "/dev/stdin"})
@@ -140,7 +140,7 @@ class Once:
     def packets(self, container: InputContainer, stream: av.VideoStream) -> "Iterator[av.Packet[av.VideoStream]]":
         """Yield the picture's packets; those of the kept streams are put beside. Raises FFmpegError."""
         kept: Sequence[Stream] = [container.streams[index] for index in self.kept if index < len(container.streams)]
-        for packet in container.demux([stream, *kept]):
+        for packet in demux(container, stream, *kept):
             if packet.stream_index == stream.index:
                 yield cast("av.Packet[av.VideoStream]", packet)
             elif packet.size:

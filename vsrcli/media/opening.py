@@ -1,13 +1,16 @@
 """Open video files; report in one line why a file cannot be opened."""
 
+import contextlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar, cast
 
 import av
 from av.codec.context import Flags
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.stream import Stream
 
 from vsrcli.errors import InputError
 from vsrcli.media.animation import animation_of
@@ -25,6 +28,7 @@ MOST_TAGS = 5000
 """Tags of a file, or of a stream, that are read: FFmpeg compares each with all before it (20,000 take 5 s), and a job
 opens its source a dozen times."""
 _STREAMS = re.compile(r"/dev/(stdin|stdout|stderr|fd/.*)|/proc/(.*/)?fd/.*")
+S = TypeVar("S", bound=Stream)
 WEBP_FIX = "convert it to GIF or APNG first"
 
 
@@ -114,6 +118,16 @@ def _keep_columns(container: InputContainer) -> None:
     for stream in container.streams.video:
         if stream.codec_context is not None:  # else columns cropped on the left would stay, to keep rows aligned
             stream.codec_context.flags |= Flags.unaligned
+
+
+def demux(container: InputContainer, *streams: S) -> "Iterator[av.Packet[S]]":
+    """Yield the packets of these streams (none given: of all), then one of each that flushes its decoder.
+
+    Unlike PyAV's own method it goes to the end of files in which further streams begin midway (joined broadcasts, FLV).
+    That stumbles over the new ones after it has flushed those that it knows. Raises FFmpegError.
+    """
+    with contextlib.suppress(IndexError):
+        yield from cast("Iterator[av.Packet[S]]", container.demux(*streams))
 
 
 def decode_packet(packet: "av.Packet[av.VideoStream]") -> list[av.VideoFrame]:

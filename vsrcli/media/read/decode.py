@@ -13,7 +13,7 @@ from av.error import FFmpegError
 from vsrcli.errors import InputError
 from vsrcli.frame import Frame, Tint
 from vsrcli.media.info import DOUBLE, FILM, Colour, VideoInfo
-from vsrcli.media.opening import decode_packet, open_video
+from vsrcli.media.opening import decode_packet, demux, open_video
 from vsrcli.media.options import Deinterlace
 from vsrcli.media.photo.images import read_picture
 from vsrcli.media.pixels.alpha import BesideDecoder, alpha_of, filled, lies_beside, scaled_alpha
@@ -378,7 +378,7 @@ def _packets(
 ) -> "Iterator[av.Packet[av.VideoStream]]":
     """Yield the stream's packets as far as the file can be read, then the one that flushes the decoder."""
     try:
-        yield from container.demux(stream) if info.once is None else info.once.packets(container, stream)
+        yield from demux(container, stream) if info.once is None else info.once.packets(container, stream)
     except FFmpegError as error:
         tally.stopped = error.strerror
         flush = cast("av.Packet[av.VideoStream]", av.Packet())

@@ -13,6 +13,7 @@ from statistics import median
 import av
 
 from vsrcli.media.containers import open_container
+from vsrcli.media.opening import demux
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Sound:
         """Return whether the file has sound, but none between these seconds."""
         if self._times is None:
             with open_container(self._path) as container:
-                stamps = ((packet.pts, packet.time_base) for packet in container.demux(container.streams.audio))
+                stamps = ((packet.pts, packet.time_base) for packet in demux(container, *container.streams.audio))
                 self._times = array("d", sorted(float(pts * base) for pts, base in stamps if pts is not None and base))
         first, last = (bisect(self._times, time) for time in (begin + _SKEW, end - _SKEW))
         return bool(self._times) and first >= last
@@ -77,7 +78,8 @@ def follow(source: Path, index: int, joins: Sequence[Join]) -> dict[int, str]:
 
 def _whole(container: av.container.InputContainer) -> "Iterator[av.Packet[av.stream.Stream]]":
     """Yield the packets of all streams with ffmpeg's numbering."""
-    for packet in container.demux():
+    every: Iterator[av.Packet[av.stream.Stream]] = demux(container)
+    for packet in every:
         if packet.size:
             yield packet
 

@@ -18,7 +18,7 @@ from vsrcli.errors import InputError
 from vsrcli.media.animation import animation_of
 from vsrcli.media.containers import UNKNOWN
 from vsrcli.media.info import Colour, OtherStream, VideoInfo
-from vsrcli.media.opening import WEBP_FIX, decode_packet, open_video
+from vsrcli.media.opening import WEBP_FIX, decode_packet, demux, open_video
 from vsrcli.media.photo import exif
 from vsrcli.media.photo.images import expand_images, image_size, load_picture
 from vsrcli.media.photo.picture_tags import read_tags
@@ -64,7 +64,7 @@ def probe(path: Path, *, rate: Fraction | None = None) -> VideoInfo:
 def _probe_video(path: Path, container: InputContainer) -> VideoInfo:
     stream = _best_stream(path, container)
     context = stream.codec_context
-    packets = container.demux(stream)
+    packets = demux(container, stream)
     frame = _first_frame(path, packets)
     time_base = stream.time_base or Fraction(1, 90000)
     rate = _rate(container, stream, frame, packets)

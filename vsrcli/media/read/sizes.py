@@ -8,6 +8,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from vsrcli.media.containers import open_container
+from vsrcli.media.opening import demux
 
 _CHANGING = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "mpeg1video", "mpeg2video", "mpeg4", "flv1", "h263"})
 _PLACES = 8  # looked at, evenly spread over the film, besides its end
@@ -46,7 +47,7 @@ def largest_size(
 
 
 def _next_size(container: InputContainer, stream: av.VideoStream) -> list[tuple[int, int]]:
-    for packet in islice(container.demux(stream), _PACKETS):
+    for packet in islice(demux(container, stream), _PACKETS):
         try:
             frames = packet.decode()
         except FFmpegError:
@@ -65,7 +66,7 @@ def _all_sizes(path: Path, index: int) -> list[tuple[int, int]]:
         assert isinstance(stream, av.VideoStream)
         stream.codec_context.skip_frame = "NONKEY"
         try:
-            for packet in container.demux(stream):
+            for packet in demux(container, stream):
                 read += packet.size
                 if read > _READ_THROUGH:
                     break

@@ -18,7 +18,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from vsrcli.media.info import VideoInfo
-from vsrcli.media.opening import decode_packet, open_video
+from vsrcli.media.opening import decode_packet, demux, open_video
 from vsrcli.media.side_data import side_data
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ def block_quantisers(info: VideoInfo) -> list[float]:
 
     def look(container: InputContainer, stream: av.VideoStream) -> Iterator[tuple[int | None, list[float]]]:
         done = 0
-        for number, packet in enumerate(container.demux(stream)):
+        for number, packet in enumerate(demux(container, stream)):
             try:
                 pictures = decode_packet(packet)
             except FFmpegError:  # damage here does not affect the rest
@@ -81,7 +81,7 @@ def header_quantisers(info: VideoInfo) -> tuple[list[float], bool]:
     def look(container: InputContainer, stream: av.VideoStream) -> Iterator[tuple[int | None, list[str]]]:
         with _Log() as about:  # headers before the stream: the parameter sets
             tracer = BitStreamFilterContext("trace_headers", stream)
-        for packet, _ in zip(container.demux(stream), range(_PACKETS_READ), strict=False):
+        for packet, _ in zip(demux(container, stream), range(_PACKETS_READ), strict=False):
             if packet.size:
                 with _Log() as lines:
                     tracer.filter(packet)
@@ -95,7 +95,7 @@ def packet_quantisers(info: VideoInfo, step: Callable[[bytes], float | None]) ->
     """Return the quantiser that `step` reads in each examined packet, for codecs of single pictures."""
 
     def look(container: InputContainer, stream: av.VideoStream) -> Iterator[tuple[int | None, list[float]]]:
-        for packet, _ in zip(container.demux(stream), range(_LEAST_FRAMES), strict=False):
+        for packet, _ in zip(demux(container, stream), range(_LEAST_FRAMES), strict=False):
             if packet.size:
                 found = step(bytes(packet))
                 yield packet.dts, [] if found is None else [found]
@@ -107,7 +107,7 @@ def bits_per_pixel(info: VideoInfo) -> float | None:
     """Return the mean size of the examined frames in bits per pixel; None if nothing can be read."""
 
     def look(container: InputContainer, stream: av.VideoStream) -> Iterator[tuple[int | None, list[int]]]:
-        for packet, _ in zip(container.demux(stream), range(_PACKETS_READ), strict=False):
+        for packet, _ in zip(demux(container, stream), range(_PACKETS_READ), strict=False):
             if packet.size:
                 yield packet.dts, [packet.size]
 

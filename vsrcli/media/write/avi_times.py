@@ -10,7 +10,7 @@ from av.error import FFmpegError
 from vsrcli.errors import Reason
 from vsrcli.media.containers import CannotHoldError, container_of
 from vsrcli.media.info import VideoInfo
-from vsrcli.media.opening import open_video
+from vsrcli.media.opening import demux, open_video
 from vsrcli.media.read.decode import shown_times
 from vsrcli.media.write.y4m import constant
 
@@ -99,7 +99,7 @@ def _packet_times(info: VideoInfo) -> list[int]:
     times = set()
     with open_video(info.path) as container:
         try:
-            for packet in container.demux(container.streams[info.stream_index]):
+            for packet in demux(container, container.streams[info.stream_index]):
                 if packet.size and packet.pts is not None:
                     times.add(packet.pts)
         except FFmpegError:

@@ -16,6 +16,7 @@ from av.error import FFmpegError
 from vsrcli.errors import InterruptedJobError, OutputError, Reason
 from vsrcli.media.containers import open_container
 from vsrcli.media.info import VideoInfo
+from vsrcli.media.opening import demux
 from vsrcli.media.write.encoders import segment_muxer
 
 MICROSECOND = Fraction(1, 1_000_000)
@@ -227,12 +228,11 @@ def last_duration(info: VideoInfo, pts: Sequence[int]) -> int:
     fallback = max(1, round(info.made_of_each / (info.rate * info.time_base))) if info.rate else 1
     if info.images or info.cadence != 1:  # no frame of the file lasts as long as one that is decoded
         return fallback
-    # damaged data is read as far as it goes; a damaged FLV may tell of a further stream midway, at which PyAV stumbles
-    with contextlib.suppress(FFmpegError, IndexError), open_container(info.path) as container:
+    with contextlib.suppress(FFmpegError), open_container(info.path) as container:
         stream = container.streams[info.stream_index]
         with contextlib.suppress(FFmpegError):  # no index to seek by: all is read
             container.seek(pts[-1] // info.ticks, stream=stream)
-        for packet in container.demux(stream):
+        for packet in demux(container, stream):  # damaged data is read as far as it goes
             if packet.pts is not None and packet.pts * info.ticks == pts[-1] and packet.duration:
                 return int(packet.duration) * info.ticks
     return fallback

@@ -18,6 +18,7 @@ from vsrcli.errors import OutputError, Reason
 from vsrcli.frame import Frame
 from vsrcli.media.containers import CannotHoldError, container_of, describe, open_container, place_streams
 from vsrcli.media.info import OtherStream, VideoInfo
+from vsrcli.media.opening import demux
 from vsrcli.media.write.encode import SegmentWriter, output_colour, picture_of
 from vsrcli.media.write.encode_settings import EncodeSettings
 from vsrcli.media.write.y4m import constant, y4m_frame
@@ -257,7 +258,7 @@ class FromFile(_Kept):
         if self._container is None:
             return
         try:
-            yield from (packet for packet in self._container.demux(self._streams) if packet.size)
+            yield from (packet for packet in demux(self._container, *self._streams) if packet.size)
         except FFmpegError:  # the picture's reader tells of damage
             return
 

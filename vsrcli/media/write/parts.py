@@ -12,6 +12,7 @@ from vsrcli.errors import OutputError, UsageError
 from vsrcli.files import replacing
 from vsrcli.media.containers import FILES_ONLY, describe, open_container, url
 from vsrcli.media.info import VideoInfo
+from vsrcli.media.opening import demux
 from vsrcli.media.read.probe import probe
 from vsrcli.media.write.mux import complaint, ffmpeg
 from vsrcli.words import counted
@@ -127,4 +128,4 @@ def join_parts(infos: Sequence[VideoInfo], path: Path, folder: Path) -> list[str
 
 def _packets(path: Path, index: int) -> int:
     with open_container(path) as container:
-        return sum(1 for packet in container.demux(container.streams[index]) if packet.size)
+        return sum(1 for packet in demux(container, container.streams[index]) if packet.size)

@@ -18,7 +18,7 @@ from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import Plan
 from vsrcli.errors import InputError, VsrError
 from vsrcli.frame import Frame
-from vsrcli.media.opening import open_video
+from vsrcli.media.opening import demux, open_video
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.pipeline.findings import Findings
 from vsrcli.pipeline.jobs.job import Job
@@ -295,7 +295,7 @@ def _bytes_beside(job: Job) -> float:
 
 def _packets(container: av.container.InputContainer) -> "Iterator[av.Packet[av.stream.Stream]]":
     try:
-        yield from container.demux()
+        yield from demux(container)
     except FFmpegError:
         return
 

@@ -14,6 +14,7 @@ from av.error import FFmpegError
 from vsrcli.errors import UsageError
 from vsrcli.media.containers import Placement, container_of, open_container, place_streams
 from vsrcli.media.info import VideoInfo
+from vsrcli.media.opening import demux
 from vsrcli.media.write.encode_settings import EncodeSettings
 from vsrcli.media.write.encoders import is_foreign
 from vsrcli.pipeline.options import Options
@@ -64,7 +65,7 @@ def _bytes_beside(options: Options, info: VideoInfo, output: Path, seconds: Frac
         end = None if options.end is None else info.own.start_time + options.end
         if copied:
             try:
-                for packet in container.demux([container.streams[index] for index in copied]):
+                for packet in demux(container, *(container.streams[index] for index in copied)):
                     when = float((packet.dts or 0) * (packet.time_base or 0))
                     if packet.size and when >= begin - 0.1 and (end is None or when < end):
                         size, packets = size + packet.size, packets + 1

@@ -198,14 +198,20 @@ def _files(source: Path) -> Iterator[Path]:
 
 
 def _packets(file: Path) -> Iterator[Any]:
+    from vsrcli.media.opening import demux
+
     with _opened(file) as container:
-        yield from (packet for packet in container.demux(video=0) if packet.size)
+        yield from (packet for packet in demux(container, container.streams.video[0]) if packet.size)
 
 
 def _decode(file: Path) -> Iterator[Any]:
+    from vsrcli.media.opening import demux
+
     with _opened(file) as container:
-        container.streams.video[0].thread_type = "AUTO"
-        yield from container.decode(video=0)
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        for packet in demux(container, stream):
+            yield from packet.decode()
 
 
 def _opened(file: Path) -> Any:
