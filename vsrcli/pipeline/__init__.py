@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Event", "Options", "Result", "prepare"]
 
-_MODULES = {"Event": "events", "Options": "options", "Result": "run", "prepare": "job"}
+_MODULES = {"Event": "events", "Options": "options", "Result": "running.run", "prepare": "jobs.job"}
 
 
 def __getattr__(name: str) -> Any:
