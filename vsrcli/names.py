@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
-WRITABLE_IMAGES = (".png", ".jpg", ".jpeg")
+WRITABLE_IMAGES = (".png", ".jpg", ".jpeg", ".webp")
 """Suffixes of images that can be written."""
 
 IMAGES = frozenset(WRITABLE_IMAGES) | {
-    *(".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pnm", ".pam", ".dpx", ".qoi", ".sgi", ".jp2", ".j2k", ".pcx")
+    *(".bmp", ".tif", ".tiff", ".pgm", ".ppm", ".pnm", ".pam", ".dpx", ".qoi", ".sgi", ".jp2", ".j2k", ".pcx")
 }
 """Suffixes of images that are found in folders."""
 

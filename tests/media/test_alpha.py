@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tests.media import make
-from vsrcli.media.photo.images import load_picture, write_png
+from vsrcli.media.photo.images import load_picture, write_image, write_png
+from vsrcli.media.photo.picture_tags import PictureTags
 from vsrcli.media.pixels.alpha import alpha_of, filled, scaled_alpha, with_alpha
 from vsrcli.media.read.decode import decode
 from vsrcli.media.read.probe import probe
@@ -120,6 +121,23 @@ def test_a_source_with_a_seek_gives_the_opacity_of_its_own_frames(tmp_path: Path
     for frame, wanted in zip(part, whole[20:], strict=True):
         assert frame.pts == wanted.pts and frame.alpha is not None and wanted.alpha is not None
         assert np.array_equal(frame.alpha, wanted.alpha)
+
+
+@pytest.mark.parametrize("tags", [None, PictureTags(xmp=b"<x/>")])
+def test_a_webp_keeps_opacity_and_loses_no_level(tmp_path: Path, tags: PictureTags | None) -> None:
+    image = pytest.importorskip("PIL.Image")
+    levels = np.random.default_rng(0)
+    pixels = levels.integers(0, 256, (33, 47, 4), dtype=np.uint8)
+    pixels[..., 3] |= 1  # colours behind what is not seen at all are free
+    write_image(tmp_path / "a.webp", pixels[..., :3], alpha=pixels[..., 3], tags=tags)
+    write_image(tmp_path / "b.webp", pixels[..., :3], tags=tags)
+    with image.open(tmp_path / "a.webp") as opened:
+        assert np.array_equal(np.asarray(opened.convert("RGBA")), pixels)
+    with image.open(tmp_path / "b.webp") as opened:
+        assert opened.mode == "RGB"
+        assert np.array_equal(np.asarray(opened), pixels[..., :3])
+    found = alpha_of(load_picture(tmp_path / "a.webp"))
+    assert found is not None and np.array_equal(found, pixels[..., 3])
 
 
 def test_a_png_keeps_opacity_in_both_depths(tmp_path: Path) -> None:

@@ -88,17 +88,21 @@ def test_a_stopped_job_goes_on_with_the_same_opacity(tmp_path: Path, tiny_model:
         assert np.array_equal(one, other)
 
 
-def test_images_keep_it_as_png_and_say_that_jpeg_does_not(tmp_path: Path, tiny_model: str) -> None:
+def test_images_keep_it_as_png_and_webp_and_say_that_jpeg_does_not(tmp_path: Path, tiny_model: str) -> None:
     (tmp_path / "in").mkdir()
     film(tmp_path / "in" / "%03d.png", "-frames:v", "3")
     vsrcli.upscale(tmp_path / "in", tmp_path / "out", model=tiny_model, **OPTIONS)
-    for name in ("001.png", "003.png"):
-        old, new = (alpha_of(load_picture(tmp_path / where / name)) for where in ("in", "out"))
-        assert old is not None and new is not None
+    vsrcli.upscale(tmp_path / "in", tmp_path / "out" / "%03d.webp", model=tiny_model, **OPTIONS)
+    for name in ("001", "003"):
+        old = alpha_of(load_picture(tmp_path / "in" / f"{name}.png"))
+        png, webp = (load_picture(tmp_path / "out" / f"{name}{suffix}") for suffix in (".png", ".webp"))
+        new, also = alpha_of(png), alpha_of(webp)
+        assert old is not None and new is not None and also is not None
         assert np.abs(lowered(new) - old).mean() < 2
+        assert np.array_equal(also, new)
     result = vsrcli.upscale(tmp_path / "in", tmp_path / "jpg" / "%03d.jpg", model=tiny_model, **OPTIONS)
     assert [line for line in result.warnings if "transparency" in line] == [
-        ".jpg does not keep transparency: write .png for it"
+        ".jpg does not keep transparency: write .png or .webp for it"
     ]
 
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -20,6 +21,8 @@ from vsrcli.media.pixels.colour import from_rgb, to_rgb
 from vsrcli.names import is_image, natural_key
 
 _RGB = {1: "rgb24", 2: "rgb48le"}
+KEEP_ALPHA = (".png", ".webp")
+"""Suffixes of images that keep transparency."""
 _PRINTF = re.compile(r"%(0?)(\d*)d")
 
 
@@ -122,22 +125,27 @@ def write_image(
 ) -> None:
     """Write (h, w, 3) RGB in the format of the name's suffix, scaled to `size` (w, h) with Lanczos if it differs.
 
-    `alpha` (h, w) is kept in a PNG, and `tags` as far as the format supports them. JPEG is written at its best quality,
-    without chroma subsampling. Raises OutputError.
+    `alpha` (h, w) is kept in PNG and WebP, and `tags` as far as the format supports them. JPEG is written at its best
+    quality, without chroma subsampling; WebP without loss. Both hold 8 bits. Raises OutputError.
     """
     if size is not None and size != rgb.shape[1::-1]:
         rgb = from_rgb(rgb, pix_fmt=_RGB[rgb.dtype.itemsize], colour=Colour(), size=size).to_ndarray()
-    if path.suffix.lower() == ".png":
-        alpha = scaled_alpha(alpha, (rgb.shape[1], rgb.shape[0])) if alpha is not None else None
+    suffix = path.suffix.lower()
+    if alpha is not None and suffix in KEEP_ALPHA:
+        alpha = scaled_alpha(alpha, (rgb.shape[1], rgb.shape[0]))
+    if suffix == ".png":
         write_png(path, rgb, alpha=alpha, tags=tags)
         return
-    encoder = av.VideoCodecContext.create("mjpeg", "w")
-    encoder.height, encoder.width = rgb.shape[:2]
-    encoder.pix_fmt, encoder.time_base, encoder.color_range = "yuvj444p", Fraction(1, 25), 2
-    encoder.qmin = encoder.qmax = 1
     narrow = rgb if rgb.dtype == np.uint8 else (rgb >> 8).astype(np.uint8)
+    if suffix == ".webp":
+        opaque = np.full(rgb.shape[:2], 255, np.uint8)
+        opacity = opaque if alpha is None else alpha if alpha.dtype == np.uint8 else (alpha >> 8).astype(np.uint8)
+        pixels = np.concatenate([narrow[..., ::-1], opacity[..., None]], 2)
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="bgra")
+        _write(path, _coded(frame, "libwebp", lossless="1"), tags)
+        return
     frame = from_rgb(narrow, pix_fmt="yuvj444p", colour=Colour(matrix=5, range=2))
-    _write(path, [*encoder.encode(frame), *encoder.encode(None)], tags)
+    _write(path, _coded(frame, "mjpeg", qmin="1", qmax="1", color_range="pc"), tags)
 
 
 def write_png(path: Path, rgb: np.ndarray, *, alpha: np.ndarray | None = None, tags: PictureTags | None = None) -> None:
@@ -149,15 +157,19 @@ def write_png(path: Path, rgb: np.ndarray, *, alpha: np.ndarray | None = None, t
     if alpha is not None:
         rgb = np.concatenate([rgb, alpha[..., None]], 2)
         pix_fmt = "rgba" if rgb.dtype == np.uint8 else "rgba64be"
-    encoder = av.VideoCodecContext.create("png", "w")
-    encoder.height, encoder.width = rgb.shape[:2]
-    encoder.pix_fmt, encoder.time_base = pix_fmt, Fraction(1, 25)
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format=pix_fmt)
-    _write(path, [*encoder.encode(frame), *encoder.encode(None)], tags)
+    _write(path, _coded(frame, "png"), tags)
 
 
-def _write(path: Path, packets: "list[av.Packet[av.VideoStream]]", tags: PictureTags | None) -> None:
-    data = b"".join(map(bytes, packets))
+def _coded(frame: av.VideoFrame, encoder: str, **options: str) -> bytes:
+    """Return a frame encoded as one image."""
+    context = cast(av.VideoCodecContext, av.CodecContext.create(encoder, "w"))
+    context.width, context.height, context.pix_fmt = frame.width, frame.height, frame.format.name
+    context.time_base, context.options = Fraction(1, 25), options
+    return b"".join(map(bytes, [*context.encode(frame), *context.encode(None)]))
+
+
+def _write(path: Path, data: bytes, tags: PictureTags | None) -> None:
     try:
         write_whole(path, data if tags is None else with_tags(data, tags, path.suffix))
     except OSError as error:

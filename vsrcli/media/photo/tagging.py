@@ -38,14 +38,15 @@ def fit(tags: PictureTags, old: tuple[int, int], new: tuple[int, int]) -> Pictur
 def held(tags: PictureTags, suffix: str) -> tuple[PictureTags, tuple[str, ...]]:
     """Return the tags that an RGB image with that suffix can hold, and the names of all that are lost."""
     lost = list(tags.lost)
-    png = suffix.lower() == ".png"
+    png, jpeg = suffix.lower() == ".png", suffix.lower() in (".jpg", ".jpeg")
     if tags.profile and tags.colours != "RGB":
         lost.append(f"a colour profile for {tags.colours}")
         tags = replace(tags, profile=b"")
-    if png and tags.segments:
+    if not jpeg and tags.segments:
         lost += [{0xFE: "comments"}.get(marker, "IPTC") for marker, _ in tags.segments]
     if not png:
         lost += [name for kind, body in tags.chunks if (name := _lost_chunk(kind, body, tags))]
+    if jpeg:
         if len(tags.exif) + len(EXIF_HEAD) > _LARGEST_SEGMENT:
             lost.append("EXIF of more than 64 KiB")
             tags = replace(tags, exif=exif.of_orientation(tags.orientation))
@@ -55,13 +56,12 @@ def held(tags: PictureTags, suffix: str) -> tuple[PictureTags, tuple[str, ...]]:
         if len(tags.profile) > 255 * _LARGEST_PIECE:
             lost.append("a colour profile of more than 16 MiB")
             tags = replace(tags, profile=b"")
-    return replace(tags, lost=(), chunks=tags.chunks if png else (), segments=() if png else tags.segments), tuple(
-        dict.fromkeys(lost)
-    )
+    kept = replace(tags, lost=(), chunks=tags.chunks if png else (), segments=tags.segments if jpeg else ())
+    return kept, tuple(dict.fromkeys(lost))
 
 
 def _lost_chunk(kind: bytes, body: bytes, tags: PictureTags) -> str | None:
-    """Return the name of a PNG's chunk that a JPEG cannot hold; None for one that only declares sRGB."""
+    """Return the name of a PNG's chunk that other formats cannot hold; None for one that only declares sRGB."""
     if kind not in (b"gAMA", b"cHRM", b"sRGB", b"cICP"):
         return "texts" if kind[1:] in (b"EXt", b"TXt") else "limits of brightness"
     kinds = {kind for kind, _ in tags.chunks}
@@ -71,8 +71,10 @@ def _lost_chunk(kind: bytes, body: bytes, tags: PictureTags) -> str | None:
 
 
 def with_tags(data: bytes, tags: PictureTags, suffix: str) -> bytes:
-    """Return an image encoded by ffmpeg, PNG or JPEG, with the tags that it can hold. It is deterministic."""
+    """Return an image encoded by ffmpeg, PNG, JPEG or WebP, with the tags that it can hold. It is deterministic."""
     tags, _ = held(tags, suffix)
+    if suffix.lower() == ".webp":
+        return _extended_webp(data, tags)
     if suffix.lower() == ".png":
         return data[:_AFTER_HEADER] + b"".join(_png_chunks(tags)) + data[_AFTER_HEADER:]
     return data[:2] + b"".join(_jpeg_segments(tags)) + data[2:]
@@ -96,6 +98,23 @@ def _png_chunks(tags: PictureTags) -> Iterator[bytes]:
 
 def _chunk(kind: bytes, body: bytes) -> bytes:
     return len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
+
+
+def _extended_webp(data: bytes, tags: PictureTags) -> bytes:
+    """Return a lossless WebP (RIFF, WEBP, VP8L) in the extended format, with its tags (RFC 9649, section 2.7)."""
+    bits = int.from_bytes(data[21:25], "little")  # after VP8L's header and signature: 14 bits each, then alpha
+    width, height, has_alpha = bits & 0x3FFF, bits >> 14 & 0x3FFF, bits >> 28 & 1
+    flags = bool(tags.profile) << 5 | has_alpha << 4 | bool(tags.exif) << 3 | bool(tags.xmp) << 2
+    if not flags & 0b101100:
+        return data
+    header = bytes([flags, 0, 0, 0]) + width.to_bytes(3, "little") + height.to_bytes(3, "little")
+    chunks = [(b"VP8X", header), (b"ICCP", tags.profile), (b"", data[12:]), (b"EXIF", tags.exif), (b"XMP ", tags.xmp)]
+    body = b"WEBP" + b"".join(_riff_chunk(kind, content) if kind else content for kind, content in chunks if content)
+    return _riff_chunk(b"RIFF", body)
+
+
+def _riff_chunk(kind: bytes, body: bytes) -> bytes:
+    return kind + len(body).to_bytes(4, "little") + body + bytes(len(body) % 2)
 
 
 def _jpeg_segments(tags: PictureTags) -> Iterator[bytes]:

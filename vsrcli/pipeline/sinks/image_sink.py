@@ -13,7 +13,7 @@ from vsrcli.files import PART, free_names, settle
 from vsrcli.frame import Frame, largest_level
 from vsrcli.media.containers import CONTAINERS
 from vsrcli.media.info import VideoInfo
-from vsrcli.media.photo.images import write_image
+from vsrcli.media.photo.images import KEEP_ALPHA, write_image
 from vsrcli.media.pixels.alpha import has_alpha_plane
 from vsrcli.media.pixels.tint import tinted
 from vsrcli.media.read.joins import Join
@@ -25,6 +25,8 @@ from vsrcli.pipeline.sinks.sink import Placing, Writer
 from vsrcli.pipeline.work.work_files import clear_inner
 from vsrcli.pipeline.work.work_folder import Segment
 from vsrcli.words import counted
+
+_LARGEST_SIDE = {".webp": 16383, ".jpg": 65500, ".jpeg": 65500}
 
 
 class ImageSink:
@@ -57,7 +59,10 @@ class ImageSink:
             raise UsageError(f"not a pattern of names: {output.name} (write it like out/%08d.png)") from None
         if suffix not in WRITABLE_IMAGES:
             raise UsageError(f"cannot write {suffix or 'nameless'} images: use one of {', '.join(WRITABLE_IMAGES)}")
-        self.keeps_alpha = info.alpha and suffix == ".png"
+        most = _LARGEST_SIDE.get(suffix)
+        if most and max(size) > most:
+            raise UsageError(f"{suffix} holds {most} pixels a side at most, not {size[0]}x{size[1]}: write .png")
+        self.keeps_alpha = info.alpha and suffix in KEEP_ALPHA
         self._alpha = self.keeps_alpha and has_alpha_plane(av.VideoFormat(info.pix_fmt, 16, 16))
         self.warnings = [*_image_warnings(info, suffix), *lost_in_images(info, size, suffix)]
         self._tags = tags_for_images(info, size)
@@ -186,8 +191,8 @@ def _image_warnings(info: VideoInfo, suffix: str) -> list[str]:
         lines.append(f"images hold no sound or subtitles: {counted(len(info.streams), 'stream')} left out")
     if info.sample_aspect_ratio not in (0, 1):
         lines.append(f"images hold no sample aspect ratio: they show without the source's {info.sample_aspect_ratio}")
-    if suffix != ".png" and info.transparent:
-        lines.append(f"{suffix} does not keep transparency: write .png for it")
+    if suffix not in KEEP_ALPHA and info.transparent:
+        lines.append(f"{suffix} does not keep transparency: write .png or .webp for it")
     if suffix != ".png" and info.bit_depth > 8:
         lines.append(f"{suffix} keeps 8 of the source's {info.bit_depth} bits: write .png for 16")
     return lines
