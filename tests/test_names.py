@@ -47,5 +47,5 @@ def test_an_evaluation_set_may_hold_any_kind_of_video(tmp_path: Path) -> None:
 
 
 def test_formats_that_cannot_be_written_get_another_suffix() -> None:
-    names = {"a.mpg": "a.mkv", "b.MP4": "b.MP4", "c.bmp": "c.png", "d.webp": "d.png", "e.JPG": "e.JPG", "f": "f"}
+    names = {"a.mpg": "a.mkv", "b.MP4": "b.MP4", "c.bmp": "c.png", "d.webp": "d.webp", "e.JPG": "e.JPG", "f": "f"}
     assert {name: target(Path("out"), Path(name)).name for name in names} == names

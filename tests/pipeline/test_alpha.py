@@ -92,10 +92,10 @@ def test_images_keep_it_as_png_and_webp_and_say_that_jpeg_does_not(tmp_path: Pat
     (tmp_path / "in").mkdir()
     film(tmp_path / "in" / "%03d.png", "-frames:v", "3")
     vsrcli.upscale(tmp_path / "in", tmp_path / "out", model=tiny_model, **OPTIONS)
-    vsrcli.upscale(tmp_path / "in", tmp_path / "out" / "%03d.webp", model=tiny_model, **OPTIONS)
+    vsrcli.upscale(tmp_path / "in", tmp_path / "webp" / "%03d.webp", model=tiny_model, **OPTIONS)
     for name in ("001", "003"):
         old = alpha_of(load_picture(tmp_path / "in" / f"{name}.png"))
-        png, webp = (load_picture(tmp_path / "out" / f"{name}{suffix}") for suffix in (".png", ".webp"))
+        png, webp = load_picture(tmp_path / "out" / f"{name}.png"), load_picture(tmp_path / "webp" / f"{name}.webp")
         new, also = alpha_of(png), alpha_of(webp)
         assert old is not None and new is not None and also is not None
         assert np.abs(lowered(new) - old).mean() < 2
