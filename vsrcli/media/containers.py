@@ -59,6 +59,8 @@ EXACT = frozenset(
     | {"flac", "alac"}
 )
 UNNAMED = frozenset({"bin_data", "none", "unknown"})  # names of a text track of chapters in MP4
+_TIMELESS = frozenset({"avi", "mpeg", "asf"})  # demuxers of containers that lack the times of some frames
+_REORDERED = frozenset({"h264", "hevc"})
 LATE = 0.02  # seconds; less is a codec's delay, which is inaudible
 PICTURES = frozenset({"mjpeg", "png", "bmp"})
 _MPEG_AUDIO = frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "dts"})
@@ -200,7 +202,7 @@ def place_streams(info: VideoInfo, output: Path) -> list[Placement]:
     same = same and container.muxer != "mpegts"  # ffmpeg reads more kinds of sound in it than it can write
     placed = []
     for stream in info.streams:
-        placement = _place(stream, container, suffix, info.chapters, same=same)
+        placement = _place(stream, container, suffix, info, same=same)
         if placement is not None and placement.codec and stream.kind == "audio" and info.slow != 1:
             asked = stream.codec if placement.codec == "copy" else placement.codec
             codec = codec_of(asked, container.audio, container.lossless)
@@ -240,14 +242,14 @@ def check_container(info: VideoInfo, output: Path) -> list[str]:
     return notes
 
 
-def _place(stream: OtherStream, container: Container, suffix: str, chapters: int, *, same: bool) -> Placement | None:
+def _place(stream: OtherStream, container: Container, suffix: str, info: VideoInfo, *, same: bool) -> Placement | None:
     """Return the treatment of one stream; None for one that the muxer creates itself (chapters' text, a timecode).
 
     `same` means that the source has this container.
     """
     codec, name = stream.codec, describe(stream)
     if stream.empty:
-        return Placement(stream, None, f"{name} is empty: left out")
+        return Placement(stream, None, f"{name} is empty, or begins only midway: left out")
     # a stream without a known codec cannot be written
     if codec == UNKNOWN and stream.kind in ("audio", "video", "subtitle"):
         return Placement(stream, None, f"{name} is of a codec that vsr does not know: left out")
@@ -265,14 +267,15 @@ def _place(stream: OtherStream, container: Container, suffix: str, chapters: int
     if stream.kind == "attachment":
         return Placement(stream, "copy") if container.attachments else left_out
     if stream.kind == "video":
-        further = () if container.muxer == "avi" else container.video  # without times, B-frames lose their order
+        timeless = codec in _REORDERED and _TIMELESS & set(info.container.split(","))
+        further = () if timeless or container.muxer == "avi" else container.video  # B-frames would lose their order
         held = container.covers if stream.attached_picture else further
         if codec not in held:
             return left_out
         return Placement(
             stream, "copy", None if stream.attached_picture else f"{name} is copied as it is, not upscaled"
         )
-    if chapters and codec in UNNAMED and stream.packets == chapters:
+    if info.chapters and codec in UNNAMED and stream.packets == info.chapters:
         return None
     if codec == "tmcd" and container.timecode:
         return None

@@ -95,7 +95,9 @@ def open_video(path: Path) -> InputContainer:
             f"{path} has {tags} tags, and FFmpeg takes seconds at each look into a file with more than {MOST_TAGS}: "
             "remove them first"
         )
-    _keep_columns(container)
+    for stream in container.streams.video:
+        if stream.codec_context is not None:
+            keep_columns(stream.codec_context)
     return container
 
 
@@ -110,14 +112,15 @@ def open_stream(source: Readable) -> InputContainer:
     """Open what is read once, whose beginning has been checked by `refuse_lists`. Raises FFmpegError."""
     options = {"protocol_whitelist": "pipe"}  # no file or address that the data may name
     container = av.open(source, "r", metadata_errors="replace", options=options)
-    _keep_columns(container)
+    for stream in container.streams.video:
+        if stream.codec_context is not None:
+            keep_columns(stream.codec_context)
     return container
 
 
-def _keep_columns(container: InputContainer) -> None:
-    for stream in container.streams.video:
-        if stream.codec_context is not None:  # else columns cropped on the left would stay, to keep rows aligned
-            stream.codec_context.flags |= Flags.unaligned
+def keep_columns(context: av.VideoCodecContext) -> None:
+    """Have a decoder leave out columns that are cropped on the left, which would stay, to keep rows aligned."""
+    context.flags |= Flags.unaligned
 
 
 def demux(container: InputContainer, *streams: S) -> "Iterator[av.Packet[S]]":

@@ -1,6 +1,5 @@
 """Count frames of a source that were lost or concealed by the decoder, and report them in one line."""
 
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
@@ -10,31 +9,17 @@ import av
 from av.stream import Stream
 
 from vsrcli.media.info import VideoInfo
+from vsrcli.media.read.checksums import is_right_frame
 from vsrcli.media.read.joins import Join
 from vsrcli.media.read.structure import Structure, examine
 from vsrcli.media.read.timestamps import Timed
+from vsrcli.media.read.turns import Unread
 
 _GAP = Fraction(3, 2)  # frame periods; a frame that shows for longer has lost its successor
 _VAGUE_SECONDS = 1.0  # allowed excess of a tagged length over the last frame, since not all writers are exact
 _GAPS_KEPT = 100
-_BITS_TURNED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-_SLICE_FOOTER = 8  # bytes: the slice's size in 3, its error status, its CRC-32
+_UNREAD_SHOWN = 3
 _HIDDEN = frozenset({"vp8"})  # has packets without a picture
-
-
-def has_right_checksums(frame: bytes) -> bool:
-    """Return whether all slices of an FFV1 frame end in a correct checksum (RFC 9043, section 4.9.3).
-
-    That CRC processes the highest bit first, zlib's the lowest, so the bits are reversed. Over data and checksum both
-    give 0.
-    """
-    turned, end = frame.translate(_BITS_TURNED), len(frame)
-    while end > 0:
-        begin = end - _SLICE_FOOTER - int.from_bytes(frame[max(0, end - _SLICE_FOOTER) : end][:3], "big")
-        if begin < 0 or zlib.crc32(turned[begin:end], 0xFFFFFFFF) != 0xFFFFFFFF:
-            return False
-        end = begin
-    return True
 
 
 @dataclass(frozen=True)
@@ -53,6 +38,7 @@ class Damage:
         stopped: why it could not be read to its end.
         wrong_checksums: number of parts of the file whose checksum is wrong.
         first_wrong: where the first of them begins, in seconds of the container's clock.
+        unread: parts of the file in streams or codecs that begin only midway.
     """
 
     frames: int
@@ -67,6 +53,7 @@ class Damage:
     stopped: str | None
     wrong_checksums: int = 0
     first_wrong: float | None = None
+    unread: tuple[Unread, ...] = ()
 
     def line(self) -> str:
         """Return the line for the user."""
@@ -93,7 +80,12 @@ class Damage:
             parts.append(f"it is broken at byte {self.broken_at}")
         if self.stopped is not None:
             parts.append(f"it cannot be read to its end ({self.stopped})")
-        return f"is {'cut off' if only_end else 'damaged'}: {'; '.join(parts)}"
+        kind = "cut off" if only_end else "damaged" if parts else "joined of unlike parts"
+        if self.unread:
+            lost = [one.line() for one in self.unread[:_UNREAD_SHOWN]]
+            lost += [f"{len(self.unread) - len(lost)} more"] if len(self.unread) > len(lost) else []
+            parts.append(f"not read: {', '.join(lost)}; cut the file there, and upscale the parts one by one")
+        return f"is {kind}: {'; '.join(parts)}"
 
     def _where(self) -> str:
         if not self.gaps:
@@ -108,12 +100,17 @@ class Damage:
 
     def plain(self) -> dict[str, Any]:
         """Return plain data for JSON."""
-        return {**asdict(self), "gaps": [list(gap) for gap in self.gaps]}
+        return {
+            **asdict(self),
+            "gaps": [list(gap) for gap in self.gaps],
+            "unread": [asdict(one) for one in self.unread],
+        }
 
     @classmethod
     def from_plain(cls, data: dict[str, Any]) -> "Damage":
         """Return the damage from the data of `plain`. Raises TypeError or KeyError for other data."""
-        return cls(**{**data, "gaps": tuple((float(begin), float(end)) for begin, end in data["gaps"])})
+        gaps = tuple((float(begin), float(end)) for begin, end in data["gaps"])
+        return cls(**{**data, "gaps": gaps, "unread": tuple(Unread(**one) for one in data["unread"])})
 
 
 @dataclass
@@ -140,6 +137,8 @@ class Tally:
     stopped: str | None = None
     expected: int = 0
     length: float | None = None
+    unread: list[Unread] = field(default_factory=list)
+    turned: bool = False
 
     @property
     def may_lack_frames(self) -> bool:
@@ -198,7 +197,7 @@ class Tally:
         """
         if codec != "ffv1" or not packet.size:
             return
-        right = has_right_checksums(bytes(packet))
+        right = is_right_frame(bytes(packet))
         self.checked = self.checked or right
         if self.checked and not right:
             self.wrong_sums.add(packet.pts)
@@ -211,7 +210,10 @@ class Tally:
         if info.container == "avi" and not structure.missing and not (self.damaged or self.corrupt or self.concealed):
             by_count = 0  # frames that were dropped in capture are counted, but have no packet
         torn = self.corrupt and self.lost_in_gaps  # at joins of streams this happens without a loss
-        signs = self.damaged or self.headless or torn or self.concealed or self.stopped or by_count or short
+        torn = torn or (self.turned and self.expected > self.decoded)
+        signs = (
+            self.damaged or self.headless or torn or self.concealed or self.stopped or by_count or short or self.unread
+        )
         if not (signs or structure.missing or structure.wrong or structure.broken is not None):
             return None
         constant = self.steady > self.lost_in_gaps or self.steady > 2 * len(self.gaps)
@@ -228,6 +230,7 @@ class Tally:
             stopped=self.stopped,
             wrong_checksums=structure.wrong,
             first_wrong=None if structure.first_wrong is None else round(structure.first_wrong - info.start_time, 3),
+            unread=tuple(self.unread),
         )
 
     def _end_gap(self, info: VideoInfo, short: float) -> list[tuple[float, float]]:

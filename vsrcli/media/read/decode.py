@@ -27,6 +27,7 @@ from vsrcli.media.read.joins import Join
 from vsrcli.media.read.probe import tagged_duration
 from vsrcli.media.read.telecine import film
 from vsrcli.media.read.timestamps import Timed, stamp
+from vsrcli.media.read.turns import Turns
 from vsrcli.media.unkept import CAPTIONS, carried, left_out
 
 __all__ = ["Deinterlace", "decode", "has_pulldown_rate", "paced", "shown_times"]
@@ -336,7 +337,9 @@ def _decoded(
             return
     shape, reshaped, coded = info.sample_aspect_ratio, False, Fraction(0)
     beside = BesideDecoder(info.codec) if info.keeps_alpha and lies_beside(info.codec, stream.metadata) else None
-    for packet in _packets(container, stream, tally, info):
+    turns = _turns(info, stream, threads, tally, warn) if info.container == "mpegts" and info.once is None else None
+    packets = _packets(container, stream, tally, info)
+    for packet in packets if turns is None else turns.packets(packets):
         if not packet.size and packet.dts is not None:  # Theora's packet for repeating the previous picture
             continue
         awaits_key = awaits_key and not packet.is_keyframe
@@ -350,14 +353,15 @@ def _decoded(
         if beside is not None:
             beside.take(packet)
         try:
-            pictures = decode_packet(packet)
+            pictures = decode_packet(packet) if turns is None else turns.decode(packet)
         except FFmpegError:
             if begun:
                 tally.hit(packet)
             else:
                 tally.headless += 1
             continue
-        aspect = stream.codec_context.sample_aspect_ratio or Fraction(0)
+        context = stream.codec_context if turns is None else turns.context
+        aspect = context.sample_aspect_ratio or Fraction(0)
         coded = coded or (aspect if pictures else coded)  # what a container says otherwise holds for all of it
         changed = coded and aspect and abs(aspect / coded - 1) > _SAME_SHAPE
         if pictures and shape and changed and not reshaped:
@@ -371,6 +375,22 @@ def _decoded(
             if picture.pts is not None:
                 tally.last_pts = picture.pts if tally.last_pts is None else max(tally.last_pts, picture.pts)
             yield picture
+    if turns is not None:
+        known = [one for one in container.streams.audio if one.codec_context is not None]
+        sounds = {one.id: one.codec_context.codec.canonical_name for one in known}
+        tally.unread = turns.unread(sounds)
+        tally.expected = turns.pictures() if tally.turned else 0
+
+
+def _turns(
+    info: VideoInfo, stream: av.VideoStream, threads: Literal["AUTO", "NONE"], tally: Tally, warn: Warn
+) -> Turns:
+    def told(before: str, after: str, pts: int | None) -> None:
+        tally.turned = True
+        when = "" if pts is None else f" after {float(pts * info.time_base):.2f} s"
+        warn(f"{info.path}: its codec changes{when}, from {before} to {after}: decoded as it changes")
+
+    return Turns(info.path, stream, threads, told)
 
 
 def _packets(
