@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 
 from vsrcli.engine.plan import Plan
 from vsrcli.errors import OutputError, OutputExistsError
@@ -165,7 +165,7 @@ class WorkFolder:
         if not self.segments:
             return None
         try:
-            return load_file(self._state_path(len(self.segments) - 1))
+            return load(self._state_path(len(self.segments) - 1).read_bytes())  # not mapped: it is deleted meanwhile
         except (OSError, SafetensorError):
             raise damaged(self.folder) from None
 
