@@ -73,6 +73,15 @@ def test_help_stays_fast() -> None:
     assert best < 1.0, "0.15 s on an idle machine"
 
 
+def test_the_help_of_no_command_imports_torch_pyav_or_numpy() -> None:
+    script = "import sys\nfrom vsrcli.cli import cli\nfor name in sys.argv[1:]:\n"
+    script += "    cli.main([name, '--help'], standalone_mode=False)\n"
+    script += "    assert not {'torch', 'av', 'numpy'} & set(sys.modules), name\n"
+    done = subprocess.run([sys.executable, "-c", script, *COMMANDS], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Usage: ") == len(COMMANDS)
+
+
 def test_options_are_shown_in_groups() -> None:
     shown = vsr("upscale", "--help").stdout
     heads = [line.removesuffix(" options:") for line in shown.splitlines() if line.endswith(" options:")]

@@ -31,11 +31,13 @@ def texture(width: int, height: int) -> np.ndarray:
     return levels.astype(np.uint8)
 
 
+@functools.cache
 def running(number: int, width: int, height: int) -> np.ndarray:
     """The texture, seven pixels a frame."""
     return np.roll(texture(width, height), (2 * number, 7 * number), (0, 1))
 
 
+@functools.cache
 def resting(number: int, width: int, height: int) -> np.ndarray:
     """The texture with a patch that moves, and a little noise."""
     picture = texture(width, height).copy()

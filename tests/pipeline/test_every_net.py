@@ -14,8 +14,8 @@ from vsrcli.errors import UsageError
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.zoo.architectures import ARCHITECTURES
 
-BIDIRECTIONAL = ("auto", "clip", "window", "exact")
-STREAMING = ("auto", "clip", "stream", "exact")
+BIDIRECTIONAL = ("clip", "window", "exact")
+STREAMING = ("clip", "stream", "exact")
 CASES = [
     (arch, mode)
     for arch, architecture in ARCHITECTURES.items()
@@ -30,27 +30,29 @@ def save_small(arch: str, path: Path) -> RecurrentNet:
     return net
 
 
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make.video(tmp_path_factory.mktemp("film") / "in.mp4", width=40, height=24, frames=3)
+
+
 @pytest.mark.parametrize(("arch", "mode"), CASES)
-def test_every_net_runs_in_every_mode(arch: str, mode: Propagation, tmp_path: Path) -> None:
-    film = make.video(tmp_path / "in.mp4", width=32, height=24, frames=3)
+def test_every_net_runs_in_every_mode(arch: str, mode: Propagation, film: Path, tmp_path: Path) -> None:
     scale = save_small(arch, tmp_path / "net.safetensors").scale
     result = vsrcli.upscale(
         film, tmp_path / "out.mp4", model=str(tmp_path / "net.safetensors"), propagation=mode, window=None
     )
-    assert (result.frames, result.size) == (3, (32 * scale, 24 * scale))
+    assert (result.frames, result.size) == (3, (40 * scale, 24 * scale))
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
-def test_every_net_runs_in_tiles(arch: str, tmp_path: Path) -> None:
-    film = make.video(tmp_path / "in.mp4", width=40, height=24, frames=2)
+def test_every_net_runs_in_tiles_in_the_mode_that_it_gets_by_default(arch: str, film: Path, tmp_path: Path) -> None:
     scale = save_small(arch, tmp_path / "net.safetensors").scale
     result = vsrcli.upscale(film, tmp_path / "out.mp4", model=str(tmp_path / "net.safetensors"), tile=(32, 32))
-    assert (result.frames, result.size) == (2, (40 * scale, 24 * scale))
+    assert (result.frames, result.size) == (3, (40 * scale, 24 * scale))
 
 
 @pytest.mark.parametrize(("arch", "mode"), [("iconvsr", "stream"), ("repvsr", "window")])
-def test_unsupported_propagation_modes_are_refused(arch: str, mode: Propagation, tmp_path: Path) -> None:
-    film = make.video(tmp_path / "in.mp4", width=32, height=24, frames=2)
+def test_unsupported_propagation_modes_are_refused(arch: str, mode: Propagation, film: Path, tmp_path: Path) -> None:
     save_small(arch, tmp_path / "net.safetensors")
     with told(UsageError, "--propagation"):
         vsrcli.upscale(film, tmp_path / "out.mp4", model=str(tmp_path / "net.safetensors"), propagation=mode)

@@ -1,13 +1,20 @@
 """PSNR, SSIM and MSE against hand-computed figures and scikit-image."""
 
+import importlib
 import math
+from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from vsrcli.quality.metrics import mse, planes, psnr, rgb_to_y, ssim
+
+
+@pytest.fixture(scope="module")
+def scikit() -> ModuleType:
+    """Return scikit-image's metrics, whose import takes seconds: only the process that needs them waits."""
+    return importlib.import_module("skimage.metrics")
 
 
 def noisy_pair(channels: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -42,15 +49,15 @@ def test_psnr_and_mse_of_a_known_difference() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_psnr_agrees_with_scikit_image(channels: int) -> None:
+def test_psnr_agrees_with_scikit_image(channels: int, scikit: ModuleType) -> None:
     a, b = noisy_pair(channels)
     for i in range(2):
-        theirs = peak_signal_noise_ratio(a[i].numpy(), b[i].numpy(), data_range=255)
+        theirs = scikit.peak_signal_noise_ratio(a[i].numpy(), b[i].numpy(), data_range=255)
         assert psnr(a, b)[i].item() == pytest.approx(theirs, abs=1e-10)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_ssim_agrees_with_scikit_image_on_the_valid_region(channels: int) -> None:
+def test_ssim_agrees_with_scikit_image_on_the_valid_region(channels: int, scikit: ModuleType) -> None:
     """Compare with gaussian_weights and population moments; only the region differs.
 
     scikit-image's map is computed with mirrored borders and cropped by 5 pixels for its mean. The window then is inside
@@ -58,7 +65,7 @@ def test_ssim_agrees_with_scikit_image_on_the_valid_region(channels: int) -> Non
     """
     a, b = noisy_pair(channels)
     for i in range(2):
-        theirs = structural_similarity(
+        theirs = scikit.structural_similarity(
             a[i].numpy(),
             b[i].numpy(),
             channel_axis=0,
