@@ -38,8 +38,10 @@ from vsrcli.media.write.mux_tags import (
     video_tags,
 )
 from vsrcli.media.write.slow import ENCODERS, FROM_ZERO, OPUS_LAYOUTS, chapter_arguments, sound_arguments
+from vsrcli.media.write.timecode import timecode_at
 
 _ADVICE = re.compile(r"[\s,.:;(]*\b(add|use|using|try|set|specify|with|pass)\b[^,;]*['\"\s]-[a-z].*$", re.IGNORECASE)
+_CODE = "timecode"
 ANY_STATE = ("-strict", "experimental")
 """ffmpeg's arguments that allow experimental formats, such as TrueHD in MP4."""
 
@@ -109,9 +111,10 @@ def mux_command(
             command += ["-itsscale", f"{float(info.slow):.12g}"]
         command += [*FILES_ONLY, "-i", url(info.path)]
         with open_container(info.path) as source:
-            number, maps = _maps(source, info, placements, output, folder, preview)
+            code = _timecode(source, info, feed, preview=preview)
+            number, maps = _maps(source, info, placements, output, folder, preview, code)
             by_file = tags_by_file(source, info, placements, number, output, folder)
-            described = container_tags(source, output, preview)
+            described = [*container_tags(source, output, preview), *_tagged("-metadata", source.metadata, code)]
             if info.slow != 1 and not preview and (chapters := source.chapters()):
                 input_number = 2 + ("ffmetadata" in by_file)
                 by_file = [*by_file, *chapter_arguments(info, chapters, folder)]
@@ -169,6 +172,7 @@ def _maps(
     output: Path,
     folder: Path,
     preview: bool,
+    code: str | None,
 ) -> tuple[int, list[str]]:
     """Return the video's number among the output's streams, and the arguments for all streams in the source's order."""
     container = container_of(output)
@@ -186,6 +190,7 @@ def _maps(
             tags = video_tags(stream)
             if not by_file_only(tags):
                 arguments += [part for tag in tags.items() for part in (f"-metadata:s:{number}", "=".join(tag))]
+                arguments += _tagged(f"-metadata:s:{number}", tags, code)
         elif kept[index].stream.attached_picture and container.muxer == "matroska":
             # Matroska keeps cover art as attachments, which ffmpeg takes from files only.
             attachments += _attach(source, kept[index], folder, extra)
@@ -209,6 +214,23 @@ def _maps(
         arguments += label_arguments(stream, number, output)
         number += 1
     return video_number, arguments + attachments
+
+
+def _timecode(source: av.container.InputContainer, info: VideoInfo, feed: Feed, *, preview: bool) -> str | None:
+    """Return the timecode of the result's first frame; None if the source has none, or an equal one."""
+    stream = source.streams[info.stream_index]
+    code = next((v for tags in (stream.metadata, source.metadata) for k, v in tags.items() if k.lower() == _CODE), None)
+    old = getattr(stream, "guessed_rate", None)
+    if code is None or not old:
+        return None
+    offset = next(iter(feed.times)) * info.time_base - Fraction(info.start_time) if preview else Fraction(0)
+    shifted = timecode_at(code, offset, old, info.rate)
+    return shifted if shifted != code else None
+
+
+def _tagged(option: str, tags: Mapping[str, str], code: str | None) -> list[str]:
+    """Return arguments that replace the timecode among tags, where there is one."""
+    return [part for key in tags if code and key.lower() == _CODE for part in (option, f"{key}={code}")]
 
 
 def _attach(source: av.container.InputContainer, placement: Placement, folder: Path, extra: int) -> list[str]:

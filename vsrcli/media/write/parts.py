@@ -120,7 +120,11 @@ def join_parts(infos: Sequence[VideoInfo], path: Path, folder: Path) -> list[str
                 raise OutputError(f"joining gave {counted(found, 'frame')} instead of {wanted}")
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror}") from None
-    lines = [f"{describe(one)} is left out where parts are joined" for one in first.streams if one.kind not in _COPIED]
+    lines = [
+        f"{describe(one)} is left out where parts are joined"
+        for one in first.streams
+        if one.kind not in _COPIED and one.codec != "tmcd"  # the picture's tag tells the timecode
+    ]
     if any(info.chapters for info in infos):
         lines.append("chapters are left out where parts are joined")
     return lines
