@@ -21,6 +21,11 @@ __all__ = ["Frame", "Upscaler", "__version__", "list_models", "read", "upscale"]
 _MODULES = {"Frame": "frame", "Upscaler": "api", "list_models": "api", "read": "api", "upscale": "api"}
 
 
+def __dir__() -> list[str]:
+    """Return the names of the interface, also of those parts that are not imported yet."""
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
     """Import a part of the interface when it is first used, so that `import vsrcli` stays fast."""
     if name in _MODULES:

@@ -46,7 +46,8 @@ class Reason(Enum):
     NO_COMPRESSED_CLIP = "no clip of the pack can be compressed"
     NO_ANSWERS = "no clip of the pack has a teacher's answer"
     NO_VALIDATION_CLIP = "the packs hold no clip to validate on"
-    NO_MULTIPLE = "the frame rate asked for is no multiple of the source's"
+    NO_MULTIPLE = "the frame rate asked for is no multiple of the source's; times: the nearest"
+    OTHER_SHAPE = "the size asked for has another shape than the source; width, height"
     PROCESS_DIED = "the measuring process died"
 
 

@@ -26,6 +26,7 @@ from vsrcli.pipeline.options import Content, Options
 from vsrcli.pipeline.running.run import Result
 from vsrcli.records import Record, options_of
 from vsrcli.shards.alone import run_or_finish
+from vsrcli.zoo.catalogue import catalogue
 from vsrcli.zoo.loading import LoadedModel, Loader
 from vsrcli.zoo.options import set_option
 
@@ -56,6 +57,8 @@ class Upscaler:
     ) -> None:
         self._name = None if model is None else fspath(model)
         self._content: Content = content
+        if self._name is not None and not Path(self._name).exists():
+            catalogue().resolve(self._name)
         self._options = as_record(EngineOptions, options)
         self._load = Loader()
         self._progress = progress

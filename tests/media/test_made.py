@@ -30,5 +30,5 @@ def test_a_folder_s_own_results_are_left_out_in_another_run(tmp_path: Path, tiny
     (tmp_path / "new").mkdir()
     (tmp_path / "a_x4.ts").rename(tmp_path / "new" / "b.ts")
     again = vsr("upscale", tmp_path / "new", *words[2:])
-    assert again.returncode == 0 and "made by vsr: left out" in again.stderr
+    assert again.returncode == 0 and "left out, made by vsr: " in again.stderr
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["b.ts"]

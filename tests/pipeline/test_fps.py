@@ -112,7 +112,7 @@ def test_images_get_a_frame_rate_or_new_frames(tiny_model: str, tmp_path: Path) 
 def test_a_rate_that_is_not_a_multiple_is_refused_in_one_line(
     film: Path, tiny_model: str, tmp_path: Path, fps: float
 ) -> None:
-    with pytest.raises(UsageError, match="frames a second are not 1 to 8 times the source's 25"):
+    with pytest.raises(UsageError, match="is no whole multiple, up to 8, of the source's 25"):
         upscale(film, tmp_path / "out.mkv", tiny_model, fps=fps)
     assert not list(tmp_path.iterdir())
 

@@ -52,7 +52,7 @@ def test_black_surrounds_the_picture(
 
 def test_padding_needs_a_box_and_a_video(tmp_path: Path, how: dict[str, Any]) -> None:
     film = make.video(tmp_path / "a.mkv", frames=3, width=32, height=24)
-    with pytest.raises(UsageError, match="without a box"):
+    with pytest.raises(UsageError, match="padding needs a box"):
         vsrcli.upscale(film, tmp_path / "b.mkv", pad=True, **how)
     with pytest.raises(UsageError, match="images are not padded"):
         vsrcli.upscale(film, tmp_path / "new" / "%d.png", fit=(160, 80), pad=True, **{**how, "codec": None})

@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import importlib
 import io
+import itertools
 import os
 import shlex
 import sys
@@ -119,6 +120,8 @@ def cli(ctx: click.Context, config: Path | None, no_config: bool) -> None:
     from vsrcli.cli import config as settings
 
     settings.apply(ctx, config, none=no_config)
+    for line in settings.unknown_variables(ctx):
+        click.echo(f"warning: {clean(line)}", err=True)
 
 
 def is_source(word: str) -> bool:
@@ -155,7 +158,13 @@ def main() -> None:
         cli.main(prog_name="vsr", standalone_mode=False)
         sys.stdout.flush()  # while a full disk can still be told
     except click.ClickException as error:
+        _name_variable(error)
         shown, message = io.StringIO(), error.format_message()
+        if asks_for_json(sys.argv):
+            from vsrcli.cli.display_options import JsonLines
+
+            JsonLines().say("error", message=clean(message), exit_code=2)
+            sys.exit(2)
         error.show(shown)
         several = isinstance(error, click.MissingParameter)  # its message has several lines
         echo(shown.getvalue() if several else shown.getvalue().replace(message, clean(message)))
@@ -180,6 +189,20 @@ def main() -> None:
         if debugging():
             raise
         fail(unforeseen(error), 1)
+
+
+def _name_variable(error: click.ClickException) -> None:
+    """Let the message about an invalid value name the environment variable that it comes from, if any."""
+    if not isinstance(error, click.BadParameter) or error.ctx is None or error.param is None:
+        return
+    name = str(error.param.name)
+    if error.ctx.get_parameter_source(name) is click.core.ParameterSource.ENVIRONMENT:
+        error.param_hint = f"{error.ctx.auto_envvar_prefix}_{name.upper()}"
+
+
+def asks_for_json(words: list[str]) -> bool:
+    """Return whether a command line asks for JSON lines, even one that cannot be parsed."""
+    return "--progress=json" in words or ("--progress", "json") in itertools.pairwise(words)
 
 
 def _drop_output() -> None:

@@ -5,6 +5,7 @@ The command line takes precedence over variables (VSR_*), those over the project
 
 import contextlib
 import difflib
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -66,6 +67,25 @@ def apply(ctx: click.Context, config: Path | None, *, none: bool) -> None:
     assert isinstance(group, click.Group)
     files = [config] if config is not None else files_here()
     ctx.default_map = defaults(group, ctx.invoked_subcommand, files) if files else None
+
+
+def unknown_variables(ctx: click.Context) -> list[str]:
+    """Return lines on variables VSR_* that look like an option of the invoked command and are none."""
+    group, name = ctx.command, ctx.invoked_subcommand
+    command = group.get_command(ctx, name) if isinstance(group, click.Group) and name is not None else None
+    if command is None or isinstance(command, click.Group):
+        return []
+    prefix = f"{ctx.auto_envvar_prefix}_"
+    own = f"{prefix}{name}_".upper()
+    names = {str(param.name).upper() for param in command.params}
+    lines = []
+    for variable in sorted(os.environ):
+        rest = variable.removeprefix(own)
+        if rest != variable and rest not in names:
+            lines.append(f"{variable}: vsr {name} has no such option{_close(rest.lower(), _names(command))}")
+        elif variable.removeprefix(prefix) in names - {"CONFIG", "NO_CONFIG", "DEBUG"}:
+            lines.append(f"{variable} is not read: write {own}{variable.removeprefix(prefix)}")
+    return lines
 
 
 def add_options(group: click.Group, command: click.Command) -> click.Command:

@@ -38,7 +38,8 @@ ADVICE = {
     Reason.NO_COMPRESSED_CLIP: " (or pack with --real)",
     Reason.NO_ANSWERS: " (`vsr train teach` adds them)",
     Reason.NO_VALIDATION_CLIP: " (pack with --hold-out)",
-    Reason.NO_MULTIPLE: ": use --fps 2x or the like",
+    Reason.NO_MULTIPLE: ": use --fps {times}x",
+    Reason.OTHER_SHAPE: " (--fit {width}x{height} --pad keeps them as they are)",
     Reason.PROCESS_DIED: "; try a smaller --res",
 }
 """The text after the message for each reason, with the reason's data in braces."""

@@ -37,7 +37,7 @@ SHOWN = {
     "content": Shown("Content of the source, if --model leaves the weights open. auto means film."),
     "scale": Shown("Upscaling factor. Others than the model's are resized by Lanczos.  [default: the model's]", "-s"),
     "height": Shown("Set the height of the output. The width follows."),
-    "size": Shown("Set the size of the output."),
+    "size": Shown("Set the size of the output. What is shown keeps its shape: pixels become non-square if they must."),
     "fit": Shown("Fit the output into this box, with its own shape and square pixels."),
     "pad": Shown("Fill the rest of the box of --fit with black."),
     "max_height": Shown("Limit the height of the output. The width follows."),
@@ -79,13 +79,16 @@ SHOWN = {
         metavar="NAME",
     ),
     "crf": Shown("Quality in the encoder's own scale; lower is better."),
-    "bitrate": Shown("Mean bit rate of the picture, e.g. 5M, instead of a quality.", metavar="RATE"),
+    "bitrate": Shown(
+        "Mean bit rate of the picture, e.g. 5M, instead of a quality; short clips can miss it by a third.",
+        metavar="RATE",
+    ),
     "target_size": Shown(
         "Size of the result with its sound, e.g. 700M (millions of bytes), in one pass. h264 and hevc keep to 10 % "
         "(20 % below ten seconds), others to a third.",
         metavar="SIZE",
     ),
-    "preset": Shown("Speed preset of the encoder."),
+    "preset": Shown("Speed preset of the encoder; of ProRes proxy, lt, standard, hq, 4444 or 4444xq."),
     "tune": Shown("Tuning of the encoder: film, animation, grain, ..."),
     "encoder_opt": Shown("Option of the encoder, as ffmpeg names it. Repeatable.", metavar="KEY=VALUE"),
     "audio": Shown("Convert sound of other codecs to this one; copy keeps it, none leaves it out."),

@@ -144,7 +144,7 @@ class Display:
             self._console.print(f"{name:>8}  {clean(text)}", markup=False, soft_wrap=True)
         for text in report["notes"]:
             self._console.print(f"    note  {clean(text)}", markup=False, soft_wrap=True)
-        for text in report["warnings"]:
+        for text in report["warnings"] if force else ():  # a job that runs has shown them as events
             self._console.print(f" warning  {clean(full(text))}", markup=False, soft_wrap=True)
 
     def result(self, report: dict[str, Any]) -> None:
@@ -179,6 +179,10 @@ class Display:
         """Report one failed file of a batch and the reason: once, and even if quiet."""
         if self._quiet and not error.startswith(source):
             error = f"{source}: {error}"
+        if self._json is not None:
+            self._log.line(f"failed: {clean(error)}")
+            self._json.say("result", status="failed", input=source, error=error)
+            return
         self.line(f"{'' if self._quiet else '  '}failed: {error}", style="red", always=True)
 
     def _update(self, stage: str, event: Event) -> None:

@@ -98,19 +98,22 @@ def command(
     vsr upscale a.mp4 b.avi -o "{folder}/{name}_{model}_{height}p.mkv"
     vsr upscale 1.ts 2.ts --join -o film.mkv  the parts of one recording
     vsr upscale in.mp4 --start 1:00 --end 1:05 -o preview.mp4
-    ffmpeg -i in.mp4 -f nut -c:v rawvideo - | vsr upscale - -o - | mpv -
+    ffmpeg -i in.mp4 -f nut -c:v rawvideo -c:a copy - | vsr upscale - -o - --format nut | mpv -
 
     If a job stops (Ctrl-C, crash, power), run the same command again to resume it. One that reads or writes a pipe
     starts anew. A pipe whose reader leaves early ends the job as done. Exit codes: 0 done, 1 failed, 2 wrong usage, 3
     some of several files failed, 130 interrupted.
     """
+    asked = closest(click.get_current_context(), asked)
+    options = read_record(Options, asked)
+    options.check()  # before PyTorch is imported
+    if join and output is None:
+        raise UsageError("--join needs -o FILE")
     from vsrcli.cli.piping import is_outlet, piping, refuse_beside_pipes, upscale_piped
     from vsrcli.cli.progress import Display
     from vsrcli.pipeline.running import batch
 
     stop_on_signals()
-    asked = closest(click.get_current_context(), asked)
-    options = read_record(Options, asked)
     display = Display(quiet=quiet, verbose=verbose, way=progress, log=log_file)
     source_of_format = click.get_current_context().get_parameter_source("pipe_format")
     if source_of_format is click.core.ParameterSource.COMMANDLINE and not is_outlet(output):
@@ -118,7 +121,7 @@ def command(
     if pipe := piping(inputs, output):
         refuse_beside_pipes(join=join, address=address, several=len(inputs) > 1, as_json=as_json and pipe.writes)
         reports, single = [upscale_piped(inputs[0], output, options, display, pipe_format, dry_run=dry_run)], True
-    elif join:
+    elif join and output is not None:
         reports, single = [_joined(inputs, output, options, display, dry_run=dry_run, address=address)], True
     elif any(isinstance(place, str) for place in (*inputs, output)):
         from vsrcli.cli.on_storage import upscale_behind_urls
@@ -231,13 +234,13 @@ def upscale_one(
 
 
 def _joined(
-    inputs: tuple[Path, ...], output: Path | None, options: Any, display: Any, *, dry_run: bool, address: str | None
+    inputs: tuple[Path, ...], output: Path, options: Any, display: Any, *, dry_run: bool, address: str | None
 ) -> dict[str, Any]:
     """Upscale the parts of one recording to one result and return the report."""
     from vsrcli.pipeline.running.joined import joined
 
-    if output is None or any(isinstance(place, str) for place in (*inputs, output)):
-        raise UsageError("--join needs -o, and files on this machine")
+    if any(isinstance(place, str) for place in (*inputs, output)):
+        raise UsageError("--join needs files on this machine, not URLs")
     if address is not None:
         raise UsageError("--join is not for a cluster: join the parts to one file first")
     with joined(inputs, output, options, display.line) as source:
@@ -276,15 +279,17 @@ def _many(items: list[Any], options: Any, display: Any, *, dry_run: bool) -> lis
     from vsrcli.zoo.loading import Loader
 
     load, forecaster = Loader(), Forecaster()
+    made = [item for item in items if item.listed and batch.is_result(item.source)]
+    if made:
+        names = ", ".join(str(item.source) for item in made)
+        display.line(f"left out, made by vsr: {names} (name a file itself to upscale it again)")
+        items = [item for item in items if item not in made]
     reports: list[dict[str, Any]] = []
     results: set[str] = set()
     for i, item in enumerate(items, 1):
         display.line(f"[{i}/{len(items)}] {item.source}")
         if str(item.source) in results:  # a result beside its source is found as a source in the next run
             display.line("  a result of this call: left out")
-            continue
-        if item.listed and batch.is_result(item.source):
-            display.line("  made by vsr: left out (name the file itself to upscale it again)")
             continue
         try:
             how: dict[str, Any] = {"dry_run": dry_run, "load": load, "forecaster": forecaster, "taken": results}

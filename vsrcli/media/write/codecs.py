@@ -49,6 +49,7 @@ PRESETS = {
 }
 DEEPEST = {"av1": 10, "prores": 10, "hevc": 12, "ffv1": 16, "rawvideo": 16}  # bits
 KEPT = ("prores", "ffv1")
+_FULL_CHROMA = ("4444", "4444xq")  # presets of ProRes
 """Codecs for editing and archives: such a source gets the same codec again if the container can hold it."""
 LARGEST_H264 = 4096 * 2304  # level 5.2, the limit of common hardware decoders
 
@@ -109,7 +110,7 @@ def _settings(
     named = codec is not None
     codec, encoder = resolve(codec or _default_codec(info, output, width, height, keep=not asked))
     if not holds(container, codec):
-        suffixes = (".mp4", ".mkv", ".gif", ".mov", ".avi")
+        suffixes = (".mov", ".mkv") if codec == "prores" else (".mp4", ".mkv", ".gif", ".mov", ".avi")
         fits = next((suffix for suffix in suffixes if holds(CONTAINERS[suffix], codec)), None)
         if fits is None:
             raise UsageError(f"no container that vsr writes holds {codec}")
@@ -124,6 +125,8 @@ def _settings(
         raise UsageError(f"{encoder} takes no frames from memory")
     if pix_fmt is not None and pix_fmt not in supported:
         raise UsageError(f"{encoder} cannot encode {pix_fmt}: choose one of {', '.join(supported)}")
+    if codec == "prores" and preset in _FULL_CHROMA:
+        supported = [name for name in supported if "444" in name]
     chosen = pix_fmt or _nearest_pix_fmt(
         info, codec, supported, alpha=_wants_alpha(info, codec, preset, container, named=named)
     )
@@ -250,7 +253,7 @@ def _wants_alpha(info: VideoInfo, codec: str, preset: str | None, container: Con
     """
     if not info.alpha or codec not in _keeps_alpha(container):
         return False
-    if codec == "prores" and preset not in (None, "4444", "4444xq"):
+    if codec == "prores" and preset not in (None, *_FULL_CHROMA):
         return False
     return info.transparent or named or codec in (info.codec, "ffv1", "gif", "apng")
 
@@ -275,7 +278,7 @@ def _nearest_pix_fmt(info: VideoInfo, codec: str, supported: list[str], *, alpha
     depth = max(depth, info.bit_depth) if depth > 8 else depth
     lossless = codec in ("ffv1", "gif", "apng")
     want_rgb = codec in ("gif", "apng") or (rgb and lossless)
-    if (rgb or shift_x == 9) and not want_rgb and codec != "rawvideo":
+    if (rgb or shift_x == 9) and not want_rgb and codec not in ("rawvideo", "prores"):
         shift_x = shift_y = 1
     if codec == "gif":
         depth = 8

@@ -161,8 +161,6 @@ def prepare(
     use_threads(options.threads)
     dtype = pick_precision(options.precision, device)
     picked = pick_model(info, output, options, named=named)
-    if picked.reason is not None:
-        on_event(Event("note", f"using {picked.name}: {picked.reason}"))
     model = (load or Loader())(
         picked.name,
         say=lambda line: on_event(Event("note", line)),
@@ -185,6 +183,8 @@ def prepare(
     if renamed is not None:
         on_event(Event("note", renamed))
     check_output(output, info, options)
+    if picked.reason is not None:  # not where the result is there already
+        on_event(Event("note", f"using {picked.name}: {picked.reason}"))
     rated = options
     if not is_image_output(output, shown):
         rated = with_bitrate(options, shown, output, frames_wanted(info, options, factor))

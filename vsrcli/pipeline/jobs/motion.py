@@ -44,9 +44,10 @@ def frames_for_each(options: Options, info: VideoInfo) -> int:
     nearest = round(factor)
     if nearest < 1 or abs(factor / nearest - 1) > _NEAR or nearest > MOST_TIMES:
         raise UsageError(
-            f"{float(options.fps):g} frames a second are not 1 to {MOST_TIMES} times the source's "
-            f"{float(info.rate / (options.slow or 1)):g}",
+            f"{float(options.fps):g} is no whole multiple, up to {MOST_TIMES}, of the source's "
+            f"{float(info.rate / (options.slow or 1)):g} frames a second",
             Reason.NO_MULTIPLE,
+            times=min(max(nearest, 2), MOST_TIMES),
         )
     return nearest
 

@@ -72,6 +72,8 @@ def choose_output(
         wanted = with_ending(wanted, HOLDS_ALL)
         suffix = HOLDS_ALL
     if free and source not in CONTAINERS:
+        if suffix != HOLDS_ALL:  # one that the caller's pattern of names gives
+            return wanted, None
         what = f"{source} is not written" if source else "the source's name has no ending"
         return wanted, f"{what}: the result is {wanted}, as {suffix} holds everything"
     if suffix in CONTAINERS and (output is None or not named):

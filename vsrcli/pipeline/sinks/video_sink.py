@@ -7,7 +7,7 @@ from pathlib import Path
 
 import av
 
-from vsrcli.errors import Reason, Remark, UsageError
+from vsrcli.errors import Note, Reason, Remark, UsageError
 from vsrcli.media.containers import check_container
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.options import EncodingOptions
@@ -51,6 +51,10 @@ class VideoSink:
         self.warnings += [left_out(name) for name in info.unkept if name not in self.kept]
         self.warnings += lost_in_video(info, output.suffix.lower())
         aspect = output_aspect(info, encode)
+        if aspect not in (0, 1) and abs(aspect / (info.sample_aspect_ratio or 1) - 1) > _ROUND:
+            width, height = reversed(self.size) if info.turned else self.size
+            line = f"{width}x{height} has another shape than the source: its pixels are shown {aspect} as wide as high"
+            self.warnings.append(Note(line, Reason.OTHER_SHAPE, width=width, height=height))
         if encode.codec in ("gif", "apng") and aspect and abs(aspect - 1) > _ROUND:
             self.warnings.append(
                 f"{output.suffix} shows square pixels: the shape by {info.sample_aspect_ratio} is lost"

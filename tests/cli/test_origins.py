@@ -1,0 +1,59 @@
+"""Where an invalid setting comes from is told, in the way that the caller reads."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.command import vsr
+from tests.media import make
+
+
+def test_an_invalid_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VSR_UPSCALE_CRF", "abc")
+    done = vsr("upscale", "nope.mp4")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        2,
+        "Error: Invalid value for VSR_UPSCALE_CRF: 'abc' is not a valid float.",
+    )
+
+
+def test_variables_that_are_not_read_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("VSR_DEVICE", "VSR_UPSCALE_CRX", "VSR_UPSCALE_CRF", "VSR_HOME"):
+        monkeypatch.setenv(name, "3")
+    lines = vsr("upscale", "nope.mp4").stderr.splitlines()
+    assert lines[:-1] == [
+        "warning: VSR_DEVICE is not read: write VSR_UPSCALE_DEVICE",
+        "warning: VSR_UPSCALE_CRX: vsr upscale has no such option (did you mean crf?)",
+    ]
+
+
+def test_options_that_cannot_be_read_are_told_as_json_where_it_is_asked_for() -> None:
+    done = vsr("upscale", "nope.mp4", "--bogus", "--progress", "json")
+    (line,) = done.stderr.splitlines()
+    told = json.loads(line)
+    assert (done.returncode, told["event"], told["exit_code"]) == (2, "error", 2)
+    assert "--bogus" in told["message"]
+
+
+def test_a_failed_file_of_several_is_an_event(tmp_path: Path) -> None:
+    film = make.video(tmp_path / "a.mkv", frames=2, width=32, height=24)
+    done = vsr("upscale", film, tmp_path / "nope.mkv", "-m", "repvsr", "--dry-run", "--progress", "json")
+    events = [json.loads(line) for line in done.stderr.splitlines()]
+    failed = [one for one in events if one["event"] == "result"]
+    missing = str(tmp_path / "nope.mkv")
+    assert [(one["status"], one["input"], one["error"]) for one in failed] == [
+        ("failed", missing, f"{missing} does not exist")
+    ]
+    assert done.returncode == 3
+
+
+def test_contradictions_are_refused_before_torch_is_imported() -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "vsrcli", "upscale", "nope.mp4", "--crf=18", "--bitrate=5M"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "exclude each other" in done.stderr.splitlines()[-1]
+    assert not re.search(r"\| +torch$", done.stderr, re.MULTILINE)
