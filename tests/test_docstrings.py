@@ -7,15 +7,14 @@ from pathlib import Path
 import vsrcli
 
 VERBS = """
-Add Align Append Apply Assign Average Blur Build Call Check Choose Collect Compare Complete Compose Compress Compute
-Connect Continue Convert Convolve Copy Count Create Crop Cut Decide Decode Decompress Define Delete Detect Discard
-Divide Download Downscale Draw Encode Enlarge Estimate Examine Expect Extract Fill Filter Find Fit Flush Fold
-Format Fuse Generate Handle Hold Import Initialise Join Let List Load Make Map Measure Merge Mix Move Multiply
-Normalise Notify Open Overwrite Pack Pad Paint Pair Parse Pass Pickle Plan Print Probe Process Push Put Raise
-Read Record Refine Release Remove Rename Replace Report Request Reset Resize Resolve Restore Return Round Run
-Sample Scale Score Select Send Serve Set Show Skip Sort Split Stack Start Stop Store Switch Take Test Train
-Transform Translate Trim Try Turn Unfold Update Upload Upsample Upscale Use Validate Verify Wait Warn Warp Weight Wrap
-Write Yield
+Add Align Append Apply Assign Average Blur Build Call Change Check Choose Collect Compare Complete Compose Compress
+Compute Connect Continue Convert Convolve Copy Count Create Crop Cut Decide Decode Decompress Define Delete Detect
+Discard Divide Download Downscale Draw Encode Enlarge Estimate Examine Expect Extract Fill Filter Find Fit Flush Fold
+Format Fuse Generate Handle Have Hold Import Initialise Join Let List Load Make Map Measure Merge Mix Move Multiply
+Normalise Notify Open Overwrite Pack Pad Paint Pair Parse Pass Pickle Plan Print Probe Process Push Put Raise Read
+Record Refine Release Remove Rename Replace Report Request Reset Resize Resolve Restore Return Round Run Sample Scale
+Score Select Send Serve Set Show Skip Sort Split Stack Start Stop Store Switch Take Test Train Transform Translate Trim
+Try Turn Unfold Update Upload Upsample Upscale Use Validate Verify Wait Warn Warp Weight Wrap Write Yield
 """
 """Verbs with which docstrings begin. Add a verb that is missing; a noun or a participle is none."""
 
