@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ElementTree
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import imageio_ffmpeg
 import numpy as np
 import pytest
@@ -79,6 +80,21 @@ def test_sound_of_the_first_video_is_copied(tmp_path: Path) -> None:
     run(str(film), str(film), "-o", str(out), "-q", "--labels", "a,b")
     kinds = [s.kind for s in probe(out).streams]
     assert kinds.count("audio") == 2
+
+
+def test_sound_ends_with_the_shortest_video(tmp_path: Path) -> None:
+    source = ["-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=2", "-f", "lavfi", "-i", "sine=d=2"]
+    make.ffmpeg(*source, "-c:v", "ffv1", "-c:a", "aac", tmp_path / "a.mkv")
+    short = make.video(tmp_path / "b.mkv", frames=20, codec="ffv1")
+    _, told = run(str(tmp_path / "a.mkv"), str(short), "-o", str(tmp_path / "c.mkv"))
+    assert "ends the comparison after 20 frames" in told
+    ends = {"video": 0.0, "audio": 0.0}
+    with av.open(str(tmp_path / "c.mkv")) as container:
+        for packet in container.demux():
+            if packet.pts is not None and packet.time_base is not None:
+                ends[packet.stream.type] = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+    assert ends["video"] == pytest.approx(0.8)
+    assert ends["audio"] == pytest.approx(0.8, abs=0.05)
 
 
 def test_a_picture_shows_the_requested_time(films: tuple[str, str], tmp_path: Path) -> None:

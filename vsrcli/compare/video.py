@@ -85,21 +85,26 @@ def film(
         if writer is None or settings is None:
             raise UsageError("the videos have no moment in common")
         writer.close()
-        begin, end = _span(lead, infos, stamps)
+        cut = lead.frames is not None and len(stamps) < lead.frames - 1  # some containers only estimate the number
+        begin, end = _span(lead, infos, stamps, cut=cut)
         assemble([segment], shown, settings, output, pts=stamps, warn=warn, start=begin, end=end)
     if begin is not None:
         warn(f"a part is among the videos: the comparison begins at {begin:.2f} s and has {len(stamps)} frames")
-    elif lead.frames is not None and len(stamps) < lead.frames - 1:  # some containers only estimate the number
+    elif cut:
         warn(f"the shortest video ends the comparison after {len(stamps)} frames")
     return len(stamps)
 
 
-def _span(lead: VideoInfo, infos: Sequence[VideoInfo], stamps: Sequence[int]) -> tuple[float | None, float | None]:
-    """Return from when to when the master's sound goes along: all of it, unless the comparison begins in its middle."""
-    if common_start(infos) <= 1 / lead.rate:
-        return None, None
+def _span(
+    lead: VideoInfo, infos: Sequence[VideoInfo], stamps: Sequence[int], *, cut: bool
+) -> tuple[float | None, float | None]:
+    """Return from when to when the master's sound goes along; None: from its start, to its end.
+
+    It begins later if the comparison begins in its middle, and ends earlier if that is `cut` by a shorter video.
+    """
+    is_part = common_start(infos) > 1 / lead.rate
     begin, end = (float(pts * lead.time_base) - lead.start_time for pts in (stamps[0], stamps[-1]))
-    return begin, end + 1 / float(lead.rate)
+    return begin if is_part else None, end + 1 / float(lead.rate) if is_part or cut else None
 
 
 def _scratch(output: Path, stack: ExitStack) -> Path:
