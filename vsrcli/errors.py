@@ -12,6 +12,7 @@ class Reason(Enum):
     """Reasons of errors and notes whose solution has its own name on the command line; with their data."""
 
     OUTPUT_EXISTS = "the output is there already"
+    FOLDER_NOT_EMPTY = "the folder for images holds files"
     OUTPUT_IS_INPUT = "the output is the input"
     WORK_FOLDER_TAKEN = "the job's folder cannot be used"
     ONE_IMAGE = "the output is one image, the source is several; output: a pattern"
@@ -71,10 +72,13 @@ class UsageError(VsrError):
 
 
 class OutputExistsError(UsageError):
-    """The output, `path`, exists and may not be overwritten."""
+    """The output, `path`, exists and may not be overwritten; a folder for images exists if it is not empty."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} exists", Reason.OUTPUT_EXISTS)
+        if path.is_dir():
+            super().__init__(f"the folder {path} exists and is not empty", Reason.FOLDER_NOT_EMPTY)
+        else:
+            super().__init__(f"{path} exists", Reason.OUTPUT_EXISTS)
         self.path = path
 
     def __reduce__(self) -> tuple[type["OutputExistsError"], tuple[Path]]:

@@ -13,6 +13,14 @@ PART = ".part"
 _LONGEST_NAME = 255  # bytes, the limit of common file systems
 
 
+def make_folder(path: Path) -> None:
+    """Create a folder and those around it, if they are not there. Raises OSError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:  # a file, or a link in a circle
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from None
+
+
 def write_durably(path: Path, data: bytes) -> None:
     """Write a file so that after a crash it is either absent (or as before) or complete. Raises OSError."""
     with replacing(path) as temporary, temporary.open("xb") as file:

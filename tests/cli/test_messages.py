@@ -140,6 +140,10 @@ def upscale_cases(film: Path, model: str, folder: Path) -> list[tuple[tuple[Any,
         ((film, "-o", folder / "out.webm", "--codec", "h264"), "use --codec vp9 or av1, or -o out.mp4"),
         ((film, "-o", folder / "out.png"), f"write -o {folder / 'out-%08d.png'}"),
         ((film, *out, "--device", "cuda:77"), "use --device cpu"),
+        ((film, "-o", folder / "%d.png"), "and is not empty: add -y to write the images there too, or give another -o"),
+        ((film, "-o", folder / "new" / "%0999999999d.png"), "more than 20 digits: write it like out/%08d.png"),
+        ((film, *out, "--start", "1e30"), "not a start: 1e+30 (it must be 0 or more and 1e+09 or less)"),
+        ((film, *out, "--work-dir", film), "Not a directory"),
     ]
 
 

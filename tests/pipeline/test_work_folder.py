@@ -162,6 +162,10 @@ def test_a_damaged_swept_state_is_an_error(tmp_path: Path) -> None:
     flip(tmp_path / "states" / "backward.10.tensors")
     with pytest.raises(OutputError, match="damaged: delete it"):
         folder["backward.10"]
+    (tmp_path / "states" / "backward.10.tensors").unlink()
+    with pytest.raises(OutputError, match=r"cannot read .*backward.10.tensors: No such file"):
+        folder.get("backward.10")  # which is not the same as none
+    assert "backward.10" not in TensorFolder(tmp_path / "states", durable=True)
 
 
 @pytest.mark.parametrize("restart", [False, True])

@@ -56,8 +56,8 @@ def test_a_job_goes_on_after_any_operation_failed(kind: str, vsr: Runner, tiny_m
         folder.mkdir()
         failed = vsr(folder, *arguments, folders=watched, **how)
         if failed.exit and not plain(failed):
-            failures.append((how, failed.exit, failed.stderr[-600:]))
+            failures.append((how, failed.exit, failed.stderr[-200:]))
         if wrong := go_on(vsr, folder, arguments, out, expected):
             failures.append((how, "again", wrong))
-    assert not failures, f"{len(failures)} of {len(places)} of {ended.count} operations: {failures[:3]}"
+    assert not failures, f"{len(failures)} of {len(places)} of {ended.count} operations: {failures}"
     print(f"{kind}: {len(places)} failures among {ended.count} operations on files, all told and gone on from")

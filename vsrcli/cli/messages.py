@@ -4,6 +4,7 @@ from vsrcli.errors import Note, Reason, VsrError
 
 ADVICE = {
     Reason.OUTPUT_EXISTS: ": add -y to overwrite it, or give another -o",
+    Reason.FOLDER_NOT_EMPTY: ": add -y to write the images there too, or give another -o",
     Reason.OUTPUT_IS_INPUT: ": give another -o",
     Reason.WORK_FOLDER_TAKEN: ", or give another -o",
     Reason.ONE_IMAGE: ": write -o {output}",

@@ -7,6 +7,8 @@ from typing import Literal
 from vsrcli.errors import UsageError
 from vsrcli.records import Record, option
 
+_LONGEST = 1e9  # seconds, about 30 years
+
 Codec = Literal["h264", "hevc", "av1", "vp9", "prores", "ffv1"]
 Audio = Literal["copy", "aac", "flac", "opus", "none"]
 Deinterlace = Literal["auto", "on", "double", "off"]
@@ -43,8 +45,8 @@ class SpanOptions(Record):
     "vaapi:/dev/dri/renderD128"); None: the CPU does.
     """
 
-    start: float | None = option(None, least=0, unit="seconds")
-    end: float | None = option(None, least=0, unit="seconds")
+    start: float | None = option(None, least=0, most=_LONGEST, unit="seconds")
+    end: float | None = option(None, least=0, most=_LONGEST, unit="seconds")
     rate: Fraction | None = option(None, above=0, noun="frame rate", kept="resolved")
     deinterlace: Deinterlace = option("auto")
     detelecine: bool = option(False)

@@ -16,6 +16,7 @@ FLAGS = ("overwrite", "restart")
 
 ADVICE = {
     Reason.OUTPUT_EXISTS: ": tick “Replace a result that exists”",
+    Reason.FOLDER_NOT_EMPTY: ": tick “Replace a result that exists”",
     Reason.JOB_DIFFERS: ": tick “Start over”, or choose what it began with",
     Reason.JOB_DAMAGED: ": tick “Start over”",
     Reason.IN_SHARDS: ": it is finished on the command line, or tick “Start over”",

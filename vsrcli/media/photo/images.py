@@ -99,6 +99,21 @@ def load_picture(path: Path) -> av.VideoFrame:
     raise InputError(f"{path} is not an image, or is damaged")
 
 
+def is_cut_jpeg(path: Path) -> bool:
+    """Return whether a file is a JPEG whose end is missing: its decoder fills up what is not there. Raises InputError.
+
+    A picture's data follow its last marker SOS; the mark of an end before that is a thumbnail's.
+    """
+    try:
+        with path.open("rb") as file:
+            if file.read(len(JPEG_SIGNATURE)) != JPEG_SIGNATURE:
+                return False
+            data = file.read()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+
+
 def read_image(path: Path, info: VideoInfo) -> np.ndarray:
     """Return the picture of one image of the sequence `info` as (h, w, 3) RGB. Raises InputError, as `read_picture`."""
     return to_rgb(*read_picture(path, info))

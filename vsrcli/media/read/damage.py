@@ -19,6 +19,8 @@ _GAP = Fraction(3, 2)  # frame periods; a frame that shows for longer has lost i
 _VAGUE_SECONDS = 1.0  # allowed excess of a tagged length over the last frame, since not all writers are exact
 _GAPS_KEPT = 100
 _UNREAD_SHOWN = 3
+_MARKS = {"yuv4mpegpipe": 6, "dv": 0}
+"""Bytes before each frame, in formats whose frames follow each other and are equally large."""
 _HIDDEN = frozenset({"vp8"})  # has packets without a picture
 
 
@@ -75,7 +77,7 @@ class Damage:
             near = "" if self.first_wrong is None else f", near {self.first_wrong:.2f} s"
             parts.append(f"the checksum of {count} of the file is wrong{near}")
         if self.cut_bytes:
-            parts.append(f"the last {self.cut_bytes} bytes of the file are not there")
+            parts.append(f"{_bytes(self.cut_bytes)} not there")
         if self.broken_at is not None:
             parts.append(f"it is broken at byte {self.broken_at}")
         if self.stopped is not None:
@@ -113,6 +115,10 @@ class Damage:
         return cls(**{**data, "gaps": gaps, "unread": tuple(Unread(**one) for one in data["unread"])})
 
 
+def _bytes(count: int) -> str:
+    return "the last byte of the file is" if count == 1 else f"the last {count} bytes of the file are"
+
+
 @dataclass
 class Tally:
     """Counts of a stream's packets and pictures during decoding."""
@@ -139,6 +145,7 @@ class Tally:
     length: float | None = None
     unread: list[Unread] = field(default_factory=list)
     turned: bool = False
+    packet: tuple[int, int, int] | None = None
 
     @property
     def may_lack_frames(self) -> bool:
@@ -150,6 +157,14 @@ class Tally:
     def claim(self, stream: Stream, length: float | None) -> None:
         """Record what the container claims: its count of frames and the `length` of the stream in seconds."""
         self.expected, self.length = stream.frames, length
+
+    def take(self, packet: "av.Packet[av.VideoStream]") -> None:
+        """Count a packet."""
+        self.read += packet.size > 0
+        self.corrupt += packet.is_corrupt
+        self.discarded += packet.is_discard
+        if packet.pos is not None:
+            self.packet = (packet.pos, packet.size, max(packet.size, self.packet[2] if self.packet else 0))
 
     def restart(self) -> None:
         """Reset all counts: the stream is read again from another place."""
@@ -204,7 +219,7 @@ class Tally:
 
     def sum_up(self, info: VideoInfo, *, whole: bool) -> Damage | None:
         """Return the damage, or None; `whole`: the stream was decoded from its beginning to its end."""
-        structure = examine(info.path, info.container) if whole else Structure()
+        structure = self._structure(info) if whole else Structure()
         short = self._short(info, structure) if whole else 0.0
         by_count = max(0, self.expected - self.read) if whole else 0
         if info.container == "avi" and not structure.missing and not (self.damaged or self.corrupt or self.concealed):
@@ -232,6 +247,14 @@ class Tally:
             first_wrong=None if structure.first_wrong is None else round(structure.first_wrong - info.start_time, 3),
             unread=tuple(self.unread),
         )
+
+    def _structure(self, info: VideoInfo) -> Structure:
+        mark = _MARKS.get(info.container)
+        if mark is None or self.packet is None:
+            return examine(info.path, info.container)
+        place, size, whole = self.packet
+        rest = info.path.stat().st_size - place - size
+        return Structure(missing=max(0, whole - size, whole + mark - rest if rest > 0 else -rest))
 
     def _end_gap(self, info: VideoInfo, short: float) -> list[tuple[float, float]]:
         if not short or self.end_pts is None:

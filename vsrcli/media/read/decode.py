@@ -15,7 +15,7 @@ from vsrcli.frame import Frame, Tint
 from vsrcli.media.info import DOUBLE, FILM, Colour, VideoInfo
 from vsrcli.media.opening import decode_packet, demux, open_video
 from vsrcli.media.options import Deinterlace
-from vsrcli.media.photo.images import read_picture
+from vsrcli.media.photo.images import is_cut_jpeg, read_picture
 from vsrcli.media.pixels.alpha import BesideDecoder, alpha_of, filled, lies_beside, scaled_alpha
 from vsrcli.media.pixels.colour import FULL_RANGE, to_rgb
 from vsrcli.media.pixels.tint import tint_of, to_grey
@@ -87,7 +87,7 @@ def decode(
     own = info.own
     first, last = _span(info, start), _span(info, end)
     if info.images:
-        yield from _images(info, first, last, skip, part_tint, warn)
+        yield from _images(info, first, last, skip, part_tint, warn, tell)
         return
     crop = info.crop
     size, resized = (info.width, info.height) if crop is None else (crop.full_width, crop.full_height), False
@@ -233,18 +233,30 @@ def _data(
 
 
 def _images(
-    info: VideoInfo, first: Fraction | None, last: Fraction | None, skip: int, part_tint: bool, warn: Warn
+    info: VideoInfo,
+    first: Fraction | None,
+    last: Fraction | None,
+    skip: int,
+    part_tint: bool,
+    warn: Warn,
+    tell: Callable[[Damage], None],
 ) -> Iterator[Frame]:
+    cut = 0
     look = _transparency_watch(info, warn)
     chosen = [
         pts for pts in range(len(info.images)) if (first is None or pts >= first) and (last is None or pts < last)
     ]
     for number, pts in enumerate(chosen[skip:], skip):
         picture, colour = read_picture(info.images[pts], info)
+        cut += is_cut_jpeg(info.images[pts])
         look(picture)
         data, tint = _data(picture, colour, None, part_tint)
         alpha = alpha_of(picture) if info.keeps_alpha else None
         yield Frame(number, data if alpha is None else filled(data, alpha), pts, 1, tint=tint, alpha=alpha)
+    if cut:
+        damage = Damage(len(chosen), 0, cut, 0, 0, (), 0, None, None, None)
+        warn(f"{info.path} {damage.line()}")
+        tell(damage)
 
 
 def _transparency_watch(info: VideoInfo, warn: Warn) -> Callable[[av.VideoFrame], None]:
@@ -345,9 +357,7 @@ def _decoded(
         awaits_key = awaits_key and not packet.is_keyframe
         if awaits_key:
             continue
-        tally.read += packet.size > 0
-        tally.corrupt += packet.is_corrupt
-        tally.discarded += packet.is_discard
+        tally.take(packet)
         begun = begun or packet.is_keyframe
         tally.check(packet, info.codec)
         if beside is not None:

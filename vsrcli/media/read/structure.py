@@ -28,6 +28,8 @@ _TOP = frozenset(
 # Timestamp, SimpleBlock, BlockGroup, PrevSize, Position, SilentTracks, EncryptedBlock, Void, CRC-32
 _IN_CLUSTER = frozenset([0xE7, 0xA3, 0xA0, 0xAB, 0xA7, 0x5854, 0xAF, 0xEC, 0xBF])
 _RIFF_SLACK = 8  # bytes by which some writers overstate: the header that the size should leave out
+_ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_MXF_KEY = b"\x06\x0e\x2b\x34"
 _FLV_TAGS = frozenset([8, 9, 18])
 
 
@@ -155,7 +157,7 @@ def _element(file: BinaryIO, place: int) -> tuple[int, int | None, int] | None:
 
 
 def _quicktime(file: BinaryIO, end: int) -> Structure:
-    place = 0
+    place, boxes = 0, set[bytes]()
     while place + 8 <= end:
         file.seek(place)
         head = file.read(16)
@@ -166,6 +168,9 @@ def _quicktime(file: BinaryIO, end: int) -> Structure:
             size = int.from_bytes(head[8:], "big")
         if size < 8:
             break
+        if kind == b"ftyp" and b"moov" in boxes and b"moof" not in boxes:  # another file follows, which nobody reads
+            return Structure(0, place)
+        boxes.add(kind)
         place += size
     return Structure(max(0, place - end))
 
@@ -222,10 +227,85 @@ def _ogg(file: BinaryIO, end: int) -> Structure:
     return Structure(max(0, place - end))
 
 
+def _asf(file: BinaryIO, end: int) -> Structure:
+    """Check the size in the file's properties, unless it was written as it was broadcast."""
+    place = file.read(_LARGEST_INFO).find(_ASF_PROPERTIES)
+    if place < 0:
+        return Structure()
+    file.seek(place + 40)
+    size, *_, flags = struct.unpack("<6QI", file.read(52))
+    return Structure(0 if flags & 1 else max(0, size - end))
+
+
+def _png(file: BinaryIO, end: int) -> Structure:
+    place = 8
+    while place + 8 <= end:
+        file.seek(place)
+        size, kind = struct.unpack(">I4s", file.read(8))
+        place += 12 + size
+        if kind == b"IEND":
+            return Structure(max(0, place - end))
+    return Structure(max(0, place - end) + 12)  # at least an end
+
+
+def _gif(file: BinaryIO, end: int) -> Structure:
+    file.seek(10)
+    place = 13 + _gif_colours(file.read(1))
+    while place < end:
+        file.seek(place)
+        head = file.read(10)
+        if head[:1] == b";":
+            return Structure()
+        if head[:1] == b"!":
+            place += 2
+        elif head[:1] == b",":
+            place += 11 + _gif_colours(head[9:])
+        else:
+            return Structure(0, place)
+        size = 1
+        while size and place < end:
+            file.seek(place)
+            size = (file.read(1) or b"\0")[0]
+            place += 1 + size
+    return Structure(max(0, place - end) + 1)  # at least an end
+
+
+def _gif_colours(flags: bytes) -> int:
+    """Return the bytes of a table of colours."""
+    return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0
+
+
+def _ivf(file: BinaryIO, end: int) -> Structure:
+    file.seek(6)
+    place = int.from_bytes(file.read(2), "little")
+    while place + 12 <= end:
+        file.seek(place)
+        place += 12 + int.from_bytes(file.read(4), "little")
+    return Structure(max(0, place - end) if place >= end else place + 12 - end)
+
+
+def _mxf(file: BinaryIO, end: int) -> Structure:
+    """Walk through keys, lengths and values (SMPTE ST 336)."""
+    place = 0
+    while place + 17 <= end:
+        file.seek(place)
+        head = file.read(25)
+        if head[:4] != _MXF_KEY:
+            break
+        width = head[16] & 0x7F if head[16] & 0x80 else 0
+        place += 17 + width + (int.from_bytes(head[17 : 17 + width], "big") if width else head[16])
+    return Structure(max(0, place - end))
+
+
 _WALKS: dict[str, Callable[[BinaryIO, int], Structure]] = {
     "matroska": _matroska,
     "mov": _quicktime,
     "avi": _riff,
     "flv": _flv,
     "ogg": _ogg,
+    "asf": _asf,
+    "apng": _png,
+    "gif": _gif,
+    "ivf": _ivf,
+    "mxf": _mxf,
 }

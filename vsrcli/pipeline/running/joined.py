@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from vsrcli.errors import OutputError, OutputExistsError, UsageError
+from vsrcli.files import make_folder
 from vsrcli.media.write.parts import check_parts, join_parts, joined_name
 from vsrcli.pipeline.jobs.fingerprint import fingerprint
 from vsrcli.pipeline.jobs.places import ENDING, job_folder
@@ -34,7 +35,7 @@ def joined(sources: Sequence[Path], output: Path, options: Options, say: Callabl
     digest = hashlib.sha256(marks.encode()).hexdigest()[:12]
     path = work.with_name(f"{work.name.removesuffix(ENDING)[:150]}.{digest}.joined{joined_name(infos)[1]}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         if not path.is_file():
             say(f"joining {len(infos)} parts to {path}, until the result is done")
             with tempfile.TemporaryDirectory(prefix="vsr-", ignore_cleanup_errors=True) as folder:

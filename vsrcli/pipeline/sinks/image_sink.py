@@ -26,6 +26,7 @@ from vsrcli.pipeline.work.work_files import clear_inner
 from vsrcli.pipeline.work.work_folder import Segment
 from vsrcli.words import counted
 
+_MOST_DIGITS = 20
 _LARGEST_SIDE = {".webp": 16383, ".jpg": 65500, ".jpeg": 65500}
 
 
@@ -45,6 +46,8 @@ class ImageSink:
         self._names: Callable[[int], str]
         self.folder = output.parent
         if is_pattern(output):
+            if any(int(digits or 0) > _MOST_DIGITS for digits in re.findall(r"%(\d*)d", output.name)):
+                raise UsageError(f"a pattern with more than {_MOST_DIGITS} digits: write it like out/%08d.png")
             pattern, numbers = output.name, _numbers(info) if self._by_pts else []
             self._names = lambda index: pattern % (numbers[index] if numbers else index + 1)
         elif output.suffix:

@@ -4,6 +4,7 @@ import contextlib
 from pathlib import Path
 
 from vsrcli.errors import Reason, UsageError
+from vsrcli.files import make_folder
 from vsrcli.locks import Hold, LockedError, hold
 from vsrcli.pipeline.work.work_files import LOCK_NAME, refuse_foreign
 
@@ -14,7 +15,7 @@ def lock(folder: Path) -> Hold:
     Raises UsageError if another process holds it, or if it or anything in it is a link or another user's.
     """
     while True:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.parent)
         with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=0o700)
         refuse_foreign(folder)

@@ -23,17 +23,25 @@ _DIGEST = 32  # bytes of SHA-256 before the tensors
 class TensorFolder(MutableMapping[str, State]):
     """Tuples of tensors by name, in a folder that is created when it is needed.
 
-    With `durable`, stored tensors survive a crash completely; else the folder is empty at first. Raises OutputError if
-    a file cannot be written or read again.
+    With `durable`, stored tensors survive a crash completely; else the folder is empty at first. The folder is looked
+    at only then: what is missing later is an error. Raises OutputError if a file cannot be written or read again.
     """
 
     def __init__(self, folder: Path, *, durable: bool) -> None:
         self.folder, self.durable = folder, durable
         if not durable:
             self.remove()
+        try:
+            found = [path.name for path in folder.iterdir()] if durable else []
+        except FileNotFoundError:
+            found = []
+        except OSError as error:
+            raise OutputError(f"cannot read {folder}: {error.strerror}") from None
+        self._names = {name.removesuffix(SUFFIX) for name in found if name.endswith(SUFFIX)}
 
     def remove(self) -> None:
         """Delete the tensors, and the folder if nothing else is in it."""
+        self._names = set()
         with contextlib.suppress(OSError):
             clear_inner(self.folder)
 
@@ -52,34 +60,37 @@ class TensorFolder(MutableMapping[str, State]):
                 path.write_bytes(data)
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
+        self._names.add(name)
 
     def __getitem__(self, name: str) -> State:
+        if name not in self._names:
+            raise KeyError(name)
         path = self._path(name)
         try:
             data = path.read_bytes()
+        except OSError as error:
+            raise OutputError(f"cannot read {path}: {error.strerror}") from None
+        try:
             if hashlib.sha256(data[_DIGEST:]).digest() != data[:_DIGEST]:
                 raise OutputError(f"{path} is damaged: delete it and run again")
             tensors = load(data[_DIGEST:])
-        except FileNotFoundError:
-            raise KeyError(name) from None
-        except (OSError, SafetensorError) as error:
-            raise OutputError(f"{path} cannot be read ({error}): delete it and run again") from None
+        except SafetensorError:
+            raise OutputError(f"{path} is damaged: delete it and run again") from None
         return tuple(tensors[key] for key in sorted(tensors))
 
     def __contains__(self, name: object) -> bool:
-        return self._path(str(name)).exists()
+        return name in self._names
 
     def __delitem__(self, name: str) -> None:
-        try:
+        self._names.remove(name)
+        with contextlib.suppress(OSError):  # then it goes with the folder
             self._path(name).unlink()
-        except FileNotFoundError:
-            raise KeyError(name) from None
 
     def __iter__(self) -> Iterator[str]:
-        return (path.name.removesuffix(SUFFIX) for path in self.folder.glob("*" + SUFFIX))
+        return iter(self._names)
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(self._names)
 
 
 class FrameFolder(MutableMapping[int, Frame]):
