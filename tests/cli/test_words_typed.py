@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import click
@@ -61,16 +60,13 @@ def test_the_completion_script_is_valid_bash() -> None:
 
 
 def test_help_stays_fast() -> None:
-    command = [sys.executable, "-X", "importtime", "-m", "vsrcli", "--help"]
-    best = 10.0
-    for _ in range(3):
-        began = time.perf_counter()
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-        best = min(best, time.perf_counter() - began)
-    assert not {"torch", "numpy", "av", "rich", "platformdirs"} & {
-        line.split("|")[-1].strip() for line in done.stderr.splitlines()
-    }
-    assert best < 1.0, "0.15 s on an idle machine"
+    script = "import sys, time; from vsrcli.cli import cli; cli.main(['--help'], standalone_mode=False)\n"
+    script += "print(time.process_time(), *sys.modules, file=sys.stderr)"
+    took, *modules = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    ).stderr.split()
+    assert not {"torch", "numpy", "av", "rich", "platformdirs"} & set(modules)
+    assert float(took) < 1.0, "0.15 s of the processor, however busy the machine is"
 
 
 def test_the_help_of_no_command_imports_torch_pyav_or_numpy() -> None:
