@@ -78,6 +78,23 @@ def test_shards_give_the_packets_of_a_single_machine(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.mkv", "plan.json"]
 
 
+def test_one_machine_finishes_what_another_without_its_disk_began(tiny_model: str, tmp_path: Path) -> None:
+    film, there = shots_film(tmp_path / "film.mp4", frames=70, shots=(0, 37)), tmp_path / "there"
+    assert vsr("upscale", film, "-o", tmp_path / "one.mkv", "-m", tiny_model, *FAST).returncode == 0
+    plan = plan_of(film, tmp_path / "out.mkv", tiny_model, "--shards", 2)
+    source, place = plan.sources[0], plan.places[0]
+    there.mkdir()
+    copy = unpack(source, iter(list(pieces_of(source))), there)
+    assert copy.input.read_bytes() == film.read_bytes() and copy.input.parent.parent == there
+    begin_work(copy, restart=False)
+    made = run_shard(ShardPlan(plan.version, (copy,)), Place(place.number, copy, place.index), unheard).made
+    store_shard(source, place.index, pack_shard(copy, place.index))
+    report = json.loads(vsr("upscale", film, "-o", tmp_path / "out.mkv", "-m", tiny_model, *FAST, "--json").stdout)
+    assert report["frames"] == 70 and 0 < made < 70
+    assert packets(tmp_path / "out.mkv") == packets(tmp_path / "one.mkv")
+    assert not source.folder.exists()
+
+
 @pytest.mark.slow
 def test_other_streams_and_metadata_are_kept(tiny_model: str, tmp_path: Path) -> None:
     source = make.rich(tmp_path / "film.mkv", width=32, height=24, frames=70)

@@ -3,13 +3,15 @@
 import http.client
 import json
 import os
+import signal
 import sys
 import threading
 import time
+import webbrowser
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import av
 import pytest
@@ -282,6 +284,30 @@ def test_a_result_that_exists_is_told_with_what_to_tick(ask: Client, root: Path)
     assert ask("POST", "jobs/99/pause")[0] == 409 and ask("POST", "jobs/1/burn")[0] == 404
 
 
+def test_what_waits_is_put_first_paused_stopped_and_removed(ask: Client, root: Path) -> None:
+    clip(root / "0.mkv", frames=300)
+    numbers = []
+    for number in range(4):
+        if number:
+            clip(root / f"{number}.mkv")
+        numbers.append(ask("POST", "jobs", {"path": f"{number}.mkv", "options": {"model": "repvsr.real"}})[1]["number"])
+    first, second, third, last = numbers
+    ask.job(first, "running")
+    assert [ask("POST", f"jobs/{first}/{action}")[0] for action in ("first", "remove", "continue")] == [409, 409, 409]
+    assert ask("POST", f"jobs/{last}/first")[0] == ask("POST", f"jobs/{second}/pause")[0] == 204
+    assert ask("POST", f"jobs/{third}/stop")[0] == 204
+    jobs = ask.news(lambda news: True)["jobs"]
+    assert [(job["number"], job["state"]) for job in jobs] == [
+        (last, "waiting"), (first, "running"), (second, "paused"), (third, "stopped"),
+    ]  # fmt: skip
+    assert ask("POST", f"jobs/{third}/remove")[0] == ask("POST", f"jobs/{second}/continue")[0] == 204
+    assert ask("POST", f"jobs/{first}/stop")[0] == 204
+    assert ask.job(second, "done", "failed")["state"] == ask.job(last, "done", "failed")["state"] == "done"
+    jobs = ask.news(lambda news: True)["jobs"]
+    assert [(job["number"], job["state"]) for job in jobs] == [(last, "done"), (first, "stopped"), (second, "done")]
+    assert ask("POST", f"jobs/{last}/pause")[0] == ask("POST", f"jobs/{last}/stop")[0] == 409
+
+
 @pytest.mark.slow
 def test_a_job_is_paused_at_a_frame_and_goes_on_with_the_same_frames(ask: Client, root: Path) -> None:
     clip(root / "a.mkv", frames=200)
@@ -344,3 +370,38 @@ def test_the_command_says_in_a_line_what_is_missing(monkeypatch: pytest.MonkeyPa
     assert done.returncode == 2
     assert done.stderr == "vsr: vsr web needs no_such_module_anywhere: run `pip install 'vsrcli[web]'`\n"
     assert vsr("web", tmp_path / "nothing").returncode == 2
+
+
+def test_the_command_serves_until_it_is_interrupted_and_counts_what_is_unfinished(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from tests.command import vsr
+
+    clip(tmp_path / "a.mkv", frames=300)
+    opened: list[str] = []
+    answers: list[int] = []
+    threads: list[threading.Thread] = []
+
+    def visit() -> None:
+        address = urlsplit(opened[0])
+        connection = http.client.HTTPConnection(address.netloc, timeout=30)
+        for request in (("GET", address.path), ("POST", f"{address.path}jobs", json.dumps({"path": "a.mkv"}))):
+            connection.request(*request)
+            answer = connection.getresponse()
+            answer.read()
+            answers.append(answer.status)
+        connection.close()
+        signal.raise_signal(signal.SIGINT)
+
+    def show(address: str) -> bool:
+        opened.append(address)
+        threads.append(threading.Thread(target=visit))
+        threads[0].start()
+        return True
+
+    monkeypatch.setattr(webbrowser, "open", show)
+    done = vsr("web", tmp_path)
+    threads[0].join()
+    assert (done.returncode, answers) == (0, [200, 201])
+    assert done.stderr == f"{opened[0]}\nopen this address in a browser on this machine; Ctrl-C ends\n"
+    assert done.stdout == "1 job unfinished: what is made is kept, and goes on when started again\n"
