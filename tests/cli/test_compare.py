@@ -168,6 +168,34 @@ def test_an_input_or_an_existing_file_is_not_overwritten(films: tuple[str, str],
 
 def test_videos_of_different_shapes_are_refused(films: tuple[str, str], tmp_path: Path) -> None:
     square = make.video(tmp_path / "square.mp4", width=64, height=64, frames=3)
-    with pytest.raises(UsageError, match="differ in shape"):
-        run(films[0], str(square), "-o", str(tmp_path / "out.mp4"), "-q")
+    told = r"^small.mp4 is shown as 64x48 \(4:3\), square.mp4 as 64x64 \(1:1\): they cannot be laid over each other$"
+    for how in (("-o", str(tmp_path / "out.mp4")), ("-o", str(tmp_path / "out.png")), ("--reference", films[0])):
+        with pytest.raises(UsageError, match=told if "-o" in how else "square.mp4 is shown"):
+            run(films[0], str(square), *how, "-q")
     assert not (tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.parametrize("quarter", [None, (0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)])
+def test_shapes_are_compared_as_they_are_shown(tmp_path: Path, quarter: tuple[int, ...] | None) -> None:
+    """A tape of oblong pixels beside a result of square ones, and beside one that keeps them; phones turn theirs."""
+    tape = make.video(tmp_path / "tape.mkv", width=64, height=48, frames=3, sar=Fraction(3, 2), rotation=quarter)
+    size = (192, 96)[:: -1 if quarter else 1]
+    square = make.video(tmp_path / "square.mkv", width=size[0], height=size[1], frames=3)
+    oblong = make.video(tmp_path / "oblong.mkv", width=128, height=96, frames=3, sar=Fraction(3, 2), rotation=quarter)
+    for result in (square, oblong):
+        picture, film = tmp_path / "out.png", tmp_path / "out.mkv"
+        run(str(tape), str(result), "-o", str(picture), "--labels", ",", "-qy")
+        drawn = load_picture(picture).to_ndarray(format="rgb24")
+        assert drawn.shape == (size[1], 2 * size[0] + 2, 3)
+        run(str(tape), str(result), "-o", str(film), "--labels", ",", "-qy")
+        assert play(film).shape == (3, size[1], 2 * size[0] + 2, 3)
+        info = probe(film)
+        assert info.sample_aspect_ratio in (0, 1) and info.rotation is None
+
+
+def test_figures_are_measured_on_the_reference_s_own_pixels(tmp_path: Path) -> None:
+    oblong = make.video(tmp_path / "a.mkv", width=128, height=96, frames=2, sar=Fraction(3, 2))
+    small = make.video(tmp_path / "b.mkv", width=96, height=48, frames=2)
+    out, _ = run(str(oblong), str(small), "--reference", str(oblong), "-q")
+    cells = [[c.strip() for c in line.split("|")[1:-1]] for line in out.splitlines()]
+    assert cells[2] == ["a.mkv", "2", "inf", "1.0000"] and float(cells[3][2]) < 40

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vsrcli.compare.picture import ACCENT, Mode, side_by_side
+from vsrcli.compare.picture import ACCENT, Mode, fitted, side_by_side
 from vsrcli.errors import UsageError
 
 
@@ -70,6 +70,14 @@ def test_sizes_are_even_and_inputs_untouched(mode: Mode) -> None:
 def test_smaller_frames_are_enlarged_to_the_largest() -> None:
     out = side_by_side([frame(70, 30, 40), frame(200)], ["", ""])
     assert out.shape == (120, 322, 3) and (out[:, :160] == 70).all()
+
+
+def test_a_frame_of_oblong_pixels_is_stretched_without_a_shift() -> None:
+    ramp = np.broadcast_to(np.linspace(0, 255, 80)[:, None], (60, 80, 3)).astype(np.uint8)
+    out = fitted(ramp, 160, 60)
+    assert out.shape == (60, 160, 3)
+    middle = (np.arange(160) + 0.5) / 2 - 0.5
+    assert np.abs(out[30, 8:-8, 0] - 255 / 79 * middle[8:-8]).max() < 2
 
 
 def test_unsuitable_frames_are_rejected() -> None:

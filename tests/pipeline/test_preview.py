@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from fractions import Fraction
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -77,6 +78,17 @@ def test_preview_of_two_models_has_a_clip_each_and_one_page(tmp_path: Path, tiny
     again = vsr("preview", source, "--at", "0.4", "--seconds", "0.2", *models)
     assert again.returncode == 2 and "preview.html exists: add -y" in again.stderr
     assert vsr("preview", source, "--at", "9", "-m", tiny_model, "-y").returncode == 2
+
+
+def test_pictures_of_a_tape_have_square_pixels(tmp_path: Path, tiny_model: str) -> None:
+    source = make.video(tmp_path / "tape.mkv", frames=6, sar=Fraction(3, 2))
+    done = vsr("preview", source, "--seconds", "0.1", "-m", tiny_model, "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert load_picture(Path(told["models"][0]["picture"])).width == 2 * 384 + 2
+    text = Path(told["page"]).read_text(encoding="utf-8")
+    shapes = [picture(data, tmp_path).shape for data in Page(text).images.values()]
+    assert shapes == [(192, 384, 3)] * 2 and "--wide: 384; --high: 192" in text
 
 
 def test_preview_starts_after_a_third_by_default(tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ from typing import Literal
 
 import numpy as np
 import torch
+from torch.nn.functional import interpolate
 
 from vsrcli.compare.canvas import Colour, blend, draw_text, fill, rounded_box_coverage
 from vsrcli.compare.font import text_width
+from vsrcli.compare.shapes import alike
 from vsrcli.errors import UsageError
 from vsrcli.quality.degrade import imresize
 
@@ -32,8 +34,8 @@ def side_by_side(
 ) -> np.ndarray:
     """Compose one picture from one frame of each video: uint8 RGB (h, w, 3) each to (h', w', 3) of even size.
 
-    Frames smaller than the largest, such as the input of an upscaler, are enlarged to it by bicubic interpolation.
-    Raises UsageError if shapes or the crop do not fit.
+    Pixels count as square. Frames smaller than the largest, such as the input of an upscaler, are enlarged to it by
+    bicubic interpolation. Raises UsageError if shapes or the crop do not fit.
 
     Args:
         frames: one frame of each video.
@@ -101,20 +103,27 @@ def _wipe(frames: list[np.ndarray], labels: list[str], zoom: Zoom | None, sway: 
 def same_size(frames: list[np.ndarray]) -> list[np.ndarray]:
     """Return the frames (h, w, 3), each enlarged to the largest one's size. Raises UsageError for other shapes."""
     height, width = max((f.shape[:2] for f in frames), key=lambda size: size[0] * size[1])
-    return [f if f.shape[:2] == (height, width) else _resized(f, height, width) for f in frames]
+    for h, w in (f.shape[:2] for f in frames):
+        if not alike((w, h), (width, height)):
+            what = f"frames of {w}x{h} and {width}x{height} differ in shape"
+            raise UsageError(f"{what}: they cannot be laid over each other")
+    return [fitted(f, width, height) for f in frames]
 
 
-def _resized(frame: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Enlarge to `height` by bicubic interpolation; cut columns added by rounding.
+def fitted(frame: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Return a frame (h, w, 3) resized to (height, width, 3) by bicubic interpolation; one of that size stays itself.
 
-    Raises UsageError for another shape.
+    Columns that rounding adds are cut. A frame of another shape, whose pixels are not square, is stretched.
     """
     h, w = frame.shape[:2]
-    scale = max(height / h, width / w)
-    if abs(height / h - width / w) * min(h, w) > 2:
-        raise UsageError(f"frames of {w}x{h} and {width}x{height} differ in shape: they cannot be laid over each other")
+    if (w, h) == (width, height):
+        return frame
     planes = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)
-    return imresize(planes, scale).permute(1, 2, 0).numpy()[:height, :width]
+    if alike((w, h), (width, height)):
+        resized = imresize(planes, max(height / h, width / w))[:, :height, :width]
+    else:
+        resized = interpolate(planes[None], (height, width), mode="bicubic", antialias=True)[0]
+    return resized.permute(1, 2, 0).numpy()
 
 
 def _check_zoom(zoom: Zoom, width: int, height: int) -> None:
@@ -126,7 +135,7 @@ def _check_zoom(zoom: Zoom, width: int, height: int) -> None:
 def _enlarged(frame: np.ndarray, zoom: Zoom, height: int, width: int) -> np.ndarray:
     """Return the crop at (height, width) with a frame in the accent colour."""
     x, y, w, h = zoom
-    crop = _resized(frame[y : y + h, x : x + w], height, width).copy()
+    crop = fitted(frame[y : y + h, x : x + w], width, height).copy()
     _outline(crop, (0, 0, crop.shape[1], crop.shape[0]), _line(frame.shape[0]), ACCENT)
     return crop
 

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from vsrcli.compare.align import aligned
-from vsrcli.compare.picture import same_size
+from vsrcli.compare.picture import fitted
 from vsrcli.compare.plot import Panel, Series
 from vsrcli.compare.plot_file import save
+from vsrcli.compare.shapes import check_shapes
 from vsrcli.errors import UsageError
 from vsrcli.levels import picture_to_unit
 from vsrcli.media.info import VideoInfo
@@ -50,10 +51,22 @@ class Quality:
 def measure_quality(
     infos: Sequence[VideoInfo], reference: VideoInfo, quality: Quality, on_frame: Callable[[int], None]
 ) -> None:
-    """Add the figures of every moment to `quality`."""
+    """Add the figures of every moment to `quality`. Raises UsageError if a video is shown in another shape."""
+    check_reference(infos, reference)
     for count, moment in enumerate(aligned([*infos, reference]), 1):
         quality.add(moment.frames[:-1], moment.frames[-1])
         on_frame(count)
+
+
+def check_reference(infos: Sequence[VideoInfo], reference: VideoInfo) -> None:
+    """Raise UsageError if a video is shown in another shape than the reference and is no part of it."""
+    for info in infos:
+        if not _is_part((info.height, info.width), (reference.height, reference.width)):
+            check_shapes([info, reference])
+
+
+def _is_part(size: tuple[int, int], whole: tuple[int, int]) -> bool:
+    return all(0 <= b - a < CROPPED for a, b in zip(size, whole, strict=True))
 
 
 def _matched(frame: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -61,10 +74,9 @@ def _matched(frame: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.n
     (height, width), (h, w) = reference.shape[:2], frame.shape[:2]
     if h > height or w > width:
         raise UsageError(f"the reference of {width}x{height} is smaller than a video of {w}x{h}")
-    if height - h < CROPPED and width - w < CROPPED:
+    if _is_part((h, w), (height, width)):
         return frame, reference[:h, :w]
-    enlarged, _ = same_size([frame, reference])
-    return enlarged, reference
+    return fitted(frame, width, height), reference
 
 
 def _luma(frame: np.ndarray) -> torch.Tensor:

@@ -5,13 +5,15 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from vsrcli.compare.align import aligned, common_start, master
-from vsrcli.compare.picture import Mode, Zoom, side_by_side
-from vsrcli.compare.quality import Quality
+from vsrcli.compare.picture import Mode, Zoom, fitted, side_by_side
+from vsrcli.compare.quality import Quality, check_reference
+from vsrcli.compare.shapes import check_shapes, largest
 from vsrcli.errors import OutputError, UsageError
 from vsrcli.frame import Frame
 from vsrcli.media.info import VideoInfo
@@ -41,14 +43,19 @@ class Look:
 
 
 def still(infos: Sequence[VideoInfo], output: Path, look: Look, *, at: float = 0.0) -> None:
-    """Write the moment at `at` seconds as a picture. Raises UsageError if a video has ended before."""
+    """Write the moment at `at` seconds as a picture, in square pixels.
+
+    Raises UsageError if a video has ended before, or if they are shown in different shapes.
+    """
+    check_shapes(infos)
+    size = largest(infos)
     begin = common_start(infos)
     if at and at < begin - 1 / float(infos[master(infos)].rate):
         raise UsageError(f"a part is among the videos: they have no moment before {begin:g} s in common")
     moment = next(aligned(infos, start=at), None)
     if moment is None:
         raise UsageError(f"not all of the videos last {at:g} s")
-    write_image(output, look.picture(moment.frames))
+    write_image(output, look.picture([fitted(frame, *size) for frame in moment.frames]))
 
 
 def film(
@@ -64,7 +71,12 @@ def film(
     """Write all moments as a video with the master's timestamps, sound and subtitles; return the number of frames.
 
     A wipe's borders move slowly from side to side. With `reference` the figures of each moment are added to `quality`.
+    Pixels are square. Raises UsageError if the videos are shown in different shapes.
     """
+    check_shapes(infos)
+    if reference:
+        check_reference(infos, reference)
+    size = largest(infos)
     lead = infos[master(infos)]
     stamps: list[int] = []
     with ExitStack() as stack:
@@ -73,7 +85,8 @@ def film(
         shown, settings = lead, None
         for moment in aligned([*infos, *([reference] if reference else [])]):
             frames = moment.frames[: len(infos)]
-            picture = look.picture(frames, sway=_sway(moment.seconds) if look.mode == "wipe" else None)
+            sway = _sway(moment.seconds) if look.mode == "wipe" else None
+            picture = look.picture([fitted(frame, *size) for frame in frames], sway=sway)
             if writer is None:
                 shown, settings = _output(lead, output, picture)
                 writer = stack.enter_context(SegmentWriter(segment, shown, settings))
@@ -119,7 +132,8 @@ def _sway(seconds: float) -> float:
 
 
 def _output(lead: VideoInfo, output: Path, picture: np.ndarray) -> tuple[VideoInfo, EncodeSettings]:
-    """Return the master's info with the comparison's size, upright, as 8-bit 4:2:0 that plays everywhere."""
+    """Return the master's info with the comparison's size, upright and square, as 8-bit 4:2:0 that plays everywhere."""
     height, width = picture.shape[:2]
-    shown = replace(lead, width=width, height=height, rotation=None, pix_fmt="yuv420p", bit_depth=8, interlaced=False)
+    upright = replace(lead, width=width, height=height, rotation=None, sample_aspect_ratio=Fraction(1))
+    shown = replace(upright, pix_fmt="yuv420p", bit_depth=8, interlaced=False)
     return shown, choose_settings(shown, output, width=width, height=height)

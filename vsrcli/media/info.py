@@ -134,6 +134,12 @@ class VideoInfo:
         """Whether the display matrix turns the picture by a quarter, so that its rows are shown as columns."""
         return self.rotation is not None and abs(self.rotation[1]) > abs(self.rotation[0])
 
+    @property
+    def shown(self) -> tuple[int, int]:
+        """How wide and high the picture is shown: upright, its pixels made square by their width."""
+        width = round(self.width * (self.sample_aspect_ratio or 1))
+        return (self.height, width) if self.turned else (width, self.height)
+
     def paced(self, cadence: Fraction) -> "VideoInfo":
         """Return what describes the source if `cadence` frames are decoded for each of the file's.
 

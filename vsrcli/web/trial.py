@@ -12,7 +12,7 @@ from vsrcli.errors import VsrError
 from vsrcli.media.photo.images import write_image
 from vsrcli.media.read.probe import probe
 from vsrcli.pipeline.ahead.forecast import forecast
-from vsrcli.pipeline.ahead.preview import BEFORE, clip_ending, middle_pair, named_model, shown_shape, span
+from vsrcli.pipeline.ahead.preview import BEFORE, clip_ending, middle_pair, named_model, span
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.jobs.job import prepare
 from vsrcli.pipeline.options import Options
@@ -85,7 +85,7 @@ def try_models(trial: Trial, load: Loader, tell: Callable[[], None]) -> None:
             for data in (after,) if trial.pictures else (before, after):
                 write_image(picture, data)
                 trial.pictures.append(picture.read_bytes())
-            trial.shape = shown_shape(info, after)
+            trial.shape = (after.shape[1], after.shape[0])
             trial.text = f"timing {name}"
             tell()
             trial.found.append(

@@ -13,7 +13,7 @@ import numpy as np
 
 from vsrcli.compare.align import upright
 from vsrcli.compare.page import Picture, slider_page
-from vsrcli.compare.picture import same_size, side_by_side
+from vsrcli.compare.picture import fitted, side_by_side
 from vsrcli.errors import InputError, OutputError, OutputExistsError
 from vsrcli.files import write_whole
 from vsrcli.media.containers import CONTAINERS
@@ -144,7 +144,7 @@ def _safe(name: str) -> str:
 
 
 def middle_pair(info: VideoInfo, output: Path, options: Options) -> tuple[np.ndarray, np.ndarray]:
-    """Return the middle frame of a source and of a result: upright, both of the result's size."""
+    """Return the middle frame of a source and of a result: upright, both as large as the result is shown."""
     result = probe(output, rate=options.rate)
     count = sum(1 for _ in decode(result))
     middle = count // 2
@@ -153,15 +153,8 @@ def middle_pair(info: VideoInfo, output: Path, options: Options) -> tuple[np.nda
     before, after = (next(islice(one, middle, None), None) for one in (frames, decode(result)))
     if before is None or after is None:
         raise InputError(f"{info.path} has no frame where the preview was to be taken")
-    small, large = same_size([upright(before.data, info), upright(after.data, result)])
+    small, large = (fitted(upright(f.data, of), *result.shown) for f, of in ((before, info), (after, result)))
     return small, large
-
-
-def shown_shape(info: VideoInfo, picture: np.ndarray) -> tuple[int, int]:
-    """Return how wide and high an upright picture (h, w, 3) of a source is shown, whose pixels may not be square."""
-    height, width = picture.shape[:2]
-    aspect = float(info.sample_aspect_ratio or 1)
-    return (width, round(height * aspect)) if info.turned else (round(width * aspect), height)
 
 
 def _page(info: VideoInfo, start: float, pictures: Sequence[np.ndarray], made: Sequence[Shown]) -> str:
@@ -174,10 +167,9 @@ def _page(info: VideoInfo, start: float, pictures: Sequence[np.ndarray], made: S
             write_image(file, picture)
             encoded.append(Picture(file.read_bytes(), ".jpg", label, text))
     height, width = pictures[0].shape[:2]
-    shape = shown_shape(info, pictures[0])
     where = "" if len(info.images) == 1 else f", from {start:.2f} s"
     line = f"{info.width}x{info.height} to {width}x{height}{where}; drag the line"
-    return slider_page(f"{info.path.name}: preview", line, encoded[0], encoded[1:], shape=shape)
+    return slider_page(f"{info.path.name}: preview", line, encoded[0], encoded[1:], shape=(width, height))
 
 
 def _about(one: Shown) -> str:
