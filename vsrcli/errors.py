@@ -75,7 +75,7 @@ class OutputExistsError(UsageError):
     """The output, `path`, exists and may not be overwritten; a folder for images exists if it is not empty."""
 
     def __init__(self, path: Path) -> None:
-        if path.is_dir():
+        if Path(path).is_dir():
             super().__init__(f"the folder {path} exists and is not empty", Reason.FOLDER_NOT_EMPTY)
         else:
             super().__init__(f"{path} exists", Reason.OUTPUT_EXISTS)
