@@ -18,6 +18,11 @@ def test_a_video_with_all_its_streams_is_described(film: Path) -> None:
     assert "without -m: repvsr." in shown and "-m iconvsr: iconvsr." in shown
 
 
+def test_an_estimated_number_of_frames_is_called_one(tmp_path: Path) -> None:
+    assert ", about 12 frames, 0:00," in vsr("info", make.video(tmp_path / "a.mkv", frames=12)).stdout
+    assert ": mov, 12 frames, 0:00," in vsr("info", make.video(tmp_path / "a.mp4", frames=12)).stdout
+
+
 def test_declared_properties_are_shown(tmp_path: Path) -> None:
     colour = Colour(matrix=5, range=1, primaries=5, transfer=6)
     source = make.video(tmp_path / "a.mkv", frames=3, colour=colour, sar=Fraction(16, 11), rotation=_quarter())

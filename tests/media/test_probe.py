@@ -25,6 +25,25 @@ def test_plain_video_is_described(tmp_path: Path) -> None:
     assert (info.rotation, info.interlaced, info.images, info.streams) == (None, False, (), ())
 
 
+@pytest.mark.parametrize("name", ["a.mkv", "a.mpg", "a.ts", "a.mp4"])
+def test_a_late_start_is_no_part_of_the_length(tmp_path: Path, name: str) -> None:
+    plain, late = make.video(tmp_path / "plain.mkv", frames=25, codec="mpeg2video"), tmp_path / name
+    make.ffmpeg("-i", plain, "-c", "copy", "-output_ts_offset", "0.6", "-avoid_negative_ts", "disabled", late)
+    info = probe(late)
+    assert info.duration == pytest.approx(1.0, abs=0.05) and info.frames == pytest.approx(25, abs=1)
+    assert info.start_time > 0.5 or name == "a.mp4"
+    assert info.estimated is (name != "a.mp4")
+
+
+def test_a_length_told_by_mkvmerge_is_kept(tmp_path: Path) -> None:
+    plain, late = make.video(tmp_path / "plain.mkv", frames=25), tmp_path / "late.mkv"
+    tags = ["_STATISTICS_TAGS=DURATION NUMBER_OF_FRAMES", "NUMBER_OF_FRAMES=25"]
+    how = ["-c", "copy", "-output_ts_offset", "0.6", *(part for tag in tags for part in ("-metadata:s:v", tag))]
+    make.ffmpeg("-i", plain, *how, late)
+    info = probe(late)
+    assert (info.frames, info.estimated, info.duration) == (25, False, pytest.approx(1.6, abs=0.05))
+
+
 def test_colour_tags_are_read_as_declared(tmp_path: Path) -> None:
     colour = Colour(matrix=9, range=1, primaries=9, transfer=18)
     info = probe(

@@ -36,7 +36,7 @@ def command(
     vsr info in.mp4 -m iconvsr --json
 
     --json gives an object, or a list for several files: input, container, images, codec, width, height, pix_fmt,
-    bit_depth, rate, frames, duration, start_time, interlaced, sample_aspect_ratio, rotation, colour, hdr, compression,
+    bit_depth, rate, frames, frames_estimated, duration, start_time, interlaced, sample_aspect_ratio, rotation, colour, hdr, compression,
     streams, chapters, not_kept, picks (each with asked, model, reason, here).
     """
     from vsrcli.media.read.probe import probe
@@ -67,6 +67,7 @@ def lines(sight: "Sight") -> list[str]:
     """Return the properties as lines of text."""
     info = sight.info
     length = counted(info.frames, "frame") if info.frames else "of unknown length"
+    length = f"about {length}" if info.frames and info.estimated else length
     rate = f"{float(info.rate):.3f}".rstrip("0").rstrip(".")
     time = f", {clock(info.duration)}" if info.duration and len(info.images) != 1 else ""
     what = "photograph" if len(info.images) == 1 else "images" if info.images else info.container.split(",")[0]

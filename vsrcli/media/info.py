@@ -77,7 +77,8 @@ class VideoInfo:
     """A source video: a file, or a sequence of images.
 
     `images` is empty for a file; else the image files in order, with pts = frame number and time_base = 1/rate.
-    `frames` is the container's own count or an estimate (None if unknown), for progress and planning only.
+    `frames` is the container's own count or `estimated` (None if unknown), for progress and planning only. `duration`
+    is the video's length in seconds, wherever the clock begins.
     `rotation` is the display matrix as 9 integers (None if there is none), of images the first one's.
     `mastering_display` is x265's text form "G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)", `content_light` is (MaxCLL, MaxFALL).
     `interlaced` is what the stream declares or its first frame is flagged with. `sample_aspect_ratio` is 0 where
@@ -120,6 +121,7 @@ class VideoInfo:
     kept: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     start_time: float = 0.0
+    estimated: bool = False
     crop: Crop | None = None
     ticks: int = 1
     slow: Fraction = Fraction(1)

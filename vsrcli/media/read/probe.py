@@ -68,7 +68,8 @@ def _probe_video(path: Path, container: InputContainer) -> VideoInfo:
     frame = _first_frame(path, packets)
     time_base = stream.time_base or Fraction(1, 90000)
     rate = _rate(container, stream, frame, packets)
-    duration = _duration(container, stream)
+    duration, count = _duration(container, stream), _frame_count(stream)
+    guess = round(duration * rate) if duration else None
     codec = context.codec.canonical_name
     beside = lies_beside(codec, stream.metadata)
     width, height = largest_size(path, container, stream, codec, (frame.width, frame.height), duration)
@@ -84,7 +85,8 @@ def _probe_video(path: Path, container: InputContainer) -> VideoInfo:
         pix_fmt=frame.format.name,
         bit_depth=bit_depth(frame.format),
         time_base=time_base,
-        frames=_frame_count(stream, duration, rate),
+        frames=guess if count is None else count,
+        estimated=count is None and guess is not None,
         duration=duration,
         rate=rate,
         colour=_colour(frame, codec),
@@ -222,16 +224,19 @@ def _rate(
 
 
 def _duration(container: InputContainer, stream: av.VideoStream) -> float | None:
+    """Return the stream's length in seconds, from its own beginning."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     tagged = tagged_duration(stream)
     if tagged is not None:
-        return tagged
+        counts_from_zero = "_STATISTICS_TAGS" not in stream.metadata  # FFmpeg tells the end, mkvmerge the length
+        begin = float((stream.start_time or 0) * (stream.time_base or 0)) if counts_from_zero else 0.0
+        return tagged - begin if tagged > begin else tagged
     return container.duration / av.time_base if container.duration else None
 
 
 def tagged_duration(stream: Stream) -> float | None:
-    """Return Matroska's length of one stream in seconds."""
+    """Return Matroska's length of one stream in seconds, or its end by the clock: which one depends on the muxer."""
     try:
         hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
         length = float(int(hours) * 3600 + int(minutes) * 60) + float(seconds)
@@ -240,13 +245,14 @@ def tagged_duration(stream: Stream) -> float | None:
     return length if 0 <= length < _LONGEST else None
 
 
-def _frame_count(stream: av.VideoStream, duration: float | None, rate: Fraction) -> int | None:
+def _frame_count(stream: av.VideoStream) -> int | None:
+    """Return the container's own count of frames."""
     if stream.frames:
         return stream.frames
     tag = stream.metadata.get("NUMBER_OF_FRAMES", "")
     if tag.isascii() and tag.isdigit() and len(tag) <= _DIGITS and int(tag):
         return int(tag)
-    return round(duration * rate) if duration else None
+    return None
 
 
 def _colour(frame: av.VideoFrame, codec: str) -> Colour:

@@ -50,6 +50,7 @@ class Sight:
             "bit_depth": info.bit_depth,
             "rate": str(info.rate),
             "frames": info.frames,
+            "frames_estimated": info.estimated,
             "duration": info.duration,
             "start_time": info.start_time,
             "interlaced": info.interlaced,
