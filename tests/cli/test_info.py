@@ -57,6 +57,31 @@ def test_one_unreadable_file_does_not_stop_the_others(tmp_path: Path) -> None:
     assert vsr("info", text).returncode == 1
 
 
+def test_folders_are_listed_as_upscale_takes_them(tmp_path: Path) -> None:
+    tapes = tmp_path / "tapes"
+    (tapes / "1994").mkdir(parents=True)
+    make.video(tapes / "1994" / "garden.mkv", frames=2)
+    nested = vsr("info", tapes)
+    assert nested.returncode == 1 and "lie in its subfolders: add --recursive" in nested.stderr
+    for name in ("b.avi", "a.mp4"):
+        make.video(tapes / name, frames=2, codec="mpeg4")
+    make.ffmpeg("-i", tapes / "b.avi", "-c", "copy", "-metadata", "vsr=upscaled by vsr 0.1.0, x", tapes / "b_x4.mkv")
+    (tapes / "notes.txt").write_text("a list")
+    done = vsr("info", tapes)
+    assert done.returncode == 0, done.stderr
+    assert [Path(line.split(": ")[0].split()[-1]).name for line in done.stdout.splitlines() if "file  " in line] == [
+        "a.mp4",
+        "b.avi",
+    ]
+    for told in ("no videos by their names: notes.txt", "(--recursive takes them): 1994", "b_x4.mkv: made by vsr"):
+        assert told in done.stderr
+    below = json.loads(vsr("info", tapes, "-r", "--json").stdout)
+    assert [Path(one["input"]).name for one in below] == ["a.mp4", "b.avi", "garden.mkv"]
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert vsr("info", empty, "-r").returncode == 1
+
+
 @pytest.mark.parametrize("name", ["repvsr.real", "nosuch"])
 def test_full_and_unknown_model_names_are_refused(film: Path, name: str) -> None:
     assert vsr("info", film, "-m", name).returncode == 2

@@ -41,7 +41,8 @@ def test_a_length_told_by_mkvmerge_is_kept(tmp_path: Path) -> None:
     how = ["-c", "copy", "-output_ts_offset", "0.6", *(part for tag in tags for part in ("-metadata:s:v", tag))]
     make.ffmpeg("-i", plain, *how, late)
     info = probe(late)
-    assert (info.frames, info.estimated, info.duration) == (25, False, pytest.approx(1.6, abs=0.05))
+    assert (info.frames, info.estimated) == (25, False)
+    assert info.duration == pytest.approx(1.6, abs=0.05)
 
 
 def test_colour_tags_are_read_as_declared(tmp_path: Path) -> None:

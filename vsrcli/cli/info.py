@@ -20,34 +20,43 @@ if TYPE_CHECKING:
 
 
 @click.command("info", context_settings={"show_default": True})
-@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT...")
 @models_option("Architecture to pick weights of. Repeatable.")
 @record_options(Options, "content")
 @rate_option
+@click.option("-r", "--recursive", is_flag=True, help="Look into folders with all subfolders.")
 @click.option("--json", "as_json", is_flag=True, help="Print results as JSON on stdout.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(
-    inputs: tuple[Path, ...], models: tuple[str, ...], content: str, rate: Fraction | None, as_json: bool, debug: bool
+    inputs: tuple[Path, ...],
+    models: tuple[str, ...],
+    content: str,
+    rate: Fraction | None,
+    recursive: bool,
+    as_json: bool,
+    debug: bool,
 ) -> None:
-    """Show the properties of a video, photograph or image sequence, and which weights vsr would pick.
+    """Show the properties of videos, photographs or image sequences, and which weights vsr would pick.
 
     \b
     vsr info in.mp4
+    vsr info tapes/ --recursive              all that vsr upscale would take there
     vsr info in.mp4 -m iconvsr --json
 
-    --json gives an object, or a list for several files: input, container, images, codec, width, height, pix_fmt,
-    bit_depth, rate, frames, frames_estimated, duration, start_time, interlaced, sample_aspect_ratio, rotation, colour, hdr, compression,
-    streams, chapters, not_kept, picks (each with asked, model, reason, here).
+    --json gives an object, or a list for several files or a folder: input, container, images, codec, width, height,
+    pix_fmt, bit_depth, rate, frames, frames_estimated, duration, start_time, interlaced, sample_aspect_ratio, rotation,
+    colour, hdr, compression, streams, chapters, not_kept, picks (each with asked, model, reason, here).
     """
     from vsrcli.media.read.probe import probe
     from vsrcli.pipeline.ahead.sight import see
 
+    paths, single = _paths(inputs, recursive=recursive)
     found, failed = [], 0
-    for path in inputs:
+    for path in paths:
         try:
             sight = see(probe(path, rate=rate), models, drawn=content == "anime")
         except InputError as error:
-            if len(inputs) == 1:
+            if single:
                 raise
             failed += 1
             echo(f"vsr: {error}")
@@ -57,10 +66,28 @@ def command(
             echo("\n".join(lines(sight)), err=False)
     if as_json:
         plain = [sight.plain() for sight in found]
-        click.echo(json.dumps(plain[0] if len(inputs) == 1 else plain, indent=1))
+        click.echo(json.dumps(plain[0] if single else plain, indent=1))
     if failed:
-        message = f"{failed} of {counted(len(inputs), 'file')} cannot be read"
-        raise SomeFailedError(message) if failed < len(inputs) else VsrError(message)
+        message = f"{failed} of {counted(len(paths), 'file')} cannot be read"
+        raise SomeFailedError(message) if failed < len(paths) else VsrError(message)
+
+
+def _paths(inputs: tuple[Path, ...], *, recursive: bool) -> tuple[list[Path], bool]:
+    """Return the files that `vsr upscale` would take of these inputs, and whether the call names one alone."""
+    from vsrcli.cli.upscale import say_left_out
+    from vsrcli.pipeline.running import batch
+
+    if not batch.is_batch(inputs, recursive=recursive):
+        batch.refuse_nested(inputs[0])
+        return [inputs[0]], True
+    say_left_out(inputs, echo, recursive=recursive)
+    paths = []
+    for item in batch.items(inputs, None, recursive=recursive):
+        if item.listed and batch.is_result(item.source):
+            echo(f"{item.source}: made by vsr: left out (name the file itself to see it)")
+        else:
+            paths.append(item.source)
+    return paths, False
 
 
 def lines(sight: "Sight") -> list[str]:

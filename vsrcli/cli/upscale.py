@@ -150,7 +150,7 @@ def command(
             display.line(str(error))
             reports = [{"status": "skipped", "input": str(source), "output": None}]
     else:
-        _say_left_out(inputs, display, recursive=recursive)
+        say_left_out(inputs, display.line, recursive=recursive)
         reports = _many(batch.items(inputs, output, recursive=recursive), options, display, dry_run=dry_run)
     if as_json:
         click.echo(json.dumps(reports[0] if single else reports, indent=1))
@@ -248,15 +248,15 @@ def _joined(
     return report | {"input": str(inputs[0]), "inputs": [str(one) for one in inputs]}
 
 
-def _say_left_out(inputs: tuple[Path, ...], display: Any, *, recursive: bool) -> None:
+def say_left_out(inputs: tuple[Path, ...], tell: Callable[[str], None], *, recursive: bool) -> None:
     """Report what folders hold besides the processed videos."""
     from vsrcli.pipeline.running import batch
 
     files, folders = batch.left_out(inputs, recursive=recursive)
     if files:
-        display.line(f"left out, no videos by their names: {', '.join(path.name for path in files)}")
+        tell(f"left out, no videos by their names: {', '.join(path.name for path in files)}")
     if folders:
-        display.line(f"subfolders left out (--recursive takes them): {', '.join(path.name for path in folders)}")
+        tell(f"subfolders left out (--recursive takes them): {', '.join(path.name for path in folders)}")
 
 
 def tight_line(forecast: Any) -> str:
