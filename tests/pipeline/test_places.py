@@ -23,6 +23,11 @@ from vsrcli.pipeline.running import batch
 from vsrcli.pipeline.running.run import run
 
 
+def sound(path: Path) -> str:
+    """Return the checksum of the sound's packets."""
+    return make.ffmpeg("-i", path, "-map", "0:a", "-c", "copy", "-f", "md5", "-")
+
+
 def chosen(info: VideoInfo, output: Path | None, *, named: bool = True) -> tuple[str, str]:
     path, line = choose_output(output, info, Options(), 4, named=named)
     return path.name, line or ""
@@ -103,7 +108,13 @@ def test_avi_results_keep_the_sound_of_avi_sources(tmp_path: Path, codec: str, t
     source = tmp_path / "in.avi"
     make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:d=0.2", "-f", "lavfi", "-i", "sine=d=0.5", "-c:v", "mpeg4",
                 "-c:a", codec, source)  # fmt: skip
-    prepare(source, None, Options(model=tiny_model), lambda event: None)
+    job = prepare(source, None, Options(model=tiny_model), lambda event: None)
+    assert job.sink.output == tmp_path / "in_x4.avi"
+    run(job)
+    heard = [
+        make.ffmpeg("-i", path, "-map", "0:a", "-c", "copy", "-f", "md5", "-") for path in (source, job.sink.output)
+    ]
+    assert heard[0] == heard[1]
 
 
 def test_variable_frame_rates_are_refused_early_for_avi(tmp_path: Path) -> None:

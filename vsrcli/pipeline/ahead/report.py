@@ -61,7 +61,7 @@ def told(lines: Iterable[str]) -> dict[str, list[str]]:
 def forecast_report(forecast: Forecast) -> dict[str, Any]:
     """Return the estimated time and size of a job; null where the source's length is unknown."""
     return {
-        "seconds": None if forecast.seconds is None else round(forecast.seconds, 1),
+        "seconds": None if forecast.seconds is None else round(forecast.seconds, 3),
         "bytes": forecast.bytes,
         "fps": round(1 / forecast.seconds_per_frame, 3) if forecast.seconds_per_frame else None,
         "bytes_per_frame": round(forecast.bytes_per_frame),
