@@ -43,7 +43,7 @@ def test_fingerprint_does_not_depend_on_the_hash_seed(images: Path) -> None:
     assert len(printed) == 1
 
 
-@pytest.mark.parametrize("size", [100_000, 3_000_000, 40_000_000])
+@pytest.mark.parametrize("size", [100_000, 3_000_000, 18_000_000])
 @pytest.mark.parametrize("place", [0.0, 0.1, 0.5, 0.77, 1.0])
 def test_a_change_anywhere_changes_the_fingerprint(tmp_path: Path, size: int, place: float) -> None:
     film = make.video(tmp_path / "film.mkv", frames=2)
