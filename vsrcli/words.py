@@ -12,6 +12,24 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+_SHAPES = ((1, 1), (5, 4), (4, 3), (3, 2), (16, 9), (2, 1))
+
+
+def shape(width: int, height: int) -> str:
+    """Return the shape of a picture: "4:3", "9:16", "2.39:1"."""
+    for a, b in _SHAPES:
+        for wide, high in ((a, b), (b, a)):
+            if abs(width / height * high / wide - 1) < 0.005:
+                return f"{wide}:{high}"
+    return f"{width / height:.2f}:1"
+
+
+def size_shown(size: tuple[int, int], shown: tuple[int, int]) -> str:
+    """Return a size in pixels, and how wide and high it is shown: "1350x1080", "1350x1080, shown as 1440x1080"."""
+    text = f"{size[0]}x{size[1]}"
+    return text if tuple(size) == tuple(shown) else f"{text}, shown as {shown[0]}x{shown[1]}"
+
+
 def padded(rows: Sequence[Sequence[str]], right: Sequence[bool], *, least: int = 0) -> list[list[str]]:
     """Return a table's cells, filled with spaces so that each column is as wide as its widest cell, or `least`.
 

@@ -14,8 +14,13 @@ from vsrcli.media.info import Colour
 def test_a_video_with_all_its_streams_is_described(film: Path) -> None:
     shown = vsr("info", film).stdout
     assert "64x48, h264 yuv420p, 8 bits, progressive" in shown and "20 frames, 0:01, 25 fps" in shown
-    assert "2 audio" in shown and "1 cover" in shown and "chapter" in shown
-    assert "without -m: repvsr." in shown and "-m iconvsr: iconvsr." in shown
+    assert "     sound  AAC, mono (eng); AAC, mono (ger)\n" in shown and "1 cover" in shown and "chapter" in shown
+    assert "     title  A title\n" in shown and "compressed  like H.264 at CRF " in shown
+    assert "   weights  repvsr." in shown and "iconvsr" not in shown
+    every = vsr("info", film, "-v").stdout
+    assert "without -m: repvsr." in every and "-m iconvsr: iconvsr." in every
+    asked = vsr("info", film, "-m", "iconvsr").stdout
+    assert "-m iconvsr: iconvsr." in asked and "repvsr" not in asked
 
 
 def test_an_estimated_number_of_frames_is_called_one(tmp_path: Path) -> None:
@@ -28,12 +33,26 @@ def test_declared_properties_are_shown(tmp_path: Path) -> None:
     source = make.video(tmp_path / "a.mkv", frames=3, colour=colour, sar=Fraction(16, 11), rotation=_quarter())
     shown = vsr("info", source).stdout
     assert "matrix BT.601, range limited, primaries BT.601 (625)" in shown
-    assert "pixels 16/11 (shown as 93x48)" in shown and "turned by 90 degrees" in shown
+    assert "64x48, shown as 48x93 (0.52:1), turned by 90 degrees" in shown
+    assert "compressed  without loss\n" in vsr("info", make.video(tmp_path / "f.mkv", codec="ffv1")).stdout
     assert "interlaced" in vsr("info", make.interlaced(tmp_path / "i.mkv")).stdout
 
 
 def _quarter() -> list[int]:
     return [0, -65536, 0, 65536, 0, 0, 0, 0, 1 << 30]
+
+
+def test_what_a_result_will_lack_is_named(tmp_path: Path) -> None:
+    plain, source = make.video(tmp_path / "plain.mp4", frames=4), tmp_path / "a.mov"
+    dated = ["-metadata", "creation_time=2019-08-29T00:02:13Z"]
+    make.ffmpeg("-i", plain, "-c", "copy", "-timecode", "10:00:00:00", "-metadata", "title=The wing", *dated, source)
+    shown = vsr("info", source).stdout
+    assert "      date  2019-08-29\n" in shown and "     sound  none\n" in shown and "not kept" not in shown
+    packed = make.video(tmp_path / "b.mp4", frames=2, options={"x264-params": "frame-packing=3", "preset": "ultrafast"})
+    mark = "the mark of how two pictures for 3D are packed into one"
+    assert f"  not kept  {mark}\n" in vsr("info", packed).stdout
+    make.ffmpeg("-i", packed, "-i", plain, "-map", "0", "-map", "1", "-c", "copy", tmp_path / "c.avi")
+    assert json.loads(vsr("info", tmp_path / "c.avi", "--json").stdout)["not_kept"] == [mark, "stream 1 (video, h264)"]
 
 
 def test_json_has_stable_fields_and_the_pick_s_reason(tmp_path: Path) -> None:

@@ -13,9 +13,11 @@ from vsrcli.cli.figures import clock
 from vsrcli.cli.params import models_option, rate_option, record_options
 from vsrcli.errors import InputError, SomeFailedError, VsrError
 from vsrcli.pipeline.options import Options
-from vsrcli.words import counted
+from vsrcli.words import counted, shape, size_shown
 
 if TYPE_CHECKING:
+    from vsrcli.media.info import VideoInfo
+    from vsrcli.media.strength.compression import Compression
     from vsrcli.pipeline.ahead.sight import Sight
 
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 @record_options(Options, "content")
 @rate_option
 @click.option("-r", "--recursive", is_flag=True, help="Look into folders with all subfolders.")
+@click.option("-v", "--verbose", is_flag=True, help="Show what each architecture would pick.")
 @click.option("--json", "as_json", is_flag=True, help="Print results as JSON on stdout.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(
@@ -33,6 +36,7 @@ def command(
     content: str,
     rate: Fraction | None,
     recursive: bool,
+    verbose: bool,
     as_json: bool,
     debug: bool,
 ) -> None:
@@ -45,7 +49,7 @@ def command(
 
     --json gives an object, or a list for several files or a folder: input, container, images, codec, width, height,
     pix_fmt, bit_depth, rate, frames, frames_estimated, duration, start_time, interlaced, sample_aspect_ratio, rotation,
-    colour, hdr, compression, streams, chapters, not_kept, picks (each with asked, model, reason, here).
+    colour, hdr, compression, streams, chapters, title, date, not_kept, picks (each with asked, model, reason, here).
     """
     from vsrcli.media.read.probe import probe
     from vsrcli.pipeline.ahead.sight import see
@@ -54,7 +58,7 @@ def command(
     found, failed = [], 0
     for path in paths:
         try:
-            sight = see(probe(path, rate=rate), models, drawn=content == "anime")
+            sight = see(probe(path, rate=rate), models, drawn=content == "anime", every=verbose or as_json)
         except InputError as error:
             if single:
                 raise
@@ -63,7 +67,7 @@ def command(
             continue
         found.append(sight)
         if not as_json:
-            echo("\n".join(lines(sight)), err=False)
+            echo("\n".join([""] * (len(found) > 1) + lines(sight)), err=False)
     if as_json:
         plain = [sight.plain() for sight in found]
         click.echo(json.dumps(plain[0] if single else plain, indent=1))
@@ -98,30 +102,54 @@ def lines(sight: "Sight") -> list[str]:
     rate = f"{float(info.rate):.3f}".rstrip("0").rstrip(".")
     time = f", {clock(info.duration)}" if info.duration and len(info.images) != 1 else ""
     what = "photograph" if len(info.images) == 1 else "images" if info.images else info.container.split(",")[0]
-    picture = [f"{info.width}x{info.height}", f"{info.codec} {info.pix_fmt}", f"{info.bit_depth} bits"]
-    picture += [] if info.images else ["interlaced" if info.interlaced else "progressive"]
     data = sight.plain()
-    if data["sample_aspect_ratio"] not in (None, "1"):
-        shown = round(info.width * info.sample_aspect_ratio)
-        picture.append(f"pixels {info.sample_aspect_ratio} (shown as {shown}x{info.height})")
+    size = size_shown((info.width, info.height), info.shown)
+    picture = [size if info.shown == (info.width, info.height) else f"{size} ({shape(*info.shown)})"]
     picture += [f"turned by {data['rotation']} degrees"] if data["rotation"] else []
+    picture += [f"{info.codec} {info.pix_fmt}", f"{info.bit_depth} bits"]
+    picture += [] if info.images else ["interlaced" if info.interlaced else "progressive"]
     colours = [f"{name} {value}" for name, value in data["colour"].items() if value is not None]
     colours += ["HDR metadata"] if data["hdr"] else []
     kinds = Counter("cover" if s.attached_picture else s.kind for s in info.streams if not s.empty)
-    beside = [counted(number, kind) if kind != "audio" else f"{number} audio" for kind, number in kinds.items()]
+    beside = [counted(number, kind) for kind, number in kinds.items() if kind != "audio"]
     beside += [counted(info.chapters, "chapter")] if info.chapters else []
     beside += ["closed captions"] if data["captions"] else []
     rows = [
         ("file", f"{info.path}: {what}" + ("" if len(info.images) == 1 else f", {length}{time}, {rate} fps")),
+        *([("title", sight.title)] if sight.title else []),
+        *([("date", sight.date)] if sight.date else []),
         ("picture", ", ".join(picture)),
         ("colours", ", ".join(colours) or "undeclared"),
-        ("strength", f"{sight.compression}" + (" (lossless)" if sight.compression.lossless else "")),
+        ("compressed", _strength(sight.compression)),
+        *([] if info.images else [("sound", _sound(info))]),
         *([("beside", ", ".join(beside))] if beside else []),
-        *([("not kept", ", ".join(data["not_kept"]))] if data["not_kept"] else []),
+        *([("not kept", ", ".join(sight.lost))] if sight.lost else []),
         *(("note", note) for note in info.notes),
     ]
     for choice in sight.choices:
-        asked = "without -m" if choice.asked is None else f"-m {choice.asked}"
+        asked = f"-m {choice.asked}: " if choice.asked else "without -m: " if len(sight.choices) > 1 else ""
         place = "" if choice.here else " (to download)"
-        rows.append(("weights", f"{asked}: {choice.model}{place}: {choice.reason}"))
-    return [f"{name:>8}  {text}" for name, text in rows]
+        rows.append(("weights", f"{asked}{choice.model}{place}: {choice.reason}"))
+    return [f"{name:>10}  {text}" for name, text in rows]
+
+
+def _sound(info: "VideoInfo") -> str:
+    """Return the codec, the channels and the language of each sound track, or "none"."""
+    tracks = []
+    for stream in info.streams:
+        if stream.kind == "audio" and not stream.empty:
+            name = "PCM" if stream.codec.startswith("pcm_") else stream.codec.upper()
+            spoken = stream.language not in (None, "und")
+            parts = [name, stream.layout.split("(")[0]]
+            tracks.append(", ".join(filter(None, parts)) + (f" ({stream.language})" if spoken else ""))
+    return "; ".join(tracks) or "none"
+
+
+def _strength(compression: "Compression") -> str:
+    """Return how strongly a source is compressed, by the scale of the most common encoder."""
+    if compression.lossless:
+        return "without loss"
+    if compression.crf is None:
+        return "unknown"
+    roughly = "roughly " if compression.found == "bit rate" else ""
+    return f"{roughly}like H.264 at CRF {compression.crf:.0f} (0: none, 51: strongest)"

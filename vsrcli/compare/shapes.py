@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from vsrcli.errors import UsageError
 from vsrcli.media.info import VideoInfo
+from vsrcli.words import shape
 
 _OFF = 2
 """Pixels of the smaller picture that rounding and even sizes may make two of one shape differ by."""
-_NAMED = ((1, 1), (5, 4), (4, 3), (3, 2), (16, 9), (2, 1))
 
 
 def check_shapes(infos: Sequence[VideoInfo]) -> None:
@@ -33,9 +33,4 @@ def largest(infos: Sequence[VideoInfo]) -> tuple[int, int]:
 
 
 def _described(info: VideoInfo) -> str:
-    width, height = info.shown
-    for a, b in _NAMED:
-        for wide, high in ((a, b), (b, a)):
-            if abs(width / height * high / wide - 1) < 0.005:
-                return f"{width}x{height} ({wide}:{high})"
-    return f"{width}x{height} ({width / height:.2f}:1)"
+    return "{}x{} ({})".format(*info.shown, shape(*info.shown))

@@ -58,7 +58,7 @@ class OtherStream:
     `start` is when it begins, in seconds of the container's clock. `empty`: sound or video that is declared, but of
     which the file has nothing to tell its rate or size by, as broadcasts do for languages that are not on air.
     `packets` is how many the container says there are, 0 if it does not. `wanted` is the codec that the caller wants
-    of it, "none" to leave it out, or None for its own.
+    of it, "none" to leave it out, or None for its own. `layout` is that of sound: "mono", "stereo", "5.1(side)".
     """
 
     index: int
@@ -70,6 +70,7 @@ class OtherStream:
     empty: bool = False
     packets: int = 0
     wanted: str | None = None
+    layout: str = ""
 
 
 @dataclass(frozen=True)

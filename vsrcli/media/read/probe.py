@@ -314,6 +314,7 @@ def _other(stream: Stream) -> OtherStream:
         start=float(stream.start_time * stream.time_base) if stream.start_time and stream.time_base else 0.0,
         empty=_is_empty(stream),
         packets=stream.frames,
+        layout=stream.layout.name if isinstance(stream, av.AudioStream) and context is not None else "",
     )
 
 

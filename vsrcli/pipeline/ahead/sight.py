@@ -6,12 +6,16 @@ from typing import Any
 
 from vsrcli import zoo
 from vsrcli.errors import UsageError
+from vsrcli.media.containers import describe, open_container, place_streams
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.strength.compression import Compression, measure_compression
 from vsrcli.media.unkept import CAPTIONS
+from vsrcli.pipeline.jobs.places import choose_output
+from vsrcli.pipeline.options import Options
 from vsrcli.zoo import store
 from vsrcli.zoo.catalogue import catalogue
 
+_UNSET = ("1904-01-01", "1970-01-01")  # where the clocks of QuickTime and Unix begin
 _MATRICES = {0: "RGB", 1: "BT.709", 4: "FCC", 5: "BT.601", 6: "BT.601", 7: "SMPTE 240M", 9: "BT.2020", 10: "BT.2020"}
 _RANGES = {1: "limited", 2: "full"}
 _PRIMARIES = {1: "BT.709", 5: "BT.601 (625)", 6: "BT.601 (525)", 9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
@@ -30,11 +34,18 @@ class Choice:
 
 @dataclass(frozen=True)
 class Sight:
-    """A source as vsr sees it: `info`, how strongly it is compressed, and the models that would be chosen."""
+    """A source as vsr sees it: `info`, how strongly it is compressed, and the models that would be chosen.
+
+    `title` and `date` are those of its tags, None where there are none. `lost` names what a job without options would
+    leave out of its result.
+    """
 
     info: VideoInfo
     compression: Compression
     choices: tuple[Choice, ...]
+    title: str | None = None
+    date: str | None = None
+    lost: tuple[str, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """Return plain data for JSON; the names are stable."""
@@ -65,25 +76,27 @@ class Sight:
                 "found_by": compression.found,
             },
             "streams": [
-                {"index": s.index, "kind": s.kind, "codec": s.codec, "language": s.language, "empty": s.empty}
+                {name: getattr(s, name) for name in ("index", "kind", "codec", "language", "layout", "empty")}
                 for s in info.streams
             ],
             "chapters": info.chapters,
             "captions": CAPTIONS in info.unkept,
-            "not_kept": [name for name in info.unkept if name != CAPTIONS],
+            "title": self.title,
+            "date": self.date,
+            "not_kept": list(self.lost),
             "notes": list(info.notes),
             "picks": [vars(choice) for choice in self.choices],
         }
 
 
-def see(info: VideoInfo, models: Sequence[str] = (), *, drawn: bool = False) -> Sight:
+def see(info: VideoInfo, models: Sequence[str] = (), *, drawn: bool = False, every: bool = False) -> Sight:
     """Examine a source, and choose weights for it by each name in `models`.
 
-    Without `models` these are vsr's default and each architecture with several models here. Raises UsageError for an
-    unknown name.
+    Without `models` this is vsr's default, and with `every` also each architecture with several models here. Raises
+    UsageError for an unknown name.
     """
     compression = measure_compression(info)
-    names: list[str | None] = [*models] if models else [None, *_open_architectures()]
+    names: list[str | None] = [*models] if models else [None, *(_open_architectures() if every else ())]
     found = []
     for name in names:
         if name is not None and not zoo.is_open(name):
@@ -91,7 +104,27 @@ def see(info: VideoInfo, models: Sequence[str] = (), *, drawn: bool = False) -> 
         picked = zoo.find_for(compression, name, drawn=drawn)
         reason = picked.reason + (f"; {picked.lacking}" if picked.lacking else "")
         found.append(Choice(name, picked.entry.name, reason, store.locate(picked.entry) is not None))
-    return Sight(info, compression, tuple(found))
+    return Sight(info, compression, tuple(found), *_title_and_date(info), _lost(info))
+
+
+def _title_and_date(info: VideoInfo) -> tuple[str | None, str | None]:
+    """Return the title and the date of a video's tags; a date of a clock that was never set is none."""
+    if info.images:
+        return None, None
+    with open_container(info.path) as container:
+        tags = {key.lower(): value.strip() for key, value in container.metadata.items()}
+    made = tags.get("creation_time", "")[:10]
+    return tags.get("title") or None, tags.get("date") or (None if made.startswith(_UNSET) else made) or None
+
+
+def _lost(info: VideoInfo) -> tuple[str, ...]:
+    """Return the names of what a job without options would leave out."""
+    lost = [name for name in info.unkept if name != CAPTIONS]
+    if not info.images:
+        output, _ = choose_output(None, info, Options(), 4)
+        placed = place_streams(info, output)
+        lost += [describe(one.stream) for one in placed if one.codec is None and not one.stream.empty]
+    return tuple(lost)
 
 
 def _open_architectures() -> list[str]:
