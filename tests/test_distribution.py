@@ -39,4 +39,4 @@ def test_the_wheel_has_all_bundled_weights_and_no_pictures() -> None:
     kept = {name for name in files if not any(fnmatch.fnmatch(name, pattern) for pattern in wheel["exclude"])}
     bundled = {f"weights/{s.bundled}" for entry in catalogue().models.values() for s in entry.sources if s.bundled}
     assert bundled and bundled <= kept
-    assert {Path(name).suffix for name in kept} == {".md", ".toml", ".safetensors"}
+    assert {Path(name).suffix for name in kept} == {".json", ".md", ".toml", ".safetensors"}

@@ -21,7 +21,8 @@ from torch import Tensor
 
 import vsrcli
 from tests.media import make
-from vsrcli.engine.device import cpu_has_bf16, place
+from vsrcli.engine.device import place
+from vsrcli.nets.instructions import cpu_has_bf16
 from vsrcli.nets.layers import flow_warp
 from vsrcli.nets.recurrent import Features, State
 from vsrcli.nets.repvsr import DETAIL_GAIN, RepVSR

@@ -63,7 +63,6 @@ class Upscaler:
         self._load = Loader()
         self._progress = progress
         self.device = pick_device(self._options.device)
-        self.dtype = pick_precision(self._options.precision, self.device)
 
     @property
     def model(self) -> LoadedModel:
@@ -79,7 +78,9 @@ class Upscaler:
         if self._options.keyframe_interval is not None:
             set_option([model], "keyframe_interval", self._options.keyframe_interval)
         use_threads(self._options.threads)
-        place(model.net, self.device, self.dtype)
+        exact = self._options.propagation == "exact"
+        dtype = pick_precision(self._options.precision, self.device, model.net, exact=exact)
+        place(model.net, self.device, dtype)
         return model
 
     @property
@@ -163,7 +164,7 @@ class Upscaler:
             height,
             width,
             self.device,
-            self.dtype,
+            net.precision,
             frames=frames,
             bit_depth=depth,
             hold_repeats=True,

@@ -21,9 +21,10 @@ from examples.benchmarks.plain_basicvsr import PlainBasicVSR
 from vsrcli.bench.case import Case, resolve
 from vsrcli.bench.machine import device_name
 from vsrcli.bench.measure import build, moving_frames
-from vsrcli.engine.device import cpu_has_bf16, place
+from vsrcli.engine.device import place
 from vsrcli.levels import picture_to_unit
 from vsrcli.nets.basicvsr import BasicVSR
+from vsrcli.nets.instructions import cpu_has_bf16
 
 CPU = torch.device("cpu")
 Way = Callable[[Tensor], Tensor]

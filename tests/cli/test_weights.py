@@ -1,18 +1,23 @@
 """`vsr weights` pulls, verifies and locates, and fails in one line with the documented exit code."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
 
 from tests.command import vsr
+from tests.media import make
 from tests.zoo.server import WeightsServer
 from vsrcli.cli import weights as module
 from vsrcli.cli.weights import command
 from vsrcli.errors import WeightsError
-from vsrcli.zoo import loading
+from vsrcli.nets.basicvsr import BasicVSR
+from vsrcli.nets.instructions import cpu_has_int8
+from vsrcli.zoo import formats, loading
 from vsrcli.zoo.catalogue import parse
 
 CONTENT = b"weights" * 1000
@@ -92,3 +97,41 @@ def test_offline_pull_fails_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None
     announced, failed = result.stderr.splitlines()
     assert announced.startswith("vsr: iconvsr.reds4: downloading its weights from http://127.0.0.1:9/mmediting/")
     assert "cannot be reached" in failed and "put that file at " in failed
+
+
+def test_calibrated_weights_run_in_int8_and_others_are_refused(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = {"channels": 16, "blocks": 1}
+    model = tmp_path / "net.safetensors"
+    formats.save(model, BasicVSR(**config), arch="basicvsr", config=config)
+    film = make.video(tmp_path / "film.mp4", frames=4)
+    refused = vsr("upscale", film, "-o", tmp_path / "no.mkv", "-m", model, "--precision", "int8")
+    assert refused.returncode == 2 and refused.stderr.count("\n") == 1 and not (tmp_path / "no.mkv").exists()
+    if not cpu_has_int8():
+        assert "VNNI" in refused.stderr
+        return
+    assert "`vsr weights calibrate MODEL VIDEO...`" in refused.stderr
+    made = vsr("weights", "calibrate", model, film, "--frames", 2)
+    assert made.returncode == 0, made.stderr
+    assert str(tmp_path / "net.safetensors.int8.json") in made.stderr
+    done = vsr(
+        "upscale", film, "-o", tmp_path / "yes.mkv", "-m", model, "--precision", "int8", "--progress", "json", "-v"
+    )
+    assert done.returncode == 0, done.stderr
+    assert precision_of(done.stderr) == "int8"
+    auto = vsr("upscale", film, "-o", tmp_path / "auto.mkv", "-m", model, "--progress", "json", "-v")
+    assert precision_of(auto.stderr) != "int8", "its price was not measured"
+
+
+def precision_of(lines: str) -> str:
+    """Return the precision that a job's plan names, from its lines of JSON."""
+    plan = next(event for event in map(json.loads, lines.splitlines()) if event["event"] == "plan")
+    return str(plan["precision"])
+
+
+def test_calibrating_needs_a_net_with_int8_and_a_video(tmp_path: Path, tiny_model: str) -> None:
+    film = make.video(tmp_path / "film.mp4", frames=2)
+    without = vsr("weights", "calibrate", tiny_model, film)
+    assert without.returncode == 2 and "has no part that runs in int8" in without.stderr
+    missing = vsr("weights", "calibrate", tiny_model, tmp_path / "none.mp4")
+    assert missing.returncode == 1 and "no such file or folder" in missing.stderr

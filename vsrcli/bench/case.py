@@ -28,7 +28,7 @@ class Case:
     Attributes:
         model: its name or its checkpoint's path.
         random: net to build with random weights if the model's weights are missing.
-        precision: auto, fp32, fp16 or bf16.
+        precision: auto, fp32, fp16, bf16 or int8.
         device: auto, cpu, cuda, cuda:1 or mps.
         output: (width, height) of the HR frames.
         frames: number of timed frames; None for the device's default.
@@ -58,7 +58,7 @@ class Measurement:
         scale: factor of the net.
         parameters: number of the net's parameters.
         weights: bundled, installed, downloaded, path, or random where they are missing (the speed is the same).
-        precision: fp32, fp16 or bf16.
+        precision: fp32, fp16, bf16 or int8.
         device: name of the processor.
         threads: number of threads; null on accelerators.
         torch: version of PyTorch.

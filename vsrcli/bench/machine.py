@@ -40,10 +40,11 @@ def gemm_gflops(device: torch.device, dtype: torch.dtype) -> float:
     largest = 4096 if device.type == "cpu" else 8192
     while True:
         a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+        product = torch._int_mm if dtype == torch.int8 else torch.mm
         for _ in range(3):
             synchronize(device)
             start = time.perf_counter()
-            torch.mm(a, b)
+            product(a, b)
             synchronize(device)
             took = time.perf_counter() - start
             best = max(best, 2 * size**3 / took / 1e9)

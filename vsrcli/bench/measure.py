@@ -46,10 +46,10 @@ def measure(case: Case, progress: Progress) -> Measurement:
     """
     device = pick_device(case.device)
     use_threads(case.threads)
-    dtype = pick_precision(case.precision, device)
     before = resident_memory(peak=False)
     progress("loading")
     net, name, arch, weights = build(case)
+    dtype = pick_precision(case.precision, device, net)
     if case.source is not None:
         first = next(frames_of(case.source))
         case = replace(case, output=(first.width * net.scale, first.height * net.scale))

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     multiple=True,
     default=("auto",),
     metavar="TEXT",
-    help="Data type: auto, fp32, fp16, bf16. Repeatable, or a list.",
+    help="Data type: auto, fp32, fp16, bf16, int8. Repeatable, or a list.",
 )
 @record_options(EngineOptions, "device")
 @click.option(

@@ -86,11 +86,12 @@ def measure(asked: dict[str, Any], options: EngineOptions, display: Display) -> 
     if asked["with_published"]:
         _literature(asked, asked["scale"] or PAPERS_SCALE)
     device = pick_device(asked["device"])
-    dtype = pick_precision(asked["precision"], device)
     loaded = _load(asked, display)
     scale = next((m.scale for m in loaded.values()), asked["scale"] or 4)
     methods: list[Method] = [Bicubic(scale)]
     for name, model in loaded.items():
+        exact = options.propagation == "exact"
+        dtype = pick_precision(asked["precision"], device, model.net, exact=exact)
         net = place(model.net, device, dtype)
         planner = partial(make_plan, options)
         methods.append(Model(name, net, device, dtype, planner, scenes=asked["scenes"], say=display.line))
@@ -121,7 +122,7 @@ def measure(asked: dict[str, Any], options: EngineOptions, display: Display) -> 
     if asked["with_published"]:
         rows = with_literature(rows, _literature(asked, scale), asked["degradation"])
     made = table(rows, asked["channels"], with_mse=asked["with_mse"], iqa=iqa)
-    return made, _settings(asked, options, loaded, scale, device, dtype)
+    return made, _settings(asked, options, loaded, scale, device)
 
 
 def ablate(asked: dict[str, Any], options: EngineOptions, display: Display) -> tuple[Table, dict[str, Any]]:
@@ -163,7 +164,7 @@ def ablate(asked: dict[str, Any], options: EngineOptions, display: Display) -> t
         else:
             save(frame_panels(curves), plot)
         display.line(str(plot), style="green")
-    return ablation.table(rows), _settings(asked, options, loaded, scale, device, torch.float32)
+    return ablation.table(rows), _settings(asked, options, loaded, scale, device)
 
 
 def _new_frames(
@@ -194,7 +195,7 @@ def _new_frames(
                 )
         rows += [{"model": name, **row} for row in new_frames.with_means(found)]
     scale = next(iter(loaded.values())).scale
-    return new_frames.table(rows), _settings(asked, options, loaded, scale, device, torch.float32)
+    return new_frames.table(rows), _settings(asked, options, loaded, scale, device)
 
 
 def _plot(path: Path | None, axes: Sequence[str]) -> Path | None:
@@ -255,15 +256,15 @@ def _settings(
     loaded: dict[str, LoadedModel],
     scale: int,
     device: torch.device,
-    dtype: torch.dtype,
 ) -> dict[str, Any]:
-    """Return the settings that `--json` prints beside the results."""
+    """Return the settings that `--json` prints beside the results; "precision" is None where that of models differs."""
+    kinds = {str(model.net.precision).removeprefix("torch.") for model in loaded.values()} or {"float32"}
     return {
         "data": str(asked["data"]),
         "scale": scale,
         **options.plain(),
         "device": str(device),
-        "precision": str(dtype).removeprefix("torch."),
+        "precision": kinds.pop() if len(kinds) == 1 else None,
         "flow": FLOW_MODEL if asked["temporal"] else None,
         **{key: asked[key] for key in ("degradation", "channels", "frames", "scenes", "ablate")},
         "crf": asked["crf"][0] if asked["crf"] and len(asked["crf"]) == 1 else asked["crf"],

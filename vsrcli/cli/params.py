@@ -45,7 +45,10 @@ SHOWN = {
     "crop": Shown("Read a part of the picture: W:H:X:Y, or auto to remove black borders.", metavar="W:H:X:Y"),
     "skip_above": Shown("Skip sources with more lines than this.", metavar="LINES"),
     "device": Shown("Device: auto, cpu, cuda, cuda:1, mps."),
-    "precision": Shown("Data type of the convolutions."),
+    "precision": Shown(
+        "Data type of the convolutions. int8: BasicVSR, IconVSR, BasicVSR++ and AnimeSR on CPUs with VNNI; weights of "
+        "your own need `vsr weights calibrate` once."
+    ),
     "propagation": Shown(
         "Propagation over time. exact: equal to whole scenes, in the memory of a window; it needs disk space and 1.3 "
         "times as long as clip (BasicVSR++: 2.5). auto: window, or stream for nets that only run forward."

@@ -1,17 +1,23 @@
 """`vsr weights`: download, verify and locate the weights of the catalogue's models."""
 
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vsrcli.cli import say
 from vsrcli.errors import WeightsError
-from vsrcli.words import clean
-from vsrcli.zoo import store
+from vsrcli.words import clean, counted
+from vsrcli.zoo import ranges, store
 from vsrcli.zoo.catalogue import Entry, catalogue
-from vsrcli.zoo.loading import find
+from vsrcli.zoo.loading import find, load
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def tell(line: str) -> None:
@@ -66,6 +72,36 @@ def verified(entry: Entry) -> bool:
     if not files:
         click.echo(f"{entry.name:24} {store.missing(entry)}")
     return good
+
+
+@command.command()
+@click.argument("model")
+@click.argument("videos", metavar="VIDEO...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--frames", type=click.IntRange(1, 1000), default=5, show_default=True, help="Frames of each video.")
+@click.option(
+    "--output", "-o", type=click.Path(path_type=Path), help="File to write.  [default: where MODEL's is looked for]"
+)
+def calibrate(model: str, videos: tuple[Path, ...], frames: int, output: Path | None) -> None:
+    """Find the ranges that MODEL, a name or a checkpoint's path, needs for int8, by VIDEOs or folders of them.
+
+    They are saved beside MODEL's weights and used from then on. A dozen videos of all kinds are enough; choose none on
+    which you will measure quality.
+    """
+    from vsrcli.evaluate.calibration import calibrate, clip_of
+    from vsrcli.training.data.packing import files_in
+
+    files = sorted({file for source in videos for file in files_in(source)})
+    loaded = load(model, say=tell)
+    place = output or (ranges.beside(loaded.path) if loaded.source == "path" else ranges.own(find(model)))
+
+    def clips() -> Iterator["Tensor"]:
+        for file in files:
+            tell(clean(str(file)))
+            yield clip_of(file, frames)
+
+    found = calibrate(loaded.net, clips())
+    ranges.write(place, ranges.Calibration(loaded.sha256, tuple(file.stem for file in files), found))
+    tell(clean(f"{loaded.name}: ranges of {counted(len(found), 'convolution')} in {place}"))
 
 
 @command.command()

@@ -7,11 +7,12 @@ import platform
 import torch
 
 from vsrcli.errors import Reason, UsageError
+from vsrcli.nets.instructions import cpu_has_bf16, cpu_has_int8
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.words import counted
 
 CPU_BUILD = "this PyTorch is the CPU build: see README, GPU"
-PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16, "int8": torch.int8}
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -43,30 +44,52 @@ def _cuda_seen() -> str:
     return f"PyTorch sees {counted(found, 'GPU')} here" if found else "PyTorch sees no GPU here (see vsr doctor)"
 
 
-def pick_precision(name: str, device: torch.device) -> torch.dtype:
+def pick_precision(
+    name: str, device: torch.device, net: RecurrentNet | None = None, *, exact: bool = False
+) -> torch.dtype:
     """Return the type of the convolutions: the requested one, or for "auto" the fastest without loss of quality.
 
-    That is fp16 on GPUs (11 bits of mantissa against bf16's 8), bf16 on CPUs that multiply it in hardware, else fp32.
+    That is fp16 on GPUs (11 bits of mantissa against bf16's 8). On CPUs it is int8 where they have instructions for it
+    and the net `prefers_int8`, unless `exact` results are promised; else bf16 where it is multiplied in hardware, else
+    fp32. Raises UsageError for a precision that is not known, or that the device or the net does not have.
     """
+    if name == "int8" and net is not None:
+        check_int8(device, net)
     if name != "auto":
         if name not in PRECISIONS:
-            raise UsageError(f"no such precision: {name} (use auto, fp32, fp16 or bf16)")
+            raise UsageError(f"no such precision: {name} (use auto, fp32, fp16, bf16 or int8)")
         return PRECISIONS[name]
     if device.type in ("cuda", "mps"):
         return torch.float16
+    if net is not None and net.prefers_int8 and has_int8(device, net) and not exact:
+        return torch.int8
     return torch.bfloat16 if cpu_has_bf16() else torch.float32
+
+
+def has_int8(device: torch.device, net: RecurrentNet) -> bool:
+    """Return whether the net can run in int8 on the device; `check_int8` says why not."""
+    return device.type == "cpu" and cpu_has_int8() and bool(net.int8_parts) and net.ranges is not None
+
+
+def check_int8(device: torch.device, net: RecurrentNet) -> None:
+    """Raise UsageError, in one line, if the net cannot run in int8 on the device."""
+    if device.type != "cpu":
+        raise UsageError(f"int8 is for CPUs only: on {device} use auto, fp32, fp16 or bf16")
+    if not cpu_has_int8():
+        raise UsageError("this CPU has no instructions for int8 (VNNI): use auto, fp32 or bf16")
+    if not net.int8_parts:
+        raise UsageError("this model has no part that runs in int8: use auto, fp32 or bf16")
+    if net.ranges is None:
+        raise UsageError(
+            "int8 needs the ranges of these weights: make them once by `vsr weights calibrate MODEL VIDEO...`, "
+            "or use auto, fp32 or bf16"
+        )
 
 
 def use_threads(count: int | None) -> None:
     """Set the number of threads on a CPU for the whole process; None changes nothing."""
     if count is not None:
         torch.set_num_threads(count)
-
-
-def cpu_has_bf16() -> bool:
-    """Return whether this CPU multiplies bf16 matrices in hardware (AVX512-BF16 or AMX)."""
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(bool(getattr(torch.cpu, check, lambda: False)()) for check in checks)
 
 
 def place(net: RecurrentNet, device: torch.device, dtype: torch.dtype) -> RecurrentNet:

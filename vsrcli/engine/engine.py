@@ -291,7 +291,7 @@ class Engine:
         When memory runs out, it continues with smaller tiles at the same frame. Where half precision overflows, the
         rest of the chunk is run in float32. This depends on the chunk alone, so a restarted job gives the same result.
         """
-        fast = self.net.compute_dtype
+        fast = self.net.precision
         mattes: States = {}
         opacities = self._opacities(chunk, mattes)
         self._set_precision(fast)
@@ -378,10 +378,10 @@ class Engine:
         Raises WeightsError if the net runs in float32 already.
         """
         number = self._frame(number)
-        if self.net.compute_dtype == torch.float32:
+        if self.net.precision == torch.float32:
             raise WeightsError(f"the model computes frames that are not finite (frame {number}): use another")
         if not self._overflowed:
-            name = str(self.net.compute_dtype).removeprefix("torch.")
+            name = str(self.net.precision).removeprefix("torch.")
             self.say(f"{name} overflows at frame {number}: such windows run in float32, which takes longer")
         self._overflowed = True
         self._set_precision(torch.float32)
@@ -391,7 +391,7 @@ class Engine:
 
         That may hold the overflow. A restarted job does not have it either, so both give the same result.
         """
-        if self.net.compute_dtype != dtype:
+        if self.net.precision != dtype:
             self.net.set_precision(dtype)
             self._frames.clear_derived()
             self._mattes.clear_derived()
@@ -407,7 +407,7 @@ class Engine:
         mattes = chunks if any(map(self._has_matte, chunks)) else []
         steps = [(self._runner, "", *step) for step in sweeps(self.net.branches, chunks)]
         steps += [(self._matte_runner, PREFIX, *step) for step in sweeps(self.net.branches, mattes)]
-        total, done, fast = sum(len(chunk) for *_, chunk, _ in steps), 0, self.net.compute_dtype
+        total, done, fast = sum(len(chunk) for *_, chunk, _ in steps), 0, self.net.precision
         for runner, prefix, branch, chunk, entered in steps:
             self.swept(done, total, self._frame(scene_end))
             if entry_name(prefix + branch.name, entered) not in self.state_store:

@@ -7,7 +7,7 @@ from vsrcli.errors import UsageError
 from vsrcli.nets.horizon import LEAST_HORIZON, Horizon
 from vsrcli.records import Record, option
 
-Precision = Literal["auto", "fp32", "fp16", "bf16"]
+Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 Propagation = Literal["auto", "window", "exact", "clip", "stream"]
 LEAST_TILE = 32
 

@@ -9,6 +9,7 @@ import torch
 from vsrcli.engine.memory import Room, room
 from vsrcli.errors import OutOfMemoryError, Reason
 from vsrcli.nets.horizon import Horizon
+from vsrcli.nets.instructions import dtype_beside_int8
 from vsrcli.nets.recurrent import RecurrentNet
 
 WINDOW = 30
@@ -145,7 +146,7 @@ def estimate(
     rest. A window without end
     holds a scene, at most all `frames`.
     """
-    size = torch.finfo(dtype).bits // 8
+    size = (dtype_beside_int8() if dtype == torch.int8 else dtype).itemsize
     _, held = _lengths(net, plan, frames)
     crop, whole = _crop(plan, height, width), height * width
     step = crop * net.working_channels * 4 + min(crop, STRIP_PIXELS) * net.scale**2 * 64 * 3 * 4

@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from vsrcli.engine.device import place
+from vsrcli.engine.device import has_int8, place
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import LOOKAHEAD, WINDOW, Plan
 from vsrcli.errors import UsageError
@@ -114,6 +114,7 @@ def choices(axes: Sequence[str], net: RecurrentNet, device: torch.device) -> lis
         elif axis == "precision":
             # fp16 on a CPU takes 13 times as long as fp32 (measured with BasicVSR), so it is no choice
             kinds = {"bf16": torch.bfloat16} | ({"fp16": torch.float16} if device.type != "cpu" else {})
+            kinds |= {"int8": torch.int8} if has_int8(device, net) else {}
             made += [Choice(axis, name, lambda h, w: WHOLE, dtype=dtype) for name, dtype in kinds.items()]
         elif axis == "keyframe-interval" and INTERVAL in net.options:
             kept = [i for i in KEYFRAME_INTERVALS if i != getattr(net, INTERVAL)]

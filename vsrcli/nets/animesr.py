@@ -89,6 +89,10 @@ class AnimeSR(RecurrentNet):
 
     branches: ClassVar[tuple[Branch, ...]] = (Branch("forward", reverse=False),)
     float32_parts = ("recurrent_cell.conv_s1_first",)  # it sees the frames, whose 8 bits bf16 would round
+    int8_parts = (
+        *(f"recurrent_cell.body_s{size}_first" for size in (1, 2, 4)),
+        "recurrent_cell.fusion.0",
+    )
     context = 1
     multiple = 4
     stored_channels = PICTURE

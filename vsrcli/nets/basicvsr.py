@@ -17,6 +17,13 @@ class BasicVSR(RecurrentNet):
     branches: ClassVar[tuple[Branch, ...]] = (Branch("backward", reverse=True), Branch("forward", reverse=False))
     # these see the frame itself, whose 8 bits bf16 would round
     float32_parts: ClassVar[tuple[str, ...]] = ("backward_trunk.main.0", "forward_trunk.main.0")
+    int8_parts: ClassVar[tuple[str, ...]] = (
+        "backward_trunk.main.2",
+        "forward_trunk.main.2",
+        "upconv1",
+        "upconv2",
+        "conv_hr",
+    )
     reconstruct_reach = 3  # 3x3 convolutions at 1x, 2x, 4x and 4x: 1 + 1/2 + 1/4 + 1/4, and the bilinear base
     feature_module: ClassVar[str] = "fusion"
 

@@ -19,6 +19,7 @@ class BasicVSRUni(BasicVSR):
 
     branches: ClassVar[tuple[Branch, ...]] = (Branch("forward", reverse=False),)
     float32_parts: ClassVar[tuple[str, ...]] = ("forward_trunk.main.0",)
+    int8_parts: ClassVar[tuple[str, ...]] = BasicVSR.int8_parts[1:]
 
     def __init__(self, channels: int = 64, blocks: int = 60) -> None:
         super().__init__(channels, blocks)

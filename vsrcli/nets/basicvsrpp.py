@@ -77,6 +77,11 @@ class BasicVSRPP(RecurrentNet):
         Branch("forward_2", reverse=False),
     )
     float32_parts = ("feat_extract.main.0", "feat_extract.0")  # they see the frame, whose 8 bits bf16 would round
+    int8_parts = (
+        *("feat_extract.main.2", "feat_extract.4.main.2"),
+        *(f"backbone.{name}.main.2" for name in ("backward_1", "forward_1", "backward_2", "forward_2")),
+        *("reconstruction.main.2", "upsample1", "upsample2", "conv_hr"),
+    )
     min_size = 64
     reconstruct_reach = 14  # as BasicVSR, after a trunk of 11 convolutions
     stored_channels = 256

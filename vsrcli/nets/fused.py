@@ -8,11 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vsrcli.nets.int8 import int8_of, residual_int8
+
 _HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
 
 
 def residual(x: Tensor, conv1: nn.Module, conv2: nn.Module) -> Tensor:
     """Return x + conv2(relu(conv1(x))), without rounding the sum to the convolutions' type."""
+    int8 = int8_of(conv1), int8_of(conv2)
+    if int8[0] and int8[1] and (out8 := residual_int8(x, int8[0], int8[1])) is not None:
+        return out8
     if not (fusible(x, conv1) and fusible(x, conv2)):
         summed: Tensor = x + conv2(F.relu(conv1(x), inplace=True))
         return summed
@@ -28,6 +33,7 @@ def fusible(x: Tensor, conv: nn.Module) -> bool:
         _HAS_ONEDNN
         and isinstance(conv, nn.Conv2d)
         and conv.padding_mode == "zeros"
+        and not conv._forward_pre_hooks  # who watches the inputs of convolutions sees this one's too
         and not torch.is_grad_enabled()
         and x.device.type == "cpu"
         and x.dtype == conv.weight.dtype == torch.float32

@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from vsrcli.nets.basicvsr import BasicVSR
 from vsrcli.nets.edvr_features import EDVRFeatureExtractor
 from vsrcli.nets.layers import Conv, ResidualTrunk, enlarge, flow_warp
 from vsrcli.nets.marks import Architecture, Config, Shapes, trunk_config
@@ -27,6 +28,7 @@ class IconVSR(RecurrentNet):
         "backward_trunk.main.0",
         "forward_trunk.main.0",
     )  # they see the frame, whose 8 bits bf16 would round
+    int8_parts = BasicVSR.int8_parts
     multiple = 4
     reconstruct_reach = 3
     stored_channels = 80  # the backward feature, and a fifth of a keyframe's

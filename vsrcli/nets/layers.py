@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from vsrcli import warp
 from vsrcli.nets.fused import residual
+from vsrcli.nets.int8 import Int8Conv, enlarge_int8, int8_of
 from vsrcli.nets.observe import stage
 
 _LUMA = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
@@ -19,10 +20,11 @@ class Conv(nn.Conv2d):
 
     This is the whole mixed-precision scheme: weights in bf16 or fp16 select the arithmetic, and sums of the results
     with float32 tensors are promoted to float32. In training `compute_dtype` selects the arithmetic while the weights
-    stay in float32, where small steps are not rounded away.
+    stay in float32, where small steps are not rounded away. Where `int8` is set, it does the arithmetic.
     """
 
     compute_dtype: torch.dtype | None = None
+    int8: Int8Conv | None = None
 
     if TYPE_CHECKING:  # torch leaves what a module returns open
 
@@ -30,7 +32,14 @@ class Conv(nn.Conv2d):
             """Return what `forward` returns."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Convolve (n, c_in, h, w) of any floating type; return (n, c_out, h', w') in the type of computation."""
+        """Convolve (n, c_in, h, w) of any floating type; return (n, c_out, h', w') in the type of computation.
+
+        In int8 that is the type of the weights.
+        """
+        if self.int8 is not None:
+            levels = self.int8.grid.levels(input)
+            if not self.int8.grid.left_by(levels):
+                return self.int8(levels, self.weight.dtype)
         dtype = self.compute_dtype or self.weight.dtype
         bias = None if self.bias is None else self.bias.to(dtype)
         out: Tensor = self._conv_forward(input.to(dtype), self.weight.to(dtype), bias)
@@ -111,6 +120,10 @@ def upsample_detail(
     x: Tensor, upconv1: nn.Module, upconv2: nn.Module, conv_hr: nn.Module, conv_last: nn.Module
 ) -> Tensor:
     """Return the detail of an HR frame (n, 3, 4*h, 4*w): features (n, c, h, w) upsampled twice by pixel shuffle."""
+    int8 = int8_of(upconv1), int8_of(upconv2), int8_of(conv_hr)
+    if int8[0] and int8[1] and int8[2] and (large := enlarge_int8(x, int8[0], int8[1], int8[2])) is not None:
+        detail: Tensor = conv_last(leaky(large))
+        return detail + x.sum() * 0  # not 0 where `x` is not finite, which levels hide
     x = leaky(F.pixel_shuffle(upconv1(x), 2))
     x = leaky(F.pixel_shuffle(upconv2(x), 2))
     out: Tensor = conv_last(leaky(conv_hr(x)))

@@ -23,6 +23,7 @@ class RealBasicVSR(BasicVSR):
 
     prepares: ClassVar[bool] = True
     float32_parts = ("image_cleaning.0.main.0", *BasicVSR.float32_parts)
+    int8_parts = ("image_cleaning.0.main.2", *BasicVSR.int8_parts)
     stored_channels = 70  # the backward feature, and the cleaned frame in float32
 
     def __init__(self, channels: int = 64, blocks: int = 20, *, cleaning_blocks: int = 20, passes: int = 1) -> None:

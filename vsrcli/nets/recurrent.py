@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from vsrcli.nets.horizon import Horizon, bounded_step, young_name
+from vsrcli.nets.instructions import dtype_beside_int8
+from vsrcli.nets.int8 import Int8Conv, Ranges
 from vsrcli.nets.layers import Conv
 from vsrcli.nets.reparam import RepConv
 
@@ -78,6 +80,9 @@ class RecurrentNet(nn.Module):
         branches: propagation branches in the order in which they run.
         prepares: whether `prepare` does anything.
         float32_parts: modules (dotted names) that stay in float32 at any precision.
+        int8_parts: modules (dotted names) whose convolutions run in int8 where that is the precision.
+        ranges: ranges of the inputs of these convolutions, without which there is no int8.
+        prefers_int8: whether int8 is known to cost these weights next to no quality.
         feature_module: module (dotted name) whose output, one a frame in the frames' order, is upsampled; distillation
             compares it.
         options: attributes that a user may set on a finished net.
@@ -98,6 +103,9 @@ class RecurrentNet(nn.Module):
     branches: ClassVar[tuple[Branch, ...]]
     prepares: ClassVar[bool] = False
     float32_parts: ClassVar[tuple[str, ...]] = ()
+    int8_parts: ClassVar[tuple[str, ...]] = ()
+    ranges: Ranges | None = None
+    prefers_int8: bool = False
     feature_module: ClassVar[str]
     options: ClassVar[tuple[str, ...]] = ()
     interpolates: ClassVar[bool] = False
@@ -111,6 +119,7 @@ class RecurrentNet(nn.Module):
     state_channels: int = 64
     working_channels: int = 512
     flow_channels: int = 256
+    _packed: dict[str, Int8Conv] | None = None
 
     @property
     def forward_lookahead(self) -> bool:
@@ -133,14 +142,45 @@ class RecurrentNet(nn.Module):
         """The type in which the convolutions run (flows, sums and states stay in float32)."""
         return next(p.dtype for name, p in self.named_parameters() if not self._stays_float32(name))
 
+    def use_ranges(self, ranges: Ranges | None) -> None:
+        """Take the ranges for int8 if they are those of all its convolutions."""
+        known = ranges is not None and all(name in ranges for name, _ in self.int8_convs())
+        self.ranges = ranges if known else None
+
+    @property
+    def precision(self) -> torch.dtype:
+        """What `set_precision` was given last: int8, or the type of the convolutions."""
+        return torch.int8 if any(conv.int8 for _, conv in self.int8_convs()) else self.compute_dtype
+
+    def int8_convs(self) -> Iterator[tuple[str, Conv]]:
+        """Yield the convolutions of `int8_parts` with their dotted names."""
+        for name, module in self.named_modules():
+            if isinstance(module, Conv) and _within(name, self.int8_parts):
+                yield name, module
+
     def set_precision(self, dtype: torch.dtype) -> None:
-        """Convert the convolutions of a merged net to `dtype` for inference, in place, except `float32_parts`."""
+        """Convert the convolutions of a merged net to `dtype` for inference, in place, except `float32_parts`.
+
+        With int8, which needs `ranges`, those of `int8_parts` run in int8 and the others in the fastest type.
+        """
+        self._use_int8(on=dtype == torch.int8)
+        if dtype == torch.int8:
+            dtype = dtype_beside_int8()
         for name, module in self.named_modules():
             if not self._stays_float32(name):
                 if isinstance(module, Conv):
                     module.compute_dtype = None
                 for parameter in module.parameters(recurse=False):
                     parameter.data = parameter.data.to(dtype)
+
+    def _use_int8(self, *, on: bool) -> None:
+        """Let the convolutions of `int8_parts` run in int8 or not. Their weights are packed once, the first time."""
+        if on and self._packed is None:
+            assert self.ranges is not None, "int8 needs ranges"
+            self._packed = {name: Int8Conv(conv, self.ranges[name]) for name, conv in self.int8_convs()}
+        if self._packed is not None:
+            for name, conv in self.int8_convs():
+                conv.int8 = self._packed[name] if on else None
 
     def set_training_precision(self, dtype: torch.dtype) -> None:
         """Make the same convolutions compute in `dtype` while all weights stay in float32, in place."""
@@ -149,7 +189,7 @@ class RecurrentNet(nn.Module):
                 module.compute_dtype = dtype
 
     def _stays_float32(self, name: str) -> bool:
-        return any(name == part or name.startswith(part + ".") for part in self.float32_parts)
+        return _within(name, self.float32_parts)
 
     def adopt(self, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Convert the state dict of another net to initial weights of this one; by default it is returned as it is."""
@@ -214,6 +254,11 @@ class RecurrentNet(nn.Module):
         )
         hr = torch.stack(list(upsample_window(self, window)), 1)
         return hr[..., : h * self.scale, : w * self.scale]
+
+
+def _within(name: str, parts: Sequence[str]) -> bool:
+    """Return whether a dotted name is one of `parts` or inside one."""
+    return any(name == part or name.startswith(part + ".") for part in parts)
 
 
 def pad_frame(frame: Tensor, multiple: int, min_size: int) -> Tensor:

@@ -50,6 +50,7 @@ class Entry:
         use: purpose, where it does not follow from the other fields.
         from_crf: for weights of the degradation real, the CRF of libx264 from which they are better than the other
             weights of the architecture; None where it was not measured.
+        int8_loss: largest mean loss of PSNR by int8 that was measured, in dB; None where it is no choice of "auto".
         config: arguments of the constructor that differ from the net's defaults.
     """
 
@@ -67,6 +68,7 @@ class Entry:
     content: str = "film"
     from_crf: float | None = None
     use: str | None = None
+    int8_loss: float | None = None
     config: dict[str, Any] = field(default_factory=dict)
 
     @property

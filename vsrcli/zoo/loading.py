@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vsrcli import log
 from vsrcli.errors import UsageError
-from vsrcli.zoo import picking, store
+from vsrcli.zoo import picking, ranges, store
 from vsrcli.zoo.catalogue import Entry, catalogue, is_path
 
 if TYPE_CHECKING:
@@ -90,6 +90,9 @@ def load(
     entry = find(name, scale=scale, say=say)
     located, digest = store.obtain(entry, progress=progress, say=say)
     net, architecture, _ = formats.load_net(located.path)
+    places = [ranges.shipped(entry), ranges.own(entry)]
+    net.use_ranges(ranges.find(places, [source.sha256 for source in entry.sources]))
+    net.prefers_int8 = entry.int8_loss is not None
     net.to(device)
     return LoadedModel(
         net, entry.name, architecture.name, net.scale, located.kind, located.path, digest, entry.degradation
@@ -118,8 +121,9 @@ def load_file(path: Path, *, device: "str | torch.device" = "cpu", scale: int | 
     net, architecture, metadata = formats.load_net(path)
     if scale not in (None, net.scale):
         raise UsageError(f"{path}: upscales by x{net.scale}, not by x{scale}")
-    net.to(device)
     digest = store.sha256(path)
+    net.use_ranges(ranges.find([ranges.beside(path)], [digest]))
+    net.to(device)
     declared = metadata.get("degradation")
     degradation = declared if isinstance(declared, str) and declared.isascii() and declared.isprintable() else None
     return LoadedModel(net, path.name, architecture.name, net.scale, "path", path, digest, degradation)

@@ -159,7 +159,6 @@ def prepare(
     factor = frames_for_each(options, as_decoded(info, options))
     device = pick_device(options.device)
     use_threads(options.threads)
-    dtype = pick_precision(options.precision, device)
     picked = pick_model(info, output, options, named=named)
     model = (load or Loader())(
         picked.name,
@@ -192,6 +191,7 @@ def prepare(
         output, shown, size, asked=rated, span=(options.start, options.end), box=padded_size(options, info)
     )
     info = replace(info, kept=sink.kept, keeps_alpha=sink.keeps_alpha)
+    dtype = pick_precision(options.precision, device, model.net, exact=options.propagation == "exact")
     place(model.net, device, dtype)
     flow = None
     zooming = model.net.interpolates and factor == 2

@@ -55,7 +55,7 @@ def pack(
         seed: of all random choices.
         say: called with a line for each source.
     """
-    files = sorted({f for source in sources for f in _files(source)})
+    files = sorted({f for source in sources for f in files_in(source)})
     if not files:
         raise UsageError("no videos or photographs to pack: name files or folders")
     sequences, photos = split((f for f in files if is_image(f)), load_photo)
@@ -186,7 +186,7 @@ def _sharpness(clip: Tensor) -> float:
     return float(frame.diff(dim=-1).abs().mean() + frame.diff(dim=-2).abs().mean()) / 2
 
 
-def _files(source: Path) -> Iterator[Path]:
+def files_in(source: Path) -> Iterator[Path]:
     """Yield the videos and photographs in a path."""
     if source.is_dir():
         candidates = [p for p in source.rglob("*") if is_video(p) or is_image(p)]
