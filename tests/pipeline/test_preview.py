@@ -91,6 +91,43 @@ def test_pictures_of_a_tape_have_square_pixels(tmp_path: Path, tiny_model: str) 
     assert shapes == [(192, 384, 3)] * 2 and "--wide: 384; --high: 192" in text
 
 
+def _barred(number_: int, width: int, height: int) -> np.ndarray:
+    """A pattern between black bars of 8 lines."""
+    whole = make.pattern(number_, width, height)
+    whole[:8] = whole[-8:] = 16
+    return whole
+
+
+@pytest.mark.parametrize(
+    ("how", "size"),
+    [
+        (("--square-pixels", "--height", "96"), (192, 96)),
+        (("--crop", "64:32:0:8", "--square-pixels"), (384, 128)),
+        (("--crop", "auto"), (384, 128)),
+        (("--fit", "96x96"), (96, 48)),
+        (("--fit", "96x96", "--pad"), (96, 96)),
+        (("--max-height", "96"), (192, 96)),
+    ],
+)
+def test_the_picture_before_is_what_upscale_would_read(
+    tmp_path: Path, tiny_model: str, how: tuple[str, ...], size: tuple[int, int]
+) -> None:
+    source = make.video(tmp_path / "tape.mkv", frames=6, sar=Fraction(3, 2), draw=_barred)
+    done = vsr("preview", source, "--seconds", "0.1", "-m", tiny_model, *how)
+    assert done.returncode == 0, done.stderr
+    images = Page((tmp_path / "tape_preview" / "preview.html").read_text(encoding="utf-8")).images.values()
+    before, after = (picture(data, tmp_path).astype(int) for data in images)
+    assert before.shape == after.shape == (size[1], size[0], 3)
+    dark = [float(np.mean(one.mean((1, 2)) < 30)) for one in (before, after)]
+    assert dark[0] == pytest.approx(dark[1], abs=0.05) and (dark[0] > 0.2) == ("--crop" not in how)
+
+
+def test_contradicting_sizes_are_refused_before_a_preview_is_begun(tmp_path: Path) -> None:
+    source = make.video(tmp_path / "a.mp4", frames=3)
+    done = vsr("preview", source, "--height", "96", "--fit", "96x96")
+    assert done.returncode == 2 and not (tmp_path / "a_preview").exists()
+
+
 def test_preview_starts_after_a_third_by_default(tmp_path: Path) -> None:
     info = probe(make.video(tmp_path / "a.mp4", frames=75))
     assert list(span(info, None, 1.0)) == pytest.approx([1.0, 2.0])

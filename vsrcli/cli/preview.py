@@ -9,25 +9,15 @@ import click
 
 from vsrcli.cli.config import closest
 from vsrcli.cli.display_options import display_options
-from vsrcli.cli.grouped import GroupedCommand
+from vsrcli.cli.grouped import GROUPS, GroupedCommand
 from vsrcli.cli.param_types import Time
 from vsrcli.cli.params import models_option, rate_option, read_record, record_options
 from vsrcli.errors import UsageError
 from vsrcli.pipeline.options import Options
 from vsrcli.words import counted
 
-TAKEN = (
-    "content",
-    "scale",
-    "height",
-    "size",
-    "device",
-    "precision",
-    "tile",
-    "memory",
-    "deinterlace",
-    "detelecine",
-)
+_SIZES = (name for name in GROUPS["Size"] if name != "skip_above")
+TAKEN = (*_SIZES, "content", "device", "precision", "tile", "memory", "deinterlace", "detelecine")
 
 
 @click.command("preview", cls=GroupedCommand, context_settings={"show_default": True})
@@ -65,6 +55,7 @@ def command(
     \b
     vsr preview in.mp4 --at 1:00 --open
     vsr preview in.mp4 -m repvsr -m iconvsr --seconds 1
+    vsr preview dvd.vob --square-pixels --height 1080 --crop auto
 
     For each model, the folder contains the clip with its sound and a picture that shows before (bicubic) and after side
     by side. preview.html needs no other file and no network; it also tells the time that the whole source would take.

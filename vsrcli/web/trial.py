@@ -79,8 +79,8 @@ def try_models(trial: Trial, load: Loader, tell: Callable[[], None]) -> None:
             tell()
             output = Path(folder) / f"{len(trial.found)}{ending}"
             job = prepare(trial.source, output, replace(part, model=name), hear, named=False, load=load)
-            result = run(job, hear, cancel=trial.cancel)
-            before, after = middle_pair(info, result.output, part)
+            run(job, hear, cancel=trial.cancel)
+            before, after = middle_pair(info, job, part)
             picture = Path(folder) / "picture.jpg"
             for data in (after,) if trial.pictures else (before, after):
                 write_image(picture, data)

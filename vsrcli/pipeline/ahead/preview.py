@@ -22,9 +22,9 @@ from vsrcli.media.photo.images import write_image
 from vsrcli.media.read.decode import decode
 from vsrcli.media.read.probe import probe
 from vsrcli.pipeline.events import Event, OnEvent
-from vsrcli.pipeline.jobs.job import prepare
+from vsrcli.pipeline.jobs.job import Job, prepare
 from vsrcli.pipeline.jobs.picking import pick_model
-from vsrcli.pipeline.options import Options
+from vsrcli.pipeline.options import Options, output_size
 from vsrcli.pipeline.running.run import Result, run
 from vsrcli.words import counted
 from vsrcli.zoo.catalogue import is_path
@@ -75,6 +75,7 @@ def preview(
     NAME_preview beside the source. Raises OutputExistsError if a preview exists and may not be overwritten, and the
     errors of `prepare` and `run`.
     """
+    options.check()
     info = probe(source, rate=options.rate)
     folder = folder or default_folder(info)
     page = folder / PAGE_NAME
@@ -98,7 +99,7 @@ def preview(
         )
         with show(job.model.name):
             result = run(job, on_event)
-        before, after = middle_pair(info, result.output, part)
+        before, after = middle_pair(info, job, part)
         pictures += [after] if pictures else [before, after]
         picture = folder / f"{stem}.before-after.png"
         write_image(picture, side_by_side([before, after], [BEFORE, job.model.name]))
@@ -143,9 +144,14 @@ def _safe(name: str) -> str:
     return re.sub(r"[^\w.+-]", "_", Path(name).name if is_path(name) else name)
 
 
-def middle_pair(info: VideoInfo, output: Path, options: Options) -> tuple[np.ndarray, np.ndarray]:
-    """Return the middle frame of a source and of a result: upright, both as large as the result is shown."""
-    result = probe(output, rate=options.rate)
+def middle_pair(info: VideoInfo, job: Job, options: Options) -> tuple[np.ndarray, np.ndarray]:
+    """Return the middle frame of a source and of a job's result: upright, both as large as the result is shown.
+
+    The source's has what the job reads of it, with black around it where the result has that.
+    """
+    read = job.info
+    info = replace(info, width=read.width, height=read.height, crop=read.crop, colour=read.colour)
+    result = probe(job.sink.output, rate=options.rate)
     count = sum(1 for _ in decode(result))
     middle = count // 2
     how: dict[str, Any] = {"deinterlace": options.deinterlace, "detelecine": options.detelecine}
@@ -153,8 +159,13 @@ def middle_pair(info: VideoInfo, output: Path, options: Options) -> tuple[np.nda
     before, after = (next(islice(one, middle, None), None) for one in (frames, decode(result)))
     if before is None or after is None:
         raise InputError(f"{info.path} has no frame where the preview was to be taken")
-    small, large = (fitted(upright(f.data, of), *result.shown) for f, of in ((before, info), (after, result)))
-    return small, large
+    (width, height), picture = result.shown, upright(before.data, info)
+    inner = output_size(options, info, job.model.scale) if options.pad else None
+    wide, high = (width, height) if inner is None else inner[::-1] if info.turned else inner
+    x, y = (width - wide) // 2, (height - high) // 2
+    small = np.zeros((height, width, 3), np.uint8)
+    small[y : y + high, x : x + wide] = fitted(picture, wide, high)
+    return small, fitted(upright(after.data, result), width, height)
 
 
 def _page(info: VideoInfo, start: float, pictures: Sequence[np.ndarray], made: Sequence[Shown]) -> str:
