@@ -22,7 +22,9 @@ def test_a_working_installation_passes_every_check(tmp_path: Path, monkeypatch: 
     assert done.returncode == 0, done.stdout + done.stderr
     for name in ("vsr", "torch", "GPU", "ffmpeg", "encoders", "memory", "disk", "weights"):
         assert any(line.split()[1] == name for line in lines), name
-    assert re.search(r"6 frames of 64x48 to 256x192 on \w+ in \d+\.\d s", lines[-1])
+    assert re.search(r"6 frames of 64x48 to 256x192 on \w+ in \d+\.\d s", lines[-2])
+    place = "the CPU" if not torch.cuda.is_available() else torch.cuda.get_device_name()
+    assert lines[-1] == f"all is well: vsr works here, on {place}"
     assert not list(tmp_path.iterdir())
 
 
@@ -41,7 +43,8 @@ def test_failed_checks_are_named_and_exit_with_code_1(monkeypatch: pytest.Monkey
     assert done.returncode == 1
     bad = [line for line in done.stdout.splitlines() if line.startswith("BAD")]
     assert len(bad) == 2 and "ffmpeg" in bad[0] and "av1" in bad[1]
-    assert done.stderr.count("\n") == 1 and "ffmpeg, encoders" in done.stderr
+    assert done.stderr.count("\n") == 1 and done.stderr == "vsr: 2 checks failed: ffmpeg, encoders\n"
+    assert "all is well" not in done.stdout
 
 
 def test_a_library_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

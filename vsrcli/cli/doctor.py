@@ -23,6 +23,7 @@ def command(as_json: bool, debug: bool) -> None:
     Takes some seconds and changes nothing. Exits with code 1 if a check fails. Add the output to bug reports.
     """
     import_all()
+    from vsrcli.engine.devices import devices
     from vsrcli.pipeline.ahead.health import checks
 
     found = []
@@ -35,7 +36,10 @@ def command(as_json: bool, debug: bool) -> None:
         click.echo(json.dumps([asdict(check) for check in found], indent=1))
     bad = [check for check in found if check.state == "bad"]
     if bad:
-        raise VsrError(f"{counted(len(bad), 'check')} of {len(found)} failed: {', '.join(c.name for c in bad)}")
+        raise VsrError(f"{counted(len(bad), 'check')} failed: {', '.join(check.name for check in bad)}")
+    if not as_json:
+        used = next(device for device in devices() if device.used)
+        echo(f"all is well: vsr works here, on {'the CPU' if used.name == 'cpu' else used.title}", err=False)
 
 
 def import_all() -> None:
