@@ -119,6 +119,10 @@ class SomeFailedError(VsrError):
     exit_code = 3
 
 
+GO_ON = "; to go on, run the same command"
+"""The end of the message of a job that was stopped."""
+
+
 class InterruptedJobError(VsrError):
     """The job was stopped on request; the same command continues it. Exit code 130."""
 

@@ -250,7 +250,7 @@ def test_ctrl_c_keeps_finished_segments_and_says_how_to_resume(tiny_model: str, 
         if event.kind == "frame" and event.done == 10:
             os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.raises(InterruptedJobError, match=r"8 frames are safe.*run the same command again"):
+    with pytest.raises(InterruptedJobError, match=r"^stopped: the first 8 frames are kept, the .* same command$"):
         upscale(film, tmp_path / "out.mp4", tiny_model, on_event=interrupt)
     events: list[Event] = []
     result = upscale(film, tmp_path / "out.mp4", tiny_model, on_event=events.append)
@@ -435,4 +435,4 @@ def test_a_signal_to_stop_ends_the_job_cleanly(tiny_model: str, tmp_path: Path, 
         asking.join()
         signal.signal(number, before)
     assert done.returncode == 130
-    assert "run the same command again" in done.stderr.splitlines()[-1]
+    assert "; to go on, run the same command" in done.stderr.splitlines()[-1]

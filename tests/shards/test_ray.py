@@ -123,7 +123,7 @@ def test_a_job_survives_a_lost_node_and_resumes_without_the_cluster(
     process = start(source, again, tiny_model, cluster.address)
     wait_for(segments(again), process)
     process.send_signal(signal.SIGINT)
-    assert "run the same command again to go on" in process.communicate()[1]
+    assert "; to go on, run the same command" in process.communicate()[1]
     assert process.returncode == 130
     assert vsr("upscale", source, "-o", again, "-m", tiny_model, "-q", *FAST).returncode == 0
     assert packets(again) == packets(single)

@@ -118,7 +118,7 @@ def test_a_file_goes_all_the_way_through_the_page(browser: Any, address: str, ro
     wait(lambda _: "frame" in text("#jobs p") and int(text("#jobs p").split()[1]) > 62)
     button("Pause").click()
     wait(lambda _: button("Continue"))
-    assert "paused" in text("#jobs") and "frames are safe" in text("#jobs")
+    assert "paused" in text("#jobs") and "frames are kept" in text("#jobs")
     button("Continue").click()
     wait(lambda _: button("Download"), 120)
     assert "uploads/film_x4.mkv · 256×192 · 250 frames" in text("#jobs")

@@ -319,7 +319,7 @@ def test_a_job_is_paused_at_a_frame_and_goes_on_with_the_same_frames(ask: Client
     ask.news(lambda news: news["jobs"][0]["done"] > 70)
     assert ask("POST", f"jobs/{number}/pause")[0] == 204
     paused = ask.job(number, "paused")
-    assert 60 <= paused["done"] < 200 and "60 frames are safe" in paused["text"]
+    assert 60 <= paused["done"] < 200 and "the first 60 frames are kept" in paused["text"]
     assert (root / "a_x4.mkv.vsr").is_dir()
     assert ask.job(other, "running", "done")["state"]  # what waits goes on meanwhile
     assert ask("POST", f"jobs/{number}/continue")[0] == 204

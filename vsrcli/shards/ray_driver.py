@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from vsrcli.errors import InterruptedJobError, Reason, UsageError, VsrError
+from vsrcli.errors import GO_ON, InterruptedJobError, Reason, UsageError, VsrError
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.shards.joining import Lacking
 from vsrcli.shards.plan import Place, ShardPlan
@@ -214,7 +214,7 @@ def run_on_ray(ray: Any, plan: ShardPlan, on_event: OnEvent, *, cpus: int) -> li
         driver.run()
     except KeyboardInterrupt:
         made = f"{len(driver.finished)} of {counted(len(plan.places), 'shard')} are finished"
-        raise InterruptedJobError(f"stopped; {made}: run the same command again to go on") from None
+        raise InterruptedJobError(f"stopped: {made}{GO_ON}") from None
     finally:
         with suppress(Exception):
             ray.get([actor.handle.close.remote() for actor in driver.actors if actor.place is None], timeout=5)

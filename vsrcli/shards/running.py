@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from vsrcli import __version__
-from vsrcli.errors import InputError, InterruptedJobError, OutputError, Reason, UsageError
+from vsrcli.errors import InputError, OutputError, Reason, UsageError
 from vsrcli.frame import Frame
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.jobs.fingerprint import fingerprint
@@ -18,6 +18,7 @@ from vsrcli.pipeline.jobs.job import Job, prepare
 from vsrcli.pipeline.running.part import Part
 from vsrcli.pipeline.running.run import make_segments, swept_states
 from vsrcli.pipeline.running.stages import CancelledError
+from vsrcli.pipeline.running.stopping import interrupted
 from vsrcli.pipeline.timing import StageClock
 from vsrcli.pipeline.work.work_files import JOB_NAME, PLAN_NAME
 from vsrcli.pipeline.work.work_folder import WorkFolder
@@ -74,9 +75,7 @@ def run_shard(
         if work.frames != len_of(place):
             raise OutputError(f"{work.folder} holds {counted(work.frames, 'frame')} instead of {len_of(place)}")
     except (KeyboardInterrupt, CancelledError):
-        verb = "is" if work.frames == 1 else "are"
-        made = f"{counted(work.frames, 'frame')} {verb} safe in {work.folder}"
-        raise InterruptedJobError(f"stopped; {made}: run the same command again to go on") from None
+        raise interrupted(work.frames, 0) from None
     except BaseException:
         if not (work.segments or swept_states(work)):
             work.remove()

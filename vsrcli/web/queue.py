@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from vsrcli.errors import InterruptedJobError, OutputError, Remark, UsageError, VsrError
+from vsrcli.errors import GO_ON, InterruptedJobError, OutputError, Remark, UsageError, VsrError
 from vsrcli.pipeline.events import Event
 from vsrcli.pipeline.jobs.job import Job, prepare
 from vsrcli.pipeline.jobs.places import job_folder
@@ -168,7 +168,7 @@ class Queue:
                 else:
                     self._run_job(task)
             except InterruptedJobError as error:
-                self._end(task, "paused" if task.state == "pausing" else "stopped", str(error).split(": run the")[0])
+                self._end(task, "paused" if task.state == "pausing" else "stopped", str(error).removesuffix(GO_ON))
             except VsrError as error:
                 self._end(task, "failed", told(error))
             except OutsideError as error:

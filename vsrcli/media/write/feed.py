@@ -13,7 +13,7 @@ from typing import IO
 import av
 from av.error import FFmpegError
 
-from vsrcli.errors import InterruptedJobError, OutputError, Reason
+from vsrcli.errors import GO_ON, InterruptedJobError, OutputError, Reason
 from vsrcli.media.containers import open_container
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.opening import demux
@@ -131,7 +131,7 @@ class Feed:
             output: av.VideoStream | None = None
             for packet, source in self._packets():
                 if cancelled():
-                    raise InterruptedJobError("stopped while writing the final file: run the same command to go on")
+                    raise InterruptedJobError(f"stopped while writing the final file{GO_ON}")
                 if output is None:
                     output = joined.add_stream_from_template(
                         source, opaque=True

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import av
 
-from vsrcli.errors import InterruptedJobError
+from vsrcli.errors import GO_ON, InterruptedJobError
 from vsrcli.media.containers import open_container
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.write.encode import output_aspect, output_colour
@@ -37,6 +37,6 @@ def write_y4m(
             with open_container(path) as container:
                 for picture in container.decode(video=0):
                     if cancelled():
-                        raise InterruptedJobError("stopped while writing the final file: run the same command to go on")
+                        raise InterruptedJobError(f"stopped while writing the final file{GO_ON}")
                     assert isinstance(picture, av.VideoFrame)
                     file.writelines(y4m_frame(picture))

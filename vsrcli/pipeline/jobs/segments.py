@@ -6,7 +6,7 @@ from vsrcli.engine.plan import WINDOW
 
 SEGMENT_FRAMES = 60
 """Frames in a segment of a net that is fast enough; rounded up to whole windows."""
-WORK = 120.0
+WORK = 60.0
 """Approximate seconds of work in a segment of a slower net, which has at least one window."""
 THREAD_RATE, GPU_RATE = 6e10, 1e13
 """Assumed operations per second of a CPU thread and a GPU. The machine's real speed would change segment borders."""

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from vsrcli import __version__
-from vsrcli.errors import InputError, InterruptedJobError, OutputError, Reason, Remark, UsageError
+from vsrcli.errors import InputError, OutputError, Reason, Remark, UsageError
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.read.damage import Damage
 from vsrcli.media.write.made import made_text, offset_in_source
@@ -22,6 +22,7 @@ from vsrcli.pipeline.jobs.places import job_folder
 from vsrcli.pipeline.running.part import Part
 from vsrcli.pipeline.running.setup import engine_for, pipes_for, resumed_between
 from vsrcli.pipeline.running.stages import CancelledError, Encoder, decode_stage, upscale_stage
+from vsrcli.pipeline.running.stopping import interrupted
 from vsrcli.pipeline.sinks.sink import Placing
 from vsrcli.pipeline.timing import StageClock
 from vsrcli.pipeline.work.job_records import damaged
@@ -117,14 +118,7 @@ def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None 
             if output != job.sink.output:
                 warn(f"{job.sink.output} appeared meanwhile and was left alone: the result is {output}")
     except (KeyboardInterrupt, CancelledError):
-        swept = " and what was swept" if swept_states(work) else ""
-        verb = "is" if work.frames == 1 and not swept else "are"
-        lost = max(0, last - work.frames)
-        again = f", {counted(lost, 'frame')} behind them will be made again" if lost else ""
-        raise InterruptedJobError(
-            f"stopped; {counted(work.frames, 'frame')}{swept} {verb} safe in {work.folder}{again}: "
-            "run the same command again to go on"
-        ) from None
+        raise interrupted(work.frames, last, swept=bool(swept_states(work))) from None
     except BaseException:
         if not (work.segments or swept_states(work)):
             work.remove()
