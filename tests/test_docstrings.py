@@ -14,7 +14,7 @@ Format Fuse Generate Handle Have Hold Import Initialise Join Let List Load Make 
 Normalise Notify Open Overwrite Pack Pad Paint Pair Parse Pass Pickle Plan Print Probe Process Push Put Raise Read
 Record Refine Release Remove Rename Replace Report Request Reset Resize Resolve Restore Return Round Run Sample Scale
 Score Select Send Serve Set Show Skip Sort Split Stack Start Stop Store Switch Take Test Train Transform Translate Trim
-Try Turn Unfold Update Upload Upsample Upscale Use Validate Verify Wait Warn Warp Weight Wrap Write Yield
+Try Turn Unfold Update Upload Upsample Upscale Use Validate Verify Wait Walk Warn Warp Weight Wrap Write Yield
 """
 """Verbs with which docstrings begin. Add a verb that is missing; a noun or a participle is none."""
 

@@ -22,7 +22,7 @@ def test_an_invalid_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_variables_that_are_not_read_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("VSR_DEVICE", "VSR_UPSCALE_CRX", "VSR_UPSCALE_CRF", "VSR_HOME"):
+    for name in ("VSR_DEVICE", "VSR_UPSCALE_CRX", "VSR_UPSCALE_CRF", "VSR_HOME", "DEVICE"):
         monkeypatch.setenv(name, "3")
     lines = vsr("upscale", "nope.mp4").stderr.splitlines()
     assert lines[:-1] == [

@@ -79,7 +79,7 @@ def unknown_variables(ctx: click.Context) -> list[str]:
     own = f"{prefix}{name}_".upper()
     names = {str(param.name).upper() for param in command.params}
     lines = []
-    for variable in sorted(os.environ):
+    for variable in sorted(name for name in os.environ if name.startswith(prefix)):
         rest = variable.removeprefix(own)
         if rest != variable and rest not in names:
             lines.append(f"{variable}: vsr {name} has no such option{_close(rest.lower(), _names(command))}")
