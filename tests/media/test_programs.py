@@ -1,6 +1,8 @@
 """Joined broadcasts: streams that go on in another codec, under another number, in another program."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +92,17 @@ def test_a_part_of_a_stream_whose_codec_changes_is_found(tmp_path: Path, start: 
     part = {frame.pts: frame.data for frame in decode(probe(path), start=start)}
     assert len(part) == pytest.approx(2 * FRAMES - start * 25, abs=2)
     assert all(np.array_equal(data, whole[pts]) for pts, data in part.items())
+
+
+def test_a_pipe_whose_codec_changes_is_decoded_on(tmp_path: Path) -> None:
+    parts = [_recording(tmp_path / f"{codec}.ts", codec) for codec in ("h264", "hevc")]
+    path = _joined(tmp_path / "c.ts", *parts)
+    command = [sys.executable, "-m", "vsrcli", "upscale", "-", "-m", "repvsr.real", "-o", str(tmp_path / "o.mkv")]
+    with path.open("rb") as source:
+        done = subprocess.run([*command, "--preset", "ultrafast"], stdin=source, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "standard input: its codec changes" in done.stderr
+    assert 2 * FRAMES - 2 <= len(list(decode(probe(tmp_path / "o.mkv")))) <= 2 * FRAMES
 
 
 @pytest.mark.parametrize("how", [NUMBERS, PROGRAM])

@@ -24,6 +24,7 @@ from vsrcli.errors import InputError
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.opening import HEAD, demux, open_stream, refuse_lists
 from vsrcli.media.read.probe import probe
+from vsrcli.media.read.programs import Tables
 
 STDIN = frozenset({"-", "/dev/stdin"})
 """Names of standard input."""
@@ -52,6 +53,8 @@ class Once:
         """Packets of the streams that are to be kept, as they come between those of the picture."""
         self.kept: tuple[int, ...] = ()
         """Numbers of these streams."""
+        self.tables: Tables | None = None
+        """Those of a transport stream, as far as it has been decoded."""
         self._head, self._place, self._keeping = bytearray(), 0, True
         try:
             if str(path) in STDIN:
@@ -68,6 +71,7 @@ class Once:
         if self._place < len(self._head):
             data = bytes(self._head[self._place : self._place + size])
             self._place += len(data)
+            self._feed(data)
             if not self._keeping and self._place == len(self._head):
                 self._head, self._place = bytearray(), 0
             return data
@@ -75,7 +79,12 @@ class Once:
         if self._keeping:
             self._head += data
             self._place += len(data)
+        self._feed(data)
         return data
+
+    def _feed(self, data: bytes) -> None:
+        if self.tables is not None:
+            self.tables.feed(data)
 
     def _next(self, size: int) -> bytes:
         if os.name == "posix":  # elsewhere a wait for a pipe cannot be ended
@@ -126,6 +135,7 @@ class Once:
     def open(self, info: VideoInfo) -> Iterator[InputContainer]:
         """Open the stream from its beginning, for the last time. Raises InputError."""
         self._place, self._keeping = 0, False
+        self.tables = Tables(None) if info.container == "mpegts" else None
         try:
             with self._demuxer() as container:
                 yield container

@@ -349,7 +349,7 @@ def _decoded(
             return
     shape, reshaped, coded = info.sample_aspect_ratio, False, Fraction(0)
     beside = BesideDecoder(info.codec) if info.keeps_alpha and lies_beside(info.codec, stream.metadata) else None
-    turns = _turns(info, stream, threads, tally, warn) if info.container == "mpegts" and info.once is None else None
+    turns = _turns(info, stream, threads, tally, warn) if info.container == "mpegts" else None
     packets = _packets(container, stream, tally, info)
     for packet in packets if turns is None else turns.packets(packets):
         if not packet.size and packet.dts is not None:  # Theora's packet for repeating the previous picture
@@ -400,7 +400,7 @@ def _turns(
         when = "" if pts is None else f" after {float(pts * info.time_base):.2f} s"
         warn(f"{info.path}: its codec changes{when}, from {before} to {after}: decoded as it changes")
 
-    return Turns(info.path, stream, threads, told)
+    return Turns(info.path, stream, threads, told, None if info.once is None else info.once.tables)
 
 
 def _packets(

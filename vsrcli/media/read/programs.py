@@ -62,12 +62,12 @@ class Part:
 
 @dataclass
 class Tables:
-    """The tables of the file `path` from the byte `place` on, as far as they have been read.
+    """The tables of the file `path` from the byte `place` on, as far as they have been read; None: of what is fed.
 
     `parts` are those with at least one packet, in order.
     """
 
-    path: Path
+    path: Path | None
     place: int = 0
     parts: list[Part] = field(default_factory=list)
     _programs: dict[int, dict[int, str | None]] = field(default_factory=dict)  # by the number of a table's packets
@@ -75,6 +75,7 @@ class Tables:
     _sections: dict[int, bytes] = field(default_factory=dict)
     _open: dict[int, Part] = field(default_factory=dict)
     _step: tuple[int, int] | None = None
+    _rest: bytes = b""
 
     def codec_at(self, pid: int, place: int) -> str | None:
         """Return the codec of a stream whose packet begins at the byte `place`; None if nothing tells."""
@@ -88,7 +89,9 @@ class Tables:
         return next((part for part in self.parts if part.pid == pid and part.begin > place), None)
 
     def read(self, until: int | None = None) -> None:
-        """Read on to the byte `until` (None: to the end). What cannot be read ends it."""
+        """Read the file on to the byte `until` (None: to the end). What cannot be read ends it."""
+        if self.path is None:
+            return
         try:
             with self.path.open("rb") as file:
                 end = os.fstat(file.fileno()).st_size
@@ -101,6 +104,12 @@ class Tables:
                     self.place += used
         except OSError:
             return
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of what is no file."""
+        self._rest += data
+        while used := self._block(self._rest):
+            self.place, self._rest = self.place + used, self._rest[used:]
 
     def _block(self, data: bytes) -> int:
         """Take packets from the front of `data`, and return how many bytes are done with; 0 at the end."""

@@ -285,7 +285,7 @@ def _ivf(file: BinaryIO, end: int) -> Structure:
 
 
 def _mxf(file: BinaryIO, end: int) -> Structure:
-    """Walk through keys, lengths and values (SMPTE ST 336)."""
+    """Check the lengths of keys and values (SMPTE ST 336)."""
     place = 0
     while place + 17 <= end:
         file.seek(place)

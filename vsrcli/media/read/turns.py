@@ -54,7 +54,8 @@ class Unread:
 class Turns:
     """The decoder of a stream's packets, which is another one where the file's tables name another codec.
 
-    `told` is called with the names of the codecs before and after a change, and the last pts before it.
+    `tables` are those of what is no file. `told` is called with the names of the codecs before and after a change, and
+    the last pts before it.
     """
 
     def __init__(
@@ -63,11 +64,12 @@ class Turns:
         stream: av.VideoStream,
         threads: Literal["AUTO", "NONE"],
         told: Callable[[str, str, int | None], None],
+        tables: Tables | None = None,
     ) -> None:
         self._path, self._pid, self._threads, self._told = path, stream.id, threads, told
         self.context: av.VideoCodecContext = stream.codec_context
         self._own = self.context
-        self._tables: Tables | None = None
+        self._tables = tables
         self._left: list[av.VideoFrame] = []
         self._last: int | None = None
 
