@@ -120,3 +120,26 @@ def test_a_damaged_image_is_named(tmp_path: Path) -> None:
     (tmp_path / "1.png").write_bytes(data[:30])
     with pytest.raises(InputError, match=r"1\.png"):
         list(decode(probe(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [
+        (("1.png", "2.png", "4.png", "5.png"), "1 image of the sequence is missing, the first after 2.png"),
+        (
+            ("a_010.png", "a_020.png", "a_030.png", "a_060.png"),
+            "2 images of the sequence are missing, the first after a_030",
+        ),
+        (("1.png", "2.png", "3.png"), None),
+        (("10.png", "20.png", "30.png"), None),
+        (("2.png", "a2.png", "a3.png", "a5.png"), None),
+        (("1.png", "7.png", "30.png", "31.png"), None),
+    ],
+)
+def test_numbers_that_are_missing_from_a_sequence_are_told(
+    tmp_path: Path, names: tuple[str, ...], wanted: str | None
+) -> None:
+    for name in names:
+        write_png(tmp_path / name, np.zeros((16, 16, 3), np.uint8))
+    notes = probe(tmp_path).notes
+    assert len(notes) == (wanted is not None) and all(note.startswith(wanted or "") for note in notes)

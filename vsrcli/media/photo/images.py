@@ -1,9 +1,12 @@
 """Image sequences: find their files, read them, and write images without loss."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
+from statistics import mode
 from typing import cast
 
 import av
@@ -23,6 +26,7 @@ from vsrcli.names import is_image, natural_key
 _RGB = {1: "rgb24", 2: "rgb48le"}
 KEEP_ALPHA = (".png", ".webp")
 """Suffixes of images that keep transparency."""
+_NUMBERED = re.compile(r"(.*?)(\d+)(\D*)")
 _PRINTF = re.compile(r"%(0?)(\d*)d")
 
 
@@ -45,6 +49,23 @@ def expand_images(path: Path) -> tuple[Path, ...] | None:
         found = [file for file in path.parent.glob(path.name) if is_image(file)]
         return _sorted(found, f"no image fits the pattern {path}")
     return None
+
+
+def holes(images: Sequence[Path]) -> tuple[int, Path] | None:
+    """Return how many numbers are missing from a numbered sequence, and the image before the first; None for none.
+
+    The numbers may count by more than one; names that differ in more than a number are no such sequence.
+    """
+    parts = [_NUMBERED.fullmatch(image.name) for image in images]
+    numbers = [int(part[2]) for part in parts if part]
+    if len(numbers) != len(images) or len({(part[1], part[3]) for part in parts if part}) != 1:
+        return None
+    steps = [after - before for before, after in pairwise(numbers)]
+    usual = mode(steps) if steps else 0
+    wide = [place for place, step in enumerate(steps) if step > usual]
+    if usual < 1 or not wide or 2 * len(wide) > len(steps) or any(steps[place] % usual for place in wide):
+        return None
+    return sum(steps[place] // usual - 1 for place in wide), images[wide[0]]
 
 
 def _is_one_image(path: Path) -> bool:

@@ -20,7 +20,7 @@ from vsrcli.media.containers import UNKNOWN
 from vsrcli.media.info import Colour, OtherStream, VideoInfo
 from vsrcli.media.opening import WEBP_FIX, decode_packet, demux, open_video
 from vsrcli.media.photo import exif
-from vsrcli.media.photo.images import expand_images, image_size, load_picture
+from vsrcli.media.photo.images import expand_images, holes, image_size, load_picture
 from vsrcli.media.photo.picture_tags import read_tags
 from vsrcli.media.pixels.alpha import alpha_of, holds_alpha, lies_beside
 from vsrcli.media.pixels.colour import bit_depth
@@ -30,6 +30,7 @@ from vsrcli.media.read.sizes import largest_size
 from vsrcli.media.side_data import side_data
 from vsrcli.media.unkept import unkept
 from vsrcli.names import is_address
+from vsrcli.words import counted
 
 _ABOUT_THE_FILE = frozenset(["major_brand", "minor_version", "compatible_brands", "encoder", "vendor_id"])
 _DECLARING = frozenset({"matroska", "webm", "mov"})  # demuxers of containers that can hide borders of the picture
@@ -157,9 +158,19 @@ def _probe_images(path: Path, images: tuple[Path, ...], rate: Fraction) -> Video
         streams=(),
         chapters=0,
         images=images,
+        notes=_notes_on(images),
         alpha=holds_alpha(frame.format),
         transparent=alpha_of(frame) is not None,
     )
+
+
+def _notes_on(images: tuple[Path, ...]) -> tuple[str, ...]:
+    found = holes(images)
+    if found is None:
+        return ()
+    missing, before = found
+    verb = "is" if missing == 1 else "are"
+    return (f"{counted(missing, 'image')} of the sequence {verb} missing, the first after {before.name}",)
 
 
 def _best_stream(path: Path, container: InputContainer) -> av.VideoStream:
