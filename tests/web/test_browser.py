@@ -95,7 +95,8 @@ def test_a_file_goes_all_the_way_through_the_page(browser: Any, address: str, ro
     film = make.video(tmp_path / "film.mkv", frames=250, width=64, height=48)
     browser.get(address)
     wait(lambda _: text("#root") == "root")
-    assert "No videos" in text("#entries") and not browser.find_element(By.ID, "start").is_enabled()
+    wait(lambda _: "No videos" in text("#entries"))
+    assert not browser.find_element(By.ID, "start").is_enabled()
 
     browser.find_element(By.ID, "files").send_keys(str(film))
     wait(lambda _: text("#chosen-name") == "uploads/film.mkv")
@@ -111,7 +112,7 @@ def test_a_file_goes_all_the_way_through_the_page(browser: Any, address: str, ro
     cut = "return document.getElementById('stage').style.getPropertyValue('--cut')"
     assert browser.execute_script(cut) == "0%"
     press("#tried tr:nth-child(2) input")
-    assert text("#after-name") == "repvsr.bd" and text("#start") == "Start with repvsr.bd"
+    assert text("#after-name") == "repvsr.bd" and text("#start") == "Start: film.mkv with repvsr.bd"
 
     press("#start")
     wait(lambda _: button("Pause"))
@@ -126,6 +127,22 @@ def test_a_file_goes_all_the_way_through_the_page(browser: Any, address: str, ro
     button("Download").click()
     wait(lambda _: (tmp_path / "downloads" / "film_x4.mkv").exists())
     assert (root / "uploads" / "film_x4.mkv").read_bytes() == (tmp_path / "downloads" / "film_x4.mkv").read_bytes()
+
+    make.video(root / "uploads" / "other.mkv", frames=4, width=32, height=32)
+    browser.find_element(By.CSS_SELECTOR, "#crumbs li:last-child button").click()
+    wait(lambda _: "other.mkv" in text("#entries"))
+    browser.find_element(By.ID, "place").send_keys("large")
+    press("#square")
+    press("[data-path='*/uploads']")
+    assert (
+        text("#start") == "Start: all of uploads with repvsr.bd" and not browser.find_element(By.ID, "try").is_enabled()
+    )
+    press("#start")
+    wait(lambda _: "large/other.mkv" in text("#jobs") and "large/film.mkv" in text("#jobs"), 120)
+    press("#crumbs li:first-child button")
+    wait(lambda _: "large/" in text("#entries"))
+    press("[data-path='**/']")
+    assert text("#start").startswith("Start: root and below")
 
     for chosen in ("h2", "#chosen-about", ".hint", "#start", "#try", "#jobs .lines", "#jobs a", "header p", "h1"):
         assert contrast(browser, chosen) >= 4.5, chosen

@@ -308,6 +308,46 @@ def test_what_waits_is_put_first_paused_stopped_and_removed(ask: Client, root: P
     assert ask("POST", f"jobs/{last}/pause")[0] == ask("POST", f"jobs/{last}/stop")[0] == 409
 
 
+def test_all_videos_of_a_folder_become_jobs_of_their_own(ask: Client, root: Path) -> None:
+    (root / "tapes" / "1994").mkdir(parents=True)
+    (root / "tapes" / ".hidden").mkdir()
+    clip(root / "tapes" / "a.mkv")
+    make.video(root / "tapes" / "a.avi", frames=4, width=32, height=32, codec="mpeg4")
+    clip(root / "tapes" / "1994" / "b.mkv")
+    clip(root / "tapes" / ".hidden" / "c.mkv")
+    (root / "tapes" / "notes.txt").write_text("no video")
+    (root / "tapes" / "outside.mp4").symlink_to(root.parent / "secret.mp4")
+    how = {"options": {"model": "repvsr.real", "square_pixels": True}, "place": "large"}
+    status, made = ask("POST", "jobs/all", {"path": "tapes", "recursive": True, **how})
+    assert status == 201
+    jobs = [ask.job(number, "done", "failed") for number in made["numbers"]]
+    assert {(job["path"], job["output"]) for job in jobs} == {
+        ("tapes/a.mkv", "large/a.mkv"),
+        ("tapes/a.avi", "large/a.avi"),
+        ("tapes/1994/b.mkv", "large/1994/b.mkv"),
+    }
+    again = ask("POST", "jobs/all", {"path": "tapes", **how})[1]["numbers"]
+    assert [ask.job(number, "skipped", "failed")["text"] for number in again] == [
+        "large/a.avi is there already",
+        "large/a.mkv is there already",
+    ]
+    assert ask("POST", "jobs/all", {"path": "large", "recursive": True})[1]["error"].startswith("no videos here")
+    assert ask("POST", "jobs/all", {"path": "nowhere"})[0] == 404
+    for place in ("..", "/tmp", ".hidden", "large/../.."):
+        assert ask("POST", "jobs/all", {"path": "tapes", "place": place})[0] == 403
+        assert ask("POST", "jobs", {"path": "tapes/a.mkv", "place": place})[0] == 403
+
+
+def test_results_of_one_name_in_one_place_are_kept_apart(ask: Client, root: Path) -> None:
+    for name in ("a.wmv", "a.mpg"):
+        make.video(root / name, frames=4, width=32, height=32, codec="mpeg2video" if name == "a.mpg" else "wmv2")
+    how = {"options": {"model": "repvsr.real", "overwrite": True}, "place": "large"}
+    numbers = ask("POST", "jobs/all", {"path": "", **how})[1]["numbers"]
+    outputs = [ask.job(number, "done", "failed")["output"] for number in numbers]
+    assert outputs == ["large/a.mkv", "large/a.wmv.mkv"]
+    assert all((root / output).exists() for output in outputs)
+
+
 @pytest.mark.slow
 def test_a_job_is_paused_at_a_frame_and_goes_on_with_the_same_frames(ask: Client, root: Path) -> None:
     clip(root / "a.mkv", frames=200)
@@ -368,7 +408,9 @@ def test_the_command_says_in_a_line_what_is_missing(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(web, "NEEDED", ("starlette", "no_such_module_anywhere"))
     done = vsr("web", tmp_path)
     assert done.returncode == 2
-    assert done.stderr == "vsr: vsr web needs no_such_module_anywhere: run `pip install 'vsrcli[web]'`\n"
+    name = "no_such_module_anywhere"
+    advice = f"run `pipx inject vsrcli {name}`, or `pip install {name}` where pip installed vsr"
+    assert done.stderr == f"vsr: vsr web needs no_such_module_anywhere: {advice}\n"
     assert vsr("web", tmp_path / "nothing").returncode == 2
 
 
@@ -403,5 +445,5 @@ def test_the_command_serves_until_it_is_interrupted_and_counts_what_is_unfinishe
     done = vsr("web", tmp_path)
     threads[0].join()
     assert (done.returncode, answers) == (0, [200, 201])
-    assert done.stderr == f"{opened[0]}\nopen this address in a browser on this machine; Ctrl-C ends\n"
+    assert done.stderr == f"starting ...\n{opened[0]}\nopen this address in a browser on this machine; Ctrl-C ends\n"
     assert done.stdout == "1 job unfinished: what is made is kept, and goes on when started again\n"

@@ -19,6 +19,7 @@ from vsrcli.errors import InputError, UsageError, VsrError
 from vsrcli.media.read.probe import probe
 from vsrcli.pipeline.options import Options
 from vsrcli.web.asked import models, options_from, told
+from vsrcli.web.folders import in_place, videos_of
 from vsrcli.web.guard import Guard
 from vsrcli.web.places import OutsideError
 from vsrcli.web.queue import Queue
@@ -52,6 +53,7 @@ def make_app(queue: Queue, token: str, hosts: Collection[str]) -> ASGIApp:
         ("POST", "/trials/{number:int}/stop", pages.stop_trial),
         ("GET", "/trials/{number:int}/{picture:int}.jpg", pages.picture),
         ("POST", "/jobs", pages.add),
+        ("POST", "/jobs/all", pages.add_all),
         ("POST", "/jobs/{number:int}/{action}", pages.act),
         ("GET", "/jobs/{number:int}/result", pages.result),
         ("GET", "/events", pages.events),
@@ -175,8 +177,20 @@ class Pages:
     async def add(self, request: Request) -> Response:
         """Put a job into the queue."""
         asked = await self._asked(request)
-        job = self._queue.add(self._source(asked.get("path")), self._options(asked))
+        source = self._source(asked.get("path"))
+        job = self._queue.add(source, self._options(asked), in_place(source, self._place(asked)))
         return JSONResponse({"number": job.number}, 201)
+
+    async def add_all(self, request: Request) -> Response:
+        """Put a job for each video of a folder into the queue; those that wait there already are left out."""
+        asked = await self._asked(request)
+        written = asked.get("path")
+        folder = self._root.path(written) if isinstance(written, str) else None
+        if folder is None or not folder.is_dir():
+            raise RefusedError("no such folder", 404)
+        options, place, recursive = self._options(asked), self._place(asked), bool(asked.get("recursive"))
+        found = await asyncio.to_thread(videos_of, self._root, folder, place, recursive=recursive)
+        return JSONResponse({"numbers": self._queue.add_all(found, options)}, 201)
 
     async def act(self, request: Request) -> Response:
         """Pause, continue, stop or remove a job, or put it first."""
@@ -235,6 +249,13 @@ class Pages:
         if not path.exists():
             raise InputError(f"{written} does not exist")
         return path
+
+    def _place(self, asked: dict[str, Any]) -> Path | None:
+        """Return the folder for results that is named, None for beside the sources. Raises OutsideError."""
+        written = asked.get("place") or ""
+        if not isinstance(written, str):
+            raise RefusedError("the place of the results is no text")
+        return self._root.path(written.strip()) if written.strip() else None
 
     def _options(self, asked: dict[str, Any]) -> Options:
         try:

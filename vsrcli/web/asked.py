@@ -10,7 +10,9 @@ from vsrcli.zoo.catalogue import Entry, catalogue
 from vsrcli.zoo.uses import speed_of, use_of
 
 CODECS = ("h264", "hevc", "av1", "vp9", "prores", "ffv1")
-CHOICES = ("model", "content", "height", "scale", "deinterlace", "detelecine", "fps", "codec", "crf", "audio")
+CHOICES = (
+    "model", "content", "height", "scale", "square_pixels", "deinterlace", "detelecine", "fps", "codec", "crf", "audio",
+)  # fmt: skip
 """Options that the page sets; others keep their defaults."""
 FLAGS = ("overwrite", "restart")
 

@@ -1,7 +1,7 @@
 "use strict";
 // What the page does: choose a source, try it, start jobs; the queue comes as server-sent events.
 
-let folder = "", source = null, tried = null;
+let folder = "", source = null, tried = null, all = null;  // all: a folder of which each video is a job of its own
 
 const say = (text) => { $("message").textContent = text; $("message").hidden = !text; };
 
@@ -35,6 +35,10 @@ const showFolder = async (path) => {
   const images = found.entries.filter((one) => one.kind === "image").length;
   const items = found.entries.map(entry);
   if (images > 1 && folder) items.unshift(row(`All ${images} images as one video`, "", () => choose(folder), folder));
+  const videos = found.entries.filter((one) => one.kind === "video" && !one.made).length;
+  const folders = found.entries.filter((one) => one.kind === "folder").length;
+  if (folders) items.unshift(wholeRow("All of this folder and its sub-folders", "", true));
+  if (videos) items.unshift(wholeRow("All of this folder", `${videos} video${videos > 1 ? "s" : ""}`, false));
   if (!items.length) items.push(make("li", { className: "none", textContent: "No videos, images or folders here." }));
   $("entries").replaceChildren(...items);
 };
@@ -44,9 +48,19 @@ const row = (name, about, act, path) => {
     "button", { type: "button" }, make("span", { className: "name", textContent: name }),
     make("small", { textContent: about }));
   button.dataset.path = path;
-  button.setAttribute("aria-pressed", String(path === source));
+  button.setAttribute("aria-pressed", String(path === (all ? all.key : source)));
   button.addEventListener("click", act);
   return make("li", {}, button);
+};
+
+const wholeRow = (name, about, recursive) => {
+  const path = folder, key = `${recursive ? "**" : "*"}/${path}`;
+  return row(name, about, () => {
+    const where = path || $("root").textContent;
+    all = { path, recursive, key, name: recursive ? `${where} and below` : `all of ${where}` };
+    source = tried = null;
+    show(key, all.name, "A job for each video; what is there already is skipped.");
+  }, key);
 };
 
 const entry = (one) => {
@@ -62,15 +76,19 @@ const choose = async (path) => {
   const found = await ask(`info?path=${at(path)}`);
   if (!found) return;
   source = path;
-  tried = null;
-  document.querySelectorAll("#entries [aria-pressed]").forEach((button) =>
-    button.setAttribute("aria-pressed", String(button.dataset.path === path)));
+  tried = all = null;
   const parts = [`${found.width}×${found.height}`];
   if (found.frames > 1) parts.push(`${found.frames} frames`, `${Number(found.rate.toFixed(3))} fps`);
   if (found.seconds && found.frames > 1) parts.push(timeText(found.seconds));
   parts.push(found.codec, ...(found.interlaced ? ["interlaced"] : []), ...(found.sounds ? ["with sound"] : []));
-  $("chosen-name").textContent = path;
-  $("chosen-about").textContent = parts.join(" · ");
+  show(path, path, parts.join(" · "));
+};
+
+const show = (key, name, about) => {
+  document.querySelectorAll("#entries [aria-pressed]").forEach((button) =>
+    button.setAttribute("aria-pressed", String(button.dataset.path === key)));
+  $("chosen-name").textContent = name;
+  $("chosen-about").textContent = about;
   $("chosen").hidden = false;
   refresh();
 };
@@ -80,9 +98,10 @@ const ticked = () => [...document.querySelectorAll("[name=model]:checked")].map(
 const refresh = () => {
   const models = ticked(), model = tried || models.find(Boolean) || "";
   $("try").disabled = !source || !models.length;
-  $("start").disabled = !source || !(tried || models.length);
+  $("start").disabled = !(source || all) || !(tried || models.length);
   $("try").textContent = models.length > 1 ? `Try one frame with ${models.length} models` : "Try one frame";
-  $("start").textContent = source && model ? `Start with ${model}` : "Start";
+  const name = all ? all.name : source && source.split("/").pop();
+  $("start").textContent = name ? `Start: ${name}${model ? ` with ${model}` : ""}` : "Start";
 };
 
 const options = () => {
@@ -90,7 +109,7 @@ const options = () => {
   const film = how === "detelecine";
   return {
     height: lines && Number(lines), content: value("content"), deinterlace: film ? "auto" : how, detelecine: film,
-    fps: value("fps"), codec: value("codec"), crf: crf && Number(crf),
+    square_pixels: $("square").checked || undefined, fps: value("fps"), codec: value("codec"), crf: crf && Number(crf),
     overwrite: $("overwrite").checked, restart: $("restart").checked,
   };
 };
@@ -141,7 +160,11 @@ $("try").addEventListener("click", () => {
 $("start").addEventListener("click", async () => {
   const given = options(), model = tried || ticked().find(Boolean);
   if (model) given.model = model;
-  if (await ask("jobs", "POST", { path: source, options: given })) $("restart").checked = false;
+  const asked = { path: all ? all.path : source, place: $("place").value, options: given };
+  const added = await ask(all ? "jobs/all" : "jobs", "POST", all ? { ...asked, recursive: all.recursive } : asked);
+  if (!added) return;
+  $("restart").checked = false;
+  if (all && !added.numbers.length) say("All of these are in the queue already.");
 });
 
 const act = (number, action) => ask(`jobs/${number}/${action}`, "POST", {});

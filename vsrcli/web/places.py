@@ -35,7 +35,7 @@ class Root:
         """Return the path that is written relative to the root with slashes. Raises OutsideError."""
         parts = PurePosixPath(written).parts
         if (
-            not _is_text(written)
+            not is_text(written)
             or "\0" in written
             or "\\" in written
             or written.startswith("/")
@@ -68,7 +68,7 @@ class Root:
                 real = self.inside(path)
             except (OutsideError, OSError):
                 continue
-            if path.name.startswith(".") or path.name.endswith(ENDING) or not _is_text(path.name):
+            if path.name.startswith(".") or path.name.endswith(ENDING) or not is_text(path.name):
                 continue
             kind = "folder" if real.is_dir() else _kind(path) if real.is_file() else None
             if kind is not None:
@@ -95,7 +95,7 @@ class Root:
         return next(path for path in free_names(folder / f"{stem}{suffix}") if not os.path.lexists(path))
 
 
-def _is_text(name: str) -> bool:
+def is_text(name: str) -> bool:
     """Return whether a name can be sent as UTF-8; some on disks are bytes of another encoding."""
     return not any("\ud800" <= letter <= "\udfff" for letter in name)
 

@@ -2,58 +2,26 @@
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from vsrcli.errors import GO_ON, InterruptedJobError, OutputError, Remark, UsageError, VsrError
+from vsrcli.errors import GO_ON, InterruptedJobError, OutputError, OutputExistsError, Remark, UsageError, VsrError
 from vsrcli.pipeline.events import Event
 from vsrcli.pipeline.jobs.job import Job, prepare
 from vsrcli.pipeline.jobs.places import job_folder
 from vsrcli.pipeline.options import Options
+from vsrcli.pipeline.running.batch import apart
 from vsrcli.shards.alone import run_or_finish
 from vsrcli.web.asked import plain, told
+from vsrcli.web.jobs import ACTIONS, LIVE, UNFINISHED, Action, State, WebJob
 from vsrcli.web.places import OutsideError, Root
 from vsrcli.web.trial import Trial, try_models
 from vsrcli.zoo.loading import Loader
 
-State = Literal["waiting", "running", "pausing", "paused", "stopping", "stopped", "done", "failed"]
-Action = Literal["pause", "continue", "stop", "remove", "first"]
-
 TRIALS_KEPT = 3
 """Trials whose pictures stay in memory."""
-SETTLED = 3.0
-"""Seconds of work after which the time that is left means something."""
-
-
-@dataclass
-class WebJob:
-    """One job of the queue. `path` and `output` are relative to the root."""
-
-    number: int
-    path: str
-    source: Path
-    options: Options
-    state: State = "waiting"
-    text: str = ""
-    done: int = 0
-    total: int | None = None
-    lines: list[str] = field(default_factory=list)
-    output: Path | None = None
-    model: str = ""
-    size: tuple[int, int] | None = None
-    bytes: int | None = None
-    seconds: float = 0.0
-    cancel: threading.Event = field(default_factory=threading.Event)
-    began: tuple[float, int] | None = None  # when this run made its first frame, and its number
-
-    def left(self) -> float | None:
-        """Return the seconds that are left, None as long as nobody knows."""
-        if self.state != "running" or self.began is None or not self.total:
-            return None
-        spent, made = time.monotonic() - self.began[0], self.done - self.began[1]
-        return (self.total - self.done) * spent / made if made > 0 and spent > SETTLED else None
 
 
 class Queue:
@@ -71,16 +39,31 @@ class Queue:
         self._thread = threading.Thread(target=self._work, daemon=True, name="vsr-web-queue")
         self._thread.start()
 
-    def add(self, source: Path, options: Options) -> WebJob:
+    def add(self, source: Path, options: Options, target: Path | None = None) -> WebJob:
         """Put a job at the end of the queue. Raises UsageError for a source that waits or runs already."""
         self._check_source(source)
         with self._changed:
-            if any(job.source == source and job.state in _LIVE for job in self.jobs):
+            if self._has(source):
                 raise UsageError(f"{source.name} is in the queue already")
-            self._number += 1
-            job = WebJob(self._number, self.root.written(source), source, options)
-            self.jobs.append(job)
-            self._bump()
+            return self._append(source, options, target)
+
+    def add_all(self, found: Sequence[tuple[Path, Path | None]], options: Options) -> list[int]:
+        """Put a job for each of a folder's sources, which have targets, at the end; return the numbers.
+
+        Sources that wait or run already are left out.
+        """
+        with self._changed:
+            new = [(source, target) for source, target in found if not self._has(source)]
+            return [self._append(source, options, target, listed=True).number for source, target in new]
+
+    def _has(self, source: Path) -> bool:
+        return any(job.source == source and job.state in LIVE for job in self.jobs)
+
+    def _append(self, source: Path, options: Options, target: Path | None, *, listed: bool = False) -> WebJob:
+        self._number += 1
+        job = WebJob(self._number, self.root.written(source), source, options, target, listed)
+        self.jobs.append(job)
+        self._bump()
         return job
 
     def attempt(self, source: Path, models: tuple[str | None, ...], options: Options) -> Trial:
@@ -104,7 +87,7 @@ class Queue:
             job = self.job(number)
             if job is None:
                 return False
-            done = _ACTIONS[action](self, job)
+            done = ACTIONS[action](self.jobs, job)
             if done:
                 self._bump()
             return done
@@ -125,7 +108,7 @@ class Queue:
                 event.set()
             self._bump()
         self._thread.join()
-        return [job for job in self.jobs if job.state in _UNFINISHED]
+        return [job for job in self.jobs if job.state in UNFINISHED]
 
     def plain(self) -> dict[str, Any]:
         """Return what the page shows."""
@@ -191,7 +174,13 @@ class Queue:
 
     def _run_job(self, task: WebJob) -> None:
         task.lines, task.began = [], None
-        job = prepare(task.source, None, task.options, lambda event: self._hear(task, event), load=self._load)
+        try:
+            job = self._prepared(task)
+        except OutputExistsError as error:
+            if not task.listed:
+                raise
+            self._end(task, "skipped", f"{self.root.written(error.path)} is there already")
+            return
         self._check_output(job)
         with self._changed:
             task.output, task.model, task.size, task.total = job.sink.output, job.model.name, job.size, job.frames
@@ -204,6 +193,21 @@ class Queue:
             task.seconds += result.seconds
             self._bump()
         self._end(task, "done")
+
+    def _prepared(self, task: WebJob) -> Job:
+        """Prepare a job; where its result's name is another source's in this queue, it gets a name of its own."""
+        taken = {str(one.output) for one in self.jobs if one.output is not None and one.source != task.source}
+        hear = lambda event: self._hear(task, event)  # noqa: E731
+        try:
+            job = prepare(task.source, task.target, task.options, hear, named=False, load=self._load)
+            clash = job.sink.output
+        except OutputExistsError as error:
+            if str(error.path) not in taken:
+                raise
+            clash = error.path
+        if str(clash) in taken:
+            job = prepare(task.source, apart(clash, task.source, taken), task.options, hear, load=self._load)
+        return job
 
     def _check_output(self, job: Job) -> None:
         """Raise OutsideError or OutputError where the result, or the folder of its work, would lie elsewhere."""
@@ -228,58 +232,3 @@ class Queue:
 
 
 _STEPS = {"download": "downloading weights", "sweep": "looking at the scene", "assemble": "writing the file"}
-_LIVE = ("waiting", "running", "pausing", "paused", "stopping")
-_UNFINISHED = (*_LIVE, "stopped")
-
-
-def _pause(queue: Queue, job: WebJob) -> bool:
-    if job.state == "waiting":
-        job.state = "paused"
-    elif job.state == "running":
-        job.state = "pausing"
-        job.cancel.set()
-    else:
-        return False
-    return True
-
-
-def _continue(queue: Queue, job: WebJob) -> bool:
-    if job.state not in ("paused", "stopped", "failed"):
-        return False
-    job.state, job.text = "waiting", ""
-    return True
-
-
-def _stop(queue: Queue, job: WebJob) -> bool:
-    if job.state in ("running", "pausing"):
-        job.state = "stopping"
-        job.cancel.set()
-    elif job.state in ("waiting", "paused"):
-        job.state = "stopped"
-    else:
-        return False
-    return True
-
-
-def _remove(queue: Queue, job: WebJob) -> bool:
-    if job.state in ("running", "pausing", "stopping"):
-        return False
-    queue.jobs.remove(job)
-    return True
-
-
-def _first(queue: Queue, job: WebJob) -> bool:
-    if job.state != "waiting":
-        return False
-    queue.jobs.remove(job)
-    queue.jobs.insert(0, job)
-    return True
-
-
-_ACTIONS: dict[Action, Callable[[Queue, WebJob], bool]] = {
-    "pause": _pause,
-    "continue": _continue,
-    "stop": _stop,
-    "remove": _remove,
-    "first": _first,
-}

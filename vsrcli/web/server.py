@@ -9,8 +9,9 @@ import uvicorn
 from vsrcli.errors import OutputError
 from vsrcli.web.app import make_app
 from vsrcli.web.guard import new_token
+from vsrcli.web.jobs import WebJob
 from vsrcli.web.places import Root
-from vsrcli.web.queue import Queue, WebJob
+from vsrcli.web.queue import Queue
 
 HOST = "127.0.0.1"
 GRACE = 1

@@ -25,14 +25,14 @@ const timeText = (seconds) => {
 
 const WORDS = {
   waiting: "waits", running: "running", pausing: "pausing at the next frame", paused: "paused",
-  stopping: "stopping at the next frame", stopped: "stopped", done: "done", failed: "failed",
+  stopping: "stopping at the next frame", stopped: "stopped", done: "done", skipped: "skipped", failed: "failed",
 };
 const BUTTONS = {
   first: ["First", ["waiting"]],
   pause: ["Pause", ["waiting", "running"]],
   continue: ["Continue", ["paused", "stopped", "failed"]],
   stop: ["Stop", ["waiting", "running", "pausing", "paused"]],
-  remove: ["Remove from the list", ["stopped", "done", "failed"]],
+  remove: ["Remove from the list", ["stopped", "done", "skipped", "failed"]],
 };
 
 // A job's row is made once and then changed, so that a button keeps the focus while frames are made.
@@ -56,7 +56,7 @@ const jobRow = (job, act) => {
   row.show = (now) => {
     state.textContent = WORDS[now.state];
     state.className = { done: "good", failed: "bad" }[now.state] || "";
-    bar.hidden = ["done", "failed"].includes(now.state) || (now.state === "waiting" && !now.done);
+    bar.hidden = ["done", "skipped", "failed"].includes(now.state) || (now.state === "waiting" && !now.done);
     if (now.total) bar.value = now.done / now.total; else bar.removeAttribute("value");
     const parts = [];
     if (now.state === "done") {
