@@ -6,8 +6,10 @@ from pathlib import Path
 
 import torch
 
-from examples.benchmarks.reference import plain
+from examples.benchmarks.reference import compared, frames, plain
+from vsrcli.evaluate.calibration import calibrate
 from vsrcli.nets.basicvsr import BasicVSR
+from vsrcli.nets.instructions import cpu_has_int8
 
 
 def test_the_plain_net_gives_the_same_picture() -> None:
@@ -31,3 +33,15 @@ def test_a_table_is_printed(tmp_path: Path) -> None:
     rows = [line.split("|") for line in done.stdout.splitlines() if line.startswith("| ")][1:]
     assert [row[1].strip() for row in rows][:2] == ["plain, fp32", "vsr, fp32"]
     assert float(rows[0][4]) == float("inf") and float(rows[1][4]) > 90
+    assert float(rows[0][5]) == 0 and abs(float(rows[1][5])) < 0.001
+
+
+def test_int8_has_a_row_where_there_are_ranges() -> None:
+    torch.manual_seed(3)
+    net = BasicVSR(channels=16, blocks=1).eval().requires_grad_(False)
+    net.use_ranges(calibrate(net, [torch.rand(1, 3, 3, 24, 32)]))
+    rows = {row.name: row for row in compared(net, *frames(None, 32, 24, 3), rounds=1)}
+    assert ("vsr, int8" in rows) == cpu_has_int8()
+    assert rows["vsr, fp32"].likeness > 90 and all(row.seconds > 0 for row in rows.values())
+    if "vsr, int8" in rows:
+        assert 30 < rows["vsr, int8"].likeness < rows["vsr, bf16"].likeness if "vsr, bf16" in rows else 90
