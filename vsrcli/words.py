@@ -24,7 +24,7 @@ def shape(width: int, height: int) -> str:
     return f"{width / height:.2f}:1"
 
 
-def size_shown(size: tuple[int, int], shown: tuple[int, int]) -> str:
+def size_shown(size: Sequence[int], shown: Sequence[int]) -> str:
     """Return a size in pixels, and how wide and high it is shown: "1350x1080", "1350x1080, shown as 1440x1080"."""
     text = f"{size[0]}x{size[1]}"
     return text if tuple(size) == tuple(shown) else f"{text}, shown as {shown[0]}x{shown[1]}"

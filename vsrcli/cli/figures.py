@@ -33,6 +33,12 @@ def size_text(size: float) -> str:
     return f"{size:.0f} bytes"
 
 
+def rate_text(bits: float) -> str:
+    """Return bits a second in powers of 1000: "640 kbit/s", "4.2 Mbit/s", "79 Mbit/s"."""
+    unit, number = ("Mbit/s", bits / 1e6) if bits >= 1e6 else ("kbit/s", bits / 1e3)
+    return f"{number:.1f} {unit}" if number < 10 else f"{number:.0f} {unit}"
+
+
 def run_in_words(report: dict[str, Any]) -> str:
     """Return a plan in words: "frame by frame", "windows of 30 frames, lookahead 10, tiles of 256x192"."""
     tile = [] if report["tile"] is None else ["tiles of {}x{}".format(*report["tile"])]

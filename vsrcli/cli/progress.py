@@ -15,12 +15,12 @@ from vsrcli import __version__
 from vsrcli.cli import HEARERS
 from vsrcli.cli.display_options import JsonLines, Log, Way, record_failure
 from vsrcli.cli.downloads import Downloads
-from vsrcli.cli.figures import clock, forecast_lines, rough, run_in_words, size_text
+from vsrcli.cli.figures import clock, forecast_lines, rate_text, rough, run_in_words, size_text
 from vsrcli.cli.messages import full
 from vsrcli.cli.speed import Speed
 from vsrcli.errors import Remark
 from vsrcli.pipeline.events import Event
-from vsrcli.words import clean, counted
+from vsrcli.words import clean, counted, size_shown
 
 PLAIN_INTERVAL = 10.0
 """Seconds between lines where there is no terminal."""
@@ -123,14 +123,17 @@ class Display:
         if self._json is not None:
             self._json.say("plan", **report)
             return
-        source, (width, height) = report["source"], report["size"]
+        source = report["source"]
+        encode = {name: value for name, value in report["encode"].items() if value is not None and name != "size"}
+        if "bitrate" in encode:
+            encode["bitrate"] = rate_text(encode["bitrate"])
         length = counted(source["frames"], "frame") if source["frames"] else "? frames"
         threads = f", {counted(report['threads'], 'thread')}" if report["threads"] else ""
         lines = {
-            "input": f"{report['input']}: {source['width']}x{source['height']}, {length}, "
-            f"{source['rate']:.3f} fps, {source['codec']} {source['pix_fmt']}",
-            "output": f"{report['output']}: {width}x{height}, "
-            + ", ".join(f"{k} {v}" for k, v in report["encode"].items() if v is not None and k != "size"),
+            "input": f"{report['input']}: {_source_size(source)}, {length}, {source['rate']:.3f} fps, "
+            f"{source['codec']} {source['pix_fmt']}",
+            "output": f"{report['output']}: {size_shown(report['size'], report['shown'])}, "
+            + ", ".join(f"{name} {value}" for name, value in encode.items()),
             "model": f"{report['model']} ({report['weights']['source']}, {report['weights']['sha256'][:12]})",
             **({"picked": report["picked"]} if report["picked"] else {}),
             "run": f"{report['device']}{threads}, {report['precision']}, {run_in_words(report)}",
@@ -150,10 +153,8 @@ class Display:
     def result(self, report: dict[str, Any]) -> None:
         """Print one line about a finished job."""
         speed = f", {report['fps']:.2f} fps" if report["frames_made"] else ""
-        text = (
-            f"{report['output']}: {counted(report['frames'], 'frame')} of {report['size'][0]}x{report['size'][1]} "
-            f"in {clock(report['seconds'])}{speed}, {report['model']}"
-        )
+        frames, size = counted(report["frames"], "frame"), size_shown(report["size"], report["shown"])
+        text = f"{report['output']}: {frames} of {size} in {clock(report['seconds'])}{speed}, {report['model']}"
         if self._json is not None:
             self._log.line(clean(text))
             self._json.say("result", **report)
@@ -218,11 +219,15 @@ class Display:
         source = report["source"]
         self._log.line(
             clean(
-                f"{report['input']} ({source['width']}x{source['height']}) to {report['output']} "
-                f"({report['size'][0]}x{report['size'][1]}), {report['model']}, {report['device']}, "
+                f"{report['input']} ({_source_size(source)}) to {report['output']} "
+                f"({size_shown(report['size'], report['shown'])}), {report['model']}, {report['device']}, "
                 f"{report['precision']}, vsr {__version__}"
             )
         )
+
+
+def _source_size(source: dict[str, Any]) -> str:
+    return size_shown((source["width"], source["height"]), source["shown"])
 
 
 class _LiveSpeed(ProgressColumn):

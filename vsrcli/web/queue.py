@@ -195,7 +195,7 @@ class Queue:
         self._end(task, "done")
 
     def _prepared(self, task: WebJob) -> Job:
-        """Prepare a job; where its result's name is another source's in this queue, it gets a name of its own."""
+        """Return the prepared job; a result whose name is that of another source here gets a name of its own."""
         taken = {str(one.output) for one in self.jobs if one.output is not None and one.source != task.source}
         hear = lambda event: self._hear(task, event)  # noqa: E731
         try:

@@ -22,6 +22,7 @@ def plan_report(job: Job, forecast: Forecast | None = None) -> dict[str, Any]:
         "source": {
             "width": info.width,
             "height": info.height,
+            "shown": list(info.shown),
             "frames": job.frames,
             "rate": float(info.rate),
             "codec": info.codec,
@@ -29,6 +30,7 @@ def plan_report(job: Job, forecast: Forecast | None = None) -> dict[str, Any]:
             "interlaced": info.interlaced,
         },
         "size": list(job.size),
+        "shown": list(job.sink.shown),
         "model": job.model.name,
         "picked": job.picked,
         "weights": {"source": job.model.source, "sha256": job.model.sha256},
@@ -84,6 +86,7 @@ def result_report(result: Result) -> dict[str, Any]:
         "stages": {stage: round(share, 3) for stage, share in result.stages.items()},
         "bottleneck": bottleneck(result.stages),
         "size": list(result.size),
+        "shown": list(result.shown),
         "model": result.model,
         "picked": result.picked,
         "weights_sha256": result.weights,

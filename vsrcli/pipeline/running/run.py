@@ -37,8 +37,9 @@ class Result:
     """A finished job. This run made `made` of its frames in `seconds`; earlier runs made the others.
 
     `repeated` of them were not run, because they equal the frame before them bit for bit. `picked` is the reason for
-    its model, None if the caller named it. `damage` is the damage found in its source. `stages` gives the share of the
-    time, from 0 to 1, for which each of the stages that overlap was busy (timing.py); empty if none ran.
+    its model, None if the caller named it. `size` is (width, height) as coded, `shown` as players show it.
+    `damage` is the damage found in its source. `stages` gives the share of the time, from 0 to 1, for which each of the
+    stages that overlap was busy (timing.py); empty if none ran.
     """
 
     input: Path
@@ -49,6 +50,7 @@ class Result:
     model: str
     weights: str
     size: tuple[int, int]
+    shown: tuple[int, int]
     warnings: tuple[str, ...]
     picked: str | None = None
     damage: Damage | None = None
@@ -152,6 +154,7 @@ def result_of(
         model=job.model.name,
         weights=job.model.sha256,
         size=job.size,
+        shown=job.sink.shown,
         warnings=tuple(job.warnings),
         picked=job.picked,
         damage=job.findings.damage,

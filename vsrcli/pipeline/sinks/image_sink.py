@@ -3,6 +3,8 @@
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -69,6 +71,7 @@ class ImageSink:
         self._alpha = self.keeps_alpha and has_alpha_plane(av.VideoFormat(info.pix_fmt, 16, 16))
         self.warnings = [*_image_warnings(info, suffix), *lost_in_images(info, size, suffix)]
         self._tags = tags_for_images(info, size)
+        self.shown = replace(info, width=size[0], height=size[1], sample_aspect_ratio=Fraction(1)).shown
 
     def settings(self) -> dict[str, object]:
         """Return the pattern and size."""

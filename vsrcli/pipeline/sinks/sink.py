@@ -43,13 +43,15 @@ class Placing:
 class Sink(Protocol):
     """One kind of output.
 
-    `size` is (width, height); `warnings` are lines about what the output cannot hold, `kept` the names of what it gets
-    beside the picture and another might not. `keeps_alpha` says whether it keeps the source's transparency.
+    `size` is (width, height) as coded, `shown` as players show it, upright and in square pixels.
+    `warnings` are lines about what the output cannot hold, `kept` the names of what it gets beside the picture and
+    another might not. `keeps_alpha` says whether it keeps the source's transparency.
     """
 
     output: Path
     kept: tuple[str, ...]
     size: tuple[int, int]
+    shown: tuple[int, int]
     warnings: list[str]
     keeps_alpha: bool
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 
 from vsrcli.errors import Note, Reason, Remark, UsageError
-from vsrcli.media.containers import check_container
+from vsrcli.media.containers import check_container, container_of
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.options import EncodingOptions
 from vsrcli.media.pixels.alpha import has_alpha_plane
@@ -55,7 +55,16 @@ class VideoSink:
             width, height = reversed(self.size) if info.turned else self.size
             line = f"{width}x{height} has another shape than the source: its pixels are shown {aspect} as wide as high"
             self.warnings.append(Note(line, Reason.OTHER_SHAPE, width=width, height=height))
-        if encode.codec in ("gif", "apng") and aspect and abs(aspect - 1) > _ROUND:
+        square = encode.codec in ("gif", "apng")
+        rotation = info.rotation if container_of(output).rotation else None
+        self.shown = replace(
+            info,
+            width=self.size[0],
+            height=self.size[1],
+            sample_aspect_ratio=Fraction(1) if square else aspect,
+            rotation=rotation,
+        ).shown
+        if square and aspect and abs(aspect - 1) > _ROUND:
             self.warnings.append(
                 f"{output.suffix} shows square pixels: the shape by {info.sample_aspect_ratio} is lost"
             )
