@@ -2,7 +2,8 @@
 
     python examples/frames_in_memory.py in.mp4 pictures/
 
-Frames may come from anywhere: arrays (h, w, 3) of RGB in uint8, uint16 or float32.
+Pillow writes the pictures (`pip install pillow`). Frames may come from anywhere: arrays (h, w, 3) of RGB in uint8,
+uint16 or float32.
 """
 
 import sys

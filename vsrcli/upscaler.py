@@ -119,8 +119,9 @@ class Upscaler:
         """Yield the HR frame of each frame as soon as enough later frames are known; there may be any number of frames.
 
         A frame is a `Frame`, or only its picture: RGB (h, w, 3) of uint8, of uint16 over 0..65535, or of float32 with
-        white at 1. Results have the type, number and times of their sources. All frames must have one size. When
-        `cancel` is set, no further frame is returned. Raises UsageError for a picture of another shape, type or size.
+        white at 1, which is not clipped. Results have the type, number and times of their sources. All frames must have
+        one size. When `cancel` is set, no further frame is returned. Raises UsageError for a picture of another shape,
+        type or size.
         """
         engine: Engine | None = None
         first: tuple[int, ...] = ()

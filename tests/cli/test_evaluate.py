@@ -69,7 +69,7 @@ def test_bicubic_alone_needs_no_model(vid4: str) -> None:
 def test_colour_and_line_columns_are_shown_on_request(model: str, vid4: str) -> None:
     options = ("-m", model, "--data", vid4, "--clips", "city", "--frames", "2", "-q")
     asked, plain = run(*options, "--colour", "--lines")[0], run(*options)[0]
-    for title in ("red (levels)", "green", "blue", "lines (levels²)", "invented lines (levels²)"):
+    for title in ("red (levels)", "green (levels)", "blue (levels)", "lines (levels²)", "invented lines (levels²)"):
         assert title in asked and title not in plain
     mean = json.loads(run(*options, "--colour", "--json")[0])["results"][-1]
     assert "red_shift" in mean and "invented_lines" not in mean

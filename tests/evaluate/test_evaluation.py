@@ -111,8 +111,8 @@ def test_colours_are_compared_with_lr_frames_and_lines_with_the_truth(net: Recur
     titles = [column.title for column in table(rows, "y").columns]
     assert titles[5:11] == [
         "red (levels)",
-        "green",
-        "blue",
+        "green (levels)",
+        "blue (levels)",
         "lines (levels²)",
         "of the truth",
         "invented lines (levels²)",

@@ -116,7 +116,7 @@ def measure(asked: dict[str, Any], options: EngineOptions, display: Display) -> 
             setting = Setting(asked["degradation"], scale, asked["frames"], crf)
             several = {"crf": crf} if len(crfs) > 1 else {}
             own = replace(measures, save=measures.save / f"crf{crf}") if several and measures.save else measures
-            tell = partial(_tell, display)
+            tell = partial(_tell, display, f", CRF {crf}" if several else "")
             rows += [several | row for row in evaluate(clips, methods, setting, own, on_frame=counter, on_row=tell)]
     rows = beside(rows, _published(asked, scale, len(clips), display))
     if asked["with_published"]:
@@ -272,8 +272,8 @@ def _settings(
     }
 
 
-def _tell(display: Display, row: dict[str, Value]) -> None:
+def _tell(display: Display, how: str, row: dict[str, Value]) -> None:
     display.line(
-        f"{row['clip']}: {row['method']} {row['psnr']:.3f} dB, SSIM {row['ssim']:.4f}, "
+        f"{row['clip']}{how}: {row['method']} {row['psnr']:.3f} dB, SSIM {row['ssim']:.4f}, "
         f"{row['seconds_per_frame']:.3f} s/frame"
     )
