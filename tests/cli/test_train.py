@@ -51,6 +51,13 @@ def test_both_spellings_list_the_recipes() -> None:
     assert all(len(line.split()) > 4 and "#" not in line for line in lines), "each says what it is for"
 
 
+def test_a_shipped_recipe_is_printed_to_start_ones_own_from(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(done("recipes", "repvsr-bi"), encoding="utf-8")
+    mine = recipe.load(str(tmp_path / "mine.toml"))
+    assert mine.name == "mine" and mine.net == recipe.load("repvsr-bi").net
+    assert mine.optimiser == recipe.load("repvsr-bi").optimiser
+
+
 def test_both_spellings_write_equal_packs(tmp_path: Path) -> None:
     write_video(tmp_path / "walk.mp4", textured(6, 272, 272))
     how = ("--frames", 3, "--clips", 1, "--seed", 5)
@@ -113,6 +120,7 @@ def test_a_source_may_have_the_name_of_a_command(tmp_path: Path, monkeypatch: py
         (("bogus",), "no command or recipe called bogus"),
         (("pak", "videos", "-o", "x"), "no command or recipe called pak"),
         (("run", "bogus", "--data", "x"), "no recipe called bogus"),
+        (("recipes", "bogus"), "no recipe called bogus: choose basicvsr-paper, "),
         (("run",), "name one recipe"),
         (("run", "repvsr-bi", "repvsr-bd", "--data", "x"), "name one recipe"),
         (("repvsr-bi", "repvsr-bd", "--data", "x"), "name one recipe"),
@@ -141,7 +149,7 @@ def test_wrong_usage_is_reported(words: tuple[str, ...], said: str) -> None:
         (("run", "repvsr-bi", "--bogus"), "--bogus"),
         (("pack", "nowhere", "--soup"), "--soup"),
         (("compact", "x", "-o", "y"), "--mib"),
-        (("recipes", "more"), "more"),
+        (("recipes", "repvsr-bi", "more"), "more"),
         (("run", "repvsr-bi", "--threads", "-1"), "-1"),
     ],
 )

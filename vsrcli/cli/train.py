@@ -274,10 +274,20 @@ def soup(
 
 
 @command.command("recipes")
-def list_recipes() -> None:
-    """List the shipped recipes and their purpose."""
+@click.argument("name", required=False)
+def list_recipes(name: str | None) -> None:
+    """List the shipped recipes and their purpose, or print the one called NAME.
+
+    \b
+    Start your own recipe from it:
+    vsr train recipes repvsr-bi > mine.toml
+    vsr train run mine.toml --data pack.safetensors
+    """
     from vsrcli.training import recipe
 
+    if name is not None:
+        click.echo(recipe.text_of(name), nl=False)
+        return
     names = recipe.known()
     width = max(map(len, names))
     click.echo("\n".join(f"{name:{width}}  {recipe.about(name)}" for name in names))

@@ -3,11 +3,11 @@
 import math
 import re
 import tomllib
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from importlib.resources import files
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin, get_type_hints
 
 from vsrcli.errors import UsageError
 from vsrcli.quality.degrade import BD_SIGMA
@@ -17,6 +17,18 @@ T = TypeVar("T")
 DEGRADATIONS = ("bi", "bd", "real")
 TAUGHT = ("output", "space", "time", "flow_teaching", "features")
 """The terms of the loss that need a teacher."""
+SECTIONS = ("net", "data", "loss", "optimiser")
+EXAMPLES = {"arch": '"repvsr"', "degradation": '"bi"', "iterations": "4000"}
+"""A value for each key that has no default, as TOML."""
+WORDS = {
+    str: "a text in quotes",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    tuple: "a list of texts",
+    dict: "a table, { key = value }",
+}
+"""What a value of each type is called in messages."""
 
 
 @dataclass(frozen=True)
@@ -188,34 +200,47 @@ def about(name: str) -> str:
     return re.split(r"(?<=[.?]) |: ", text, maxsplit=1)[0].rstrip(".:")
 
 
+def text_of(name: str) -> str:
+    """Return the TOML of a recipe that comes with vsr. Raises UsageError if there is none of that name."""
+    bundled = _folder() / f"{name}.toml"
+    if not bundled.is_file():
+        raise UsageError(f"no recipe called {name}: choose {', '.join(known())}")
+    return str(bundled.read_text("utf-8"))
+
+
 def load(name: str) -> Recipe:
     """Return a recipe by its name or by the path of a TOML file. Raises UsageError if it is unknown or invalid."""
-    bundled = _folder() / f"{name}.toml"
     path = Path(name)
-    if bundled.is_file():
-        text = bundled.read_text("utf-8")
-    elif path.is_file():
-        text = path.read_text("utf-8")
-    else:
+    if name in known():
+        return parse(text_of(name), name)
+    if not path.is_file():
         raise UsageError(f"no recipe called {name}: choose {', '.join(known())}, or give the path of a .toml file")
-    return parse(text, path.stem)
+    try:
+        return parse(path.read_text("utf-8-sig"), path.stem, file=path.name)
+    except UnicodeDecodeError:
+        raise UsageError(f"recipe {path.name}: not TOML: its text is not UTF-8") from None
 
 
-def parse(text: str, name: str) -> Recipe:
-    """Return a recipe from TOML. Raises UsageError for unknown sections, keys and values."""
+def parse(text: str, name: str, *, file: str | None = None) -> Recipe:
+    """Return a recipe from TOML, with that name. Messages speak of `file`, if it comes from one.
+
+    Raises UsageError for unknown or lacking sections, keys and values.
+    """
+    shown = file or name
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"recipe {name}: not TOML: {error}") from None
-    unknown = set(table) - {"net", "data", "loss", "optimiser"}
+        raise UsageError(f"recipe {shown}: not TOML: {error}") from None
+    unknown = set(table) - set(SECTIONS)
     if unknown:
-        raise UsageError(f"recipe {name}: unknown section [{min(unknown)}]")
+        listed = ", ".join(f"[{section}]" for section in SECTIONS)
+        raise UsageError(f"recipe {shown}: unknown section [{min(unknown)}]: the sections are {listed}")
     recipe = Recipe(
         name,
-        _section(NetRecipe, table, "net", name),
-        _section(DataRecipe, table, "data", name),
-        _section(LossRecipe, table, "loss", name),
-        _section(OptimiserRecipe, table, "optimiser", name),
+        _section(NetRecipe, table, "net", shown),
+        _section(DataRecipe, table, "data", shown),
+        _section(LossRecipe, table, "loss", shown),
+        _section(OptimiserRecipe, table, "optimiser", shown),
     )
     choices = [
         ("degradation", recipe.data.degradation, DEGRADATIONS),
@@ -227,34 +252,50 @@ def parse(text: str, name: str) -> Recipe:
     ]
     for key, value, allowed in choices:
         if value not in allowed:
-            raise UsageError(f"recipe {name}: {key} is {value!r}, not one of {', '.join(allowed)}")
+            raise UsageError(f"recipe {shown}: {key} is {value!r}, not one of {', '.join(allowed)}")
     if recipe.optimiser.schedule == "step" and recipe.optimiser.step < 1:
-        raise UsageError(f"recipe {name}: the step schedule needs a step, the iterations after which the rate halves")
+        raise UsageError(f"recipe {shown}: the step schedule needs a step, the iterations after which the rate halves")
     if not recipe.data.sigma > 0 or not recipe.loss.epsilon > 0:
-        raise UsageError(f"recipe {name}: sigma and epsilon must be above 0")
+        raise UsageError(f"recipe {shown}: sigma and epsilon must be above 0")
     if any(not isinstance(rate, int | float) or rate < 0 for rate in recipe.optimiser.rates.values()):
-        raise UsageError(f"recipe {name}: rates are factors, 0 or more, of the rate")
+        raise UsageError(f"recipe {shown}: rates are factors, 0 or more, of the rate")
     if recipe.optimiser.frozen_iterations and not recipe.optimiser.frozen:
-        raise UsageError(f"recipe {name}: frozen_iterations needs frozen, the prefixes of what is frozen")
+        raise UsageError(f"recipe {shown}: frozen_iterations needs frozen, the prefixes of what is frozen")
     if not 0 <= recipe.data.answers <= 1:
-        raise UsageError(f"recipe {name}: answers is a share, from 0 to 1, not {recipe.data.answers}")
+        raise UsageError(f"recipe {shown}: answers is a share, from 0 to 1, not {recipe.data.answers}")
     taught = [key for key in TAUGHT if getattr(recipe.loss, key)]
     if taught and not recipe.loss.teacher:
-        raise UsageError(f"recipe {name}: {taught[0]} needs a teacher")
+        raise UsageError(f"recipe {shown}: {taught[0]} needs a teacher")
     if recipe.loss.features and recipe.net.arch != "iconvsr":
-        raise UsageError(f"recipe {name}: features are fitted in iconvsr alone")
+        raise UsageError(f"recipe {shown}: features are fitted in iconvsr alone")
     return recipe
 
 
-def _section(kind: type[T], table: dict[str, Any], section: str, recipe: str) -> T:
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in table.get(section, {}).items()}
-    names = {f.name for f in fields(kind)}  # type: ignore[arg-type]
-    if set(values) - names:
-        raise UsageError(f"recipe {recipe}: [{section}] has no {min(set(values) - names)}")
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise UsageError(f"recipe {recipe}: [{section}] {str(error).split('()')[-1].strip()}") from None
+def _section(kind: type[T], table: dict[str, Any], section: str, shown: str) -> T:
+    given = table.get(section, {})
+    if not isinstance(given, dict):
+        raise UsageError(f"recipe {shown}: {section} is a section, [{section}]")
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+    known_keys = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
+    for key in sorted(set(values) - set(known_keys)):
+        raise UsageError(f"recipe {shown}: [{section}] has no {key}: its keys are {', '.join(known_keys)}")
+    for key, one in known_keys.items():
+        if key not in values and one.default is MISSING and one.default_factory is MISSING:
+            raise UsageError(f"recipe {shown}: [{section}] needs {key}, e.g. {key} = {EXAMPLES[key]}")
+    kinds = get_type_hints(kind)
+    for key, value in values.items():
+        if not _fits(value, get_origin(kinds[key]) or kinds[key]):
+            raise UsageError(f"recipe {shown}: {key} is {value!r}, not {WORDS[get_origin(kinds[key]) or kinds[key]]}")
+    return kind(**values)
+
+
+def _fits(value: Any, kind: type) -> bool:
+    """Return whether a value of TOML is of a field's type; whole numbers are numbers, booleans are not."""
+    if isinstance(value, bool):
+        return kind is bool
+    if kind is tuple:
+        return isinstance(value, tuple) and all(isinstance(part, str) for part in value)
+    return isinstance(value, int | float if kind is float else kind)
 
 
 def _folder() -> Any:

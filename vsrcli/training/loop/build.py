@@ -18,11 +18,15 @@ Say = Callable[[str], None]
 def build(recipe: Recipe, say: Say) -> RecurrentNet:
     """Return the recipe's net, with new weights except for those reused from `start`.
 
-    Raises UsageError if the architecture is unknown or nothing of `start` fits.
+    Raises UsageError if the architecture or a key of its config is unknown, or nothing of `start` fits.
     """
     if recipe.net.arch not in ARCHITECTURES:
-        raise UsageError(f"recipe {recipe.name}: no architecture called {recipe.net.arch}")
-    net = ARCHITECTURES[recipe.net.arch].build(dict(recipe.net.config))
+        listed = ", ".join(sorted(ARCHITECTURES))
+        raise UsageError(f"recipe {recipe.name}: no architecture called {recipe.net.arch}: choose {listed}")
+    try:
+        net = ARCHITECTURES[recipe.net.arch].build(dict(recipe.net.config))
+    except TypeError as error:
+        raise UsageError(f"recipe {recipe.name}: [net] config {str(error).split('() ')[-1]}") from None
     if recipe.net.start:
         given = loading.load(recipe.net.start, say=say).net.state_dict()
         if recipe.net.start_parts:
