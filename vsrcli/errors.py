@@ -44,6 +44,7 @@ class Reason(Enum):
     WRONG_SCALE = "HR and LR frames differ by another factor"
     TOO_FEW_FRAMES = "the frames that count were not reached"
     NOT_A_PACK = "the file is no pack of clips"
+    SHORT_CLIPS = "all clips of the pack are too short; frames: wanted, held: those of the longest"
     NO_COMPRESSED_CLIP = "no clip of the pack can be compressed"
     NO_ANSWERS = "no clip of the pack has a teacher's answer"
     NO_VALIDATION_CLIP = "the packs hold no clip to validate on"

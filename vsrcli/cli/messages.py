@@ -36,6 +36,7 @@ ADVICE = {
     Reason.WRONG_SCALE: ": give the right --scale",
     Reason.TOO_FEW_FRAMES: ": raise --frames",
     Reason.NOT_A_PACK: ": make one by `vsr train pack`",
+    Reason.SHORT_CLIPS: ": pack with --frames {frames}, or write frames = {held} in a recipe of your own",
     Reason.NO_COMPRESSED_CLIP: " (or pack with --real)",
     Reason.NO_ANSWERS: " (`vsr train teach` adds them)",
     Reason.NO_VALIDATION_CLIP: " (pack with --hold-out)",

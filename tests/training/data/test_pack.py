@@ -19,7 +19,7 @@ def test_invalid_pack_is_named_in_the_error(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=path.name):
             Pack([path])
     save_file({"train/short": textured(2, 64, 64)}, tmp_path / "short.safetensors")
-    with pytest.raises(UsageError, match="3 frames of 48x48"):
+    with pytest.raises(UsageError, match="clips have 2 frames of 64x64; the recipe wants 3 of 48x48"):
         Sampler(Pack([tmp_path / "short.safetensors"]), recipe.parse(TINY, "tiny").data, 4, 0)
 
 

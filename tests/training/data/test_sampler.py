@@ -3,10 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import save_file
 
 from tests.training.make import TINY, textured
+from vsrcli.cli.messages import full
+from vsrcli.errors import UsageError
 from vsrcli.quality import degrade
 from vsrcli.training import recipe
 from vsrcli.training.data.pack import Pack
@@ -50,3 +53,31 @@ def test_real_degradation_is_drawn_anew_for_each_batch_and_keeps_the_mean(tmp_pa
     assert lr.shape == (1, 3, 3, 16, 16) and hr.shape == (1, 3, 3, 64, 64)
     assert torch.equal(sampler.batch(0)[0], lr) and not torch.equal(lr, other)
     assert torch.allclose(lr.mean((-2, -1)), hr.mean((-2, -1)), atol=1e-5)
+
+
+def refusal(path: Path, data: DataRecipe) -> UsageError:
+    with pytest.raises(UsageError) as refused:
+        Sampler(Pack([path]), data, 4, seed=0)
+    return refused.value
+
+
+def test_a_pack_that_does_not_fit_is_told_what_it_lacks(tmp_path: Path) -> None:
+    path = tmp_path / "few.safetensors"
+    save_file({"train/a": textured(3, 48, 60), "train/b": textured(2, 48, 60)}, path)
+    short = refusal(path, DataRecipe("bi", patch=12, frames=5))
+    clips = f"{path}: its clips have 3 frames of 60x48 or 2 frames of 60x48"
+    assert str(short) == f"{clips}; the recipe wants 5 of 48x48"
+    assert full(short).endswith(": pack with --frames 5, or write frames = 3 in a recipe of your own")
+    small = refusal(path, DataRecipe("bi", patch=16, frames=3))
+    assert str(small) == f"{clips}; the recipe wants 3 of 64x64" == full(small)
+
+
+def test_answers_are_missed_only_where_frames_are_enough(tmp_path: Path) -> None:
+    path = tmp_path / "taught.safetensors"
+    save_file({"train/a": textured(3, 48, 48), "train-answer/a": textured(3, 48, 48)}, path)
+    assert "teacher" not in full(refusal(path, DataRecipe("bi", patch=12, frames=5, answers=0.8)))
+    save_file({"train/a": textured(3, 48, 48)}, path)
+    lacking = refusal(path, DataRecipe("bi", patch=12, frames=3, answers=0.8))
+    assert full(lacking).endswith("no clip with 3 frames of 48x48 has a teacher's answer (`vsr train teach` adds them)")
+    odd = refusal(path, DataRecipe("real", patch=12, frames=3, answers=0.8))
+    assert "no clip can be compressed" in str(odd) and "teacher" not in full(odd)

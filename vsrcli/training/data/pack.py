@@ -32,6 +32,7 @@ class Pack:
 
         Raises InputError if a file is missing or no pack, or if all together hold no clip for training.
         """
+        self.paths = paths
         self.parts: dict[str, dict[str, Tensor]] = {}
         self.sources: list[str] = []
         stems = Counter(path.stem for path in paths)
@@ -51,7 +52,11 @@ class Pack:
                 part, _, name = key.partition("/")
                 self.parts.setdefault(part, {})[f"{label}/{name}"] = clip
         if not self.parts.get("train"):
-            raise InputError("the pack holds no clip to train on")
+            raise InputError(f"{self}: holds no clip to train on")
+
+    def __str__(self) -> str:
+        """Return the paths of the packs, for messages."""
+        return ", ".join(map(str, self.paths))
 
     def names(self, part: str) -> list[str]:
         """Return the names of the clips of "train" or "validation", sorted."""

@@ -14,6 +14,10 @@ Pair = tuple[Tensor, Tensor]
 """LR and HR frames: (n, t, 3, h, w) and (n, t, 3, s*h, s*w), float32 in [0, 1]."""
 
 
+SHAPES_TOLD = 3
+"""Number of different sizes of clips that a message lists."""
+
+
 class Sampler:
     """Batches by number: batch i depends only on the seed, the recipe, the pack and i, so any run can be resumed."""
 
@@ -25,24 +29,7 @@ class Sampler:
         Raises UsageError if the pack has no clip that fits the recipe.
         """
         self.pack, self.recipe, self.scale, self.seed, self.device = pack, recipe, scale, seed, torch.device(device)
-        size = recipe.patch * scale
-        self.names = []
-        for name in pack.names("train"):
-            hr, lr = pack.pair("train", name)
-            if recipe.answers and pack.answer("train", name) is None:
-                continue
-            if recipe.degradation == "real" and lr is None and any(side % (UNIT * scale) for side in hr.shape[-2:]):
-                continue
-            if len(hr) >= recipe.frames and min(hr.shape[-2:]) >= size:
-                self.names.append(name)
-        if not self.names:
-            real = recipe.degradation == "real"
-            raise UsageError(
-                f"no clip of the pack has {recipe.frames} frames of {size}x{size}"
-                + (" that can be compressed" if real else "")
-                + (" with a teacher's answer" if recipe.answers else ""),
-                Reason.NO_ANSWERS if recipe.answers else Reason.NO_COMPRESSED_CLIP if real else None,
-            )
+        self.names = fitting(pack, recipe, scale)
 
     def batch(self, number: int) -> Pair:
         """Return LR frames (n, t, 3, p, p) and HR targets (n, t, 3, s*p, s*p) of batch `number`.
@@ -94,6 +81,40 @@ class Sampler:
         if self.recipe.answers and answer is not None:
             crop["answer"] = cut(answer[times], s)
         return crop
+
+
+def fitting(pack: Pack, recipe: DataRecipe, scale: int) -> list[str]:
+    """Return the names of the clips to train on that fit a recipe. Raises UsageError with what they lack if none do."""
+    size = recipe.patch * scale
+    clips = {name: pack.pair("train", name) for name in pack.names("train")}
+    large = {n: c for n, c in clips.items() if len(c[0]) >= recipe.frames and min(c[0].shape[-2:]) >= size}
+    if not large:
+        shapes = sorted({(len(hr), *hr.shape[-2:]) for hr, _ in clips.values()}, reverse=True)
+        held = " or ".join(f"{t} frames of {w}x{h}" for t, h, w in shapes[:SHAPES_TOLD])
+        whose = "its" if len(pack.paths) == 1 else "their"
+        longest = shapes[0][0]
+        raise UsageError(
+            f"{pack}: {whose} clips have {held}; the recipe wants {recipe.frames} of {size}x{size}",
+            Reason.SHORT_CLIPS if longest < recipe.frames else None,
+            frames=recipe.frames,
+            held=longest,
+        )
+    usable = large
+    if recipe.degradation == "real":
+        usable = {
+            n: c for n, c in large.items() if c[1] is not None or not any(s % (UNIT * scale) for s in c[0].shape[-2:])
+        }
+        if not usable:
+            raise UsageError(
+                f"{pack}: no clip can be compressed, whose sides must be multiples of {UNIT * scale}",
+                Reason.NO_COMPRESSED_CLIP,
+            )
+    names = [name for name in usable if not recipe.answers or pack.answer("train", name) is not None]
+    if not names:
+        raise UsageError(
+            f"{pack}: no clip with {recipe.frames} frames of {size}x{size} has a teacher's answer", Reason.NO_ANSWERS
+        )
+    return names
 
 
 def lower(hr: Tensor, degradation: str, scale: int, *, sigma: float = degrade.BD_SIGMA) -> Tensor:
