@@ -71,10 +71,11 @@ def test_unwritable_picture_is_reported_in_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="rights are otherwise elsewhere")
 @pytest.mark.parametrize("mask", [0o022, 0o077])
-def test_pictures_have_the_permissions_of_other_new_files(mask: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["png", "pack"])
+def test_outputs_have_the_permissions_of_other_new_files(kind: str, mask: int, tmp_path: Path) -> None:
     before = os.umask(mask)
     try:
-        write_image(tmp_path / "a.png", PICTURE)
+        WRITERS[kind](tmp_path / "a.png")
     finally:
         os.umask(before)
     assert (tmp_path / "a.png").stat().st_mode & 0o777 == 0o666 & ~mask

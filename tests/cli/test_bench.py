@@ -50,6 +50,12 @@ def test_json_has_the_documented_fields(answer: subprocess.CompletedProcess[str]
         assert one["stages"]["propagate"] > 0 and one["stages"]["reconstruct"] > 0
 
 
+def test_quiet_prints_the_results_alone() -> None:
+    options = ["-m", "repvsr.bi", "--res", "32x32", "--precision", "fp32", "--device", "cpu", "--frames", "1", "-q"]
+    done = CliRunner().invoke(command, options)
+    assert done.exit_code == 0 and done.stderr == "" and "Share of the time" in done.stdout
+
+
 def test_the_help_names_every_json_field() -> None:
     text = CliRunner().invoke(command, ["--help"]).stdout
     words = set(text.replace(",", " ").split())

@@ -71,13 +71,24 @@ def test_both_spellings_write_equal_packs(tmp_path: Path) -> None:
         assert all(torch.equal(made[0][key], other[key]) for key in other)
 
 
+def test_quiet_commands_print_only_errors(packed: Path, tmp_path: Path) -> None:
+    write_video(tmp_path / "walk.mp4", textured(6, 272, 272))
+    made = ("-o", tmp_path / "new", "--frames", 3)
+    assert "walk.mp4: 2 clips (train, as video)" in done("pack", tmp_path / "walk.mp4", *made)
+    assert done("pack", tmp_path / "walk.mp4", *made, "-q") == ""
+    assert done("--pack", tmp_path / "walk.mp4", *made, "--quiet") == ""
+    assert done("compact", packed, "--mib", 1, "-o", tmp_path / "small", "-q") == ""
+    assert len(Pack([tmp_path / "new"]).names("train")) == 2
+    assert "no such file" in str(train("pack", tmp_path / "missing", *made, "-q").exception)
+
+
 def test_both_spellings_ask_a_teacher(packed: Path, model: Path, tmp_path: Path) -> None:
     done("teach", packed, "-m", model, "-o", tmp_path / "new", "--device", "cpu")
     done("--teacher", model, packed, "-o", tmp_path / "old", "--device", "cpu")
     new, old = Pack([tmp_path / "new"]), Pack([tmp_path / "old"])
     answers = [pack.answer("train", name) for pack in (new, old) for name in pack.names("train")]
     assert len(answers) == 2 and answers[0] is not None and answers[1] is not None
-    assert torch.equal(answers[0], answers[1]) and str(model) in new.sources
+    assert torch.equal(answers[0], answers[1]) and new.origins.teachers == [str(model)]
 
 
 def test_both_spellings_compress_a_pack(packed: Path, tmp_path: Path) -> None:
@@ -110,8 +121,8 @@ def test_a_source_may_have_the_name_of_a_command(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pack").mkdir()
     write_video(tmp_path / "pack" / "walk.mp4", textured(3, 272, 272))
-    assert "1 clips" in done("pack", "--pack", "-o", "old.safetensors", "--frames", 3)
-    assert "1 clips" in done("pack", "pack", "-o", "new.safetensors", "--frames", 3)
+    assert "1 clip," in done("pack", "--pack", "-o", "old.safetensors", "--frames", 3)
+    assert "1 clip," in done("pack", "pack", "-o", "new.safetensors", "--frames", 3)
 
 
 @pytest.mark.parametrize(

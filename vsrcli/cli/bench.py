@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from vsrcli.bench.case import RESOLUTIONS
 from vsrcli.cli import say
-from vsrcli.cli.display_options import display_options
+from vsrcli.cli.display_options import display_options, quiet_option
 from vsrcli.cli.lines import Lines
 from vsrcli.cli.param_types import Resolution
 from vsrcli.cli.params import models_option, record_options, words_of
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print results as JSON on stdout.")
 @display_options
+@quiet_option("Print only the results.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(
     models: tuple[str, ...],
@@ -72,6 +73,7 @@ def command(
     as_json: bool,
     progress: Any,
     log_file: Path | None,
+    quiet: bool,
     debug: bool,
 ) -> None:
     """Measure the speed of models on this machine.
@@ -101,7 +103,7 @@ def command(
         return
     if source is not None and click.get_current_context().get_parameter_source("res") is ParameterSource.COMMANDLINE:
         raise UsageError("--res and --input exclude each other: the file has its own size")
-    lines = Lines(progress, log_file)
+    lines = Lines(progress, log_file, quiet=quiet)
     wanted = [name for group in precisions for name in group]
     cases, film = [], None if source is None else str(source)
     for model in models or (None,):

@@ -35,6 +35,11 @@ def display_options(command: Command) -> Command:
     return way(log(command))
 
 
+def quiet_option(help_text: str = "Print only errors.") -> Callable[[Command], Command]:
+    """Return the option -q."""
+    return click.option("-q", "--quiet", is_flag=True, help=help_text)
+
+
 class Log:
     """A log file. Each line is appended with its time, and the file is closed again. Without a path it does nothing."""
 

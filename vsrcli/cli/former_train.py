@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from vsrcli.cli import train
-from vsrcli.cli.display_options import display_options
+from vsrcli.cli.display_options import display_options, quiet_option
 from vsrcli.cli.params import record_options
 from vsrcli.engine.options import EngineOptions
 from vsrcli.errors import UsageError
@@ -36,9 +36,10 @@ ASKED = {"pack": "packing", "compact": "mib", "teacher": "teacher", "soup": "sou
 )
 @click.option("--soup", is_flag=True, help="Average the models in SOURCEs, validated on --data, into -o.")
 @train.output_option("The pack, or the mixed weights,")
-@train.clips_option(" when packing or adding results")
+@train.clips_option("Clips per source when packing or adding results.")
 @train.together(train.pack_options)
 @display_options
+@quiet_option()
 @click.option("--list", "listing", is_flag=True, help="List the recipes.")
 @click.pass_context
 def former(ctx: click.Context, /, words: tuple[str, ...], **options: Any) -> None:

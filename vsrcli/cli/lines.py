@@ -15,10 +15,10 @@ from vsrcli.words import clean
 class Lines:
     """Lines and steps of work, in one of the ways of --progress; a log gets all of them."""
 
-    def __init__(self, way: Way = "auto", log: Path | None = None) -> None:
-        self._json = JsonLines() if way == "json" else None
-        self._changing = way == "auto" and sys.stderr.isatty()
-        self._silent = way == "none"
+    def __init__(self, way: Way = "auto", log: Path | None = None, *, quiet: bool = False) -> None:
+        self._json = JsonLines() if way == "json" and not quiet else None
+        self._changing = way == "auto" and sys.stderr.isatty() and not quiet
+        self._quiet, self._silent = quiet, quiet or way == "none"
         self._log = Log(log)
         if self._json is not None or log is not None:
             HEARERS.append(partial(record_failure, self._log, self._json))
@@ -28,8 +28,13 @@ class Lines:
         self._log.line(clean(full(text)))
         if self._json is not None:
             self._json.say("line", text=full(text))
-        else:
+        elif not self._quiet:
             say(text)
+
+    def result(self, text: str) -> None:
+        """Print on stdout what has been made, unless quiet."""
+        if not self._quiet:
+            click.echo(clean(text))
 
     def step(self, what: str, text: str, *, first: bool) -> None:
         """Show a step of some work: on a terminal in a line that changes, else only the `first` one."""

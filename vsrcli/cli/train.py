@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 import click
 
-from vsrcli.cli.display_options import display_options
+from vsrcli.cli.display_options import display_options, quiet_option
 from vsrcli.cli.lines import Lines
 from vsrcli.cli.params import models_option, record_options
 from vsrcli.engine.options import EngineOptions
 from vsrcli.errors import UsageError
-from vsrcli.words import clean
+from vsrcli.words import counted
 
 PATH = click.Path(path_type=Path)
 FORMER = {"--pack", "--compact", "--teacher", "--soup", "--list"}
@@ -105,9 +105,9 @@ def output_option(what: str) -> Callable[[Command], Command]:
     return click.option("-o", "--output", type=PATH, help=f"{what} to write.")
 
 
-def clips_option(when: str) -> Callable[[Command], Command]:
+def clips_option(help_text: str) -> Callable[[Command], Command]:
     """Return the option that bounds the clips of one source."""
-    return click.option("--clips", default=12, show_default=True, help=f"Clips per source{when}.")
+    return click.option("--clips", default=12, show_default=True, help=help_text)
 
 
 def seed_option(of: str) -> Callable[[Command], Command]:
@@ -134,6 +134,7 @@ def together(options: Sequence[Callable[[Command], Command]]) -> Callable[[Comma
 @record_options(EngineOptions, "device")
 @threads_option
 @display_options
+@quiet_option()
 def run(
     words: tuple[str, ...],
     data: tuple[Path, ...],
@@ -146,6 +147,7 @@ def run(
     device: str,
     progress: Any,
     log_file: Path | None,
+    quiet: bool,
 ) -> None:
     """Train the model of RECIPE: the name of a shipped recipe, or a TOML file."""
     from vsrcli.engine.device import pick_device
@@ -153,7 +155,7 @@ def run(
     from vsrcli.training.data.pack import Pack
     from vsrcli.training.loop.trainer import Trainer
 
-    lines = Lines(progress, log_file)
+    lines = Lines(progress, log_file, quiet=quiet)
     if len(words) != 1:
         raise UsageError(f"name one recipe: {', '.join(recipes.known())}, or a .toml file")
     recipe = recipes.load(words[0]).changed(iterations=iterations, seed=seed, start=start)
@@ -166,17 +168,18 @@ def run(
         trainer.resume()
     trainer.run(minutes=minutes, on_iteration=partial(lines.count, "training"))
     done = f"{trainer.iteration} of {recipe.optimiser.iterations} iterations, {trainer.minutes:.1f} minutes"
-    click.echo(f"{clean(str(out))}: {done}")
+    lines.result(f"{out}: {done}")
 
 
 @command.command("pack")
 @click.argument("sources", nargs=-1, type=PATH, metavar="SOURCE...")
 @output_option("The pack")
-@clips_option("")
+@clips_option("Largest number of clips per source.")
 @together(pack_options)
 @seed_option("Seed of the choice of clips.  [default: 0]")
 @threads_option
 @display_options
+@quiet_option()
 def pack(
     sources: tuple[Path, ...],
     output: Path | None,
@@ -187,11 +190,12 @@ def pack(
     seed: int | None,
     progress: Any,
     log_file: Path | None,
+    quiet: bool,
 ) -> None:
     """Pack short sharp clips of SOURCEs: videos, photographs, or folders."""
     from vsrcli.training.data import packing
 
-    lines = Lines(progress, log_file)
+    lines = Lines(progress, log_file, quiet=quiet)
     target = _target(output)
     count = packing.pack(
         list(sources),
@@ -203,17 +207,21 @@ def pack(
         seed=seed or 0,
         say=lines.line,
     )
-    _tell(target, count)
+    _tell(lines, target, count)
 
 
 @command.command("teach")
 @click.argument("packs", nargs=-1, type=PATH, metavar="PACK...")
 @models_option("Model whose results are added. Repeatable: their mean.")
 @output_option("The pack")
-@clips_option("")
+@clips_option(
+    "Clips per source to add results to. Further clips to train on are left out of the new pack; those for validation "
+    "stay, without results."
+)
 @record_options(EngineOptions, "device")
 @threads_option
 @display_options
+@quiet_option()
 def teach(
     packs: tuple[Path, ...],
     models: tuple[str, ...],
@@ -222,16 +230,17 @@ def teach(
     device: str,
     progress: Any,
     log_file: Path | None,
+    quiet: bool,
 ) -> None:
     """Write the clips of PACKs with a large model's results as targets."""
     from vsrcli.training.distill.answers import add_answers
 
-    lines = Lines(progress, log_file)
+    lines = Lines(progress, log_file, quiet=quiet)
     if not models:
         raise UsageError("-m: name the model to learn from, or several")
     target = _target(output)
     count = add_answers(list(packs), target, list(models), clips_per_source=clips, device=device, say=lines.line)
-    _tell(target, count)
+    _tell(lines, target, count)
 
 
 @command.command("compact")
@@ -239,12 +248,13 @@ def teach(
 @click.option("--mib", type=click.IntRange(1), required=True, help="Largest size of the file in MiB.")
 @output_option("The pack")
 @threads_option
-def compact(packs: tuple[Path, ...], mib: int, output: Path | None) -> None:
+@quiet_option()
+def compact(packs: tuple[Path, ...], mib: int, output: Path | None, quiet: bool) -> None:
     """Write as many clips of PACKs as fit, compressed."""
     from vsrcli.training.data import packing
 
     target = _target(output)
-    _tell(target, packing.compact(list(packs), target, mib * 2**20))
+    _tell(Lines(quiet=quiet), target, packing.compact(list(packs), target, mib * 2**20))
 
 
 @command.command("soup")
@@ -254,6 +264,7 @@ def compact(packs: tuple[Path, ...], mib: int, output: Path | None) -> None:
 @record_options(EngineOptions, "device")
 @threads_option
 @display_options
+@quiet_option()
 def soup(
     models: tuple[str, ...],
     data: tuple[Path, ...],
@@ -261,16 +272,17 @@ def soup(
     device: str,
     progress: Any,
     log_file: Path | None,
+    quiet: bool,
 ) -> None:
     """Average the weights of those MODELs that validate best together."""
     from vsrcli.training.loop.soup import cook
 
-    lines = Lines(progress, log_file)
+    lines = Lines(progress, log_file, quiet=quiet)
     packs, target = _packs(data), _target(output)
     if not models:
         raise UsageError("name the models to mix, or one to see how it does")
     psnr, bicubic = cook(list(models), packs, target, device=device, say=lines.line)
-    click.echo(f"{clean(str(target))}: {psnr:.3f} dB, {psnr - bicubic:+.3f} over bicubic")
+    lines.result(f"{target}: {psnr:.3f} dB, {psnr - bicubic:+.3f} over bicubic")
 
 
 @command.command("recipes")
@@ -305,5 +317,5 @@ def _target(output: Path | None) -> Path:
     return output
 
 
-def _tell(output: Path, count: int) -> None:
-    click.echo(f"{clean(str(output))}: {count} clips, {output.stat().st_size / 2**20:.1f} MiB")
+def _tell(lines: Lines, output: Path, count: int) -> None:
+    lines.result(f"{output}: {counted(count, 'clip')}, {output.stat().st_size / 2**20:.1f} MiB")

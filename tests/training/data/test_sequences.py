@@ -98,10 +98,11 @@ def test_a_pack_of_a_folder_of_sequences_holds_their_own_frames(tmp_path: Path) 
             for x in range(SIDE - 63)
         ]
         assert min(shifts) == 0
+    assert (pack.origins.sources, pack.origins.held_out) == (["in/000"], ["in/001"])
     assert said == [
-        "in/000: 2 clips (train, of 9 images)",
-        "in/001: 2 clips (validation, of 9 images)",
-        "in/short: 0 clips (train, of 3 images)",
+        "in/000: 2 clips (train, as video of 9 images)",
+        "in/001: 2 clips (validation, as video of 9 images)",
+        "in/short: 0 clips (train, as video of 3 images)",
         "in/short: its 3 images are fewer than the 4 frames of a clip",
     ]
 
@@ -111,4 +112,4 @@ def test_photographs_are_said_to_be_set_in_motion(tmp_path: Path, count: int) ->
     said: list[str] = []
     photographs(tmp_path / "album", count)
     packing.pack([tmp_path / "album"], tmp_path / "pack", frames=3, size=32, clips_per_source=1, say=said.append)
-    assert len(said) == count and all("a photograph set in motion" in line for line in said)
+    assert len(said) == count and all("(train, as a photograph set in motion)" in line for line in said)

@@ -33,7 +33,7 @@ def test_answers_are_packed_and_used_as_targets(packed: Path, tmp_path: Path) ->
     assert done.exit_code == 0, done.output
     pack = Pack([out])
     assert len(pack.names("train")) == 2 and len(pack.names("validation")) == 1
-    assert set(teachers) <= set(pack.sources), "the card must name whose answers were learnt from"
+    assert set(teachers) <= set(pack.origins.teachers), "the card must name whose answers were learnt from"
     for name in pack.names("train"):
         hr, _ = pack.pair("train", name)
         answer = pack.answer("train", name)

@@ -9,6 +9,7 @@ holds LR frames.
 
 import json
 from collections import Counter
+from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,20 @@ from vsrcli.training.data.pictures import decompress
 VALIDATION_CLIPS = 9
 
 
+@dataclass(frozen=True)
+class Origins:
+    """Where a pack's clips are from: sources trained on, sources held out for validation, models that answered."""
+
+    sources: list[str] = field(default_factory=list)
+    held_out: list[str] = field(default_factory=list)
+    teachers: list[str] = field(default_factory=list)
+
+    def add(self, known: dict[str, list[str]]) -> None:
+        """Add those of a pack's metadata."""
+        for key, names in asdict(self).items():
+            getattr(self, key).extend(name for name in known.get(key, []) if name not in names)
+
+
 class Pack:
     """The clips of one or more pack files, all in memory."""
 
@@ -34,7 +49,7 @@ class Pack:
         """
         self.paths = paths
         self.parts: dict[str, dict[str, Tensor]] = {}
-        self.sources: list[str] = []
+        self.origins = Origins()
         stems = Counter(path.stem for path in paths)
         for path in paths:
             label = path.stem if stems[path.stem] == 1 else str(path)
@@ -45,7 +60,7 @@ class Pack:
                 known = json.loads(about.get("vsr", "{}"))
                 for key, length in known.get("lengths", {}).items():
                     tensors[key] = decompress(tensors[key], length)
-                self.sources += known.get("sources", [])
+                self.origins.add(known)
             except (OSError, ValueError, SafetensorError) as error:
                 raise InputError(f"{path}: not a pack of training clips ({error})", Reason.NOT_A_PACK) from None
             for key, clip in tensors.items():
@@ -78,7 +93,10 @@ def write_pack(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) ->
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
+        temporary.touch()
+        rights = temporary.stat().st_mode
         save_file(tensors, temporary, metadata={"vsr": json.dumps(about)})
+        temporary.chmod(rights)  # save_file leaves a file that only its owner can read
     return sum("-" not in key.partition("/")[0] for key in tensors)
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from vsrcli.errors import InputError, UsageError
 from vsrcli.names import is_image, is_video
 from vsrcli.quality.degrade import imresize
 from vsrcli.training.data import pictures, stills
-from vsrcli.training.data.pack import Pack, in_turns, spread, write_pack
+from vsrcli.training.data.pack import Origins, Pack, in_turns, spread, write_pack
 from vsrcli.training.data.real import lower_real
 from vsrcli.training.data.sequences import split
 from vsrcli.words import counted
@@ -65,18 +66,19 @@ def pack(
     parts = {f: "validation" if any(word in names[f] for word in hold_out) else "train" for f in files}
     stems = Counter(f.stem for f in files)
     tensors: dict[str, Tensor] = {}
+    origins = Origins()
     for number, file in enumerate(files):
-        kind = ""
         generator = torch.Generator().manual_seed((seed << 32) + number)
         part = parts[file]
         if file in frames_of:
-            kind = f", of {counted(len(frames_of[file]), 'image')}"
+            kind = f"video of {counted(len(frames_of[file]), 'image')}"
             clips = image_clips(frames_of[file], frames, size, clips_per_source, generator)
         elif file in photos:
-            kind = ", a photograph set in motion"
+            kind = "a photograph set in motion"
             fronts = [f for f in photos if parts[f] == part]  # held-out photographs are not used for training either
             clips = photo_clips(file, fronts, frames, size, clips_per_source, generator)
         else:
+            kind = "video"
             clips = video_clips(file, frames, size, clips_per_source, generator)
         label = file.stem if stems[file.stem] == 1 else str(file)
         count = 0
@@ -85,10 +87,12 @@ def pack(
             if real is not None:
                 tensors[f"{part}-lr/{label}.{count:03d}"] = lower_real(clip, real, generator)
         tell = say or log.note
-        tell(f"{names[file]}: {counted(count, 'clip')} ({part}{kind})")
+        tell(f"{names[file]}: {counted(count, 'clip')} ({part}, as {kind})")
+        if count:
+            (origins.held_out if part == "validation" else origins.sources).append(names[file])
         if file in frames_of and len(frames_of[file]) < frames:
             tell(f"{names[file]}: its {len(frames_of[file])} images are fewer than the {frames} frames of a clip")
-    about = {"frames": frames, "size": size, "seed": seed, "sources": [names[f] for f in files]}
+    about = {"frames": frames, "size": size, "seed": seed} | asdict(origins)
     return write_pack(output, tensors, about)
 
 
@@ -116,7 +120,7 @@ def compact(packs: list[Path], output: Path, limit: int) -> int:
             break
         tensors |= files
         lengths |= dict.fromkeys(files, len(hr))
-    about = {"lengths": lengths, "sources": whole.sources}
+    about = {"lengths": lengths} | asdict(whole.origins)
     return write_pack(output, tensors, about)
 
 

@@ -9,6 +9,7 @@ the mean.
 """
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -60,7 +61,8 @@ def add_answers(
             if part == "train":
                 tensors[f"{part}-answer/{name}"] = answer(nets, hr, degradation)
                 (say or log.note)(f"{number} of {len(names)} clips: {name}")
-    return write_pack(output, tensors, {"sources": [*whole.sources, *teachers]})
+    whole.origins.add({"teachers": teachers})
+    return write_pack(output, tensors, asdict(whole.origins))
 
 
 @torch.inference_mode()

@@ -6,11 +6,12 @@ from pathlib import Path
 import torch
 
 from vsrcli.files import write_whole
+from vsrcli.training.data.pack import Origins
 from vsrcli.training.recipe import Recipe
 
 
 def write(
-    path: Path, recipe: Recipe, row: dict[str, float], minutes: float, device: torch.device, sources: list[str]
+    path: Path, recipe: Recipe, row: dict[str, float], minutes: float, device: torch.device, origins: Origins
 ) -> None:
     """Write the card as Markdown. `row` is the log's line of the validation that chose these weights."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} CPU threads"
@@ -36,6 +37,13 @@ def write(
         "",
         "## Data",
         "",
-        *(f"- {source}" for source in sorted(set(sources))),
+        *_listed("Trained on", origins.sources),
+        *_listed("Held out, for validation alone", origins.held_out),
+        *(_listed("Answers, a part of the targets, of", origins.teachers) if recipe.data.answers else []),
     ]
-    write_whole(path, ("\n".join(lines) + "\n").encode())
+    write_whole(path, ("\n".join(lines).rstrip() + "\n").encode())
+
+
+def _listed(title: str, names: list[str]) -> list[str]:
+    """Return a list of Markdown with its title, and nothing for no names."""
+    return [f"{title}:", "", *(f"- {name}" for name in sorted(set(names))), ""] if names else []
