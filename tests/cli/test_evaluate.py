@@ -116,6 +116,14 @@ def test_ablation_prints_each_choice(model: str, vid4: str) -> None:
     assert {"half the frame", "bf16"} <= {r["choice"] for r in rows}
 
 
+def test_options_and_axes_without_effect_on_an_ablation_are_said(model: str, vid4: str) -> None:
+    arguments = ("-m", model, "--data", vid4, "--clips", "city", "--frames", "2", "--ablate", "tile,keyframe-interval")
+    said = run(*arguments, "--window", "2", "--lookahead", "1", "--temporal")[1]
+    assert "--temporal, --window, --lookahead not used" in said
+    assert "tiny.safetensors: nothing to compare for keyframe-interval: it has no keyframes" in said
+    assert "not used" not in run(*arguments)[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

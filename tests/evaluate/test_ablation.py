@@ -16,6 +16,7 @@ from vsrcli.errors import UsageError
 from vsrcli.evaluate import ablation
 from vsrcli.evaluate.ablation import AXES, Choice, ablate, choices, table
 from vsrcli.evaluate.clips import choose_clips, pairs
+from vsrcli.evaluate.clips import length as clip_length
 from vsrcli.evaluate.evaluation import Setting
 from vsrcli.levels import to_levels
 from vsrcli.nets.iconvsr import IconVSR
@@ -81,6 +82,29 @@ def test_axes_that_a_net_lacks_are_left_out() -> None:
     assert {c.axis for c in choices(AXES, RepVSR(), CPU)} == {"tile", "precision", "warmup", "segments"}
     iconvsr = choices(["keyframe-interval"], IconVSR(64, 1), CPU)
     assert [c.keyframe_interval for c in iconvsr] == [0, 3, 10]
+
+
+def test_axes_that_a_net_lacks_and_windows_that_cover_the_clips_are_said() -> None:
+    axes = ["window", "lookahead", "tile", "keyframe-interval"]
+    streams = ablation.notes(axes, choices(axes, RepVSR(), CPU), [4])
+    assert streams == [
+        "nothing to compare for window, lookahead: it runs frame by frame, without a backward pass",
+        "nothing to compare for keyframe-interval: it has no keyframes",
+    ]
+    grid = choices(["window"], IconVSR(8, 1), CPU)
+    (covered,) = ablation.notes(["window"], grid, [17, 25])
+    assert covered.endswith(
+        "clips of 25 frames and so lose nothing: window 15, lookahead 10; window 30, lookahead 10 (default)"
+    )
+    assert not ablation.notes(["window"], grid, [4, None]) and not ablation.notes(["window"], grid, [100])
+
+
+def test_a_covering_window_equals_the_whole_clip(net: RecurrentNet, two_clips: Path) -> None:
+    clips, grid = choose_clips(two_clips, ["first"]), choices(["window"], net, CPU)
+    assert "lose nothing: window 8, " in ablation.notes(["window"], grid, [clip_length(clips[0])])[0]
+    rows = ablate(clips, net, grid[:1], Setting("bi", 4), CPU)
+    shown = table(rows).markdown().splitlines()
+    assert all(" equal |" in line and " inf " not in line for line in shown[2:])
 
 
 def test_unknown_axis_is_rejected(net: RecurrentNet) -> None:

@@ -66,9 +66,15 @@ def test_losses_by_frame_are_drawn_for_each_axis() -> None:
     one = Choice("segments", "2 segments", lambda h, w: Plan(window=None), segments=2)
     curves = {"net": [Curve(Choice("reference", "whole", one.plan), (0, 0), 30.0), Curve(one, (0.5, -0.25), 29.9)]}
     (panel,) = frame_panels(curves)
-    assert list(panel.series[0].values) == [-0.5, 0.25] and "segments" in panel.title
+    assert list(panel.series[0].values) == [0.5, -0.25] and "segments: loss" in panel.title
     assert "2 segments" in plot_svg([panel])
     assert not keyframe_panels(curves)
+
+
+def test_a_mean_of_almost_nothing_has_no_sign() -> None:
+    one = Choice("tile", "half the frame", lambda h, w: Plan(window=None))
+    drawn = plot_svg(frame_panels({"net": [Curve(one, (-0.0002, 0.0), 29.9)]}))
+    assert "half the frame  0.000<" in drawn and "-0.000<" not in drawn
 
 
 @pytest.mark.slow

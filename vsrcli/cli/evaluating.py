@@ -11,6 +11,7 @@ import torch
 
 from vsrcli import zoo
 from vsrcli.cli.progress import Display
+from vsrcli.cli.unused import typed_beside
 from vsrcli.compare.plot_file import save
 from vsrcli.engine.device import pick_device, pick_precision, place
 from vsrcli.engine.options import EngineOptions
@@ -125,6 +126,13 @@ def measure(asked: dict[str, Any], options: EngineOptions, display: Display) -> 
     return made, _settings(asked, options, loaded, scale, device)
 
 
+OF_ABLATION = {
+    *("models", "data", "degradation", "crf", "scale", "clips", "frames", "channels", "device", "keyframe_interval"),
+    *("ablate", "plot", "kind", "progress", "log_file", "quiet", "debug"),
+}
+"""The parameters that count with --ablate; it runs each model in ways of its own."""
+
+
 def ablate(asked: dict[str, Any], options: EngineOptions, display: Display) -> tuple[Table, dict[str, Any]]:
     """Return the table of each choice's loss, and the settings under which it was measured."""
     clips = _clips(asked)
@@ -133,6 +141,9 @@ def ablate(asked: dict[str, Any], options: EngineOptions, display: Display) -> t
     loaded = _load(asked, display)
     if not loaded:
         raise UsageError("--ablate: give a model with -m")
+    idle = typed_beside(OF_ABLATION)
+    if idle:
+        display.line(f"--ablate compares choices of its own with the whole clip: {', '.join(idle)} not used")
     if set(axes) & set(new_frames.AXES):
         return _new_frames(asked, options, display, axes, clips, loaded, device)
     plot, curves = _plot(asked["plot"], axes), dict[str, list[Curve]]()
@@ -143,6 +154,8 @@ def ablate(asked: dict[str, Any], options: EngineOptions, display: Display) -> t
     crf = asked["crf"][0] if asked["crf"] else None
     for name, model in loaded.items():
         grid = ablation.choices(axes, model.net, device)
+        for note in ablation.notes(axes, grid, [length(clip, asked["frames"]) for clip in clips]):
+            display.line(f"{name}: {note}")
         setting = Setting(asked["degradation"], model.scale, asked["frames"], crf)
         with display.job("ablate"):
             counter = _counter(display, total and total * (len(grid) + 1))

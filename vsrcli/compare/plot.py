@@ -143,7 +143,7 @@ def _panel(panel: Panel, end: float, box: tuple[float, float, float, float]) -> 
     for tick in ticks:
         y = spot(0, tick)[1]
         shapes.append(_Line(((left, y), (right, y)), GRID, 1))
-        shapes.append(_Text(f"{tick:.{decimals}f}", left - 10, y + CAP / 2, "end", FAINT))
+        shapes.append(_Text(f"{tick:z.{decimals}f}", left - 10, y + CAP / 2, "end", FAINT))
     frames = all(s.at is None for s in panel.series)
     for place in [t for t in _ticks(0, end, 8, inside=True) if not frames or t == int(t)]:
         x = left + place * (right - left) / end
@@ -164,7 +164,7 @@ def _legend(panel: Panel, right: float, baseline: float) -> list[_Shape]:
     for series in panel.series:
         finite = [v for v in series.values if math.isfinite(v)]
         shown = panel.digits is not None and finite
-        labels.append(series.label + (f"  {math.fsum(finite) / len(finite):.{panel.digits}f}" if shown else ""))
+        labels.append(series.label + (f"  {math.fsum(finite) / len(finite):z.{panel.digits}f}" if shown else ""))
     room = right - LEFT - text_width(panel.title, CAP * 1.12) - 44 * len(labels)
     cap = CAP * min(1.0, room / sum(text_width(label, CAP) for label in labels)) if labels else CAP
     shapes: list[_Shape] = []

@@ -22,6 +22,7 @@ from vsrcli.nets.horizon import Horizon
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.quality.metrics import Channels, mse, planes, psnr
 from vsrcli.quality.report import Column, Table, Value
+from vsrcli.words import counted
 
 WINDOWS = (8, 15, WINDOW)
 LOOKAHEADS = (0, 4, 8, LOOKAHEAD, 16)
@@ -124,6 +125,29 @@ def choices(axes: Sequence[str], net: RecurrentNet, device: torch.device) -> lis
         elif axis == "segments":
             made += [Choice(axis, f"{k} segments", lambda h, w: WHOLE, segments=k) for k in SEGMENTS]
     return made
+
+
+def notes(axes: Sequence[str], grid: Sequence[Choice], lengths: Sequence[int | None]) -> list[str]:
+    """Return sentences about axes that the net does not have, and windows that cover all of every clip.
+
+    `lengths` are the clips' numbers of frames, None where not known.
+    """
+    said = []
+    absent = [axis for axis in axes if all(choice.axis != axis for choice in grid)]
+    windows = [axis for axis in absent if axis in ("window", "lookahead", "horizon")]
+    if windows:
+        said.append(f"nothing to compare for {', '.join(windows)}: it runs frame by frame, without a backward pass")
+    if "keyframe-interval" in absent:
+        said.append("nothing to compare for keyframe-interval: it has no keyframes")
+    longest = max((count for count in lengths if count is not None), default=None)
+    if longest is None or None in lengths:
+        return said
+    windowed = [(c, c.plan(1, 1)) for c in grid if c.axis in ("window", "lookahead")]
+    covering = [c.label for c, p in windowed if p.window and not p.exact and p.window + p.lookahead >= longest]
+    if covering:
+        frames = counted(longest, "frame")
+        said.append(f"these see the whole of clips of {frames} and so lose nothing: {'; '.join(covering)}")
+    return said
 
 
 def _warmed(axis: str, net: RecurrentNet) -> list[Choice]:
@@ -283,7 +307,7 @@ def table(rows: Sequence[dict[str, Value]]) -> Table:
         Column("psnr", "PSNR (dB)", 3),
         Column("mean_loss", "mean loss (dB)", 3),
         Column("worst_loss", "worst frame (dB)", 3),
-        Column("to_reference", "against whole clip (dB)", 1),
+        Column("to_reference", "against whole clip (dB)", 1, infinite="equal"),
         Column("seconds_per_frame", "s/frame", 3),
         Column("time_ratio", "time, whole = 1", 2),
     ]

@@ -31,6 +31,6 @@ def frame_panels(curves: Mapping[str, Sequence[Curve]]) -> list[Panel]:
     for model, found in curves.items():
         for axis in dict.fromkeys(curve.choice.axis for curve in found):
             if axis not in ("reference", KEYFRAMES):
-                lines = [Series(c.choice.label, [-loss for loss in c.losses]) for c in found if c.choice.axis == axis]
-                panels.append(Panel(f"{model}, {axis}: gain over the whole clip (dB)", lines, digits=3))
+                lines = [Series(c.choice.label, c.losses) for c in found if c.choice.axis == axis]
+                panels.append(Panel(f"{model}, {axis}: loss against the whole clip (dB)", lines, digits=3))
     return panels

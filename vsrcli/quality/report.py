@@ -14,11 +14,15 @@ Value = str | int | float | None
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its stable `key` (JSON and CSV), its `title` (Markdown), and the decimals of floating-point numbers."""
+    """A column: its stable `key` (JSON and CSV), its `title` (Markdown), and the decimals of floating-point numbers.
+
+    Markdown has the word `infinite` for an infinite number.
+    """
 
     key: str
     title: str
     digits: int = 2
+    infinite: str = "inf"
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Table:
     def markdown(self) -> str:
         """Return a GitHub table, padded to be readable as plain text too; numbers are right-aligned."""
         cells = [[c.title for c in self.columns]]
-        cells += [[_text(row.get(c.key), c.digits) for c in self.columns] for row in self.rows]
+        cells += [[_text(row.get(c.key), c) for c in self.columns] for row in self.rows]
         right = [any(_is_number(row.get(c.key)) for row in self.rows) for c in self.columns]
         lines = padded(cells, right, least=3)
         rule = ["-" * (len(t) - 1) + ":" if r else "-" * len(t) for t, r in zip(lines[0], right, strict=True)]
@@ -74,9 +78,11 @@ def _plain(value: Value) -> Value:
     return str(value) if isinstance(value, float) and math.isinf(value) else value
 
 
-def _text(value: Value, digits: int) -> str:
+def _text(value: Value, column: Column) -> str:
     value = _blank(value)
     if value is None:
         return ""
-    text = f"{value:z.{digits}f}" if isinstance(value, float) else str(value)
+    if value == math.inf:
+        return column.infinite
+    text = f"{value:z.{column.digits}f}" if isinstance(value, float) else str(value)
     return text.replace("|", "\\|")
