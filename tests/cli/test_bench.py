@@ -74,11 +74,17 @@ def test_several_models_give_a_table_with_speedups(answer: subprocess.CompletedP
     first = Measurement(**json.loads(answer.stdout)[0])
     second = replace(first, precision="bf16", fps=2 * first.fps, speedup=2.0, peak_memory_bytes=None)
     lines = report([first, second]).splitlines()
-    assert "32x32" in lines[0]
+    assert "Input 8x8, output 32x32." in lines[0]
+    assert lines[1] == "Windows of 2 frames, lookahead 1: nanovsr."
+    assert any("x 24fps, x 30fps: how many times as fast" in line for line in lines[-2:])
     head = next(i for i, line in enumerate(lines) if line.startswith("model"))
     assert lines[head].endswith("speedup") and lines[head + 1].endswith("1x") and lines[head + 2].endswith("2x")
     assert len({len(line) for line in lines[head : head + 3]}) == 1
     assert "speedup" not in report([first])
+    streamed = Measurement(**json.loads(answer.stdout)[1])
+    assert "Windows" not in report([streamed]) and "Input 8x8 or 16x16," in report(
+        [streamed, replace(first, input_width=16, input_height=16)]
+    )
 
 
 def test_scaling_is_printed_by_threads(answer: subprocess.CompletedProcess[str]) -> None:

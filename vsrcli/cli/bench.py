@@ -124,6 +124,12 @@ def command(
     click.echo(json.dumps([asdict(one) for one in found], indent=1) if as_json else report(found))
 
 
+LEGEND = (
+    "fps, ms: of the median frame; p95 ms: 95 of 100 frames take no longer. x 24fps, x 30fps: how many times as fast",
+    "as a video of that rate is shown (1 keeps up). GFLOP: of a frame. peak: share of the matrix product's speed.",
+)
+
+
 def least(models: Sequence[str], *, as_json: bool) -> str:
     """Return the least memory of models, by default of every net, as a table or as JSON."""
     from vsrcli.bench.least import SOURCES, least_memory, nets
@@ -171,15 +177,17 @@ def picked(model: str | None, source: Path | None, tell: Callable[[str], None] =
 
 
 def report(found: Sequence["Measurement"]) -> str:
-    """Return the results as two tables, speed and time by stage, under a line about the machine."""
+    """Return the results as two tables, speed and time by stage, between what was run and what the columns mean."""
     first = found[0]
     scaling = len({one.threads for one in found}) > 1
     threads = f", {counted(first.threads, 'thread')}" if first.threads and not scaling else ""
     peaks = {one.precision: one.gemm_gflops for one in found}
     peak = ", ".join(f"{precision} {gflops:.0f}" for precision, gflops in peaks.items())
+    inputs = " or ".join(dict.fromkeys(f"{one.input_width}x{one.input_height}" for one in found))
     lines = [
-        f"{first.device}{threads}, torch {first.torch}. Output {first.output_width}x{first.output_height}. "
-        f"Matrix product peak in GFLOP/s: {peak}."
+        f"{first.device}{threads}, torch {first.torch}. Input {inputs}, output {first.output_width}x"
+        f"{first.output_height}. Matrix product peak in GFLOP/s: {peak}.",
+        *_windows(found),
     ]
     head = "model|precision|fps|ms|p95 ms|x 24fps|x 30fps|memory|params|GFLOP|GFLOP/s|peak"
     speed = [head.split("|")]
@@ -206,7 +214,19 @@ def report(found: Sequence["Measurement"]) -> str:
     if len(found) > 1:
         for row, value in zip(speed, ["speedup", *(f"{one.speedup:.3g}x" for one in found)], strict=True):
             row.append(value)
-    return "\n".join([*lines, "", *_aligned(speed), "", "Share of the time:", *_aligned(stages)])
+    return "\n".join([*lines, "", *_aligned(speed), "", "Share of the time:", *_aligned(stages), "", *LEGEND])
+
+
+def _windows(found: Sequence["Measurement"]) -> list[str]:
+    """Return lines with the windows in which bidirectional nets ran; others run frame by frame."""
+    ran: dict[tuple[int, int], list[str]] = {}
+    for one in found:
+        if one.window is not None:
+            ran.setdefault((one.window, one.lookahead), []).append(one.model)
+    return [
+        f"Windows of {counted(window, 'frame')}, lookahead {lookahead}: {', '.join(dict.fromkeys(models))}."
+        for (window, lookahead), models in ran.items()
+    ]
 
 
 def _aligned(rows: Sequence[Sequence[str]], *, left: int = 2) -> list[str]:
