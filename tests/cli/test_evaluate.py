@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
 
 from tests.evaluate.make import clip, tiny_model
@@ -106,6 +107,18 @@ def test_models_with_equal_file_names_get_distinct_rows(model: str, vid4: str, t
     out, _ = run("-m", model, "-m", other, "--data", vid4, "--clips", "city", "--frames", "1", "--json")
     rows = json.loads(out)["results"]
     assert {r["method"] for r in rows if r["clip"] == "city"} == {"bicubic", "tiny.safetensors", other}
+
+
+@pytest.mark.parametrize("more", [(), ("--ablate", "tile")])
+def test_threads_are_those_asked_for(model: str, vid4: str, more: tuple[str, ...]) -> None:
+    before = torch.get_num_threads()
+    try:
+        said = run(
+            "-m", model, "--data", vid4, "--clips", "city", "--frames", "1", "--threads", str(before + 1), *more
+        )[1]
+        assert torch.get_num_threads() == before + 1 and "not used" not in said
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_ablation_prints_each_choice(model: str, vid4: str) -> None:

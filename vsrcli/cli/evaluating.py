@@ -13,7 +13,7 @@ from vsrcli import zoo
 from vsrcli.cli.progress import Display
 from vsrcli.cli.unused import typed_beside
 from vsrcli.compare.plot_file import save
-from vsrcli.engine.device import pick_device, pick_precision, place
+from vsrcli.engine.device import pick_device, pick_precision, place, use_threads
 from vsrcli.engine.options import EngineOptions
 from vsrcli.engine.planning import make_plan
 from vsrcli.errors import UsageError
@@ -87,6 +87,7 @@ def measure(asked: dict[str, Any], options: EngineOptions, display: Display) -> 
     if asked["with_published"]:
         _literature(asked, asked["scale"] or PAPERS_SCALE)
     device = pick_device(asked["device"])
+    use_threads(options.threads)
     loaded = _load(asked, display)
     scale = next((m.scale for m in loaded.values()), asked["scale"] or 4)
     methods: list[Method] = [Bicubic(scale)]
@@ -127,7 +128,19 @@ def measure(asked: dict[str, Any], options: EngineOptions, display: Display) -> 
 
 
 OF_ABLATION = {
-    *("models", "data", "degradation", "crf", "scale", "clips", "frames", "channels", "device", "keyframe_interval"),
+    *(
+        "models",
+        "data",
+        "degradation",
+        "crf",
+        "scale",
+        "clips",
+        "frames",
+        "channels",
+        "device",
+        "threads",
+        "keyframe_interval",
+    ),
     *("ablate", "plot", "kind", "progress", "log_file", "quiet", "debug"),
 }
 """The parameters that count with --ablate; it runs each model in ways of its own."""
@@ -137,6 +150,7 @@ def ablate(asked: dict[str, Any], options: EngineOptions, display: Display) -> t
     """Return the table of each choice's loss, and the settings under which it was measured."""
     clips = _clips(asked)
     device = pick_device(asked["device"])
+    use_threads(options.threads)
     axes = names(asked["ablate"]) or []
     loaded = _load(asked, display)
     if not loaded:
