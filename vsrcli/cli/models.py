@@ -1,6 +1,7 @@
 """`vsr models`: the catalogue as a table or as JSON."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -30,6 +31,7 @@ def as_record(entry: Entry, *, default: bool) -> dict[str, Any]:
         "use": use_of(entry),
         "trained_on": entry.trained_on,
         "licence": entry.licence,
+        "sources": [{k: v for k, v in asdict(source).items() if v is not None} for source in entry.sources],
         "parameters": entry.parameters,
         "gflop_per_320x180_frame": entry.gflop,
         "published": {test: {"psnr": figures.psnr, "ssim": figures.ssim} for test, figures in entry.published.items()},
