@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.media import make
+from vsrcli.errors import InputError
 from vsrcli.media.photo.images import write_png
 from vsrcli.training.data import packing
 from vsrcli.training.data.pack import Pack
@@ -113,3 +114,10 @@ def test_photographs_are_said_to_be_set_in_motion(tmp_path: Path, count: int) ->
     photographs(tmp_path / "album", count)
     packing.pack([tmp_path / "album"], tmp_path / "pack", frames=3, size=32, clips_per_source=1, say=said.append)
     assert len(said) == count and all("(train, as a photograph set in motion)" in line for line in said)
+
+
+def test_sources_without_a_clip_leave_no_pack(tmp_path: Path) -> None:
+    small = make.video(tmp_path / "small.mkv", frames=10, width=64, height=48)
+    with pytest.raises(InputError, match="no source has a sharp clip of 8 frames of 256x256 pixels"):
+        packing.pack([small], tmp_path / "pack.safetensors", frames=8)
+    assert not (tmp_path / "pack.safetensors").exists()

@@ -43,7 +43,7 @@ def pack(
 
     Images that are the frames of a video (sequences.py) give clips of that video; photographs are set in motion.
 
-    Raises UsageError if there is no source, InputError if one cannot be read.
+    Raises UsageError if there is no source, InputError if one cannot be read or none gives a clip.
 
     Args:
         sources: files and folders.
@@ -92,6 +92,8 @@ def pack(
             (origins.held_out if part == "validation" else origins.sources).append(names[file])
         if file in frames_of and len(frames_of[file]) < frames:
             tell(f"{names[file]}: its {len(frames_of[file])} images are fewer than the {frames} frames of a clip")
+    if not tensors:
+        raise InputError(f"no source has a sharp clip of {frames} frames of {size}x{size} pixels: no pack is written")
     about = {"frames": frames, "size": size, "seed": seed} | asdict(origins)
     return write_pack(output, tensors, about)
 
