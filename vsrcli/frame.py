@@ -54,6 +54,11 @@ class Frame:
         return int(self.data.shape[1])
 
 
+def narrowed(levels: np.ndarray) -> np.ndarray:
+    """Return levels of 8 or 16 bits as uint8."""
+    return levels if levels.dtype == np.uint8 else (levels >> 8).astype(np.uint8)
+
+
 def is_uneven(length: int, usual: int, time_base: Fraction) -> bool:
     """Return whether a frame's length, in ticks, differs from the usual one by more than rounding to a clock does."""
     return abs(length - usual) * time_base > max(_ROUNDING, time_base * Fraction(3, 2))

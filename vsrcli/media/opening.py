@@ -95,10 +95,7 @@ def open_video(path: Path) -> InputContainer:
             f"{path} has {tags} tags, and FFmpeg takes seconds at each look into a file with more than {MOST_TAGS}: "
             "remove them first"
         )
-    for stream in container.streams.video:
-        if stream.codec_context is not None:
-            keep_columns(stream.codec_context)
-    return container
+    return _whole_columns(container)
 
 
 def refuse_lists(path: Path, head: bytes) -> None:
@@ -112,6 +109,11 @@ def open_stream(source: Readable) -> InputContainer:
     """Open what is read once, whose beginning has been checked by `refuse_lists`. Raises FFmpegError."""
     options = {"protocol_whitelist": "pipe"}  # no file or address that the data may name
     container = av.open(source, "r", metadata_errors="replace", options=options)
+    return _whole_columns(container)
+
+
+def _whole_columns(container: InputContainer) -> InputContainer:
+    """Return a container whose decoders of pictures are as `keep_columns` has them."""
     for stream in container.streams.video:
         if stream.codec_context is not None:
             keep_columns(stream.codec_context)

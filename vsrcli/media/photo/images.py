@@ -15,6 +15,7 @@ from av.error import FFmpegError
 
 from vsrcli.errors import InputError, OutputError
 from vsrcli.files import write_whole
+from vsrcli.frame import narrowed
 from vsrcli.media.animation import JPEG_SIGNATURE, PNG_SIGNATURE, animation_of
 from vsrcli.media.info import Colour, VideoInfo
 from vsrcli.media.photo.picture_tags import PictureTags
@@ -172,10 +173,9 @@ def write_image(
     if suffix == ".png":
         write_png(path, rgb, alpha=alpha, tags=tags)
         return
-    narrow = rgb if rgb.dtype == np.uint8 else (rgb >> 8).astype(np.uint8)
+    narrow = narrowed(rgb)
     if suffix == ".webp":
-        opaque = np.full(rgb.shape[:2], 255, np.uint8)
-        opacity = opaque if alpha is None else alpha if alpha.dtype == np.uint8 else (alpha >> 8).astype(np.uint8)
+        opacity = np.full(rgb.shape[:2], 255, np.uint8) if alpha is None else narrowed(alpha)
         pixels = np.concatenate([narrow[..., ::-1], opacity[..., None]], 2)
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="bgra")
         _write(path, _coded(frame, "libwebp", lossless="1"), tags)

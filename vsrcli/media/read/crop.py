@@ -6,6 +6,7 @@ from itertools import islice
 import numpy as np
 
 from vsrcli.errors import InputError, UsageError
+from vsrcli.frame import narrowed
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.options import read_crop
 from vsrcli.media.read.decode import decode
@@ -61,7 +62,7 @@ def _even(lit: np.ndarray) -> tuple[int, int]:
 def _samples(info: VideoInfo) -> Iterator[np.ndarray]:
     """Yield frames of 8 bits from all over the film; of one whose length is unknown, its first ones."""
     if not info.duration:
-        yield from (_narrow(frame.data) for frame in islice(decode(info), PLACES))
+        yield from (narrowed(frame.data) for frame in islice(decode(info), PLACES))
         return
     for number in range(PLACES):
         try:
@@ -69,8 +70,4 @@ def _samples(info: VideoInfo) -> Iterator[np.ndarray]:
         except InputError:
             continue
         if frame is not None:
-            yield _narrow(frame.data)
-
-
-def _narrow(data: np.ndarray) -> np.ndarray:
-    return (data >> 8).astype(np.uint8) if data.dtype == np.uint16 else data
+            yield narrowed(frame.data)
