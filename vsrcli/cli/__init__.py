@@ -161,9 +161,9 @@ def main() -> None:
         _name_variable(error)
         shown, message = io.StringIO(), error.format_message()
         if asks_for_json(sys.argv):
-            from vsrcli.cli.display_options import JsonLines
+            from vsrcli.cli.display_options import JsonLines, Log, record_failure
 
-            JsonLines().say("error", message=clean(message), exit_code=2)
+            record_failure(Log(None), JsonLines(), clean(message), 2)
             sys.exit(2)
         error.show(shown)
         several = isinstance(error, click.MissingParameter)  # its message has several lines

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vsrcli.cli import echo
+from vsrcli.cli.display_options import quiet_option
 from vsrcli.cli.messages import full
 from vsrcli.cli.param_types import Kind, Time, choice
 from vsrcli.cli.params import rate_option
@@ -46,7 +47,7 @@ class Crop(Kind[tuple[int, ...]]):
 @click.option("--plot", type=click.Path(path_type=Path), help="Plot PSNR and SSIM of each frame to .svg or .png.")
 @rate_option
 @click.option("-y", "--overwrite", is_flag=True, help="Replace existing outputs.")
-@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
+@quiet_option()
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(
     inputs: tuple[Path, ...],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from vsrcli.cli import echo
-from vsrcli.cli.display_options import display_options
+from vsrcli.cli.display_options import display_options, quiet_option
 from vsrcli.cli.param_types import Kind, choice
 from vsrcli.cli.params import models_option, read_record, record_options
 from vsrcli.engine.options import LEAST_TILE, EngineOptions, Precision, Propagation
@@ -121,7 +121,7 @@ class Crfs(Kind[tuple[int, ...]]):
 @click.option("--csv", "kind", flag_value="csv", help="Print CSV.")
 @click.option("--json", "kind", flag_value="json", help="Print JSON: the settings and all rows.")
 @display_options
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@quiet_option("Show no progress.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(
     kind: Literal["markdown", "csv", "json"],

@@ -127,22 +127,12 @@ def measure(asked: dict[str, Any], options: EngineOptions, display: Display) -> 
     return made, _settings(asked, options, loaded, scale, device)
 
 
-OF_ABLATION = {
-    *(
-        "models",
-        "data",
-        "degradation",
-        "crf",
-        "scale",
-        "clips",
-        "frames",
-        "channels",
-        "device",
-        "threads",
-        "keyframe_interval",
-    ),
-    *("ablate", "plot", "kind", "progress", "log_file", "quiet", "debug"),
-}
+OF_ABLATION = frozenset(
+    (  # noqa: SIM905
+        "models data degradation crf scale clips frames channels device threads keyframe_interval"
+        " ablate plot kind progress log_file quiet debug"
+    ).split()
+)
 """The parameters that count with --ablate; it runs each model in ways of its own."""
 
 

@@ -85,13 +85,10 @@ def _paths(inputs: tuple[Path, ...], *, recursive: bool) -> tuple[list[Path], bo
         batch.refuse_nested(inputs[0])
         return [inputs[0]], True
     say_left_out(inputs, echo, recursive=recursive)
-    paths = []
-    for item in batch.items(inputs, None, recursive=recursive):
-        if item.listed and batch.is_result(item.source):
-            echo(f"{item.source}: made by vsr: left out (name the file itself to see it)")
-        else:
-            paths.append(item.source)
-    return paths, False
+    items, made = batch.apart_from_results(batch.items(inputs, None, recursive=recursive))
+    for item in made:
+        echo(f"{item.source}: made by vsr: left out (name the file itself to see it)")
+    return [item.source for item in items], False
 
 
 def lines(sight: "Sight") -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from vsrcli.cli import say
-from vsrcli.cli.display_options import display_options
+from vsrcli.cli.display_options import display_options, quiet_option
 from vsrcli.cli.upscale import advised, stop_on_signals
 
 
@@ -15,7 +15,7 @@ from vsrcli.cli.upscale import advised, stop_on_signals
 @click.argument("plan", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print results as JSON on stdout.")
 @display_options
-@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
+@quiet_option()
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(plan: Path, as_json: bool, progress: Any, log_file: Path | None, quiet: bool, debug: bool) -> None:
     """Join the shards of a plan with all streams of the source, and clean up.

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from vsrcli.cli.display_options import display_options
+from vsrcli.cli.display_options import display_options, quiet_option
 from vsrcli.cli.params import read_record, record_options
 from vsrcli.errors import OutputExistsError, UsageError
 from vsrcli.pipeline.options import Options
@@ -27,7 +27,7 @@ from vsrcli.words import counted
 @click.option("-r", "--recursive", is_flag=True, help="Process folders with all subfolders.")
 @record_options(Options, "overwrite", "restart")
 @display_options
-@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
+@quiet_option()
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(
     inputs: tuple[Path, ...],
@@ -80,7 +80,7 @@ def items_of(inputs: tuple[Path, ...], output: Path | None, *, recursive: bool) 
 
     if batch.is_batch(inputs, recursive=recursive):
         found = batch.items(inputs, output, recursive=recursive)
-        return [item for item in found if not (item.listed and batch.is_result(item.source))], False
+        return batch.apart_from_results(found)[0], False
     if batch.is_folder_for(output, inputs[0]):
         return [batch.Item(inputs[0], batch.target(output, Path(inputs[0].name)))], False
     return [batch.Item(inputs[0], output)], True

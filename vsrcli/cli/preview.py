@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from vsrcli.cli.config import closest
-from vsrcli.cli.display_options import display_options
+from vsrcli.cli.display_options import display_options, quiet_option
 from vsrcli.cli.grouped import GROUPS, GroupedCommand
 from vsrcli.cli.param_types import Time
 from vsrcli.cli.params import models_option, rate_option, read_record, record_options
@@ -34,7 +34,7 @@ TAKEN = (*_SIZES, "content", "device", "precision", "tile", "memory", "deinterla
 @click.option("--open", "open_page", is_flag=True, help="Show the page in the browser.")
 @click.option("--json", "as_json", is_flag=True, help="Print results as JSON on stdout.")
 @display_options
-@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
+@quiet_option()
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(
     input: Path,

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from vsrcli.cli.display_options import display_options
+from vsrcli.cli.display_options import display_options, quiet_option
 from vsrcli.cli.upscale import stop_on_signals
 from vsrcli.words import counted
 
@@ -18,7 +18,7 @@ from vsrcli.words import counted
 @click.option("--restart", is_flag=True, help="Discard the shard's finished work and start over.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 @display_options
-@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
+@quiet_option()
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(
     plan: Path,

@@ -11,7 +11,7 @@ import click
 
 from vsrcli.cli import debugging, unforeseen
 from vsrcli.cli.config import closest
-from vsrcli.cli.display_options import display_options
+from vsrcli.cli.display_options import display_options, quiet_option
 from vsrcli.cli.grouped import GroupedCommand
 from vsrcli.cli.messages import full
 from vsrcli.cli.param_types import Place, choice
@@ -68,7 +68,7 @@ _LAST = ("overwrite", "restart")  # the last options in the help
 @click.option("--dry-run", is_flag=True, help="Show only the plan, its time and memory, and the size of the result.")
 @click.option("--json", "as_json", is_flag=True, help="Print results as JSON on stdout.")
 @display_options
-@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
+@quiet_option()
 @click.option("-v", "--verbose", is_flag=True, help="Show the plan and details.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(
@@ -279,11 +279,10 @@ def _many(items: list[Any], options: Any, display: Any, *, dry_run: bool) -> lis
     from vsrcli.zoo.loading import Loader
 
     load, forecaster = Loader(), Forecaster()
-    made = [item for item in items if item.listed and batch.is_result(item.source)]
+    items, made = batch.apart_from_results(items)
     if made:
         names = ", ".join(str(item.source) for item in made)
         display.line(f"left out, made by vsr: {names} (name a file itself to upscale it again)")
-        items = [item for item in items if item not in made]
     reports: list[dict[str, Any]] = []
     results: set[str] = set()
     for i, item in enumerate(items, 1):

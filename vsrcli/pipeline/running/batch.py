@@ -105,6 +105,12 @@ def is_media_name(path: Path) -> bool:
     return is_video(path) or is_image(path)
 
 
+def apart_from_results(items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
+    """Return the items to process, and those that vsr has made and that were only found in a folder."""
+    made = [item for item in items if item.listed and is_result(item.source)]
+    return [item for item in items if item not in made], made
+
+
 def is_result(path: Path) -> bool:
     """Return whether a video's tags say that vsr made it."""
     return bool(made_tags(path))
