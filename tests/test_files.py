@@ -11,7 +11,7 @@ import torch
 from vsrcli.errors import OutputError
 from vsrcli.files import replacing, write_durably, write_whole
 from vsrcli.media.photo.images import write_image
-from vsrcli.pipeline.work.work_folder import save_tensors
+from vsrcli.pipeline.folder.work_folder import save_tensors
 from vsrcli.training.data.pack import write_pack
 
 PICTURE = np.zeros((16, 16, 3), np.uint8)

@@ -11,7 +11,7 @@ import pytest
 
 from vsrcli.errors import UsageError
 from vsrcli.locks import LockedError, hold
-from vsrcli.pipeline.work.lock import lock
+from vsrcli.pipeline.folder.lock import lock
 
 HOLD = """
 import sys, time

@@ -19,7 +19,7 @@ from vsrcli.engine.plan import Plan
 from vsrcli.frame import Frame
 from vsrcli.levels import unit_to_picture
 from vsrcli.nets.recurrent import RecurrentNet, State
-from vsrcli.pipeline.work.tensor_folder import FrameFolder
+from vsrcli.pipeline.folder.tensor_folder import FrameFolder
 
 CPU = torch.device("cpu")
 

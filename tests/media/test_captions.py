@@ -15,7 +15,7 @@ from vsrcli.frame import Frame
 from vsrcli.media.read.captions import Shares, captions_of
 from vsrcli.media.read.timestamps import Timed
 from vsrcli.media.write.caption_messages import with_captions
-from vsrcli.pipeline.work.tensor_folder import FrameFolder
+from vsrcli.pipeline.folder.tensor_folder import FrameFolder
 
 FRAMES = 16
 

@@ -116,8 +116,8 @@ def test_a_damaged_job_record_gives_one_line(tmp_path: Path, tiny_model: str) ->
         return str(caught.value)
 
     def begin() -> dict[str, Any]:
+        from vsrcli.pipeline.folder.work_folder import WorkFolder
         from vsrcli.pipeline.jobs.fingerprint import fingerprint
-        from vsrcli.pipeline.work.work_folder import WorkFolder
 
         job = prepare(film, output, Options(model=tiny_model), lambda event: None)
         WorkFolder.open(folder, source=fingerprint(job.info), settings=job.settings(), plan=job.plan,

@@ -15,8 +15,8 @@ from vsrcli.engine.plan import Plan
 from vsrcli.errors import OutputError, OutputExistsError, UsageError
 from vsrcli.files import settle, sync
 from vsrcli.frame import Frame
-from vsrcli.pipeline.work.tensor_folder import FrameFolder, TensorFolder
-from vsrcli.pipeline.work.work_folder import WorkFolder
+from vsrcli.pipeline.folder.tensor_folder import FrameFolder, TensorFolder
+from vsrcli.pipeline.folder.work_folder import WorkFolder
 
 _opened: list[int] | None = None
 

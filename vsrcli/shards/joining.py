@@ -10,10 +10,10 @@ from typing import Any
 from vsrcli.errors import OutputError, Reason, UsageError, VsrError
 from vsrcli.files import sync, write_durably
 from vsrcli.pipeline.events import OnEvent
+from vsrcli.pipeline.folder.job_records import damaged, read_job_record, read_segment_record
+from vsrcli.pipeline.folder.lock import lock
+from vsrcli.pipeline.folder.work_files import MARK_NAME
 from vsrcli.pipeline.running.run import Result, run
-from vsrcli.pipeline.work.job_records import damaged, read_job_record, read_segment_record
-from vsrcli.pipeline.work.lock import lock
-from vsrcli.pipeline.work.work_files import MARK_NAME
 from vsrcli.shards.plan import Place, ShardPlan, SourcePlan
 from vsrcli.shards.running import check_places, joining_begun, len_of, open_shard, planned_job
 from vsrcli.words import counted

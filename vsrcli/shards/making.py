@@ -11,14 +11,14 @@ from vsrcli.engine.device import PRECISIONS
 from vsrcli.errors import InputError, InterruptedJobError, OutputError, Reason, UsageError, VsrError
 from vsrcli.files import write_durably
 from vsrcli.pipeline.events import Event, OnEvent
+from vsrcli.pipeline.folder.lock import lock
+from vsrcli.pipeline.folder.work_files import JOB_NAME, PLAN_NAME, clear
 from vsrcli.pipeline.jobs.fingerprint import fingerprint
 from vsrcli.pipeline.jobs.job import Job, prepare
 from vsrcli.pipeline.jobs.places import job_folder
 from vsrcli.pipeline.options import Options
 from vsrcli.pipeline.running.batch import Item
 from vsrcli.pipeline.running.run import tell_warnings
-from vsrcli.pipeline.work.lock import lock
-from vsrcli.pipeline.work.work_files import JOB_NAME, PLAN_NAME, clear
 from vsrcli.shards.cutting import Shard, cut
 from vsrcli.shards.options import ShardOptions
 from vsrcli.shards.plan import ShardPlan, SourcePlan

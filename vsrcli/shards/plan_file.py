@@ -15,8 +15,8 @@ from vsrcli.engine.plan import Plan
 from vsrcli.errors import InputError, UsageError
 from vsrcli.nets.horizon import Horizon
 from vsrcli.pipeline.findings import Findings
+from vsrcli.pipeline.folder.job_records import is_sound
 from vsrcli.pipeline.options import Options
-from vsrcli.pipeline.work.job_records import is_sound
 from vsrcli.records import options_of
 from vsrcli.shards.cutting import Shard
 from vsrcli.shards.plan import ShardPlan, SourcePlan

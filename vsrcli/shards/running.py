@@ -13,6 +13,8 @@ from vsrcli import __version__
 from vsrcli.errors import InputError, OutputError, Reason, UsageError
 from vsrcli.frame import Frame
 from vsrcli.pipeline.events import Event, OnEvent
+from vsrcli.pipeline.folder.work_files import JOB_NAME, PLAN_NAME
+from vsrcli.pipeline.folder.work_folder import WorkFolder
 from vsrcli.pipeline.jobs.fingerprint import fingerprint
 from vsrcli.pipeline.jobs.job import Job, prepare
 from vsrcli.pipeline.running.part import Part
@@ -20,8 +22,6 @@ from vsrcli.pipeline.running.run import make_segments, swept_states
 from vsrcli.pipeline.running.stages import CancelledError
 from vsrcli.pipeline.running.stopping import interrupted
 from vsrcli.pipeline.timing import StageClock
-from vsrcli.pipeline.work.work_files import JOB_NAME, PLAN_NAME
-from vsrcli.pipeline.work.work_folder import WorkFolder
 from vsrcli.shards.making import plain
 from vsrcli.shards.plan import Place, ShardPlan, SourcePlan
 from vsrcli.shards.plan_file import options_from, read_plan

@@ -25,6 +25,7 @@ from vsrcli.media.read.probe import probe
 from vsrcli.names import is_address
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.findings import Findings
+from vsrcli.pipeline.folder.work_files import JOB_NAME, read_mark
 from vsrcli.pipeline.jobs.ignored import ignored
 from vsrcli.pipeline.jobs.motion import frames_for_each, image_rate, load_flow
 from vsrcli.pipeline.jobs.picking import pick_model
@@ -37,7 +38,6 @@ from vsrcli.pipeline.sinks.image_sink import is_image_output, is_pattern
 from vsrcli.pipeline.sinks.rate import with_bitrate
 from vsrcli.pipeline.sinks.sink import Sink
 from vsrcli.pipeline.sinks.video_sink import make_sink
-from vsrcli.pipeline.work.work_files import JOB_NAME, read_mark
 from vsrcli.zoo import LoadedModel
 from vsrcli.zoo.catalogue import catalogue
 from vsrcli.zoo.loading import Loader

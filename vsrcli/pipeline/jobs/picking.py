@@ -6,10 +6,10 @@ from pathlib import Path
 from vsrcli import zoo
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.strength.compression import measure_compression
+from vsrcli.pipeline.folder.job_records import begun_with
 from vsrcli.pipeline.jobs.places import choose_output, job_folder
 from vsrcli.pipeline.jobs.templates import filled
 from vsrcli.pipeline.options import Options
-from vsrcli.pipeline.work.job_records import begun_with
 from vsrcli.zoo.catalogue import catalogue
 
 

@@ -35,6 +35,7 @@ from vsrcli.media.write.made import made_text
 from vsrcli.media.write.mux_tags import MADE_TAG, STALE
 from vsrcli.names import WRITABLE_IMAGES
 from vsrcli.pipeline.events import Event, OnEvent
+from vsrcli.pipeline.folder.tensor_folder import FrameFolder, TensorFolder
 from vsrcli.pipeline.jobs import job as jobs
 from vsrcli.pipeline.jobs.job import Job
 from vsrcli.pipeline.jobs.templates import is_template
@@ -45,7 +46,6 @@ from vsrcli.pipeline.running.stages import Border, CancelledError, Pipe, decode_
 from vsrcli.pipeline.sinks.image_sink import is_pattern
 from vsrcli.pipeline.sinks.video_sink import VideoSink
 from vsrcli.pipeline.timing import StageClock
-from vsrcli.pipeline.work.tensor_folder import FrameFolder, TensorFolder
 from vsrcli.words import counted
 from vsrcli.zoo.loading import Loader
 

@@ -16,6 +16,10 @@ from vsrcli.media.read.damage import Damage
 from vsrcli.media.write.made import made_text, offset_in_source
 from vsrcli.media.write.mux_tags import MADE_TAG
 from vsrcli.pipeline.events import Event, OnEvent, logged
+from vsrcli.pipeline.folder.job_records import damaged
+from vsrcli.pipeline.folder.tensor_folder import FrameFolder, TensorFolder
+from vsrcli.pipeline.folder.work_files import FRAMES_NAME, JOB_NAME, PLAN_NAME, STATES_NAME
+from vsrcli.pipeline.folder.work_folder import WorkFolder
 from vsrcli.pipeline.jobs.fingerprint import fingerprint
 from vsrcli.pipeline.jobs.job import Job
 from vsrcli.pipeline.jobs.places import job_folder
@@ -25,10 +29,6 @@ from vsrcli.pipeline.running.stages import CancelledError, Encoder, decode_stage
 from vsrcli.pipeline.running.stopping import interrupted
 from vsrcli.pipeline.sinks.sink import Placing
 from vsrcli.pipeline.timing import StageClock
-from vsrcli.pipeline.work.job_records import damaged
-from vsrcli.pipeline.work.tensor_folder import FrameFolder, TensorFolder
-from vsrcli.pipeline.work.work_files import FRAMES_NAME, JOB_NAME, PLAN_NAME, STATES_NAME
-from vsrcli.pipeline.work.work_folder import WorkFolder
 from vsrcli.words import counted
 
 

@@ -14,12 +14,12 @@ from vsrcli.engine.between import Between
 from vsrcli.engine.engine import Engine
 from vsrcli.frame import Frame
 from vsrcli.pipeline.events import Event, OnEvent
+from vsrcli.pipeline.folder.work_folder import WorkFolder
 from vsrcli.pipeline.jobs.job import Job
 from vsrcli.pipeline.running.part import Part
 from vsrcli.pipeline.running.source import source_frames
 from vsrcli.pipeline.sinks.sink import Writer
 from vsrcli.pipeline.timing import StageClock
-from vsrcli.pipeline.work.work_folder import WorkFolder
 
 PLACE = "place"
 """Key in a state for the position of its border in the source, if new frames are made."""

@@ -22,10 +22,10 @@ from vsrcli.media.read.joins import Join
 from vsrcli.media.unkept import left_out
 from vsrcli.media.write.held import IMAGE_BYTES
 from vsrcli.names import WRITABLE_IMAGES
+from vsrcli.pipeline.folder.work_files import clear_inner
+from vsrcli.pipeline.folder.work_folder import Segment
 from vsrcli.pipeline.sinks.photographs import Tags, lost_in_images, tags_for_images
 from vsrcli.pipeline.sinks.sink import Placing, Writer
-from vsrcli.pipeline.work.work_files import clear_inner
-from vsrcli.pipeline.work.work_folder import Segment
 from vsrcli.words import counted
 
 _MOST_DIGITS = 20

@@ -17,8 +17,8 @@ from vsrcli.media.info import VideoInfo
 from vsrcli.media.opening import demux
 from vsrcli.media.write.encode_settings import EncodeSettings
 from vsrcli.media.write.encoders import is_foreign
+from vsrcli.pipeline.folder.job_records import read_segment_record
 from vsrcli.pipeline.options import Options
-from vsrcli.pipeline.work.job_records import read_segment_record
 
 MAKE_UP_SECONDS = 5.0
 """Seconds of the film over which a segment's excess is made up for."""

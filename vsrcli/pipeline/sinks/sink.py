@@ -7,7 +7,7 @@ from typing import Protocol
 
 from vsrcli.frame import Frame
 from vsrcli.media.read.joins import Join
-from vsrcli.pipeline.work.work_folder import Segment
+from vsrcli.pipeline.folder.work_folder import Segment
 
 
 class Writer(Protocol):

@@ -23,11 +23,11 @@ from vsrcli.media.write.encode_settings import EncodeSettings
 from vsrcli.media.write.held import encoder_bytes
 from vsrcli.media.write.mux import try_sound
 from vsrcli.names import WRITABLE_IMAGES
+from vsrcli.pipeline.folder.work_folder import Segment
 from vsrcli.pipeline.sinks.image_sink import ImageSink, is_image_output
 from vsrcli.pipeline.sinks.photographs import lost_in_video
 from vsrcli.pipeline.sinks.rate import controlled
 from vsrcli.pipeline.sinks.sink import Placing, Sink, Writer
-from vsrcli.pipeline.work.work_folder import Segment
 
 _ROUND = Fraction(1, 100)  # allowed difference of shape, since sizes are whole pixels
 

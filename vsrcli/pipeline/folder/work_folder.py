@@ -23,9 +23,9 @@ from vsrcli.errors import OutputError, OutputExistsError
 from vsrcli.files import digests, replacing, sync, write_durably
 from vsrcli.locks import Hold
 from vsrcli.pipeline.findings import Findings
-from vsrcli.pipeline.work.job_records import damaged, is_sound, read_job_record, read_segment_record
-from vsrcli.pipeline.work.lock import lock
-from vsrcli.pipeline.work.work_files import LOCK_NAME, MARK_NAME, Mark, clear, read_mark
+from vsrcli.pipeline.folder.job_records import damaged, is_sound, read_job_record, read_segment_record
+from vsrcli.pipeline.folder.lock import lock
+from vsrcli.pipeline.folder.work_files import LOCK_NAME, MARK_NAME, Mark, clear, read_mark
 
 
 @dataclass(frozen=True)

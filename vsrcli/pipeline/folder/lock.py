@@ -6,7 +6,7 @@ from pathlib import Path
 from vsrcli.errors import Reason, UsageError
 from vsrcli.files import make_folder
 from vsrcli.locks import Hold, LockedError, hold
-from vsrcli.pipeline.work.work_files import LOCK_NAME, refuse_foreign
+from vsrcli.pipeline.folder.work_files import LOCK_NAME, refuse_foreign
 
 
 def lock(folder: Path) -> Hold:

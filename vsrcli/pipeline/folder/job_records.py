@@ -7,7 +7,7 @@ from typing import Any
 from vsrcli.engine.plan import Plan
 from vsrcli.errors import Reason, UsageError
 from vsrcli.files import write_durably
-from vsrcli.pipeline.work.work_files import JOB_NAME, read_small
+from vsrcli.pipeline.folder.work_files import JOB_NAME, read_small
 
 
 def damaged(folder: Path) -> UsageError:

@@ -14,8 +14,8 @@ from vsrcli.files import write_durably
 from vsrcli.frame import Frame
 from vsrcli.levels import picture_tensor
 from vsrcli.nets.recurrent import State
-from vsrcli.pipeline.work.work_files import TENSORS as SUFFIX
-from vsrcli.pipeline.work.work_files import clear_inner
+from vsrcli.pipeline.folder.work_files import TENSORS as SUFFIX
+from vsrcli.pipeline.folder.work_files import clear_inner
 
 _DIGEST = 32  # bytes of SHA-256 before the tensors
 
