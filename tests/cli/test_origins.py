@@ -6,10 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from tests.command import vsr
 from tests.media import make
+from vsrcli.cli import COMMANDS, cli
+
+DEMO = Path(__file__).parents[2] / "examples" / "demo.mp4"
 
 
 def test_an_invalid_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,6 +33,22 @@ def test_variables_that_are_not_read_are_named(monkeypatch: pytest.MonkeyPatch) 
         "warning: VSR_DEVICE is not read: write VSR_UPSCALE_DEVICE",
         "warning: VSR_UPSCALE_CRX: vsr upscale has no such option (did you mean crf?)",
     ]
+
+
+def test_every_option_is_read_from_the_variable_that_is_named_like_its_flag(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        inner = command.commands if isinstance(command, click.Group) else {}
+        for words, one in {name: command, **{f"{name} {word}": sub for word, sub in inner.items()}}.items():
+            for option in one.params:
+                if isinstance(option, click.Option):
+                    flags = [flag[2:] for flag in option.opts if flag.startswith("--")]
+                    assert option.envvar == re.sub("[ -]", "_", f"vsr {words} {flags[0]}").upper()
+    monkeypatch.setenv("VSR_INFO_JSON", "1")
+    monkeypatch.setenv("VSR_INFO_MODEL", "repvsr iconvsr")
+    done = vsr("info", DEMO)
+    assert (done.stderr, [pick["asked"] for pick in json.loads(done.stdout)["picks"]]) == ("", ["repvsr", "iconvsr"])
 
 
 def test_options_that_cannot_be_read_are_told_as_json_where_it_is_asked_for() -> None:

@@ -14,7 +14,7 @@ from vsrcli.media.info import VideoInfo
 from vsrcli.media.read.probe import probe
 from vsrcli.media.write.codecs import choose_settings
 from vsrcli.media.write.encode_settings import EncodeSettings, encoder_options
-from vsrcli.media.write.encoders import all_encoders, holds, is_hardware, resolve
+from vsrcli.media.write.encoders import all_encoders, holds, is_hardware, read_options, resolve
 from vsrcli.media.write.trial import try_encoder
 from vsrcli.pipeline.jobs.job import with_sound
 
@@ -119,16 +119,23 @@ def test_a_missing_hardware_encoder_falls_back_with_a_note(source: VideoInfo) ->
         assert chosen(source, "a.mp4", codec=name).encoder == name and is_hardware(name)
 
 
+def test_parameters_of_an_encoder_that_are_given_apart_are_all_taken() -> None:
+    asked = ("x265-params=aq-mode=3", "g=48", "x265-params=psy-rd=2", "g=24")
+    assert read_options(asked) == {"x265-params": "aq-mode=3:psy-rd=2", "g": "24"}
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
         ({"codec": "h264", "encoder_opt": ("nonsense=1",)}, "libx264 has no option nonsense"),
-        ({"codec": "h264", "encoder_opt": ("x264-params=nonsense=1",)}, "libx264 has no option nonsense"),
-        ({"codec": "hevc", "encoder_opt": ("x265-params=nonsense=1",)}, "libx265 has no option nonsense"),
+        ({"codec": "h264", "encoder_opt": ("x264-params=nonsense=1",)}, r"libx264 has no option nonsense = 1$"),
+        ({"codec": "hevc", "encoder_opt": ("x265-params=nonsense=1",)}, r"libx265 has no option nonsense$"),
+        ({"codec": "hevc", "encoder_opt": ("aq-mode=3",)}, "no option aq-mode: .* is written x265-params=KEY=VALUE"),
+        ({"codec": "av1", "encoder_opt": ("film-grain=8",)}, "no option film-grain: .* is written svtav1-params="),
         ({"codec": "h264", "encoder_opt": ("refs=many",)}, "libx264 does not open here"),
         ({"codec": "h264", "encoder_opt": ("refs",)}, "write it like key=value"),
         ({"codec": "h264", "tune": "loud"}, "libx264 has no tune loud"),
-        ({"codec": "mpeg4", "tune": "film"}, "mpeg4 has no option tune"),
+        ({"codec": "mpeg4", "tune": "film"}, "mpeg4 has no option tune$"),
         ({"codec": "mpeg4", "preset": "slow"}, "mpeg4 has no presets"),
         ({"codec": "mpeg4", "crf": 40}, "use 0 .best. to 31"),
         ({"codec": "utvideo", "crf": 4}, "utvideo has no crf"),

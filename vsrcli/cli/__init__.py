@@ -66,7 +66,8 @@ class LazyGroup(click.Group):
         from vsrcli.cli import config
 
         command: click.Command = importlib.import_module(f"vsrcli.cli.{cmd_name}").command
-        return config.add_options(self, command)
+        config.name_variables(config.add_options(self, command), f"VSR_{cmd_name}")
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -195,9 +196,9 @@ def _name_variable(error: click.ClickException) -> None:
     """Let the message about an invalid value name the environment variable that it comes from, if any."""
     if not isinstance(error, click.BadParameter) or error.ctx is None or error.param is None:
         return
-    name = str(error.param.name)
-    if error.ctx.get_parameter_source(name) is click.core.ParameterSource.ENVIRONMENT:
-        error.param_hint = f"{error.ctx.auto_envvar_prefix}_{name.upper()}"
+    from_variable = error.ctx.get_parameter_source(str(error.param.name)) is click.core.ParameterSource.ENVIRONMENT
+    if from_variable and isinstance(error.param.envvar, str):
+        error.param_hint = error.param.envvar
 
 
 def asks_for_json(words: list[str]) -> bool:

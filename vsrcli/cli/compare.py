@@ -10,7 +10,7 @@ from vsrcli.cli import echo
 from vsrcli.cli.display_options import quiet_option
 from vsrcli.cli.messages import full
 from vsrcli.cli.param_types import Kind, Time, choice
-from vsrcli.cli.params import rate_option
+from vsrcli.cli.params import TIME_FORM, rate_option
 from vsrcli.errors import OutputError, UsageError
 from vsrcli.names import WRITABLE_IMAGES
 from vsrcli.words import counted
@@ -42,7 +42,7 @@ class Crop(Kind[tuple[int, ...]]):
 )
 @click.option("--labels", help="Labels, separated by commas.  [default: the files' names]")
 @click.option("--zoom", type=Crop(), help="Enlarge this part of the largest video as well.")
-@click.option("--at", type=Time(), help="Time to show in a picture.  [default: the first frame's]")
+@click.option("--at", type=Time(), help=f"Time to show in a picture: {TIME_FORM}.  [default: the first frame's]")
 @click.option("--reference", type=click.Path(path_type=Path), help="Ground truth: print PSNR and SSIM against it.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Plot PSNR and SSIM of each frame to .svg or .png.")
 @rate_option

@@ -77,7 +77,7 @@ def unknown_variables(ctx: click.Context) -> list[str]:
         return []
     prefix = f"{ctx.auto_envvar_prefix}_"
     own = f"{prefix}{name}_".upper()
-    names = {str(param.name).upper() for param in command.params}
+    names = {flag_name(param).upper() for param in command.params if isinstance(param, click.Option)}
     lines = []
     for variable in sorted(name for name in os.environ if name.startswith(prefix)):
         rest = variable.removeprefix(own)
@@ -86,6 +86,20 @@ def unknown_variables(ctx: click.Context) -> list[str]:
         elif variable.removeprefix(prefix) in names - {"CONFIG", "NO_CONFIG", "DEBUG"}:
             lines.append(f"{variable} is not read: write {own}{variable.removeprefix(prefix)}")
     return lines
+
+
+def flag_name(option: click.Option) -> str:
+    """Return the name by which variables call an option: its first long flag, with underscores."""
+    return next(flag for flag in option.opts if flag.startswith("--"))[2:].replace("-", "_")
+
+
+def name_variables(command: click.Command, prefix: str) -> None:
+    """Let each option of a command, or of a group's commands, be read from the variable that is named like its flag."""
+    for option in command.params:
+        if isinstance(option, click.Option):
+            option.envvar, option.allow_from_autoenv = f"{prefix}_{flag_name(option)}".upper(), False
+    for name, inner in command.commands.items() if isinstance(command, click.Group) else ():
+        name_variables(inner, f"{prefix}_{name}")
 
 
 def add_options(group: click.Group, command: click.Command) -> click.Command:

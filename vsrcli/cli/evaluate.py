@@ -96,7 +96,7 @@ class Crfs(Kind[tuple[int, ...]]):
 @record_options(
     PaperOptions,
     propagation="Whole clips as in the papers, or another way of `vsr upscale` (exact keeps its states in memory).",
-    memory="Budget for --tile auto, e.g. 6GiB.",
+    memory="Budget for --tile auto, in powers of 1024: 6GiB, 512M.",
 )
 @click.option("--scenes", is_flag=True, help="Reset the net at scene cuts, as vsr upscale does.")
 @click.option(

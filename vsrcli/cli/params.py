@@ -28,6 +28,9 @@ class Shown:
     metavar: str | None = None
 
 
+TIME_FORM = "seconds (0.3) or [H:]MM:SS (1:00, 1:02:03.5)"
+"""How times are written, for the help of each option that takes one."""
+
 SHOWN = {
     "model": Shown(
         "Model of `vsr models`, or path of a checkpoint. For an architecture alone, the source decides on the weights: "
@@ -61,7 +64,9 @@ SHOWN = {
     ),
     "keyframe_interval": Shown("IconVSR: frames between refills, 0 for none.  [default: 5]"),
     "tile": Shown("Tile size in source pixels: auto, none, or WxH.", metavar="TEXT"),
-    "memory": Shown("Memory budget, e.g. 6GiB.  [default: 60 % of free RAM, 85 % of a GPU's]"),
+    "memory": Shown(
+        "Memory budget in bytes, in powers of 1024: 6GiB, 512M.  [default: 60 % of free RAM, 85 % of a GPU's]"
+    ),
     "threads": Shown("CPU threads of the net.  [default: one per core]"),
     "hwaccel": Shown(
         "Decode on a device, by ffmpeg's name: cuda, vaapi, qsv, videotoolbox, d3d11va, ...; cuda:1 is the second.",
@@ -83,17 +88,22 @@ SHOWN = {
     ),
     "crf": Shown("Quality in the encoder's own scale; lower is better."),
     "bitrate": Shown(
-        "Mean bit rate of the picture, e.g. 5M, instead of a quality; short clips can miss it by a third.",
+        "Mean bit rate of the picture, instead of a quality: 5M, 800k (bits a second, in powers of 1000). Short clips "
+        "can miss it by a third.",
         metavar="RATE",
     ),
     "target_size": Shown(
-        "Size of the result with its sound, e.g. 700M (millions of bytes), in one pass. h264 and hevc keep to 10 % "
-        "(20 % below ten seconds), others to a third.",
+        "Size of the result with its sound, in one pass: 700M, 200k, 1.5G (bytes, in powers of 1000; 700MiB: of 1024). "
+        "h264 and hevc keep to 10 % (20 % below ten seconds), others to a third.",
         metavar="SIZE",
     ),
     "preset": Shown("Speed preset of the encoder; of ProRes proxy, lt, standard, hq, 4444 or 4444xq."),
     "tune": Shown("Tuning of the encoder: film, animation, grain, ..."),
-    "encoder_opt": Shown("Option of the encoder, as ffmpeg names it. Repeatable.", metavar="KEY=VALUE"),
+    "encoder_opt": Shown(
+        "Option of the encoder, as ffmpeg names it; x264's, x265's and SVT-AV1's own go together into "
+        "x264-params=..., x265-params=aq-mode=3:psy-rd=2 or svtav1-params=.... Repeatable.",
+        metavar="KEY=VALUE",
+    ),
     "audio": Shown("Convert sound of other codecs to this one; copy keeps it, none leaves it out."),
     "pix_fmt": Shown("Pixel format, as ffmpeg names it.  [default: like the source]"),
     "fps": Shown(
@@ -106,8 +116,8 @@ SHOWN = {
         metavar="FACTOR",
     ),
     "rate": Shown("Frame rate of an image sequence.  [default: 25]"),
-    "start": Shown("Begin here. A part has no chapters."),
-    "end": Shown("Stop here."),
+    "start": Shown(f"Begin at this time of the source: {TIME_FORM}. A part has no chapters."),
+    "end": Shown("Stop at this time of the source, which is no length: 1:05 after --start 1:00 gives five seconds."),
     "new_date": Shown("Date the result now, not like its source."),
     "work_dir": Shown(
         "Keep unfinished work in this folder, for a small or read-only disk.  [default: beside the output]",

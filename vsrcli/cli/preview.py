@@ -11,7 +11,7 @@ from vsrcli.cli.config import closest
 from vsrcli.cli.display_options import display_options, quiet_option
 from vsrcli.cli.grouped import GROUPS, GroupedCommand
 from vsrcli.cli.param_types import Time
-from vsrcli.cli.params import models_option, rate_option, read_record, record_options
+from vsrcli.cli.params import TIME_FORM, models_option, rate_option, read_record, record_options
 from vsrcli.errors import UsageError
 from vsrcli.pipeline.options import Options
 from vsrcli.words import counted
@@ -25,8 +25,8 @@ TAKEN = (*_SIZES, "content", "device", "precision", "tile", "memory", "deinterla
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Output folder.  [default: NAME_preview beside INPUT]"
 )
-@click.option("--at", type=Time(), help="Begin here.  [default: after a third]")
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=2.0, help="Length of the clip.")
+@click.option("--at", type=Time(), help=f"Begin at this time: {TIME_FORM}.  [default: after a third]")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=2.0, help="Length of the clip, in seconds.")
 @models_option("As in vsr upscale. Repeatable.")
 @record_options(Options, *TAKEN)
 @rate_option

@@ -33,6 +33,16 @@ TUNES: Mapping[str, tuple[str, ...]] = {
     "libsvtav1": ("0", "1", "2"),
 }
 """Tunes of encoders whose tunes are fixed; other encoders are asked by trial."""
+OWN_PARAMETERS = {
+    "libx264": "x264-params",
+    "libx264rgb": "x264-params",
+    "libx265": "x265-params",
+    "libsvtav1": "svtav1-params",
+    "libaom-av1": "aom-params",
+    "librav1e": "rav1e-params",
+    "libvvenc": "vvenc-params",
+}
+"""FFmpeg's option of an encoder that takes the parameters of its library."""
 _TRANSPORT = frozenset({"mpeg1video", "mpeg4"})  # MPEG-TS has a mark for them, of which FFmpeg tells nothing
 _LAMBDA = 118  # FFmpeg's unit of a quantiser
 _BY_QUANTISER = frozenset(
@@ -150,13 +160,13 @@ def quality_options(encoder: str, crf: float) -> dict[str, str]:
 
 
 def read_options(asked: Iterable[str]) -> dict[str, str]:
-    """Return a mapping of texts like "key=value". Raises UsageError for any other text."""
+    """Return a mapping of texts like "key=value"; lists of parameters are joined. Raises UsageError for other texts."""
     options: dict[str, str] = {}
     for text in asked:
         key, sign, value = text.partition("=")
         if not (key.strip() and sign):
             raise UsageError(f"not an option of an encoder: {text} (write it like key=value)")
-        options[key.strip()] = value
+        options = with_options(options, {key.strip(): value})
     return options
 
 

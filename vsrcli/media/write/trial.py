@@ -14,6 +14,7 @@ from vsrcli.frame import Frame
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.write.encode import SegmentWriter
 from vsrcli.media.write.encode_settings import EncodeSettings
+from vsrcli.media.write.encoders import OWN_PARAMETERS
 
 _UNREAD = re.compile(r"(?:Error parsing option|Unknown option:?|Invalid value for)\s+'?([^'.]+)")
 
@@ -47,10 +48,14 @@ def try_encoder(info: VideoInfo, settings: EncodeSettings) -> None:
         raise EncoderFailsError(f"{settings.encoder} does not open here: {reason}") from None
     finally:
         av.logging.set_level(level)
+    if "preset" in unknown and settings.preset is not None:
+        raise UsageError(f"{settings.encoder} has no presets", Reason.NO_PRESET)
+    own = OWN_PARAMETERS.get(settings.encoder)
+    if unknown and own:
+        advice = f"what FFmpeg has no name for is written {own}=KEY=VALUE:KEY=VALUE"
+        raise UsageError(f"{settings.encoder} has no option {', '.join(unknown)}: {advice}")
     unknown += [found[1] for _, _, line in said if (found := _UNREAD.search(line))]
     if unknown:
-        if "preset" in unknown and settings.preset is not None:
-            raise UsageError(f"{settings.encoder} has no presets", Reason.NO_PRESET)
         raise UsageError(f"{settings.encoder} has no option {', '.join(unknown)}")
 
 
