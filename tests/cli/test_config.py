@@ -57,6 +57,14 @@ def test_a_named_settings_file_replaces_the_others_and_none_can_be_chosen(asked:
     assert [(o.crf, o.window) for o in asked] == [(None, 9), (None, 9), (None, None), (None, None)]
 
 
+def test_what_is_typed_replaces_a_setting_that_it_excludes(asked: list[Options]) -> None:
+    project("[upscale]\ncrf = 18\nverbose = true")
+    assert vsr("upscale", "in.mp4", "--bitrate", "5M", "-q").returncode == 0
+    assert [(o.crf, o.bitrate) for o in asked] == [(None, 5_000_000)]
+    done = vsr("upscale", "in.mp4", "-q", "-v")
+    assert (done.returncode, done.stderr) == (2, "vsr: -q and -v exclude each other: give one\n")
+
+
 def test_settings_of_all_types_are_read(asked: list[Options]) -> None:
     project(
         'device = "cpu"\n[upscale]\npix-fmt = "yuv444p"\nkeyframe_interval = 0\noverwrite = true\n'

@@ -3,12 +3,14 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
 import torch
 from click.testing import CliRunner
 
+from tests.command import vsr
 from tests.evaluate.make import clip, tiny_model
 from vsrcli.cli.evaluate import command
 from vsrcli.errors import UsageError
@@ -44,10 +46,7 @@ def test_json_holds_settings_and_rows(model: str, vid4: str) -> None:
     assert rows["city", "tiny.safetensors"]["frames"] == 3
     mean = (rows["calendar", "bicubic"]["psnr"] + rows["city", "bicubic"]["psnr"]) / 2
     assert rows["mean", "bicubic"]["psnr"] == pytest.approx(mean)
-    assert rows["mean", "bicubic"]["published_psnr"] is None
-    assert rows["mean", "basicvsr.vimeo90k-bi"]["published_psnr"] == 27.24
-    assert rows["mean", "basicvsr.vimeo90k-bi"]["psnr"] is None
-    assert "all 4 clips of Vid4; 2 were run" in err
+    assert len(rows) == 6 and "published" not in out + err
 
 
 def test_csv_and_markdown_hold_the_same_figures(model: str, vid4: str) -> None:
@@ -59,12 +58,34 @@ def test_csv_and_markdown_hold_the_same_figures(model: str, vid4: str) -> None:
     cells = [[c.strip() for c in line.split("|")[1:-1]] for line in markdown.splitlines()]
     assert cells[0][:5] == ["clip", "method", "frames", "PSNR-RGB (dB)", "SSIM-RGB"]
     assert [c[3] for c in cells[2:]] == [f"{float(r['psnr']):.3f}" for r in rows]
-    assert len(rows) == 4
+    assert len(rows) == 4  # without rows of nets that were not run
 
 
 def test_bicubic_alone_needs_no_model(vid4: str) -> None:
     report = json.loads(run("--data", vid4, "--clips", "city", "--frames", "1", "--scale", "2", "--json")[0])
     assert [r["method"] for r in report["results"]] == ["bicubic", "bicubic"]
+
+
+def test_a_model_s_own_published_figures_stand_beside_its_measured_ones(vid4: str) -> None:
+    out, err = run("-m", "basicvsr.vimeo90k-bi", "--data", vid4, "--clips", "city", "--frames", "1", "--json")
+    rows = {r["method"]: r for r in json.loads(out)["results"] if r["clip"] == "mean"}
+    assert set(rows) == {"bicubic", "basicvsr.vimeo90k-bi"}
+    assert rows["basicvsr.vimeo90k-bi"]["published_psnr"] == 27.24 and rows["bicubic"]["published_psnr"] is None
+    assert "all 4 clips of Vid4; 1 were run" in err
+
+
+@pytest.mark.parametrize("formats", [("csv", "json"), ("markdown", "csv"), ("markdown", "csv", "json")])
+def test_one_format_is_printed(vid4: str, formats: tuple[str, ...]) -> None:
+    flags = [f"--{name}" for name in formats]
+    with pytest.raises(UsageError, match=f"^{' and '.join(flags)} exclude each other: give one$"):
+        run("--data", vid4, *flags)
+
+
+def test_the_format_that_is_typed_replaces_that_of_a_variable(vid4: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VSR_EVALUATE_JSON", "1")
+    arguments = ("evaluate", "--data", vid4, "--clips", "city", "--frames", "1", "-q")
+    assert json.loads(vsr(*arguments).stdout)["results"]
+    assert vsr(*arguments, "--csv").stdout.startswith("clip,method,")
 
 
 def test_colour_and_line_columns_are_shown_on_request(model: str, vid4: str) -> None:
@@ -77,7 +98,7 @@ def test_colour_and_line_columns_are_shown_on_request(model: str, vid4: str) -> 
 
 
 def test_published_figures_are_not_shown_for_compressed_clips(vid4: str) -> None:
-    options = ("--data", vid4, "--clips", "city", "--frames", "2", "--json")
+    options = ("-m", "basicvsr.vimeo90k-bi", "--data", vid4, "--clips", "city", "--frames", "1", "--json")
     worse, better = (json.loads(run(*options, *crf)[0]) for crf in (("--crf", "35"), ()))
     assert (worse["settings"]["crf"], better["settings"]["crf"]) == (35, None)
     assert worse["results"][0]["psnr"] < better["results"][0]["psnr"] - 0.5
@@ -156,7 +177,12 @@ def test_published_results_are_listed_beside_measured_ones(vid4: str, tmp_path: 
     )
     rows = {row["method"]: row for row in csv.DictReader(io.StringIO(out)) if row["clip"] == "mean"}
     assert float(rows["bicubic"]["psnr"]) > 20
-    assert rows["RRN (survey)"]["published_psnr"] == "27.69" and float(rows["RRN (survey)"]["published_ms"]) == 45
+    rrn = rows["RRN (survey)"]
+    assert (float(rrn["published_psnr"]), float(rrn["published_fps_720p"])) == (27.69, 22.2)
+    for degradation in ("bi", "bd"):
+        out, err = run("--data", vid4, "--frames", "1", "--published", "--degradation", degradation)
+        assert re.search(r"REPVSR \(Hu and Yu\) .* 26\.85 .* 96\.8 .* 37\.5 ", out)
+        assert "all 4 clips of Vid4; 2 were run" in err
     clip(tmp_path / "mine" / "one", frames=1)
     with pytest.raises(UsageError, match="named like no test set"):
         run("--data", str(tmp_path / "mine"), "--published")

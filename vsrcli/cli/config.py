@@ -19,7 +19,13 @@ PROJECT = "vsr.toml"
 """Name of the project's file, in the working folder."""
 NEVER = frozenset({"help", "version", "config", "no_config", "debug"})
 """Options that no file can set."""
-EXCLUSIVE = (("scale", "height", "size", "fit"),)
+EXCLUSIVE = (
+    ("scale", "height", "size", "fit"),
+    ("crf", "bitrate", "target_size"),
+    ("shards", "shard_frames"),
+    ("as_markdown", "as_csv", "as_json"),
+    ("quiet", "verbose"),
+)
 """Groups of options of which the one with the highest precedence (command line, variable, file) replaces the others."""
 
 
@@ -131,7 +137,7 @@ def closest(ctx: click.Context, asked: dict[str, Any]) -> dict[str, Any]:
         given = {name: order.index(source) for name, source in sources.items() if source in order}
         for name, rank in given.items():
             if rank > min(given.values()):
-                asked = asked | {name: None}
+                asked = asked | {name: False if asked[name] is True else None}
     return asked
 
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from vsrcli.cli import echo
+from vsrcli.cli.config import closest
 from vsrcli.cli.display_options import display_options, quiet_option
 from vsrcli.cli.param_types import Kind, choice
 from vsrcli.cli.params import models_option, read_record, record_options
 from vsrcli.engine.options import LEAST_TILE, EngineOptions, Precision, Propagation
+from vsrcli.errors import UsageError
 from vsrcli.records import option
 
 if TYPE_CHECKING:
@@ -112,19 +114,19 @@ class Crfs(Kind[tuple[int, ...]]):
     help="With --ablate: plot the loss by frame, or by keyframe-interval PSNR by keyframes, as .svg or .png.",
 )
 @click.option(
-    "--published", "with_published", is_flag=True, help="Show published results of other nets on this test set."
+    "--published",
+    "with_published",
+    is_flag=True,
+    help="Show what papers report of all nets on this test set, and of their speed on the papers' machines.",
 )
 @click.option("--save", type=click.Path(path_type=Path), help="Write results to DIR/METHOD/CLIP/*.png.")
-@click.option(
-    "--markdown", "kind", flag_value="markdown", default="markdown", help="Print a Markdown table (the default)."
-)
-@click.option("--csv", "kind", flag_value="csv", help="Print CSV.")
-@click.option("--json", "kind", flag_value="json", help="Print JSON: the settings and all rows.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table (the default).")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: the settings and all rows.")
 @display_options
 @quiet_option("Show no progress.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(
-    kind: Literal["markdown", "csv", "json"],
     progress: Any,
     log_file: Path | None,
     quiet: bool,
@@ -134,17 +136,34 @@ def command(
     """Measure quality on clips with ground truth: the papers' tables.
 
     \b
-    vsr evaluate -m basicvsr.vimeo90k-bi --data vid4 --degradation bi
+    vsr evaluate -m basicvsr.vimeo90k-bi --data vid4 --horizon none          a row of the papers' tables
+    vsr evaluate -m repvsr.bd --data vid4 --degradation bd --published       beside what papers report
     vsr evaluate -m basicvsr -m my.pth --data clips --frames 10 --temporal --vmaf
     vsr evaluate -m basicvsr --data vid4 --ablate window,lookahead,tile,precision
 
     LR frames are made from the ground truth with 8 bits, results rounded to 8 bits, and scored whole, without cutting
     borders; a clip's figure is the mean over its frames, "mean" the mean over clips. Bicubic is MATLAB's on the same
-    frames. Published figures are of the whole test set; what was not run is blank.
+    frames. Whole clips are run in fp32, as in the papers; but nets that see the future remember 60 frames, as in vsr
+    upscale, unless --horizon none gives the papers' behaviour.
+
+    The published figures of an evaluated model stand beside its own in the row of means; --published adds rows of other
+    nets. They are of the whole test set. Rows of "Hu and Yu" (REPVSR) are shown with bi and bd: they say bd, but give
+    BasicVSR's figures of bi.
     """
+    kind = _kind(asked)
     from vsrcli.cli import evaluating
     from vsrcli.cli.progress import Display
 
     display = Display(quiet=quiet, verbose=False, way=progress, log=log_file)
     make = evaluating.ablate if asked["ablate"] else evaluating.measure
     Output(kind).show(*make(asked, read_record(PaperOptions, asked), display))
+
+
+def _kind(asked: dict[str, Any]) -> Literal["markdown", "csv", "json"]:
+    """Return the format that the options ask for. Raises UsageError for several."""
+    asked = closest(click.get_current_context(), asked)
+    formats: tuple[Literal["markdown", "csv", "json"], ...] = ("markdown", "csv", "json")
+    kinds = [kind for kind in formats if asked[f"as_{kind}"]]
+    if len(kinds) > 1:
+        raise UsageError(f"{' and '.join(f'--{kind}' for kind in kinds)} exclude each other: give one")
+    return kinds[0] if kinds else "markdown"

@@ -1,7 +1,7 @@
 """The work of `vsr evaluate` after its options are read: load models, measure with progress, make the table."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -120,7 +120,7 @@ def measure(asked: dict[str, Any], options: EngineOptions, display: Display) -> 
             own = replace(measures, save=measures.save / f"crf{crf}") if several and measures.save else measures
             tell = partial(_tell, display, f", CRF {crf}" if several else "")
             rows += [several | row for row in evaluate(clips, methods, setting, own, on_frame=counter, on_row=tell)]
-    rows = beside(rows, _published(asked, scale, len(clips), display))
+    rows = beside(rows, _published(asked, scale, loaded, len(clips), display))
     if asked["with_published"]:
         rows = with_literature(rows, _literature(asked, scale), asked["degradation"])
     made = table(rows, asked["channels"], with_mse=asked["with_mse"], iqa=iqa)
@@ -130,7 +130,7 @@ def measure(asked: dict[str, Any], options: EngineOptions, display: Display) -> 
 OF_ABLATION = frozenset(
     (  # noqa: SIM905
         "models data degradation crf scale clips frames channels device threads keyframe_interval"
-        " ablate plot kind progress log_file quiet debug"
+        " ablate plot as_markdown as_csv as_json progress log_file quiet debug"
     ).split()
 )
 """The parameters that count with --ablate; it runs each model in ways of its own."""
@@ -235,11 +235,15 @@ def _flow(device: torch.device, display: Display) -> Flow:
     return flow
 
 
-def _published(asked: dict[str, Any], scale: int, clips: int, display: Display) -> dict[str, Figures]:
-    """Return published figures to compare with, with a line if not all of their clips were run."""
+def _published(
+    asked: dict[str, Any], scale: int, run: Collection[str], clips: int, display: Display
+) -> dict[str, Figures]:
+    """Return the published figures of the models that are `run`, with a line if not all clips of such figures were."""
     test = None if asked["crf"] else recognise(asked["data"])
-    found = published(test, asked["degradation"], scale) if test else {}
-    if test is None or not found:
+    if test is None:
+        return {}
+    found = {name: one for name, one in published(test, asked["degradation"], scale).items() if name in run}
+    if not (found or asked["with_published"]):
         return {}
     if test.channels != asked["channels"]:
         display.line(f"published figures of {test.title} are with --channels {test.channels}")

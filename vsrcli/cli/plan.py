@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from vsrcli.cli.config import closest
 from vsrcli.cli.display_options import display_options, quiet_option
 from vsrcli.cli.params import read_record, record_options
 from vsrcli.errors import OutputExistsError, UsageError
@@ -54,6 +55,7 @@ def command(
     from vsrcli.shards.making import make_plan
     from vsrcli.shards.plan_file import plan_text
 
+    asked = closest(click.get_current_context(), asked)
     options, cut = read_record(Options, asked), read_record(ShardOptions, asked)
     display = Display(quiet=quiet, verbose=False, way=progress, log=log_file)
     items, named = items_of(inputs, output, recursive=recursive)

@@ -104,7 +104,10 @@ def command(
     starts anew. A pipe whose reader leaves early ends the job as done. Exit codes: 0 done, 1 failed, 2 wrong usage, 3
     some of several files failed, 130 interrupted.
     """
-    asked = closest(click.get_current_context(), asked)
+    asked = closest(click.get_current_context(), asked | {"quiet": quiet, "verbose": verbose})
+    quiet, verbose = asked.pop("quiet"), asked.pop("verbose")
+    if quiet and verbose:
+        raise UsageError("-q and -v exclude each other: give one")
     options = read_record(Options, asked)
     options.check()  # before PyTorch is imported
     if join and output is None:

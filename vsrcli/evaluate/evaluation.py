@@ -67,24 +67,24 @@ def _mean(rows: Sequence[Row]) -> Row:
 
 
 def beside(rows: Sequence[Row], published: dict[str, Figures]) -> list[Row]:
-    """Return the rows with published figures in rows of means, and a row for each published model that was not run."""
+    """Return the rows, with a model's own published figures in its row of means."""
     out: list[Row] = []
     for row in rows:
         figures = published.get(str(row["method"])) if row["clip"] == MEAN else None
         out.append({**row, **_published(figures)} if figures else row)
-    run = {row["method"] for row in rows}
-    return out + [{"clip": MEAN, "method": n, **_published(f)} for n, f in published.items() if n not in run]
+    return out
 
 
 def with_literature(rows: Sequence[Row], test: str, degradation: str) -> list[Row]:
-    """Return the rows, then what papers report of nets on a test (its key): quality, parameters, milliseconds."""
+    """Return the rows, then what papers report of nets on a test (its key): quality, parameters, speed."""
     told: list[Row] = [
         {
             "clip": MEAN,
             "method": row.name,
             **_published(figures),
             "published_parameters": row.parameters,
-            "published_ms": row.milliseconds,
+            "published_fps_720p": row.fps_720p,
+            "published_fps_1080p": row.fps_1080p,
         }
         for row, figures in reported(test, degradation)
     ]
@@ -124,7 +124,8 @@ def table(rows: Sequence[Row], channels: Channels, *, with_mse: bool = False, iq
         Column("published_psnr", "published PSNR", 2),
         Column("published_ssim", "published SSIM", 4),
         Column("published_parameters", "published parameters (M)", 2),
-        Column("published_ms", "published ms", 1),
+        Column("published_fps_720p", "published fps, 720p", 1),
+        Column("published_fps_1080p", "published fps, 1080p", 1),
     ]
     shown = [c for c in columns if any(c.key in row for row in rows) and (with_mse or c.key != "mse")]
     return Table(shown, rows)

@@ -1,8 +1,9 @@
 """What papers report of nets on the usual test sets, as data: their quality, size and speed, to stand beside results.
 
-Figures are for x4, PSNR in dB and SSIM, of whole clips. On which channels they are is said by `SETS` in `published.py`;
-REPVSR's paper says RGB of its own table, though its figures of FRVSR and BasicVSR are those of luma in the others.
-Milliseconds are for a frame of 320x180: the survey's and BasicVSR's on one machine, REPVSR's on another.
+Figures are for x4, PSNR in dB and SSIM, of whole clips. On which channels they are is said by `SETS` in `published.py`.
+Hu and Yu (REPVSR) say BD and RGB of all their figures, but in the papers that they come from those of BasicVSR are of
+BI, those of FRVSR of BD, and both of luma: their rows stand with both degradations.
+Frames a second are those of frames of 320x180, made 720p, and of 480x270, made 1080p; Hu and Yu's are on a GTX 2080 Ti.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 
 from vsrcli.zoo.catalogue import Figures
 
-SURVEY, REPVSR = "survey", "REPVSR paper"
+SURVEY, REPVSR = "survey", "Hu and Yu"
 """The survey's table 1 (the rows of BasicVSR's table 2, with TDAN and BasicVSR++); tables 1 and 2 of REPVSR's paper."""
 
 
@@ -21,7 +22,8 @@ class Reported:
     net: str
     paper: str
     parameters: float | None = None
-    milliseconds: float | None = None
+    fps_720p: float | None = None
+    fps_1080p: float | None = None
     figures: dict[str, Figures] = field(default_factory=dict)
     """By "test-degradation", with the tests' keys of `published.py`."""
 
@@ -35,12 +37,13 @@ _ORDER = ("reds4-bi", "vimeo90k-t-bi", "vid4-bi", "udm10-bd", "vimeo90k-t-bd", "
 
 
 def _survey(net: str, parameters: float | None, milliseconds: float | None, *cells: str) -> Reported:
-    return Reported(net, SURVEY, parameters, milliseconds, _figures(_ORDER, cells))
+    fps = None if milliseconds is None else round(1000 / milliseconds, 1)
+    return Reported(net, SURVEY, parameters, fps, None, _figures(_ORDER, cells))
 
 
-def _repvsr(net: str, parameters: float | None, per_second: float | None, *cells: str) -> Reported:
-    milliseconds = None if per_second is None else round(1000 / per_second, 1)
-    return Reported(net, REPVSR, parameters, milliseconds, _figures(("vid4-bd", "vimeo90k-t-bd"), cells))
+def _hu_and_yu(net: str, parameters: float | None, fps: tuple[float | None, float | None], *cells: str) -> Reported:
+    keys = [(f"vid4-{degradation}", f"vimeo90k-t-{degradation}") for degradation in ("bi", "bd")]
+    return Reported(net, REPVSR, parameters, *fps, _figures(keys[0], cells) | _figures(keys[1], cells))
 
 
 def _figures(keys: tuple[str, ...], cells: tuple[str, ...]) -> dict[str, Figures]:
@@ -69,13 +72,13 @@ REPORTED = (
             "31.67/0.8948", "37.47/0.9476", "27.39/0.8279", "40.03/0.9694", "37.84/0.9524", "28.04/0.8570"),
     _survey("BasicVSR++", 7.3, 77,
             "32.39/0.9069", "37.79/0.9500", "27.79/0.8400", "40.72/0.9722", "38.21/0.9550", "29.04/0.8753"),
-    _repvsr("Bicubic", None, None, "23.53/0.628", "31.32/0.868"),
-    _repvsr("VESPCN", 0.879, 48.48, "25.35/0.756", "33.55/0.907"),
-    _repvsr("SOFVSR", 1.640, 13.31, "26.01/0.772", "34.89/0.923"),
-    _repvsr("FRVSR", 2.589, 31.16, "26.69/0.822", "35.64/0.932"),
-    _repvsr("TecoGAN", 2.589, 31.15, "25.89/0.737", "34.27/0.925"),
-    _repvsr("BasicVSR", None, None, "27.24/0.825", "37.18/0.945"),
-    _repvsr("REPVSR", 0.274, 96.76, "26.85/0.817", "35.62/0.928"),
+    _hu_and_yu("Bicubic", None, (None, None), "23.53/0.628", "31.32/0.868"),
+    _hu_and_yu("VESPCN", 0.879, (48.48, 24.76), "25.35/0.756", "33.55/0.907"),
+    _hu_and_yu("SOFVSR", 1.640, (13.31, 5.993), "26.01/0.772", "34.89/0.923"),
+    _hu_and_yu("FRVSR", 2.589, (31.16, 15.10), "26.69/0.822", "35.64/0.932"),
+    _hu_and_yu("TecoGAN", 2.589, (31.15, 15.05), "25.89/0.737", "34.27/0.925"),
+    _hu_and_yu("BasicVSR", None, (None, None), "27.24/0.825", "37.18/0.945"),
+    _hu_and_yu("REPVSR", 0.274, (96.76, 37.52), "26.85/0.817", "35.62/0.928"),
 )
 # fmt: on
 """All rows, in the papers' order."""
