@@ -1,6 +1,7 @@
 """`vsr info` says what a source is and which weights it would get, without doing anything."""
 
 import json
+import shlex
 from fractions import Fraction
 from pathlib import Path
 
@@ -86,18 +87,27 @@ def test_folders_are_listed_as_upscale_takes_them(tmp_path: Path) -> None:
         make.video(tapes / name, frames=2, codec="mpeg4")
     make.ffmpeg("-i", tapes / "b.avi", "-c", "copy", "-metadata", "vsr=upscaled by vsr 0.1.0, x", tapes / "b_x4.mkv")
     (tapes / "notes.txt").write_text("a list")
+    (tmp_path / "empty").mkdir()
     done = vsr("info", tapes)
     assert done.returncode == 0, done.stderr
     assert [Path(line.split(": ")[0].split()[-1]).name for line in done.stdout.splitlines() if "file  " in line] == [
         "a.mp4",
         "b.avi",
     ]
-    for told in ("no videos by their names: notes.txt", "(--recursive takes them): 1994", "b_x4.mkv: made by vsr"):
+    for told in ("no videos by their names: notes.txt", "(--recursive takes them): 1994", "made by vsr: "):
         assert told in done.stderr
+    (tapes / "b_x4.mkv").rename(tmp_path / "empty" / "b_x4.mkv")
+    own = vsr("info", tmp_path / "empty")
+    path = tmp_path / "empty" / "b_x4.mkv"
+    assert (own.returncode, own.stdout) == (0, "")
+    assert own.stderr.splitlines() == [
+        f"left out, made by vsr: {path} (name a file itself to see it)",
+        f"nothing else is there: name one of them, as vsr info {shlex.quote(str(path))}",
+    ]
+    path.unlink()
     below = json.loads(vsr("info", tapes, "-r", "--json").stdout)
     assert [Path(one["input"]).name for one in below] == ["a.mp4", "b.avi", "garden.mkv"]
     empty = tmp_path / "empty"
-    empty.mkdir()
     assert vsr("info", empty, "-r").returncode == 1
 
 

@@ -23,10 +23,23 @@ def growing(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_assumed_matrix_is_noted_once_per_batch(growing: Path, tiny_model: str) -> None:
     done = vsr("upscale", growing, "-m", tiny_model, "-o", growing / "out", "--json")
     line = "the source declares no colour matrix: taken as BT.601, and the output says so"
-    assert done.stderr.count(line) == 1 and f"warning: {line}" not in done.stderr, done.stderr
+    assert done.stderr.splitlines().count(line) == 1 and f"warning: {line}" not in done.stderr, done.stderr
+    assert done.stderr.splitlines()[-2:] == [f"2 files: {line}", "2 done"]
     reports = json.loads(done.stdout)
     assert [report["notes"] for report in reports] == [[line], [line]]
     assert [report["warnings"] for report in reports] == [[], []]
+
+
+def test_a_file_that_is_skipped_is_told_in_one_line(tmp_path: Path, tiny_model: str) -> None:
+    make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=32x24:r=25", "-frames:v", "2", tmp_path / "a.mpg")
+    make.ffmpeg("-i", tmp_path / "a.mpg", "-c", "copy", tmp_path / "b.mpg")
+    command = ("upscale", tmp_path, "-o", tmp_path / "out", "-m", tiny_model, "--crop", "auto")
+    first = vsr(*command).stderr.splitlines()
+    ending = ".mpg is not written: the result is .mkv, which holds everything"
+    assert first.count(ending) == first.count(f"2 files: {ending}") == 1
+    skipped = [f"  {tmp_path / 'out' / f'{name}.mkv'} is there already: skipped" for name in "ab"]
+    heads = [f"[{i}/2] {tmp_path / f'{name}.mpg'}" for i, name in enumerate("ab", 1)]
+    assert vsr(*command).stderr.splitlines() == [heads[0], skipped[0], heads[1], skipped[1], "2 skipped"]
 
 
 def test_grey_video_gets_no_note_about_an_assumed_matrix(tmp_path: Path, tiny_model: str) -> None:

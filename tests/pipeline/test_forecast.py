@@ -87,16 +87,17 @@ def test_a_disk_that_may_be_too_small_gives_a_warning(source: Path, tmp_path: Pa
     assert told.free == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.01)
 
 
-def test_a_batch_times_a_few_files_and_sums_up(tmp_path: Path, tiny_model: str) -> None:
+def test_a_batch_times_each_plan_once_and_sums_up(tmp_path: Path, tiny_model: str) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     for i in range(5):
-        make.video(folder / f"{i}.mp4", frames=4, seed=i)
+        make.video(folder / f"{i}.mp4", frames=4 + i % 2, seed=i, width=64 if i < 3 else 96)
     done = vsr("upscale", folder, "-m", tiny_model, "--dry-run", "--json")
     forecasts = [report["forecast"] for report in json.loads(done.stdout)]
-    assert [one["sampled_frames"] for one in forecasts] == [4, 4, 4, 0, 0]
+    assert [one["sampled_frames"] for one in forecasts] == [4, 0, 0, 5, 0]
     assert all(one["seconds"] > 0 and one["bytes"] > 0 for one in forecasts)
-    assert "in all about" in done.stderr
+    assert "in all about" in done.stderr and done.stderr.count("timing a few frames") == 2
+    assert done.stderr.count("fps, as timed on a file before\n") == 3
     assert sorted(p.name for p in folder.iterdir()) == [f"{i}.mp4" for i in range(5)]
 
 

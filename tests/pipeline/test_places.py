@@ -73,7 +73,7 @@ def test_a_result_under_another_suffix_is_reported(tmp_path: Path, tiny_model: s
     heard: list[Event] = []
     job = prepare(tmp_path / "in.flv", tmp_path / "out.flv", Options(model=tiny_model), heard.append)
     assert run(job).output == tmp_path / "out.mkv"
-    assert any("out.mkv" in event.text for event in heard if event.kind == "note")
+    assert any("the result is .mkv" in event.text for event in heard if event.kind == "note")
     with av.open(str(tmp_path / "out.mkv")) as container:
         assert container.format.name == "matroska,webm"
 

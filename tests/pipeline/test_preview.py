@@ -80,6 +80,19 @@ def test_preview_of_two_models_has_a_clip_each_and_one_page(tmp_path: Path, tiny
     assert vsr("preview", source, "--at", "9", "-m", tiny_model, "-y").returncode == 2
 
 
+def test_a_note_about_the_source_is_told_once_for_all_models(tmp_path: Path, tiny_model: str) -> None:
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(Path(tiny_model).read_bytes())
+    make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=32x24:r=25", "-t", "0.2", tmp_path / "a.mpg")
+    done = vsr("preview", tmp_path / "a.mpg", "-m", tiny_model, "-m", other, "--rate", "30", "--seconds", "0.1")
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stderr.splitlines() if "nothing" in line or "is not written" in line]
+    assert lines == [
+        ".mpg is not written: the result is .mkv, which holds everything",
+        "warning: the frame rate changes nothing: it is for image sequences, a video keeps its own times",
+    ]
+
+
 def test_pictures_of_a_tape_have_square_pixels(tmp_path: Path, tiny_model: str) -> None:
     source = make.video(tmp_path / "tape.mkv", frames=6, sar=Fraction(3, 2))
     done = vsr("preview", source, "--seconds", "0.1", "-m", tiny_model, "--json")

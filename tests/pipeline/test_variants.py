@@ -97,7 +97,7 @@ def test_images_of_other_kinds_become_images(
     one = tmp_path / "in" / f"0001.{kind}"
     assert probe(one).bit_depth == depth and probe(tmp_path / "in").frames == 2
     done = vsr("upscale", one, "-m", tiny_model, "--device", "cpu")
-    assert done.returncode == 0 and f"the result is {one.with_name('0001_x4.png')}" in done.stderr, done.stderr
+    assert done.returncode == 0 and f".{kind} is not written: the result is .png" in done.stderr, done.stderr
     assert (probe(tmp_path / "in" / "0001_x4.png").width, vsr("info", one).returncode) == (128, 0)
 
 

@@ -55,4 +55,5 @@ def forecast_lines(forecast: dict[str, Any]) -> dict[str, str]:
     if forecast["seconds"] is None:
         return {"time": f"{speed} here; the source does not tell its length"}
     size = f"about {size_text(forecast['bytes'])} ({size_text(forecast['free_bytes'])} are free)"
-    return {"time": f"about {rough(forecast['seconds'])} here, at {speed}", "size": size}
+    timed = "" if forecast["sampled_frames"] else ", as timed on a file before"
+    return {"time": f"about {rough(forecast['seconds'])} here, at {speed}{timed}", "size": size}

@@ -1,6 +1,7 @@
 """`vsr info`: show the properties of a file, and which weights would be picked."""
 
 import json
+import shlex
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
@@ -78,7 +79,7 @@ def command(
 
 def _paths(inputs: tuple[Path, ...], *, recursive: bool) -> tuple[list[Path], bool]:
     """Return the files that `vsr upscale` would take of these inputs, and whether the call names one alone."""
-    from vsrcli.cli.upscale import say_left_out
+    from vsrcli.cli.upscale import say_left_out, say_results
     from vsrcli.pipeline.running import batch
 
     if not batch.is_batch(inputs, recursive=recursive):
@@ -86,8 +87,9 @@ def _paths(inputs: tuple[Path, ...], *, recursive: bool) -> tuple[list[Path], bo
         return [inputs[0]], True
     say_left_out(inputs, echo, recursive=recursive)
     items, made = batch.apart_from_results(batch.items(inputs, None, recursive=recursive))
-    for item in made:
-        echo(f"{item.source}: made by vsr: left out (name the file itself to see it)")
+    say_results(made, echo, "see it")
+    if not items:
+        echo(f"nothing else is there: name one of them, as vsr info {shlex.quote(str(made[0].source))}")
     return [item.source for item in items], False
 
 

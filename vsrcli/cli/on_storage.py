@@ -61,6 +61,8 @@ def _one(
 
     if isinstance(target, str) and not options.overwrite:
         storage.refuse_existing(target)
+    if isinstance(target, Path) and target.is_file() and not options.overwrite:
+        raise OutputExistsError(target)  # before it is fetched
     source = place
     if isinstance(source, str):
         display.line(f"fetching {place}")

@@ -1,6 +1,7 @@
 """Show a running job on stderr: a progress bar on a terminal, plain lines elsewhere."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -35,7 +36,7 @@ class Display:
         self._plain = way == "plain" or (way == "auto" and not self._bar)
         self._json = JsonLines() if way == "json" and not quiet else None
         self._log = Log(log)
-        self._remarks: set[str] = set()
+        self._remarks: Counter[str] = Counter()
         if self._json is not None or log is not None:
             HEARERS.append(partial(record_failure, self._log, self._json))
         self._quiet, self._verbose = quiet, verbose
@@ -56,9 +57,9 @@ class Display:
     def event(self, event: Event) -> None:
         """Show one event of a job. A remark is shown once, however many jobs there are."""
         if isinstance(event.text, Remark):
-            if event.text in self._remarks:
+            self._remarks[event.text] += 1
+            if self._remarks[event.text] > 1:
                 return
-            self._remarks.add(event.text)
         if self._json is not None and event.kind in ("note", "warning"):
             text = full(event.text)
             self._log.line(f"warning: {clean(text)}" if event.kind == "warning" else clean(text))
@@ -170,7 +171,10 @@ class Display:
     def summary(self, reports: list[dict[str, Any]]) -> None:
         """Print the end of a batch."""
         count = {s: sum(r["status"] == s for r in reports) for s in ("done", "planned", "skipped", "failed")}
-        self.line(", ".join(f"{n} {status}" for status, n in count.items() if n), style="bold")
+        for remark, number in self._remarks.items():
+            if number > 1:
+                self.line(f"{number} files: {remark}")
+        self.line(", ".join(f"{n} {status}" for status, n in count.items() if n) or "nothing to do", style="bold")
         forecasts = [report["forecast"] for report in reports if report.get("forecast")]
         if forecasts and all(one["seconds"] is not None for one in forecasts):
             seconds, size = (sum(one[name] for one in forecasts) for name in ("seconds", "bytes"))

@@ -153,7 +153,7 @@ def command(
             display.line(str(error))
             reports = [{"status": "skipped", "input": str(source), "output": None}]
     else:
-        say_left_out(inputs, display.line, recursive=recursive)
+        say_left_out(inputs, display.line, recursive=recursive, output=output)
         reports = _many(batch.items(inputs, output, recursive=recursive), options, display, dry_run=dry_run)
     if as_json:
         click.echo(json.dumps(reports[0] if single else reports, indent=1))
@@ -219,8 +219,10 @@ def upscale_one(
         display.line(f"  {clash} is the result of another input: this one's is {other}")
         job = prepare(source, other, options, display.event, load=load)
     if dry_run:
-        display.line("timing a few frames here ...")
-        forecast, unknown = (forecaster or Forecaster())(job)
+        forecaster = forecaster or Forecaster()
+        if not forecaster.knows(job):
+            display.line("timing a few frames here ...")
+        forecast, unknown = forecaster(job)
         if unknown is not None:
             display.line(f"the time is unknown: {unknown}")
         elif forecast is not None and forecast.tight:
@@ -251,15 +253,23 @@ def _joined(
     return report | {"input": str(inputs[0]), "inputs": [str(one) for one in inputs]}
 
 
-def say_left_out(inputs: tuple[Path, ...], tell: Callable[[str], None], *, recursive: bool) -> None:
+def say_left_out(
+    inputs: tuple[Path, ...], tell: Callable[[str], None], *, recursive: bool, output: Path | None = None
+) -> None:
     """Report what folders hold besides the processed videos."""
     from vsrcli.pipeline.running import batch
 
-    files, folders = batch.left_out(inputs, recursive=recursive)
+    files, folders = batch.left_out(inputs, recursive=recursive, output=output)
     if files:
         tell(f"left out, no videos by their names: {', '.join(path.name for path in files)}")
     if folders:
         tell(f"subfolders left out (--recursive takes them): {', '.join(path.name for path in folders)}")
+
+
+def say_results(made: list[Any], tell: Callable[[str], None], purpose: str) -> None:
+    """Report the results of vsr's own that folders hold, and how to name them for a purpose."""
+    if made:
+        tell(f"left out, made by vsr: {', '.join(str(item.source) for item in made)} (name a file itself to {purpose})")
 
 
 def tight_line(forecast: Any) -> str:
@@ -283,9 +293,7 @@ def _many(items: list[Any], options: Any, display: Any, *, dry_run: bool) -> lis
 
     load, forecaster = Loader(), Forecaster()
     items, made = batch.apart_from_results(items)
-    if made:
-        names = ", ".join(str(item.source) for item in made)
-        display.line(f"left out, made by vsr: {names} (name a file itself to upscale it again)")
+    say_results(made, display.line, "upscale it again")
     reports: list[dict[str, Any]] = []
     results: set[str] = set()
     for i, item in enumerate(items, 1):

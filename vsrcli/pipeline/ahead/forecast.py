@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from statistics import fmean
 
 import av
 import numpy as np
@@ -35,8 +34,6 @@ PROBE_SIDE = 96
 """LR pixels on each side of the crop for a first measurement of the time per pixel."""
 KEYFRAME_EVERY = 250
 """Default number of frames between keyframes of x264 and x265, within a segment."""
-ALIKE = 3
-"""Number of equally configured sources of a batch that are measured; the others are not."""
 SOUND_SECONDS = 10.0
 BACKWARD_SHARE = 0.4
 """Share of a window's time for reverse branches, which also run through the lookahead."""
@@ -93,27 +90,32 @@ def forecast(job: Job, budget: float | None = None) -> Forecast:
 class Forecaster:
     """Forecasts for the jobs of a batch.
 
-    After a few jobs of equal settings it uses their times instead of measuring.
+    Of jobs alike in model, size, precision, plan and encoder only the first is timed: the others take its figures.
     """
 
     def __init__(self) -> None:
-        self._seen: dict[str, list[Forecast]] = {}
+        self._seen: dict[str, Forecast] = {}
+
+    def knows(self, job: Job) -> bool:
+        """Return whether a job like this one has been timed."""
+        return _kind(job) in self._seen
 
     def __call__(self, job: Job) -> tuple[Forecast | None, str | None]:
         """Return a job's forecast, or None and the reason why there is none."""
-        alike = self._seen.setdefault(f"{job.model.sha256} {job.plan} {job.size} {job.sink.settings()}", [])
-        if len(alike) >= ALIKE:
-            return _from_others(job, alike), None
+        if self.knows(job):
+            alike = self._seen[_kind(job)]
+            return _forecast(job, alike.seconds_per_frame, alike.bytes_per_frame, 0), None
         try:
-            alike.append(forecast(job))
+            found = self._seen[_kind(job)] = forecast(job)
         except (VsrError, OSError, FFmpegError) as error:
             return None, str(error)
-        return alike[-1], None
+        return found, None
 
 
-def _from_others(job: Job, alike: Sequence[Forecast]) -> Forecast:
-    seconds, size = (fmean(getattr(one, name) for one in alike) for name in ("seconds_per_frame", "bytes_per_frame"))
-    return _forecast(job, seconds, size, 0)
+def _kind(job: Job) -> str:
+    """Return what tells jobs apart whose frames take other times or bytes."""
+    size = f"{job.info.width}x{job.info.height}"
+    return f"{job.model.sha256} {job.dtype} {size} {job.plan} {job.factor} {job.size} {job.sink.settings()}"
 
 
 def _forecast(job: Job, seconds: float, size: float, sampled: int) -> Forecast:

@@ -76,6 +76,7 @@ def preview(
     errors of `prepare` and `run`.
     """
     options.check()
+    on_event = once_each(on_event)
     info = probe(source, rate=options.rate)
     folder = folder or default_folder(info)
     page = folder / PAGE_NAME
@@ -108,6 +109,19 @@ def preview(
         made.append(Shown(job.model.name, result, picture, whole))
     write_whole(page, _page(info, start, pictures, made).encode())
     return Preview(page, start, end, tuple(made))
+
+
+def once_each(on_event: OnEvent) -> OnEvent:
+    """Return a callback that passes on each note and warning once, for several models say the same of one source."""
+    told: set[tuple[str, str]] = set()
+
+    def tell(event: Event) -> None:
+        known = (event.kind, event.text or "")
+        if event.kind not in ("note", "warning") or known not in told:
+            told.add(known)
+            on_event(event)
+
+    return tell
 
 
 def default_folder(info: VideoInfo) -> Path:

@@ -167,23 +167,24 @@ def prepare(
     )
     if options.keyframe_interval is not None:
         set_option([model], "keyframe_interval", options.keyframe_interval)
+    notes: list[str] = []
     if options.crop is not None:
         before, info = info, cropped(info, options.crop)
         if options.crop.lower() == "auto":
             found = "none"
             if info is not before and info.crop is not None:
                 found = f"cropped to {info.width}x{info.height} at {info.crop.x}, {info.crop.y}"
-            on_event(Event("note", f"black borders: {found}"))
+            notes.append(f"black borders: {found}")
     info = as_decoded(info, options)
     size = output_size(options, info, model.scale)
     shown = info.finer(factor).slower(options.slow or Fraction(1))
     output = None if output is None else filled(output, info, options, model.name, model.scale)
     output, renamed = choose_output(output, shown, options, model.scale, named=named)
-    if renamed is not None:
-        on_event(Event("note", renamed))
+    notes += [] if renamed is None else [Remark(renamed)]
     check_output(output, info, options)
-    if picked.reason is not None:  # not where the result is there already
-        on_event(Event("note", f"using {picked.name}: {picked.reason}"))
+    notes += [] if picked.reason is None else [f"using {picked.name}: {picked.reason}"]
+    for note in notes:  # not where the result is there already
+        on_event(Event("note", note))
     rated = options
     if not is_image_output(output, shown):
         rated = with_bitrate(options, shown, output, frames_wanted(info, options, factor))

@@ -67,7 +67,7 @@ def choose_output(
             wanted = with_ending(wanted, ".png")
         changed = source not in WRITABLE_IMAGES and free
         what = f"{source} is not written" if source else "the source's name has no ending"
-        return wanted, f"{what}: the result is {wanted}" if changed else None
+        return wanted, f"{what}: the result is {wanted.suffix}" if changed else None
     if free and suffix not in CONTAINERS:
         wanted = with_ending(wanted, HOLDS_ALL)
         suffix = HOLDS_ALL
@@ -75,14 +75,14 @@ def choose_output(
         if suffix != HOLDS_ALL:  # one that the caller's pattern of names gives
             return wanted, None
         what = f"{source} is not written" if source else "the source's name has no ending"
-        return wanted, f"{what}: the result is {wanted}, as {suffix} holds everything"
+        return wanted, f"{what}: the result is {suffix}, which holds everything"
     if suffix in CONTAINERS and (output is None or not named):
         try:
             check_container(info, wanted)
             check_avi_times(info, wanted, options.start, options.end)
         except CannotHoldError as error:
             held = with_ending(wanted, HOLDS_ALL)
-            return held, f"{error}; the result is {held}"
+            return held, f"{error}: the result is {HOLDS_ALL}, which holds everything"
     return wanted, None
 
 

@@ -81,8 +81,11 @@ def refuse_nested(folder: Path) -> None:
         raise InputError(f"the videos of {folder} lie in its subfolders", Reason.NO_VIDEOS)
 
 
-def left_out(sources: Sequence[Path], *, recursive: bool) -> tuple[list[Path], list[Path]]:
-    """Return the files of the folders among `sources` that are no videos, and the subfolders that are not entered."""
+def left_out(sources: Sequence[Path], *, recursive: bool, output: Path | None = None) -> tuple[list[Path], list[Path]]:
+    """Return the files of the folders among `sources` that are no videos, and the subfolders that are not entered.
+
+    The folder of the results, `output`, does not count.
+    """
     files: list[Path] = []
     folders: list[Path] = []
     for source in sources:
@@ -91,7 +94,7 @@ def left_out(sources: Sequence[Path], *, recursive: bool) -> tuple[list[Path], l
         taken = set(_videos(source, recursive))
         for path in sorted(source.rglob("*") if recursive else source.iterdir(), key=natural_key):
             hidden = any(part.startswith(".") or part.endswith(".vsr") for part in path.relative_to(source).parts)
-            if hidden or path in taken:
+            if hidden or path in taken or (output is not None and path.is_relative_to(output)):
                 continue
             if path.is_file():
                 files.append(path)
