@@ -14,7 +14,8 @@ from tests.media import make
 from tests.zoo.server import WeightsServer
 from vsrcli.cli import weights as module
 from vsrcli.cli.weights import command
-from vsrcli.errors import WeightsError
+from vsrcli.engine.device import check_int8_parts
+from vsrcli.errors import UsageError, WeightsError
 from vsrcli.nets.basicvsr import BasicVSR
 from vsrcli.nets.instructions import cpu_has_int8
 from vsrcli.zoo import formats, loading
@@ -132,6 +133,8 @@ def precision_of(lines: str) -> str:
 def test_calibrating_needs_a_net_with_int8_and_a_video(tmp_path: Path, tiny_model: str) -> None:
     film = make.video(tmp_path / "film.mp4", frames=2)
     without = vsr("weights", "calibrate", tiny_model, film)
-    assert without.returncode == 2 and "has no part that runs in int8" in without.stderr
+    with pytest.raises(UsageError) as told:
+        check_int8_parts(loading.load(tiny_model).net)
+    assert (without.returncode, without.stderr) == (2, f"vsr: {told.value}\n")
     missing = vsr("weights", "calibrate", tiny_model, tmp_path / "none.mp4")
     assert missing.returncode == 1 and "no such file or folder" in missing.stderr

@@ -1,6 +1,7 @@
 """Sizes as people say them: boxes, square pixels, parts of the picture, and what is large enough already."""
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ import pytest
 
 from tests.command import vsr
 from tests.media import make
-from vsrcli.errors import UsageError
+from vsrcli.errors import LargeAlreadyError, UsageError
 from vsrcli.media.info import Colour, VideoInfo
 from vsrcli.media.read.crop import cropped
 from vsrcli.media.read.decode import decode
 from vsrcli.media.read.probe import probe
+from vsrcli.pipeline.jobs.job import refuse_large
 from vsrcli.pipeline.options import Options, output_size
 
 TURNED = (0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
@@ -58,6 +60,19 @@ def test_output_size_follows_the_options(
 def test_a_rotated_picture_fits_in_its_upright_shape() -> None:
     assert output_size(Options(fit=(1920, 1080)), source(1280, 720, Fraction(1), TURNED), 4) == (1080, 608)
     assert output_size(Options(height=1080, square_pixels=True), source(*PAL, TURNED), 4) == (1080, 810)
+
+
+@pytest.mark.parametrize("shape", [PAL, NTSC, (720, 576, Fraction(0)), (704, 576, Fraction(16, 11))])
+def test_the_height_of_a_turned_picture_is_counted_in_lines_as_it_is_shown(shape: tuple[int, int, Fraction]) -> None:
+    tape = source(*shape, TURNED)
+    for asked in (Options(height=1080), Options(max_height=1080), Options(scale=3, max_height=1080)):
+        width, height = output_size(asked, tape, 4)
+        result = replace(tape, width=width, height=height)
+        assert 1080 - 2 * (shape[2] or 1) < result.shown[1] <= 1080
+        assert result.shown[0] / result.shown[1] == pytest.approx(tape.shown[0] / tape.shown[1], rel=0.003)
+    refuse_large(tape, Options(skip_above=tape.shown[1]))
+    with pytest.raises(LargeAlreadyError, match=f"has {tape.shown[1]} lines"):
+        refuse_large(tape, Options(skip_above=tape.shown[1] - 1))
 
 
 @pytest.mark.parametrize(

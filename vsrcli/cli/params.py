@@ -39,14 +39,18 @@ SHOWN = {
     ),
     "content": Shown("Content of the source, if --model leaves the weights open. auto means film."),
     "scale": Shown("Upscaling factor. Others than the model's are resized by Lanczos.  [default: the model's]", "-s"),
-    "height": Shown("Set the height of the output. The width follows."),
+    "height": Shown("Set the height of the output, in lines as it is shown. The width follows."),
     "size": Shown("Set the size of the output. What is shown keeps its shape: pixels become non-square if they must."),
     "fit": Shown("Fit the output into this box, with its own shape and square pixels."),
     "pad": Shown("Fill the rest of the box of --fit with black."),
-    "max_height": Shown("Limit the height of the output. The width follows."),
+    "max_height": Shown("Limit the height of the output, in lines as it is shown. The width follows."),
     "square_pixels": Shown("Make pixels square, for tapes and DVDs: 4:3 at 1080 lines becomes 1440x1080."),
-    "crop": Shown("Read a part of the picture: W:H:X:Y, or auto to remove black borders.", metavar="W:H:X:Y"),
-    "skip_above": Shown("Skip sources with more lines than this.", metavar="LINES"),
+    "crop": Shown(
+        "Read a part of the picture, in its stored pixels (before a film is turned): W:H:X:Y, or auto to remove black "
+        "borders.",
+        metavar="W:H:X:Y",
+    ),
+    "skip_above": Shown("Skip sources that are shown with more lines than this.", metavar="LINES"),
     "device": Shown("Device: auto, cpu, cuda, cuda:1, mps."),
     "precision": Shown(
         "Data type of the convolutions. int8: BasicVSR, IconVSR, BasicVSR++ and AnimeSR on CPUs with VNNI; weights of "

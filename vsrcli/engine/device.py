@@ -77,13 +77,18 @@ def check_int8(device: torch.device, net: RecurrentNet) -> None:
         raise UsageError(f"int8 is for CPUs only: on {device} use auto, fp32, fp16 or bf16")
     if not cpu_has_int8():
         raise UsageError("this CPU has no instructions for int8 (VNNI): use auto, fp32 or bf16")
-    if not net.int8_parts:
-        raise UsageError("this model has no part that runs in int8: use auto, fp32 or bf16")
+    check_int8_parts(net)
     if net.ranges is None:
         raise UsageError(
             "int8 needs the ranges of these weights: make them once by `vsr weights calibrate MODEL VIDEO...`, "
             "or use auto, fp32 or bf16"
         )
+
+
+def check_int8_parts(net: RecurrentNet) -> None:
+    """Raise UsageError if the net has no part that runs in int8 on any device."""
+    if not net.int8_parts:
+        raise UsageError("this model has no part that runs in int8: use auto, fp32 or bf16")
 
 
 def use_threads(count: int | None) -> None:

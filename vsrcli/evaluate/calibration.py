@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from vsrcli.engine.device import place
+from vsrcli.engine.device import check_int8_parts, place
 from vsrcli.errors import UsageError
 from vsrcli.levels import picture_to_unit
 from vsrcli.media.read.decode import decode
@@ -33,8 +33,7 @@ def calibrate(net: RecurrentNet, clips: Iterable[Tensor]) -> dict[str, Range]:
 
     `net` is float32 and stays as it is. Raises UsageError if it has no such part or there is no clip.
     """
-    if not net.int8_parts:
-        raise UsageError("this model has no part that runs in int8")
+    check_int8_parts(net)
     net = place(copy.deepcopy(net), torch.device("cpu"), dtype_beside_int8())
     found: dict[str, Range] = {}
 

@@ -32,14 +32,14 @@ class Options(EngineOptions, EncodingOptions, SpanOptions, Record):
         model: full name, path of a checkpoint, or architecture, which leaves the weights open.
         content: what the source shows, if `model` leaves the weights open.
         scale: factor of the output's size.
-        height: height of the output.
+        height: height of the output in lines as it is shown.
         size: (width, height) of the output.
         fit: (width, height) of a box that the picture fills as far as its shape allows.
         pad: fill the rest of the box with black, so that the output is as large as the box.
-        max_height: largest height of the output.
+        max_height: largest height of the output in lines as it is shown.
         square_pixels: stretch the shorter side if the source's pixels are not square; `fit` does so too.
         crop: "auto", for what black borders leave, or "W:H:X:Y" in pixels of the source.
-        skip_above: a source of more lines than this is not upscaled.
+        skip_above: a source that is shown with more lines than this is not upscaled.
         new_date: give the result the date of its making instead of its source's.
         work_dir: the folder in which the job works, instead of the output's.
         overwrite: replace an existing output.
@@ -98,23 +98,36 @@ def output_size(options: Options, info: VideoInfo, scale: int) -> tuple[int, int
     """
     width, height = (info.height, info.width) if info.turned else (info.width, info.height)
     wide, high = _squared(info) if options.square_pixels or options.fit else (Fraction(1), Fraction(1))
-    shown = (width * wide, height * high)
+    shown, line = (width * wide, height * high), line_of_row(options, info)
     if options.size is not None:
         wanted = options.size
     elif options.fit is not None:
         factor = min(options.fit[0] / shown[0], options.fit[1] / shown[1])
         wanted = (_within(shown[0] * factor, options.fit[0]), _within(shown[1] * factor, options.fit[1]))
     elif options.height is not None:
-        wanted = (even(shown[0] * options.height / shown[1]), options.height)
+        wanted = _of_height(shown, options.height, line)
     elif options.scale is not None and options.scale != scale:
         wanted = (round(shown[0] * options.scale), round(shown[1] * options.scale))  # the sink evens it and says so
     else:
         wanted = (round(shown[0] * scale), round(shown[1] * scale))
-    if options.max_height is not None and wanted[1] > options.max_height:
-        wanted = (even(shown[0] * options.max_height / shown[1]), options.max_height)
+    if options.max_height is not None and wanted[1] * line > options.max_height:
+        wanted = _of_height(shown, options.max_height, line)
     if min(wanted) < 16 or max(wanted) > LARGEST_SIDE:
         raise UsageError(f"an output of {wanted[0]}x{wanted[1]} is out of range (16 to {LARGEST_SIDE} pixels a side)")
     return (wanted[1], wanted[0]) if info.turned else wanted
+
+
+def line_of_row(options: Options, info: VideoInfo) -> Fraction:
+    """Return the height of the output's pixels as they are shown, which is not 1 where oblong ones are turned."""
+    if not info.turned or options.square_pixels or options.fit is not None:
+        return Fraction(1)
+    return info.sample_aspect_ratio or Fraction(1)
+
+
+def _of_height(shown: tuple[Fraction, Fraction], lines: int, line: Fraction) -> tuple[int, int]:
+    """Return the size of a picture of so many lines, each of whose rows is shown `line` of them high, or a bit less."""
+    rows = lines if line == 1 else _within(lines / line, lines / line)
+    return even(shown[0] * rows / shown[1]), rows
 
 
 def padded_size(options: Options, info: VideoInfo) -> tuple[int, int] | None:
@@ -131,7 +144,7 @@ def _squared(info: VideoInfo) -> tuple[Fraction, Fraction]:
     return (aspect, Fraction(1)) if aspect >= 1 else (Fraction(1), 1 / aspect)
 
 
-def _within(length: float | Fraction, most: int) -> int:
+def _within(length: float | Fraction, most: float | Fraction) -> int:
     """Return the nearest even number of pixels that is not more than `most`."""
     nearest = even(length)
     return nearest if nearest <= most else nearest - 2

@@ -257,7 +257,7 @@ def with_sound(info: VideoInfo, audio: Audio) -> VideoInfo:
 
 def refuse_large(info: VideoInfo, options: Options) -> None:
     """Raise LargeAlreadyError if the source has, as it is shown, more lines than the caller wants upscaled."""
-    lines = info.width if info.turned else info.height
+    lines = info.shown[1]
     if options.skip_above is not None and lines > options.skip_above:
         raise LargeAlreadyError(f"{info.path} has {lines} lines, more than {options.skip_above}: left as it is")
 

@@ -6,7 +6,7 @@ from typing import TypeGuard
 
 from vsrcli.errors import UsageError
 from vsrcli.media.info import VideoInfo
-from vsrcli.pipeline.options import Options, output_size
+from vsrcli.pipeline.options import Options, line_of_row, output_size
 
 FIELDS = ("folder", "name", "ext", "model", "width", "height", "scale")
 """Folder, name and ending of the source, the model's name, the result's size, and the factor of it."""
@@ -28,7 +28,7 @@ def filled(output: Path, info: VideoInfo, options: Options, model: str, scale: i
     if not is_template(output):
         return output
     width, height = output_size(options, info, scale)
-    width, height = (height, width) if info.turned else (width, height)
+    width, height = (height, round(width * line_of_row(options, info))) if info.turned else (width, height)
     path = info.path
     one = not info.images or path in info.images
     values = {
