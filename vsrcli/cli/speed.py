@@ -91,7 +91,7 @@ class Speed:
         if not fps or self._total is None:
             return None
         later = self._sweeping / self._swept * max(0, self._total - self._swept_to) if self._swept else 0.0
-        frames, here = self._total - self._done, 0.0
+        frames, here = max(0, self._total - self._done), 0.0
         if self._window:  # the rest of this window comes at its pace
             rest = min(frames, self._burst - len(self._window))
             frames, here = frames - rest, rest * self._pace()

@@ -1,7 +1,8 @@
 """Insert new frames between a source's frames before they are upscaled: never across a cut, each at its exact time.
 
 Where the scene detector sees no cut, which needs quiet around it, two frames that no motion brings together have none
-between them either.
+between them either. There, and at the end, the frame before is shown again instead: so every frame of the source gives
+as many of the result, the rate stays constant, and the result is as long as the source.
 
 A new frame depends on its two neighbours alone, and a cut on the few frames around it, so that a job that was stopped
 goes on at any frame with the same result.
@@ -27,31 +28,22 @@ Flow = Callable[[Tensor, Tensor], Tensor]
 """(frame, neighbour), each (1, 3, h, w) -> (1, 2, h, w): where in the neighbour each pixel of the frame lies."""
 
 
-@dataclass(frozen=True, order=True)
-class Place:
-    """The position of an output frame: `step` frames after frame `source` of the source."""
-
-    source: int = 0
-    step: int = 0
-
-
 @dataclass
 class Between:
-    """Interpolator that takes a source's frames in order and adds `factor` - 1 new ones between each two of a scene.
+    """Interpolator that takes a source's frames in order and gives `factor` for each: itself, and new ones after it.
 
-    The first frame given back is the one at `start`, with the number `number`; the source is to be pushed from frame
-    `first` on. Times are in ticks `factor` times as fine as the source's. `known` is the detector for the engine: it
-    knows the cuts of the new count. With `paired`, a scene starts too where no new frame is made, so that in a scene
-    the new frames are those of odd numbers. `untinted` makes of a frame with a tint one in colours. `say` hears, once,
-    that the source's frame rate varies.
+    Frame n of the source has the number n * `factor`. The first frame given back is the one of number `start`; the
+    source is to be pushed from frame `first` on. Times are in ticks `factor` times as fine as the source's. `known` is
+    the detector for the engine: it knows the cuts of the new count. With `paired`, a scene starts too where no new
+    frame can be made. `untinted` makes of a frame with a tint one in colours. `say` hears, once, that the source's
+    frame rate varies.
     """
 
     flow: Flow
     factor: int
     device: torch.device
     time_base: Fraction
-    start: Place = Place()
-    number: int = 0
+    start: int = 0
     untinted: Callable[[Frame], Frame] = lambda frame: frame
     say: Callable[[str], None] = lambda line: None
     detector: SceneDetector = field(default_factory=SceneDetector)
@@ -60,13 +52,12 @@ class Between:
 
     def __post_init__(self) -> None:
         self._last: tuple[Frame, bool] | None = None
-        self._places = {self.number: self.start}
         self._usual: int | None = None
 
     @property
     def first(self) -> int:
         """The number in the source of the first frame to push: those before the start tell whether it is a cut."""
-        return max(0, self.start.source - BEFORE)
+        return max(0, self.start // self.factor - BEFORE)
 
     def push(self, frame: Frame) -> Iterator[Frame]:
         """Take one frame of the source, and yield those that are ready, old and new."""
@@ -79,13 +70,8 @@ class Between:
             yield from self._decided(decided, cut)
         if self._last is not None:
             frame, cut = self._last
-            yield from self._given(frame, 0, frame.pts * self.factor, frame.duration * self.factor, cut=cut)
-
-    def place(self, number: int) -> Place:
-        """Return where the frame of a number lies, which is the next one to leave the engine, or is yet to come."""
-        for passed in [known for known in self._places if known < number]:
-            del self._places[passed]
-        return self._places[number]
+            again = [replace(frame, captions=b"")] * (self.factor - 1)
+            yield from self._given([frame, *again], frame.pts, max(1, frame.duration), cut=cut)
 
     def _decided(self, frame: Frame, cut: bool) -> Iterator[Frame]:
         before, self._last = self._last, (frame, cut)
@@ -94,27 +80,25 @@ class Between:
         old, old_cut = before
         length = frame.pts - old.pts
         self._watch(length)
-        needed = not cut and frame.number >= self.start.source
-        made = list(self._made(old, frame)) if needed else []
-        if self.paired and needed and not made:
-            self._last = (frame, True)
-        lasts = length if made else length * self.factor
-        yield from self._given(old, 0, old.pts * self.factor, lasts, cut=old_cut)
-        for step, picture in enumerate(made, 1):
-            yield from self._given(picture, step, old.pts * self.factor + step * length, length)
+        among: list[Frame] = []
+        if frame.number * self.factor >= self.start:
+            among = [] if cut else list(self._made(old, frame))
+            if self.paired and not among:
+                self._last = (frame, True)
+            among = among or [replace(old, captions=b"")] * (self.factor - 1)
+        yield from self._given([old, *among], old.pts, length, cut=old_cut)
 
-    def _given(self, frame: Frame, step: int, pts: int, duration: int, *, cut: bool = False) -> Iterator[Frame]:
-        place = Place(frame.number, step)
-        if place < self.start:
-            return
-        number, self.number = self.number, self.number + 1
-        self._places[number] = place
-        if cut:
-            self.known.cuts.add(number)
-        yield replace(frame, number=number, pts=pts, duration=duration)
+    def _given(self, frames: list[Frame], pts: int, length: int, *, cut: bool) -> Iterator[Frame]:
+        """Yield what a frame of the source gives, which is shown for `length` of its ticks, from the start on."""
+        first = frames[0].number * self.factor
+        if cut and first >= self.start:
+            self.known.cuts.add(first)
+        for step, frame in enumerate(frames):
+            if first + step >= self.start:
+                yield replace(frame, number=first + step, pts=pts * self.factor + step * length, duration=length)
 
     def _made(self, old: Frame, new: Frame) -> Iterator[Frame]:
-        """Yield the new frames between two, with the first one's number; none where the two show different things."""
+        """Yield the new frames between two; none where the two show different things."""
         tint = None
         if old.tint is not None and new.tint is not None:
             tint = (old.tint, new.tint)

@@ -119,7 +119,7 @@ def made_by_flow(kept: Sequence[Tensor], flow: Flow, device: torch.device) -> li
     frames = [Frame(n, unit_to_picture(lr), pts=n, duration=1) for n, lr in enumerate(kept)]
     for made in [m for frame in frames for m in between.push(frame)] + list(between.flush()):
         found[made.pts] = picture_to_unit(made.data)
-    return [found.get(2 * n + 1, kept[n]) for n in range(len(kept) - 1)]
+    return [found[2 * n + 1] for n in range(len(kept) - 1)]
 
 
 def _twos(frames: Sequence[Pair], upscale: Upscale, channels: Channels) -> list[dict[str, Value]]:

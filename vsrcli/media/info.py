@@ -16,6 +16,7 @@ DOUBLE = Fraction(2)
 """Frames decoded for each of the file's where each field becomes a frame."""
 FILM = Fraction(4, 5)
 """Frames decoded for each of the file's where film is taken out of 3:2 pulldown."""
+_ROUNDING = Fraction(1, 200)  # seconds by which a caller's time is rounded at most: two decimals
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ class VideoInfo:
     `rotation` is the display matrix as 9 integers (None if there is none), of images the first one's.
     `mastering_display` is x265's text form "G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)", `content_light` is (MaxCLL, MaxFALL).
     `interlaced` is what the stream declares or its first frame is flagged with. `sample_aspect_ratio` is 0 where
-    undeclared. `start_time` is where the container's clock begins, in seconds: what a player shows as 0:00.
+    undeclared. `start_time` is where the container's clock begins, in seconds: what a player shows as 0:00. `late` is
+    how many seconds after that the first frame is shown.
 
     `once` is set where the source can be read only once; its `path` is then for messages alone.
     `crop` says that `width` and `height` are those of a part of the picture that is stored.
@@ -122,6 +124,7 @@ class VideoInfo:
     kept: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     start_time: float = 0.0
+    late: float = 0.0
     estimated: bool = False
     crop: Crop | None = None
     ticks: int = 1
@@ -142,6 +145,14 @@ class VideoInfo:
         """How wide and high the picture is shown: upright, its pixels made square by their width."""
         width = round(self.width * (self.sample_aspect_ratio or 1))
         return (self.height, width) if self.turned else (width, self.height)
+
+    def at(self, seconds: float) -> Fraction:
+        """Return a time that the caller counts as players do, in ticks, less what it may be rounded by.
+
+        A frame with a smaller pts is shown before that time.
+        """
+        rounding = min(self.time_base / 2, _ROUNDING)
+        return (Fraction(seconds + self.start_time) - rounding) / self.time_base
 
     def paced(self, cadence: Fraction) -> "VideoInfo":
         """Return what describes the source if `cadence` frames are decoded for each of the file's.
@@ -173,7 +184,7 @@ class VideoInfo:
             self,
             time_base=self.time_base / factor,
             rate=self.rate * factor,
-            frames=None if self.frames is None else max(0, (self.frames - 1) * factor + 1),
+            frames=None if self.frames is None else self.frames * factor,
             ticks=self.ticks * factor,
         )
 
@@ -185,6 +196,7 @@ class VideoInfo:
             rate=self.rate / factor,
             duration=None if self.duration is None else self.duration * float(factor),
             start_time=self.start_time * float(factor),
+            late=self.late * float(factor),
             slow=self.slow * factor,
         )
 

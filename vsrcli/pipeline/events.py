@@ -29,6 +29,11 @@ class Event:
 OnEvent = Callable[[Event], None]
 
 
+def frames_made(done: int, total: int | None) -> Event:
+    """Return the event that `done` frames are made; more than the `total` that was expected raise it."""
+    return Event("frame", done=done, total=total and max(total, done))
+
+
 def logged(event: Event) -> None:
     """Take an event that no caller listens to: log it (see `vsrcli.log`), but for the progress of frames and bytes."""
     if event.kind == "note":

@@ -217,8 +217,7 @@ def shown_times(info: VideoInfo, *, start: float | None = None, end: float | Non
 
 
 def _span(info: VideoInfo, seconds: float | None) -> Fraction | None:
-    """Return a time in the source's ticks. Seconds are rounded, so pts are compared with it to half a tick."""
-    return None if seconds is None else (Fraction(seconds + info.start_time) - info.time_base / 2) / info.time_base
+    return None if seconds is None else info.at(seconds)
 
 
 def _data(

@@ -75,6 +75,9 @@ def _probe_video(path: Path, container: InputContainer) -> VideoInfo:
     beside = lies_beside(codec, stream.metadata)
     width, height = largest_size(path, container, stream, codec, (frame.width, frame.height), duration)
     deep = bit_depth(frame.format) > 8
+    shown = frame.dts if container.format.name == "avi" else frame.pts  # as in timestamps.py
+    first = float((shown or 0) * time_base)
+    begin = first if container.start_time is None else container.start_time / av.time_base
     told = header_text(path) if deep or _DECLARING & set(container.format.name.split(",")) else ""
     info = VideoInfo(
         path=path,
@@ -104,7 +107,8 @@ def _probe_video(path: Path, container: InputContainer) -> VideoInfo:
         unkept=unkept(told, frame, codec, bit_depth(frame.format)),
         alpha=beside or holds_alpha(frame.format),
         transparent=beside or alpha_of(frame) is not None,
-        start_time=(container.start_time or 0) / av.time_base,
+        start_time=begin,
+        late=0.0 if shown is None else max(0.0, first - begin),
     )
     borders = hidden_borders(told, stream.index)
     return info if borders is None else _without_borders(info, *borders)

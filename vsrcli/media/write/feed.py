@@ -225,7 +225,9 @@ def _ticks(packet: "av.Packet[av.VideoStream]", time_base: Fraction) -> Fraction
 
 def last_duration(info: VideoInfo, pts: Sequence[int]) -> int:
     """Return the duration of the frame at the last of `pts`, in the source's time base: the source's, or one frame."""
-    fallback = max(1, round(info.made_of_each / (info.rate * info.time_base))) if info.rate else 1
+    if info.made_of_each > 1:  # the last frame of the source is shown again, for equal times
+        return pts[-1] - pts[-2]
+    fallback = max(1, round(1 / (info.rate * info.time_base))) if info.rate else 1
     if info.images or info.cadence != 1:  # no frame of the file lasts as long as one that is decoded
         return fallback
     with contextlib.suppress(FFmpegError), open_container(info.path) as container:

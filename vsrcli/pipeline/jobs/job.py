@@ -1,6 +1,7 @@
 """One job: source, model, plan and output, resolved and checked before work begins."""
 
 import contextlib
+import math
 import os
 import tempfile
 from dataclasses import dataclass, field, replace
@@ -290,15 +291,21 @@ def binary_size(size: int) -> str:
 
 
 def frames_wanted(info: VideoInfo, options: Options, factor: int = 1) -> int | None:
-    """Return about how many frames are made of the requested span, `factor` for each; None if it is not known."""
+    """Return how many frames are made of the requested span, `factor` for each; None if it is not known.
+
+    It is exact for a constant rate and a container that counts its frames.
+    """
     if info.frames is None:
         return None
     count = info.frames
-    if options.start is not None or options.end is not None:
-        duration = info.duration if info.duration is not None else info.frames / info.rate
-        end = min(float(duration), float(duration) if options.end is None else options.end)
-        count = max(0, round((end - (options.start or 0.0)) * float(info.rate)))
-    return max(0, (count - 1) * factor + 1)
+
+    def before(seconds: float) -> int:
+        shown = info.at(seconds) * info.time_base - Fraction(info.start_time + info.late)
+        return min(max(0, math.ceil(shown * info.rate)), count)
+
+    first = 0 if options.start is None else before(options.start)
+    last = count if options.end is None else before(options.end)
+    return max(0, last - first) * factor
 
 
 def check_output(output: Path, info: VideoInfo, options: Options) -> None:

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import torch
 
-from vsrcli.engine.between import Between, Place
+from vsrcli.engine.between import Between
 from vsrcli.errors import Reason, UsageError, WeightsError
 from vsrcli.frame import Frame
 from vsrcli.media.info import VideoInfo
@@ -69,12 +69,11 @@ def make_between(
     factor: int,
     device: torch.device,
     *,
-    start: Place,
-    number: int,
+    start: int,
     paired: bool,
     say: Callable[[str], None],
 ) -> Between:
-    """Return what puts new frames between the source's, from the frame at `start`, the result's frame `number`, on.
+    """Return what puts new frames between the source's, from the result's frame `start` on.
 
     `paired`: a scene starts where no new frame is made, as for a net that knows new frames by their numbers.
     """
@@ -93,7 +92,6 @@ def make_between(
         device,
         info.time_base,
         start=start,
-        number=number,
         untinted=untinted,
         say=say,
         paired=paired,

@@ -34,7 +34,7 @@ from vsrcli.media.write.live import (
 from vsrcli.media.write.made import made_text
 from vsrcli.media.write.mux_tags import MADE_TAG, STALE
 from vsrcli.names import WRITABLE_IMAGES
-from vsrcli.pipeline.events import Event, OnEvent
+from vsrcli.pipeline.events import Event, OnEvent, frames_made
 from vsrcli.pipeline.folder.tensor_folder import FrameFolder, TensorFolder
 from vsrcli.pipeline.jobs import job as jobs
 from vsrcli.pipeline.jobs.job import Job
@@ -205,7 +205,7 @@ class _Writing(threading.Thread):
                 writer = writer or self._open()
                 writer.write(frame)
                 self.frames += 1
-                self._hear(Event("frame", done=frame.number + 1, total=self._job.frames))
+                self._hear(frames_made(frame.number + 1, self._job.frames))
             if writer is not None:
                 writer.close()
         except BaseException as error:
@@ -315,6 +315,8 @@ def _make(
         while writing.is_alive():
             writing.join(0.2)
         clock.end("encode")
+        if writing.error is None and count != job.frames:
+            on_event(frames_made(count, count))  # what was announced is not what came
     except (KeyboardInterrupt, CancelledError):
         stop.set()
         writing.join(_UNREAD_SECONDS)

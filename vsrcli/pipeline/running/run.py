@@ -15,7 +15,7 @@ from vsrcli.media.info import VideoInfo
 from vsrcli.media.read.damage import Damage
 from vsrcli.media.write.made import made_text, offset_in_source
 from vsrcli.media.write.mux_tags import MADE_TAG
-from vsrcli.pipeline.events import Event, OnEvent, logged
+from vsrcli.pipeline.events import Event, OnEvent, frames_made, logged
 from vsrcli.pipeline.folder.job_records import damaged
 from vsrcli.pipeline.folder.tensor_folder import FrameFolder, TensorFolder
 from vsrcli.pipeline.folder.work_files import FRAMES_NAME, JOB_NAME, PLAN_NAME, STATES_NAME
@@ -244,6 +244,8 @@ def make_segments(
             raise encoder.error
         if work.frames != count - (part.first if part else 0):
             raise OutputError(f"{counted(count, 'frame')} came in but {work.frames} went out: please report this")
+        if part is None and count != job.frames:
+            on_event(frames_made(count, count))  # what was announced is not what came
     finally:
         stop.set()
         for thread in threads:

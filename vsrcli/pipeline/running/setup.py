@@ -2,17 +2,16 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from torch import Tensor
 
-from vsrcli.engine.between import Between, Place
+from vsrcli.engine.between import Between
 from vsrcli.engine.engine import Engine, FrameStore, Store
 from vsrcli.engine.plan import QUEUED_FRAMES, Plan, waiting_frames
 from vsrcli.engine.scenes import SceneDetector
 from vsrcli.pipeline.jobs.job import Job
 from vsrcli.pipeline.jobs.motion import make_between
-from vsrcli.pipeline.running.stages import PLACE, Pipe
+from vsrcli.pipeline.running.stages import Pipe
 from vsrcli.pipeline.timing import StageClock
 
 
@@ -53,10 +52,7 @@ def resumed_between(job: Job, state: Mapping[str, Tensor] | None, warn: Callable
 
     Raises KeyError, ValueError or TypeError for a state that does not say where that was.
     """
-    start, number = Place(), 0
-    if state is not None:
-        source, step = state[PLACE].tolist()
-        start, number = Place(int(source), int(step)), int(state["next_frame"])
+    start = 0 if state is None else int(state["next_frame"])
     assert job.flow is not None
-    where: dict[str, Any] = {"start": start, "number": number}
-    return make_between(job.flow, job.info, job.factor, job.device, **where, paired=job.model.net.between, say=warn)
+    paired = job.model.net.between
+    return make_between(job.flow, job.info, job.factor, job.device, start=start, paired=paired, say=warn)

@@ -7,22 +7,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from vsrcli.engine.between import Between
 from vsrcli.engine.engine import Engine
 from vsrcli.frame import Frame
-from vsrcli.pipeline.events import Event, OnEvent
+from vsrcli.pipeline.events import OnEvent, frames_made
 from vsrcli.pipeline.folder.work_folder import WorkFolder
 from vsrcli.pipeline.jobs.job import Job
 from vsrcli.pipeline.running.part import Part
 from vsrcli.pipeline.running.source import source_frames
 from vsrcli.pipeline.sinks.sink import Writer
 from vsrcli.pipeline.timing import StageClock
-
-PLACE = "place"
-"""Key in a state for the position of its border in the source, if new frames are made."""
 
 
 @dataclass(frozen=True)
@@ -114,18 +110,10 @@ def upscale_stage(
 ) -> tuple[int, int]:
     """Push LR frames and pass on HR frames from number `done` on and segment borders (in the main thread).
 
-    With `between`, new LR frames are pushed too, and a state says where in the source its border lies. Returns the
-    total number of frames, and how many of those passed on were not run, because they repeat the one before. Raises
-    CancelledError at the next frame after `cancel` is set.
+    With `between`, new LR frames are pushed too. Returns the total number of frames, and how many of those passed on
+    were not run, because they repeat the one before. Raises CancelledError at the next frame after `cancel` is set.
     """
     repeated_before = 0
-
-    def checkpoint() -> dict[str, Tensor]:
-        state = engine.checkpoint()
-        if between is not None:
-            place = between.place(engine.next_frame)
-            state[PLACE] = torch.tensor([place.source, place.step])
-        return state
 
     def pass_on(ready: Iterator[Frame]) -> None:
         nonlocal repeated_before
@@ -139,7 +127,7 @@ def upscale_stage(
             # windows end where segments do; without windows, or after repeats that do not count, they may not, and the
             # state is the one before the window, which is run again
             border = frame.number % segment_frames == 0
-            if (border and not made.put(Border(checkpoint()))) or not made.put(frame):
+            if (border and not made.put(Border(engine.checkpoint()))) or not made.put(frame):
                 return
             if frame.number + 1 == until:
                 raise _ReachedError
@@ -192,7 +180,7 @@ class Encoder(threading.Thread):
                     self._writer = self._job.sink.writer(self._work.segment_path(len(self._work.segments)))
                 self._writer.write(frame)
                 self._pts.append(frame.pts)
-                self._on_event(Event("frame", done=frame.number + 1, total=self._job.frames))
+                self._on_event(frames_made(frame.number + 1, self._job.frames))
             if not self._stop_all.is_set():
                 self._finish(None, last=True)
         except BaseException as error:
