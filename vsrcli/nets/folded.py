@@ -30,18 +30,29 @@ def enlarge_folded(x: Tensor, scale: int, *, mode: str) -> Tensor:
 def warp_folded(hr: Tensor, flow: Tensor, scale: int) -> Tensor:
     """Warp `hr` (n, c, s*h, s*w) by the LR `flow` (n, 2, h, w), upsampled bilinearly by s; return it folded.
 
-    The result equals `pixel_unshuffle(flow_warp(hr, s * interpolate(flow), padding="border"), s)`, (n, c*s*s, h, w),
-    without an HR-sized flow or a second pass over the warped frame: grid_sample visits the pixels in the folded order.
-    The sampling positions are upsampled instead of the flow, which is the same because positions are linear.
+    The result, channels last, equals `pixel_unshuffle(flow_warp(hr, s * interpolate(flow), padding="border"), s)`,
+    (n, c*s*s, h, w), without an HR-sized flow. grid_sample visits the HR pixels of one LR pixel after another, so that
+    what they share stays in the cache. The sampling positions are upsampled instead of the flow, which is the same
+    because positions are linear.
     """
     n, _, h, w = flow.shape
     unit = _pixel(h, w, scale, flow.dtype, flow.device)
     shift = F.pad((flow * unit).contiguous(memory_format=torch.channels_last), (1,) * 4, mode="replicate")
     target = shift + _positions(h, w, scale, flow.dtype, flow.device)
-    target = F.conv2d(target, _phase_kernel(2, scale, "bilinear", flow.dtype, flow.device))
-    grid = target.view(n, 2, scale**2, h, w).permute(0, 2, 3, 4, 1).reshape(n, -1, w, 2)
+    target = F.conv2d(target, _position_kernel(scale, flow.dtype, flow.device))
+    grid = target.permute(0, 2, 3, 1).reshape(n, h, w * scale**2, 2)
     warped = F.grid_sample(hr, grid, mode="bilinear", padding_mode="border", align_corners=True)
-    return warped.reshape(n, -1, h, w)
+    by_pixel = warped.view(n, -1, h, w, scale**2).permute(0, 2, 3, 1, 4)
+    folded: Tensor = by_pixel.flatten(3).permute(0, 3, 1, 2)
+    return folded
+
+
+@lru_cache(maxsize=8)
+@torch.inference_mode(False)
+def _position_kernel(scale: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return the kernel (s*s*2, 2, 3, 3) that upsamples positions bilinearly: x and y of each of the s*s in turn."""
+    kernel = _phase_kernel(2, scale, "bilinear", dtype, device).unflatten(0, (2, scale**2))
+    return kernel.transpose(0, 1).flatten(0, 1).contiguous(memory_format=torch.channels_last)
 
 
 @lru_cache(maxsize=32)

@@ -16,8 +16,8 @@ works at 1/2 to 1/8 resolution, where its quarter of the parameters costs a twen
 
 Operations other than convolution. Straightforward bicubic upsampling, flow upsampling, HR warp, space-to-depth and
 pixel shuffle took 49 ms there. Here each upsampling is a convolution from LR pixels to the s*s HR positions that they
-cover ("phases"), the HR frame is sampled at those positions directly in the folded order, and base and detail are added
-before the one pixel shuffle: 21 ms.
+cover ("phases"), the HR frame is sampled at those positions, one LR pixel's after another's, and base and detail are
+added before the one pixel shuffle.
 """
 
 import math
@@ -75,6 +75,7 @@ class RepVSR(RecurrentNet):
 
     branches: ClassVar[tuple[Branch, ...]] = (Branch("forward", reverse=False),)
     float32_parts = ("flownet",)
+    int8_parts = ("srnet.body", "srnet.tail")
     stored_channels = 48  # the HR estimate
     working_channels = 480  # two features in float32, the folded and the unfolded estimate, the warp's grid
     flow_channels = 64
@@ -98,7 +99,7 @@ class RepVSR(RecurrentNet):
 
         There is no detail where a scene starts. Clamping bounds the recurrence: no error can grow over a long scene.
         """
-        lr = features["lr"].float()
+        lr = features["lr"].float().contiguous(memory_format=torch.channels_last)
         base = enlarge_folded(lr, self.scale, mode="bicubic")
         if state is None or flow is None:
             detail = torch.zeros_like(base)
