@@ -5,7 +5,7 @@ from fractions import Fraction
 from os import PathLike
 from typing import Literal, TypedDict
 
-from vsrcli.engine.options import Precision, Propagation
+from vsrcli.engine.options import Precision, Propagation, Repeats
 from vsrcli.media.options import Audio, Codec, Deinterlace
 from vsrcli.nets.horizon import Horizon
 
@@ -21,6 +21,7 @@ class EngineChoices(TypedDict, total=False):
     horizon: Horizon | int | None
     keyframe_interval: int | None
     tile: tuple[int, int] | Literal["auto"] | None
+    repeats: Repeats
     memory: int | None
     threads: int | None
 

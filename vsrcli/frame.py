@@ -65,5 +65,5 @@ def is_uneven(length: int, usual: int, time_base: Fraction) -> bool:
 
 
 def largest_level(data: np.ndarray) -> int:
-    """Return the level of white: 255 for uint8, 65535 for uint16."""
-    return LARGEST[8 * data.itemsize]
+    """Return the level of white: 255 for uint8, 65535 for uint16, 1 for float32."""
+    return 1 if data.dtype == np.float32 else LARGEST[8 * data.itemsize]

@@ -168,7 +168,6 @@ class Upscaler:
             net.precision,
             frames=frames,
             bit_depth=depth,
-            hold_repeats=True,
         )
         return Engine(net, plan, self.device, say=lambda line: self._progress(Event("warning", line)))
 

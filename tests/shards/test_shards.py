@@ -143,17 +143,25 @@ def test_exact_and_clip_propagation_give_equal_frames_in_shards(
     assert packets(tmp_path / "out.mkv") == packets(tmp_path / "one.mkv")
 
 
-@pytest.mark.parametrize("way", ["window", pytest.param("exact", marks=pytest.mark.slow)])
-def test_frames_that_repeat_are_shown_again_in_shards_too(tiny_model: str, tmp_path: Path, way: str) -> None:
+@pytest.mark.parametrize(
+    ("way", "repeats"),
+    [("window", "exact"), ("window", "near"), pytest.param("exact", "exact", marks=pytest.mark.slow)],
+)
+def test_frames_that_repeat_are_shown_again_in_shards_too(
+    tiny_model: str, tmp_path: Path, way: str, repeats: str
+) -> None:
     # on twos, with a title that stands still for 70 frames, and a shot that is long enough to be split
     def draw(number: int, width: int, height: int) -> np.ndarray:
         shot = bisect_right((0, 31, 101, 201), number) - 1
         moment = 50 if shot == 1 else number // 2
-        return (make.pattern(moment, width, height, seed=shot) // 2 + 120 * (shot % 2)).astype(np.uint8)
+        noise = np.random.default_rng(number).integers(0, 2, (height, width, 1)) if repeats == "near" else 0
+        return (make.pattern(moment, width, height, seed=shot) // 2 + 120 * (shot % 2) + noise).astype(np.uint8)
 
     source = make.video(tmp_path / "film.mkv", width=32, height=24, frames=330, codec="ffv1", draw=draw)
     options = ["--propagation", way, *(["--window", "4"] if way == "window" else []), "--precision", "fp32", "-q"]
+    options += ["--repeats", repeats]
     one = vsr("upscale", source, "-o", tmp_path / "one.mkv", "-m", tiny_model, *options, "--json")
+    assert one.returncode == 0, one.stderr
     assert json.loads(one.stdout)["frames_repeated"] > 150
     shards = ["--shards", 5, "--warmup", 31]
     done = vsr("plan", source, "-o", tmp_path / "out.mkv", "-m", tiny_model, *options, *shards)

@@ -50,7 +50,7 @@ def least_memory(model: str | None) -> list[Least]:
     cpu, dtype = torch.device("cpu"), torch.float32
     found = []
     for source, (width, height) in SOURCES.items():
-        wanted = make_plan(EngineOptions(memory=1 << 62), net, height, width, cpu, dtype, hold_repeats=True)
+        wanted = make_plan(EngineOptions(memory=1 << 62), net, height, width, cpu, dtype)
         plan = least_plan(net, height, width, wanted, dtype, cpu)
         least, whole = (PROCESS_BYTES + estimate(net, height, width, one, dtype, cpu) for one in (plan, wanted))
         held = least - PROCESS_BYTES - estimate(net, height, width, plan, dtype, cpu, encoder=0)

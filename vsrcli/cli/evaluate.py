@@ -12,7 +12,7 @@ from vsrcli.cli.config import closest
 from vsrcli.cli.display_options import display_options, quiet_option
 from vsrcli.cli.param_types import Kind, choice
 from vsrcli.cli.params import models_option, read_record, record_options
-from vsrcli.engine.options import LEAST_TILE, EngineOptions, Precision, Propagation
+from vsrcli.engine.options import LEAST_TILE, EngineOptions, Precision, Propagation, Repeats
 from vsrcli.errors import UsageError
 from vsrcli.records import option
 
@@ -27,6 +27,7 @@ class PaperOptions(EngineOptions):
     propagation: Propagation = option("clip")
     precision: Precision = option("fp32", kept="resolved")
     tile: tuple[int, int] | Literal["auto"] | None = option(None, least=LEAST_TILE)
+    repeats: Repeats = option("off")
 
 
 @dataclass(frozen=True)

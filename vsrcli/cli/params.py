@@ -68,6 +68,10 @@ SHOWN = {
     ),
     "keyframe_interval": Shown("IconVSR: frames between refills, 0 for none.  [default: 5]"),
     "tile": Shown("Tile size in source pixels: auto, none, or WxH.", metavar="TEXT"),
+    "repeats": Shown(
+        "Frames that repeat the one before are shown again, not run. exact: those that equal it bit for bit. near: "
+        "also those that differ by 2 of 255 levels at most, as slides and recorded screens do after lossy coding."
+    ),
     "memory": Shown(
         "Memory budget in bytes, in powers of 1024: 6GiB, 512M.  [default: 60 % of free RAM, 85 % of a GPU's]"
     ),

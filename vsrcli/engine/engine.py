@@ -25,7 +25,7 @@ from vsrcli.engine.colours import is_grey, keep_colours
 from vsrcli.engine.exact import entry_name, sweeps
 from vsrcli.engine.matte import PREFIX, Mattes, even, is_even
 from vsrcli.engine.plan import Plan
-from vsrcli.engine.repeats import SETTLED, Showings, is_repeat
+from vsrcli.engine.repeats import SETTLED, Showings, is_repeat, steadied, steady
 from vsrcli.engine.retry import with_room
 from vsrcli.engine.scenes import BEFORE, Detector, SceneDetector
 from vsrcli.engine.watch import DetailWatch, FirstFrameCheck, all_finite, faults
@@ -78,6 +78,7 @@ class Engine:
         self._pushed = 0
         self._shown = 0  # number of frames that were returned
         self._showings = Showings()
+        self._last: Frame | None = None  # the frame that was pushed last, whose picture the next one may have nearly
         self._newest: Frame | None = None  # the frame that the next one may repeat
         self._held: Frame | None = None  # the last result, while its picture may be shown again
         self._began: int | None = None  # the first frame of the chunk that is running
@@ -114,6 +115,7 @@ class Engine:
         if frame.number != self._pushed:
             raise ValueError(f"frame {frame.number} was pushed where {self._pushed} is next")
         self._pushed += 1
+        self._last = frame = steady(frame, self._last, self.plan.near)
         self._take(self.detector.push(frame) if self.detector else [(frame, False)])
         return self._ready(ended=False)
 
@@ -159,9 +161,10 @@ class Engine:
         past = range(max(0, self._next - self.past), self._next)
         saved["shown"] = torch.tensor([self._showings.count(number) for number in past], dtype=torch.int64)
         for number in past:
-            saved[f"frame.{number}"] = picture_tensor(self._frames[number].data)
+            # copies, because near repeats share what they hold, and a file of tensors does not
+            saved[f"frame.{number}"] = picture_tensor(self._frames[number].data).clone()
             if (alpha := self._frames[number].alpha) is not None:
-                saved[f"opacity.{number}"] = picture_tensor(alpha)
+                saved[f"opacity.{number}"] = picture_tensor(alpha).clone()
         if self._held is not None and self._began is None and self._showings.first(self._next) != self._shown:
             saved["held"] = picture_tensor(self._held.data)
             if self._held.alpha is not None:
@@ -183,13 +186,13 @@ class Engine:
             pictures: the number of the picture that each of them shows.
             scene: the number of the scene's first picture.
         """
-        for frame, picture in zip(before, pictures, strict=True):
+        for frame, picture in zip(steadied(before, self.plan.near), pictures, strict=True):
             if self.detector:
                 self.detector.remember(frame)
             if picture >= self._next:
                 self._add(replace(frame, number=picture))
             self._showings.shown_before(picture, self._showings.count(picture) + 1)
-            self._newest = frame
+            self._last = self._newest = frame
             self._pushed = self._shown = frame.number + 1
             self._decided = self._next = picture + 1
         self._scene = scene
@@ -204,7 +207,7 @@ class Engine:
                 self.detector.remember(frame, times)
             self._add(frame)
             self._showings.shown_before(number, times)
-            self._newest = frame
+            self._last = self._newest = frame
         self._pushed = self._shown = int(saved["next_frame"])
         self._decided = self._next = int(saved["next"])
         self._scene = int(saved["scene"])

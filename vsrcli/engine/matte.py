@@ -21,7 +21,7 @@ def opacity(frame: Frame) -> np.ndarray:
     """Return a frame's opacity (h, w)."""
     if frame.alpha is not None:
         return frame.alpha
-    top = 1.0 if frame.data.dtype == np.float32 else largest_level(frame.data)
+    top = largest_level(frame.data)
     return np.full(frame.data.shape[:2], top, frame.data.dtype)
 
 

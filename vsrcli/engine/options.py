@@ -9,6 +9,7 @@ from vsrcli.records import Record, option
 
 Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 Propagation = Literal["auto", "window", "exact", "clip", "stream"]
+Repeats = Literal["exact", "near", "off"]
 LEAST_TILE = 32
 
 
@@ -25,6 +26,8 @@ class EngineOptions(Record):
         horizon: how many frames a bidirectional net remembers; a number stands for a `Horizon`, None for no limit.
         keyframe_interval: frames between IconVSR's refills, 0 for none.
         tile: (width, height) in LR pixels, or None for whole frames.
+        repeats: which frames are shown again instead of run: those that equal the one before to the last bit (exact),
+            or also those that differ from it by NEAR levels at most; off runs all.
         memory: budget in bytes.
         threads: number of threads on a CPU; None for PyTorch's default, one per core.
     """
@@ -37,6 +40,7 @@ class EngineOptions(Record):
     horizon: Horizon | None = option(Horizon())
     keyframe_interval: int | None = option(None, least=0)
     tile: tuple[int, int] | Literal["auto"] | None = option("auto", least=LEAST_TILE)
+    repeats: Repeats = option("exact")
     memory: int | None = option(None, least=1, unit="bytes", noun="memory size")
     threads: int | None = option(None, least=1, most=1024, noun="number of threads", kept="no")
 

@@ -66,6 +66,7 @@ class Plan:
         keep_colours: whether results get the source's local means (colours.py).
         hold_repeats: whether a frame that equals the one before it bit for bit is shown again instead of run
             (repeats.py).
+        near: how many levels of 255 a frame may differ from the one before it to count as its repeat.
         alpha: whether frames have opacity, for the memory that it takes (matte.py).
     """
 
@@ -77,6 +78,7 @@ class Plan:
     horizon: Horizon | None = None
     keep_colours: bool = False
     hold_repeats: bool = False
+    near: int = 0
     alpha: bool = False
 
     @classmethod

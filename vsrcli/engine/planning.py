@@ -6,6 +6,7 @@ import torch
 
 from vsrcli.engine.options import EngineOptions
 from vsrcli.engine.plan import LOOKAHEAD, PROCESS_BYTES, WINDOW, Plan, choose_plan, default_budget
+from vsrcli.engine.repeats import NEAR
 from vsrcli.errors import Reason, UsageError
 from vsrcli.nets.recurrent import RecurrentNet
 
@@ -20,7 +21,6 @@ def make_plan(
     *,
     frames: int | None = None,
     bit_depth: int = 8,
-    hold_repeats: bool = False,
     encoder: int | None = None,
     alpha: bool = False,
 ) -> Plan:
@@ -40,7 +40,8 @@ def make_plan(
         exact=exact,
         horizon=options.horizon,
         keep_colours=True,
-        hold_repeats=hold_repeats,
+        hold_repeats=options.repeats != "off",
+        near=NEAR if options.repeats == "near" else 0,
         alpha=alpha,
     )
     if not net.bidirectional:

@@ -1,4 +1,4 @@
-"""Frames that repeat the one before them bit for bit: the net does not see them, and its result is shown again.
+"""Frames that repeat the one before them: the net does not see them, and its result is shown again.
 
 Slides, screen recordings, animation on twos and captures that are padded to a rate are full of them. The net sees the
 video as if it were without them, and every frame of the whole video shows what its picture became there. That is exact
@@ -6,15 +6,17 @@ in itself: windows, lookahead, horizon and tiles count pictures, so that states 
 repeats, however the net is strung over time. Against running the repeats too it differs by what a net's recurrence does
 to a still, in which nothing is to be learnt: see `SETTLED`.
 
-Pictures are compared as they were decoded, to the last bit. Frames that merely look alike are run.
+Pictures are compared as they were decoded, to the last bit. Where near repeats are asked for, a frame that differs by
+a few levels at most first gets the picture before it (`steadied`), and then repeats it like any other. A drift cannot
+add up, since it is measured from the picture that was run.
 """
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from vsrcli.frame import Frame
+from vsrcli.frame import Frame, largest_level
 
 SETTLED = 5
 """Frames at the start of a scene that are run whether they repeat or not. A net's first results lack what it gathers
@@ -25,6 +27,9 @@ Later on a repeat teaches nothing. What running it would change, on city (PSNR o
 repvsr.bi 26.98 and 27.20, repvsr.real 26.29 and 26.37, animesr.v2 24.97 and 24.91. Where motion stops for ten frames,
 repvsr.bi falls from 27.39 to 26.44 if they are run, while the net forgets what it knew from the motion.
 """
+
+NEAR = 2
+"""Levels of 255 by which a near repeat may differ: what lossy coding of a still changes from frame to frame."""
 
 _ROWS = 64
 """Rows that are compared at once: most frames that are no repeats differ in the first."""
@@ -45,6 +50,33 @@ def is_repeat(frame: Frame, before: Frame) -> bool:
     if frame.alpha is not None and before.alpha is not None and not np.array_equal(frame.alpha, before.alpha):
         return False
     return all(np.array_equal(a[i : i + _ROWS], b[i : i + _ROWS]) for i in range(0, len(a), _ROWS))
+
+
+def steadied(frames: Iterable[Frame], levels: int) -> Iterator[Frame]:
+    """Yield frames in which near repeats have the picture that they repeat; see `steady`."""
+    before: Frame | None = None
+    for frame in frames:
+        before = steady(frame, before, levels)
+        yield before
+
+
+def steady(frame: Frame, before: Frame | None, levels: int) -> Frame:
+    """Return the frame, with the picture of the one before if no value differs by more than `levels` of 255."""
+    if not levels or before is None:
+        return frame
+    near = _is_near(frame.data, before.data, levels) and _is_near(frame.alpha, before.alpha, levels)
+    return replace(frame, data=before.data, alpha=before.alpha) if near else frame
+
+
+def _is_near(a: np.ndarray | None, b: np.ndarray | None, levels: int) -> bool:
+    """Return whether two pictures have one type and size and differ by at most `levels` of 255 everywhere."""
+    if a is None or b is None:
+        return a is b
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    most = levels * largest_level(a) / 255
+    parts = ((a[i : i + _ROWS], b[i : i + _ROWS]) for i in range(0, len(a), _ROWS))
+    return all(bool((np.maximum(one, other) - np.minimum(one, other) <= most).all()) for one, other in parts)
 
 
 def picture_numbers(sums: Sequence[int], cuts: Set[int]) -> list[int]:

@@ -22,8 +22,9 @@ class SourcePlan:
 
     `options` are those of the job in plain data, with model, precision and type of device settled. `settings` and
     `fingerprint` are what the job's record holds (jobs/job.py and fingerprint.py), `engine` and `segment_frames` how it
-    is run; `asked` is how it was to be cut. `pts` and `sums` (CRC-32 of the levels) are of each frame; `cuts` are the
-    frames at which scenes start, except the first.
+    is run; `asked` is how it was to be cut. `pts` and `sums` are of each frame: its time, and the CRC-32 of the levels
+    that the net is given, which a near repeat takes from the frame that it repeats. `cuts` are the frames at which
+    scenes start, except the first.
     """
 
     input: Path
@@ -57,6 +58,12 @@ class SourcePlan:
     def picture_begin(self, frame: int) -> int:
         """Return the first of the frames that show the picture of a frame."""
         return bisect_left(self.pictures, self.pictures[frame])
+
+    def origin(self, frame: int) -> int:
+        """Return the first of the frames that have the picture of a frame, to the last bit or nearly."""
+        while frame and self.sums[frame - 1] == self.sums[frame]:
+            frame -= 1
+        return frame
 
     @cached_property
     def identity(self) -> str:

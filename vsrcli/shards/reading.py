@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from itertools import chain, islice
 
+from vsrcli.engine.repeats import steadied
 from vsrcli.errors import InputError
 from vsrcli.frame import Frame
 from vsrcli.media.info import VideoInfo
@@ -21,21 +22,31 @@ _NEAR = 100  # up to this frame, decoding from the beginning is faster than a se
 def frames_from(
     info: VideoInfo, options: Options, planned: SourcePlan, number: int, warn: Callable[[str], None]
 ) -> Iterator[Frame]:
-    """Yield the frames from `number` on, with the pts of the plan.
+    """Yield the frames from `number` on, with the pts and the pictures of the plan.
 
-    A seek finds the first one. If it leads to other frames than the plan's, as in some files, frames are counted from
-    the beginning instead. Raises InputError if those have other times than the plan's.
+    Where near repeats count, reading begins at the frame whose picture number `number` has. A seek finds it. If it
+    leads to other frames than the plan's, as in some files, frames are counted from the beginning instead. Raises
+    InputError if those have other times than the plan's.
     """
+    near = planned.engine.near
+    first = planned.origin(number) if near else number
+    read = _read(info, options, planned, first, warn)
+    yield from islice(_checked(steadied(read, near), info, planned), number - first, None)
+
+
+def _read(
+    info: VideoInfo, options: Options, planned: SourcePlan, number: int, warn: Callable[[str], None]
+) -> Iterator[Frame]:
+    """Yield the frames from `number` on as they are decoded."""
     if number > _NEAR and not info.images and not options.detelecine:  # whose cycles are counted from the beginning
         sought = _sought(info, options, planned, number, warn)
         head = list(islice(sought, PROVEN))
-        if head and all(_is_planned(frame, planned) for frame in head):
-            yield from _checked(chain(head, sought), info, planned)
+        if head and all(_is_planned(frame, planned) for frame in steadied(head, planned.engine.near)):
+            yield from chain(head, sought)
             return
         sought.close()
         warn(f"{info.path}: a seek does not lead to frame {number}: counting from the beginning")
-    counted = decoded(info, options, warn, start=options.start, skip=number)
-    yield from _checked(counted, info, planned)
+    yield from decoded(info, options, warn, start=options.start, skip=number)
 
 
 def _sought(

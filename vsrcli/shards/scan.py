@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from vsrcli.engine.repeats import steadied
 from vsrcli.engine.scenes import SceneDetector
 from vsrcli.frame import Frame
 from vsrcli.pipeline.events import Event, OnEvent
@@ -26,7 +27,7 @@ def scan(job: Job, on_event: OnEvent, *, warn: Callable[[str], None]) -> Scan:
     """Decode all of a job's source as the job does. Raises InputError."""
     found, detector = Scan(), SceneDetector()
     on_event(Event("start", "scanning", total=job.frames))
-    for frame in source_frames(job, found.findings, warn):
+    for frame in steadied(source_frames(job, found.findings, warn), job.plan.near):
         found.pts.append(frame.pts)
         found.sums.append(checksum(frame))
         found.cuts += [decided.number for decided, cut in detector.push(frame) if cut]

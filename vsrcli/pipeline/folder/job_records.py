@@ -71,4 +71,5 @@ def is_sound(plan: Plan, segment_frames: int) -> bool:
         and isinstance(plan.exact, bool)
         and isinstance(plan.keep_colours, bool)
         and isinstance(plan.hold_repeats, bool)
+        and whole(plan.near, 0)
     )

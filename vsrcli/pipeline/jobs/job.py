@@ -204,7 +204,8 @@ def prepare(
         on_event(Event("note", f"{made}, by the motion that {flow.name}'s SPyNet finds"))
     frames = frames_wanted(info, options, factor)
     plan = make_plan(
-        options,
+        # the net recognises new frames by their numbers, which repeats would shift
+        replace(options, repeats="off") if zooming else options,
         model.net,
         info.height,
         info.width,
@@ -213,7 +214,6 @@ def prepare(
         frames=frames,
         bit_depth=info.bit_depth,
         encoder=sink.held(frames),
-        hold_repeats=not zooming,  # the net recognises new frames by their numbers, which repeats would shift
         alpha=sink.keeps_alpha,
     )
     warnings = [*([picked.warning] if picked.warning else []), *sink.warnings]
