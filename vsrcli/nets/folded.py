@@ -52,7 +52,8 @@ def warp_folded(hr: Tensor, flow: Tensor, scale: int) -> Tensor:
 def _position_kernel(scale: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return the kernel (s*s*2, 2, 3, 3) that upsamples positions bilinearly: x and y of each of the s*s in turn."""
     kernel = _phase_kernel(2, scale, "bilinear", dtype, device).unflatten(0, (2, scale**2))
-    return kernel.transpose(0, 1).flatten(0, 1).contiguous(memory_format=torch.channels_last)
+    ordered: Tensor = kernel.transpose(0, 1).flatten(0, 1).contiguous(memory_format=torch.channels_last)
+    return ordered
 
 
 @lru_cache(maxsize=32)
