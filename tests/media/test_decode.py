@@ -208,3 +208,26 @@ def test_pts_stored_in_decoding_order_are_sorted(shared: Path) -> None:
     frames, _ = _all(path, end=0.6)
     assert len(frames) > 10
     assert _pts(frames) == [pts for pts, _ in make.second_opinion(path, "-t", "1")][: len(frames)]
+
+
+def test_the_last_picture_of_times_in_decoding_order_has_its_full_step(shared: Path) -> None:
+    frames, _ = _all(shared / "data/train/aquarium.wmv", start=12.0)
+    assert {after - before for before, after in pairwise(_pts(frames))} == {40}
+    assert frames[-1].duration == 40
+
+
+def test_a_span_counts_from_the_first_frame_where_the_container_tells_no_start(tmp_path: Path) -> None:
+    path = make.video(tmp_path / "a.asf", codec="mpeg4", options={"bf": "2"}, frames=8)
+    info = probe(path)
+    whole, _ = _all(path)
+    begin = whole[0].pts * info.time_base
+    assert (float(begin), info.late) == (pytest.approx(info.start_time), 0.0) and begin > 0
+    assert _pts(_all(path, end=0.1)[0]) == _pts(whole[:3])
+    assert _pts(_all(path, start=0.1)[0]) == _pts(whole[3:])
+
+
+def test_a_coarse_clock_takes_no_frame_from_a_span(tmp_path: Path) -> None:
+    pts = [0, 1, 5, 6, 7, 8]  # a hole, at 18 frames a second
+    path = make.video(tmp_path / "a.avi", codec="mpeg4", rate=Fraction(18), pts=pts, frames=6)
+    assert [round(float(f.pts / Fraction(18)), 3) for f in _all(path, end=0.3)[0]] == [0.0, 0.056, 0.278]
+    assert [round(float(f.pts / Fraction(18)), 3) for f in _all(path, start=0.334)[0]] == [0.333, 0.389, 0.444]

@@ -37,10 +37,10 @@ def stamp(
 
     Some files (ASF with B-frames) store times in decoding order; then the pts are out of order and the dts in order, so
     the dts are used, as in ffmpeg. AVI stores none, and libavformat's estimates for H.264 are a frame late: the dts are
-    used there too. Missing times are continued by the last frame's duration, or the frame rate's. A picture lasts until
-    the next one; the container's duration is used only for the last one, since mp4 with B-frames stores the time
-    between packets. If the whole source is taken (`whole`), its sound can follow a joined clock, and only then a jump
-    ahead is closed.
+    used there too. The last pictures, for which the decoder has no dts, then follow at the frame rate at least. Other
+    missing times are continued by the last frame's duration, or the frame rate's. A picture lasts until the next one;
+    the container's duration is used only for the last one, since mp4 with B-frames stores the time between packets. If
+    the whole source is taken (`whole`), its sound can follow a joined clock, and only then a jump ahead is closed.
     """
     stream = iter(pictures)
     head = deque(islice(stream, _LOOKAHEAD))
@@ -53,9 +53,11 @@ def stamp(
     sound = Sound(info.path)
     leap = max(_LEAP_SECONDS, float(_LEAP_FRAMES / info.rate))
     for picture in _emptied(head, stream):
-        declared = int(picture.duration or 0)
+        declared = 0 if prefer_dts else int(picture.duration or 0)
         own = (picture.dts, picture.pts) if prefer_dts else (picture.pts, picture.dts)
         pts = next((time for time in own if time is not None), None)
+        if prefer_dts and picture.dts is None and held is not None:
+            pts = None if pts is None else max(pts, held.pts - offset + period)
         if held is None:
             held = Timed(picture, 0 if pts is None else pts, declared)
             continue
