@@ -10,6 +10,7 @@ from vsrcli.choices import SpanChoices, UpscaleChoices
 from vsrcli.frame import Frame
 from vsrcli.media.options import SpanOptions
 from vsrcli.media.read.decode import decode
+from vsrcli.media.read.fields import deinterlacing
 from vsrcli.media.read.probe import probe
 from vsrcli.pipeline.events import OnEvent, logged
 from vsrcli.pipeline.jobs.job import prepare
@@ -78,7 +79,7 @@ def read(path: str | PathLike[str], **options: Unpack[SpanChoices]) -> Iterator[
         info,
         start=span.start,
         end=span.end,
-        deinterlace=span.deinterlace,
+        deinterlace=deinterlacing(info, span.deinterlace),
         detelecine=span.detelecine,
         hwaccel=span.hwaccel,
     )

@@ -8,6 +8,7 @@ from typing import Any
 import av
 import pytest
 
+import vsrcli
 from tests.media import make
 from vsrcli.errors import InterruptedJobError, UsageError
 from vsrcli.pipeline.events import Event
@@ -65,6 +66,22 @@ def test_tape_becomes_50_frames_a_second_as_long_as_its_sound(tape: Path, tmp_pa
         assert float(container.duration / av.time_base) == pytest.approx(1.6, abs=0.03)
         assert container.streams.video[0].average_rate == 50
     assert "each field becomes a frame: 25 to 50 fps" in result.warnings
+
+
+@pytest.mark.parametrize("flag", ["prog", "tff"])
+def test_a_progressive_source_keeps_its_rate(tmp_path: Path, tiny_model: Path, flag: str) -> None:
+    source = tmp_path / "film.mkv"
+    picture = f"testsrc2=s=96x64:r=25,scroll=horizontal=0.02,format=yuv420p,setfield={flag}"
+    make.ffmpeg("-f", "lavfi", "-i", picture, "-frames:v", "8", "-c:v", "ffv1", source)
+    result = upscale(source, tmp_path / "a.mkv", tiny_model, deinterlace="double")
+    assert result.frames == 8
+    assert sum("the source is progressive" in line for line in result.warnings) == 1
+    assert len(list(vsrcli.read(source, deinterlace="double"))) == 8
+
+
+def test_fields_are_found_whatever_the_flags_say(tmp_path: Path) -> None:
+    for source in (make.interlaced(tmp_path / "a.mpg"), make.combed_but_not_flagged(tmp_path / "b.mkv")):
+        assert len(list(vsrcli.read(source, deinterlace="double"))) == 24
 
 
 @pytest.mark.slow

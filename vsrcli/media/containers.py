@@ -64,9 +64,11 @@ _REORDERED = frozenset({"h264", "hevc"})
 LATE = 0.02  # seconds; less is a codec's delay, which is inaudible
 PICTURES = frozenset({"mjpeg", "png", "bmp"})
 _MPEG_AUDIO = frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "dts"})
-_PCM = frozenset({"pcm_u8", "pcm_s8", "pcm_alaw", "pcm_mulaw"}) | {
+SAMPLES = frozenset({"pcm_u8", "pcm_s8"}) | {
     f"pcm_{kind}{order}" for kind in ("s16", "s24", "s32", "f32", "f64") for order in ("le", "be")
 }
+"""Codecs that are plain samples one after the other, which can be cut anywhere."""
+_PCM = SAMPLES | {"pcm_alaw", "pcm_mulaw"}
 _QUICKTIME = frozenset({"adpcm_ima_qt", "qdm2", "qdmc", "mace3", "mace6", "qcelp", "gsm", "amr_nb", "amr_wb"})
 # What Matroska has a name for, or WAV, whose names it takes besides.
 _MATROSKA_AUDIO = (

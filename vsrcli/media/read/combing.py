@@ -17,7 +17,8 @@ MOVES = 12
 _LEAST = 1 / 2000  # least share of pixels that must move
 _ORDERED = 1.3  # how much more one order of fields combs than the other (idet: 1.04, over all pixels)
 _WHOLE = 1.5  # how much more a foreign line combs than the own one, in a whole frame (as idet)
-_VOTES = 3
+VOTES = 3
+"""Least number of frames that tell how all of some are woven."""
 
 
 class Weave(Enum):
@@ -57,7 +58,7 @@ def weave_of(before: np.ndarray, frame: np.ndarray, after: np.ndarray) -> Weave:
 def clear_order(votes: Counter[Weave]) -> Weave:
     """Return the order of fields that most frames of some have, by how many have which; UNKNOWN unless it is clear."""
     top, bottom = votes[Weave.TOP_FIRST], votes[Weave.BOTTOM_FIRST]
-    if max(top, bottom) < _VOTES or max(top, bottom) < 4 * min(top, bottom):
+    if max(top, bottom) < VOTES or max(top, bottom) < 4 * min(top, bottom):
         return Weave.UNKNOWN
     return Weave.TOP_FIRST if top > bottom else Weave.BOTTOM_FIRST
 

@@ -30,7 +30,7 @@ from vsrcli.media.read.timestamps import Timed, stamp
 from vsrcli.media.read.turns import Turns
 from vsrcli.media.unkept import CAPTIONS, carried, left_out
 
-__all__ = ["Deinterlace", "decode", "has_pulldown_rate", "paced", "shown_times"]
+__all__ = ["Deinterlace", "decode", "has_pulldown_rate", "paced", "shown_times", "timed_frames"]
 
 Warn = Callable[[str], None]
 ALPHA_LOST = (
@@ -214,6 +214,11 @@ def shown_times(info: VideoInfo, *, start: float | None = None, end: float | Non
             return
         if first is None or timed.pts >= first:
             yield timed.pts
+
+
+def timed_frames(info: VideoInfo, start: float) -> Iterator[Timed]:
+    """Yield a file's pictures from about `start` seconds of its clock on, as they are stored. Raises InputError."""
+    return _from(info, Fraction(start) / info.time_base, Tally(), lambda line: None, whole=False)
 
 
 def _span(info: VideoInfo, seconds: float | None) -> Fraction | None:

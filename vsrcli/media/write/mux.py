@@ -14,6 +14,7 @@ from av.stream import Disposition
 
 from vsrcli.media.containers import (
     FILES_ONLY,
+    SAMPLES,
     CannotHoldError,
     Placement,
     container_of,
@@ -199,6 +200,8 @@ def _maps(
         else:
             arguments += ["-map", f"1:{index}", f"-disposition:{number}", disposition]
             codec = kept[index].codec
+            if preview and codec == "copy" and kept[index].stream.codec in SAMPLES:
+                codec = kept[index].stream.codec  # the same samples, but cut between any two of them
             slowed = info.slow != 1
             if slowed and codec and stream.type == "audio":
                 arguments += sound_arguments(number, codec, info.slow, preview=preview)

@@ -168,7 +168,7 @@ def middle_pair(info: VideoInfo, job: Job, options: Options) -> tuple[np.ndarray
     result = probe(job.sink.output, rate=options.rate)
     count = sum(1 for _ in decode(result))
     middle = count // 2
-    how: dict[str, Any] = {"deinterlace": options.deinterlace, "detelecine": options.detelecine}
+    how: dict[str, Any] = {"deinterlace": job.options.deinterlace, "detelecine": options.detelecine}
     frames = decode(info, start=options.start, end=options.end, **how)
     before, after = (next(islice(one, middle, None), None) for one in (frames, decode(result)))
     if before is None or after is None:

@@ -21,6 +21,7 @@ from vsrcli.media.options import Audio
 from vsrcli.media.photo.images import expand_images, png_size
 from vsrcli.media.read.crop import cropped
 from vsrcli.media.read.decode import paced
+from vsrcli.media.read.fields import deinterlacing
 from vsrcli.media.read.hardware import check_device
 from vsrcli.media.read.probe import probe
 from vsrcli.names import is_address
@@ -157,6 +158,7 @@ def prepare(
     info = with_sound(probed or probe(source, rate=image_rate(options)), options.audio)
     refuse_large(info, options)
     check_device(info, options.hwaccel)
+    asked, options = options, replace(options, deinterlace=deinterlacing(info, options.deinterlace))
     factor = frames_for_each(options, as_decoded(info, options))
     device = pick_device(options.device)
     use_threads(options.threads)
@@ -219,6 +221,8 @@ def prepare(
     warnings = [*([picked.warning] if picked.warning else []), *sink.warnings]
     warnings += map(Remark, info.notes)
     warnings += ignored(options, info, model.net, model.name, images=is_image_output(output, info))
+    if asked.deinterlace != options.deinterlace:
+        warnings.append(Remark("the source is progressive: no field becomes a frame"))
     warnings += about_fields(info, options)
     job = Job(info, options, model, device, dtype, plan, sink, warnings, picked.reason, factor=factor, flow=flow)
     warnings += job.shortages()
@@ -239,8 +243,7 @@ def about_fields(info: VideoInfo, options: Options) -> list[str]:
     if info.cadence == FILM:
         return [Remark(f"inverse telecine: {own} to {rate} fps, four frames of each five, evenly spaced")]
     if info.cadence == DOUBLE:
-        line = f"each field becomes a frame: {own} to {rate} fps"
-        return [Remark(line) if info.interlaced else f"{line}; the source says that it is not interlaced"]
+        return [Remark(f"each field becomes a frame: {own} to {rate} fps")]
     if info.interlaced and options.deinterlace == "auto":
         return [Remark(f"interlaced source: deinterlaced to {rate} fps")]
     if info.interlaced and options.deinterlace == "off":

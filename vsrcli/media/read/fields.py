@@ -1,0 +1,35 @@
+"""Judge before work begins whether a source has fields to make frames of: by its pictures, else by its flags."""
+
+from collections import Counter
+from contextlib import suppress
+from itertools import islice
+
+from vsrcli.errors import InputError
+from vsrcli.media.info import VideoInfo
+from vsrcli.media.options import Deinterlace
+from vsrcli.media.read.combing import VOTES, Weave, clear_order
+from vsrcli.media.read.decode import timed_frames
+from vsrcli.media.read.field_order import LOOKED_AT, judged
+
+PLACES = 5
+"""Number of evenly spread places that are looked at."""
+
+
+def has_fields(info: VideoInfo) -> bool:
+    """Return whether pictures of a source are woven of two fields; where nothing moves, its flags say it."""
+    if info.images:
+        return False
+    own, whole = info.own, 0
+    for place in range(PLACES if own.duration else 1):
+        start = own.start_time + (own.duration or 0.0) * place / PLACES
+        with suppress(InputError):  # a damaged place tells nothing
+            votes = Counter(one.weave for one in judged(islice(timed_frames(own, start), LOOKED_AT)))
+            if clear_order(votes) is not Weave.UNKNOWN:
+                return True
+            whole += votes[Weave.WHOLE]
+    return info.interlaced and whole < VOTES
+
+
+def deinterlacing(info: VideoInfo, asked: Deinterlace) -> Deinterlace:
+    """Return the way in which a source is deinterlaced: without fields, none become frames, and "double" is "auto"."""
+    return "auto" if asked == "double" and not has_fields(info) else asked
