@@ -28,7 +28,8 @@ def places(path: Path) -> np.ndarray:
     with av.open(str(path)) as container:
         heard = list(container.decode(audio=0))
     assert heard[0].pts == 0
-    return np.rint(np.concatenate([part.to_ndarray().ravel() for part in heard]) * STEP)
+    samples = np.concatenate([part.to_ndarray().ravel() for part in heard])
+    return np.asarray(np.rint(samples * STEP))
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mov", ".avi"])

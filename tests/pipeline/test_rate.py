@@ -41,6 +41,7 @@ def test_a_wished_size_is_kept(
     wanted = 200_000
     made = vsrcli.upscale(noisy, tmp_path / name, target_size=wanted, **how | more)
     assert made.output.stat().st_size == pytest.approx(wanted, rel=TOLERANCE)
+    assert not any("asked for" in line for line in made.warnings)
 
 
 @pytest.mark.slow
@@ -53,7 +54,7 @@ def test_a_bit_rate_is_kept(noisy: Path, tmp_path: Path, how: dict[str, Any]) ->
     ("name", "more", "said"),
     [
         ("b.mkv", {"target_size": 20_000}, "too little for 5 s, of which the sound takes 0.04 MB"),
-        ("b.mkv", {"target_size": 5_000, "audio": "none"}, "too little for 5 s$"),
+        ("b.mkv", {"target_size": 3_500, "audio": "none"}, "too little for 5 s$"),
         ("b.mkv", {"bitrate": 100_000, "codec": "ffv1", "preset": None}, "ffv1 has no bitrate"),
         ("b.mov", {"target_size": 100_000, "codec": "prores", "preset": None}, "prores has no bitrate"),
         ("b.avi", {"bitrate": 100_000, "codec": "huffyuv", "preset": None}, "huffyuv has no bitrate"),
@@ -69,6 +70,19 @@ def test_what_cannot_be_kept_is_refused(
     with pytest.raises(UsageError, match=said):
         vsrcli.upscale(noisy, tmp_path / name, **how | more)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "said"),
+    [("b.mkv", 1_400, "larger"), ("b.mkv", 90_000, "smaller"), ("b.avi", 900_000, "smaller")],
+)
+def test_a_size_that_is_missed_is_told(
+    noisy: Path, tmp_path: Path, how: dict[str, Any], name: str, wanted: int, said: str
+) -> None:
+    made = vsrcli.upscale(noisy, tmp_path / name, target_size=wanted, audio="none", end=0.16, **how)
+    got = f"{made.output.stat().st_size / 1e3:.1f} kB"
+    told = [line for line in made.warnings if "asked for" in line]
+    assert told == [f"the result has {got}, {said} than the {wanted / 1e3:.1f} kB that were asked for"]
 
 
 def test_amounts_are_read_as_video_programs_write_them() -> None:

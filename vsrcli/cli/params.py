@@ -103,7 +103,7 @@ SHOWN = {
     ),
     "target_size": Shown(
         "Size of the result with its sound, in one pass: 700M, 200k, 1.5G (bytes, in powers of 1000; 700MiB: of 1024). "
-        "h264 and hevc keep to 10 % (20 % below ten seconds), others to a third.",
+        "h264 and hevc keep to 10 % (20 % below ten seconds), others to a third; a result that misses it is told.",
         metavar="SIZE",
     ),
     "preset": Shown("Speed preset of the encoder; of ProRes proxy, lt, standard, hq, 4444 or 4444xq."),

@@ -27,6 +27,7 @@ from vsrcli.pipeline.running.part import Part
 from vsrcli.pipeline.running.setup import engine_for, pipes_for, resumed_between
 from vsrcli.pipeline.running.stages import CancelledError, Encoder, decode_stage, upscale_stage
 from vsrcli.pipeline.running.stopping import interrupted
+from vsrcli.pipeline.sinks.rate import size_missed
 from vsrcli.pipeline.sinks.sink import Placing
 from vsrcli.pipeline.timing import StageClock
 from vsrcli.words import counted
@@ -115,6 +116,11 @@ def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None 
             tags = output_tags(job, work.segments[0].pts[0])
             output = job.sink.finish(work.segments, tags, warn, placing, job.findings.joins)
             work.finish()
+            if wanted := job.options.target_size:
+                seconds = float(work.frames / (job.info.rate * job.factor))
+                codec = str(job.sink.settings()["codec"])
+                if missed := size_missed(wanted, output.stat().st_size, seconds, codec):
+                    warn(missed)
             if not job.options.new_date:
                 keep_date(job.info, output)
             if output != job.sink.output:

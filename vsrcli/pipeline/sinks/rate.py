@@ -27,8 +27,14 @@ MOST, LEAST = 1.5, 0.4
 MARGIN = Fraction(99, 100)
 """Share of a wished size that is planned with."""
 LEAST_BITRATE = 1000
-_HEAD = 4096  # bytes of a file besides its streams' packets
-_BESIDE = {"mpegts": 180}  # bytes a packet of the container's own
+TOLERANCES = {"h264": 0.1, "hevc": 0.1}
+"""Share by which a result of an encoder may miss a wished size."""
+LOOSEST = 1 / 3
+"""Tolerance of the other encoders."""
+SHORT_SECONDS, SHORT = 10.0, 0.2
+"""Seconds below which an encoder has little room to make up for its first frames, and the least tolerance then."""
+_HEADS, _HEAD = {"avi": 8000}, 1024  # bytes of a file besides its streams' packets
+_BESIDE = {"mpegts": 280, "avi": 25}  # bytes a packet of the container's own
 _USUAL = 16
 _CONVERTED = {"aac": 128_000, "opus": 128_000}  # bits a second that FFmpeg's encoders take
 _LOSSLESS = Fraction(7, 10)  # of 24-bit samples
@@ -45,13 +51,28 @@ def with_bitrate(options: Options, info: VideoInfo, output: Path, frames: int | 
         raise UsageError("the source does not tell its length, so no size can be aimed at: give a bitrate")
     seconds = frames / info.rate
     beside, packets = (0, 0) if info.images else _bytes_beside(options, info, output, seconds)
-    own = _BESIDE.get(container_of(output).muxer, _USUAL) * (frames + packets) + _HEAD
+    muxer = container_of(output).muxer
+    own = _BESIDE.get(muxer, _USUAL) * (frames + packets) + _HEADS.get(muxer, _HEAD)
     left = options.target_size * MARGIN - beside - own
     bitrate = int(left * 8 / seconds)
     if bitrate < LEAST_BITRATE:
         need = f", of which the sound takes {beside / 1e6:.2f} MB" if beside else ""
         raise UsageError(f"{options.target_size / 1e6:.2f} MB are too little for {float(seconds):.0f} s{need}")
     return replace(options, bitrate=bitrate)
+
+
+def size_missed(wanted: int, got: int, seconds: float, codec: str) -> str | None:
+    """Return a line if a result of `got` bytes and some seconds misses the wished size by too much, else None."""
+    tolerance = TOLERANCES.get(codec, LOOSEST)
+    tolerance = max(tolerance, SHORT) if seconds < SHORT_SECONDS else tolerance
+    if abs(got / wanted - 1) <= tolerance:
+        return None
+    way = "larger" if got > wanted else "smaller"
+    return f"the result has {_in_words(got)}, {way} than the {_in_words(wanted)} that were asked for"
+
+
+def _in_words(size: int) -> str:
+    return f"{size / 1e6:.2f} MB" if size >= 1_000_000 else f"{size / 1e3:.1f} kB"
 
 
 def _bytes_beside(options: Options, info: VideoInfo, output: Path, seconds: Fraction) -> tuple[int, int]:
@@ -96,4 +117,5 @@ def controlled(encode: EncodeSettings, path: Path, info: VideoInfo) -> EncodeSet
             size, frames = size + before.stat().st_size, frames + len(record["pts"])
     excess = 8 * size - encode.bitrate * float(frames / info.rate)
     wanted = encode.bitrate - excess / MAKE_UP_SECONDS
-    return replace(encode, bitrate=round(min(max(wanted, LEAST * encode.bitrate), MOST * encode.bitrate)))
+    bounded = min(max(wanted, LEAST * encode.bitrate), MOST * encode.bitrate)
+    return replace(encode, bitrate=max(LEAST_BITRATE, round(bounded)))
