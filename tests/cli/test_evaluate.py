@@ -142,6 +142,14 @@ def test_threads_are_those_asked_for(model: str, vid4: str, more: tuple[str, ...
         torch.set_num_threads(before)
 
 
+def test_options_without_effect_on_whole_clips_are_said(model: str, vid4: str) -> None:
+    arguments = ("-m", model, "--data", vid4, "--clips", "city", "--frames", "1")
+    said = run(*arguments, "--window", "2", "--lookahead", "1", "--memory", "1GiB")[1]
+    assert "the window and lookahead change nothing: whole scenes are taken" in said
+    assert "the memory changes nothing: it is for --tile auto" in said
+    assert "nothing" not in run(*arguments, "--propagation", "window", "--window", "2")[1]
+
+
 def test_ablation_prints_each_choice(model: str, vid4: str) -> None:
     arguments = ("-m", model, "--data", vid4, "--clips", "city", "--frames", "2", "--ablate", "tile,precision")
     rows = json.loads(run(*arguments, "--json")[0])["results"]

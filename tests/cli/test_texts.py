@@ -42,6 +42,24 @@ def test_a_file_that_is_skipped_is_told_in_one_line(tmp_path: Path, tiny_model: 
     assert vsr(*command).stderr.splitlines() == [heads[0], skipped[0], heads[1], skipped[1], "2 skipped"]
 
 
+def test_options_of_a_call_that_change_nothing_are_named(tmp_path: Path, tiny_model: str) -> None:
+    film = make.video(tmp_path / "a.mkv", frames=1, width=32, height=24)
+    idle = ("-r", "--shards", "2", "--ray-cpus", "2")
+    done = vsr("upscale", film, "-m", tiny_model, *idle)
+    told = [line for line in done.stderr.splitlines() if line.startswith("warning")]
+    assert (done.returncode, told) == (0, [
+        "warning: --ray-cpus, --shards not used: for a run on a cluster (--ray)",
+        "warning: --recursive not used: no folder is named",
+    ])  # fmt: skip
+    done = vsr("compare", film, "--reference", film, "--mode", "wipe", "--rate", "30")
+    assert [line for line in done.stderr.splitlines() if line.startswith("warning")] == [
+        "warning: --mode not used: for what -o names",
+        "warning: --rate not used: it is for image sequences",
+    ]
+    sized = vsr("bench", "--memory", "-m", "repvsr.bi", "--frames", "3", "--json").stderr
+    assert sized == "--memory runs nothing: --frames not used\n"
+
+
 def test_grey_video_gets_no_note_about_an_assumed_matrix(tmp_path: Path, tiny_model: str) -> None:
     grey = make.video(tmp_path / "grey.mkv", width=336, height=64, frames=1, codec="ffv1", pix_fmt="gray")
     done = vsr("upscale", grey, "-m", tiny_model, "-o", tmp_path / "out.mkv")

@@ -36,7 +36,9 @@ STREAM = "nothing: net runs frame by frame"
         ({"window": 5, "lookahead": 2, "horizon": None}, [f"the window, lookahead and horizon change {STREAM}"]),
         ({"propagation": "exact"}, ["exact propagation changes nothing: net sees no future, and is exact as it is"]),
         ({"rate": 30}, ["the frame rate changes nothing: it is for image sequences, a video keeps its own times"]),
-        ({"codec": "hevc", "crf": 20}, []),
+        ({"codec": "hevc", "crf": 20, "slow": 2, "fps": "2x", "start": 0.04}, []),
+        ({"audio": "aac"}, ["the sound's codec changes nothing: the source has no sound"]),
+        ({"audio": "none"}, []),
         ({"deinterlace": "on", "tile": (64, 64), "precision": "fp32"}, []),
     ],
 )
@@ -60,3 +62,19 @@ def test_options_without_effect_on_images_are_listed(frames: VideoInfo) -> None:
         "the deinterlacing changes nothing: images are taken as progressive",
         "the codec, crf and pixel format change nothing: the output is images",
     ]
+
+
+def test_options_of_time_and_sound_without_effect_on_images_are_listed(frames: VideoInfo) -> None:
+    def said(info: VideoInfo, *, images: bool, **options: Any) -> list[str]:
+        return ignored(Options(**options), info, Toy(), "net", images=images)
+
+    one = probe(frames.images[0])
+    times: dict[str, Any] = {"start": 0.0, "rate": 30, "fps": "2x", "slow": 2}
+    told = "the start, frame rate and slow motion change nothing: one image has no times"
+    assert said(one, images=True, **times) == [told]
+    assert said(one, images=False, **times) == []  # in a video they say how long it is shown
+    assert said(frames, images=True, slow=2) == ["the slow motion changes nothing: images have no times"]
+    written = {"audio": "aac", "tune": "film", "encoder_opt": ("g=2",)}
+    told = "the tune, list of encoder options and sound's codec change nothing: the output is images"
+    assert said(frames, images=True, **written) == [told]
+    assert said(frames, images=True, audio="none") == []

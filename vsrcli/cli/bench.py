@@ -97,13 +97,16 @@ def command(
     speedup (over the first).
     """
     from vsrcli.bench import Case, benchmark, resolve
+    from vsrcli.cli.unused import typed_beside
 
+    lines = Lines(progress, log_file, quiet=quiet)
     if memory:
+        if idle := typed_beside(("models", "memory", "as_json", "progress", "log_file", "quiet", "debug")):
+            lines.line(f"--memory runs nothing: {', '.join(idle)} not used")
         click.echo(least(models, as_json=as_json))
         return
     if source is not None and click.get_current_context().get_parameter_source("res") is ParameterSource.COMMANDLINE:
         raise UsageError("--res and --input exclude each other: the file has its own size")
-    lines = Lines(progress, log_file, quiet=quiet)
     wanted = [name for group in precisions for name in group]
     cases, film = [], None if source is None else str(source)
     for model in models or (None,):

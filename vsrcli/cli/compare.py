@@ -76,6 +76,7 @@ def command(
     are measured on luma.
     """
     from vsrcli.cli.progress import Display
+    from vsrcli.cli.unused import typed_of
     from vsrcli.compare.align import master
     from vsrcli.compare.quality import Quality, measure_quality
     from vsrcli.compare.video import Look, film, still
@@ -84,6 +85,10 @@ def command(
     _check(inputs, output, at=at, reference=reference, plot=plot, overwrite=overwrite)
     display = Display(quiet=quiet, verbose=False)
     infos = [probe(path, rate=rate) for path in inputs]
+    if output is None and (idle := typed_of(("mode", "zoom"))):
+        display.line(f"warning: {', '.join(idle)} not used: for what -o names", style="yellow")
+    if typed_of(("rate",)) and not any(info.images for info in infos):
+        display.line("warning: --rate not used: it is for image sequences", style="yellow")
     truth = probe(reference, rate=rate) if reference else None
     look = Look(_labels(labels, inputs), mode, zoom)
     quality = Quality(look.labels) if truth else None

@@ -11,7 +11,7 @@ import torch
 
 from vsrcli import zoo
 from vsrcli.cli.progress import Display
-from vsrcli.cli.unused import typed_beside
+from vsrcli.cli.unused import typed_beside, typed_of
 from vsrcli.compare.plot_file import save
 from vsrcli.engine.device import pick_device, pick_precision, place, use_threads
 from vsrcli.engine.options import EngineOptions
@@ -28,6 +28,7 @@ from vsrcli.evaluate.methods import Bicubic, Method, Model
 from vsrcli.evaluate.published import published, recognise
 from vsrcli.evaluate.scoring import Measures, load_lpips
 from vsrcli.pipeline.events import Event
+from vsrcli.pipeline.jobs.ignored import ignored_by_net
 from vsrcli.quality.iqa import load_iqa
 from vsrcli.quality.report import Table, Value
 from vsrcli.quality.temporal import Flow
@@ -97,6 +98,10 @@ def measure(asked: dict[str, Any], options: EngineOptions, display: Display) -> 
         net = place(model.net, device, dtype)
         planner = partial(make_plan, options)
         methods.append(Model(name, net, device, dtype, planner, scenes=asked["scenes"], say=display.line))
+        for line in ignored_by_net(options, net, name):
+            display.line(line)
+    if options.tile != "auto" and typed_of(("memory",)):
+        display.line("the memory changes nothing: it is for --tile auto")
     iqa = tuple(load_iqa(name, device) for name in dict.fromkeys(names(asked["iqa"]) or ()))
     measures = Measures(
         channels=asked["channels"],

@@ -118,6 +118,7 @@ def command(
 
     stop_on_signals()
     display = Display(quiet=quiet, verbose=verbose, way=progress, log=log_file)
+    say_unused(inputs, display, recursive=recursive, on_cluster=address is not None and not dry_run)
     source_of_format = click.get_current_context().get_parameter_source("pipe_format")
     if source_of_format is click.core.ParameterSource.COMMANDLINE and not is_outlet(output):
         raise UsageError("--format is for a pipe: -o - (of a file the name's ending says it)")
@@ -158,6 +159,17 @@ def command(
     if as_json:
         click.echo(json.dumps(reports[0] if single else reports, indent=1))
     conclude(reports, display, single=single)
+
+
+def say_unused(inputs: tuple[Path | str, ...], display: Any, *, recursive: bool, on_cluster: bool) -> None:
+    """Warn of typed options of the call, not of its jobs, that change nothing."""
+    from vsrcli.cli.unused import typed_of
+    from vsrcli.pipeline.events import Event
+
+    if not on_cluster and (idle := typed_of(("cpus", "shards", "shard_frames", "warmup"))):
+        display.event(Event("warning", f"{', '.join(idle)} not used: for a run on a cluster (--ray)"))
+    if recursive and typed_of(("recursive",)) and not any(isinstance(one, Path) and one.is_dir() for one in inputs):
+        display.event(Event("warning", "--recursive not used: no folder is named"))
 
 
 def conclude(reports: list[dict[str, Any]], display: Any, *, single: bool = False) -> None:

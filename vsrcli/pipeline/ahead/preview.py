@@ -88,6 +88,8 @@ def preview(
         raise OutputError(f"cannot write {folder}: {error.strerror}") from None
     start, end = span(info, at, seconds)
     photograph = len(info.images) == 1
+    if photograph and at is not None:
+        on_event(Event("warning", "the time of the preview changes nothing: one image has no times"))
     part = options if photograph else replace(options, start=start, end=end)
     names = list(dict.fromkeys(named_model(info, model, part, on_event) for model in models or (None,)))
     ending = ".png" if photograph else ".mp4" if info.images else clip_ending(info.path.suffix.lower())
