@@ -141,6 +141,7 @@ TYPED: dict[str, tuple[str, Any]] = {
     "fit": ("320x240", (320, 240)),
     "max_height": ("400", 400),
     "square_pixels": ("1", True),
+    "repeats": ("near", "near"),
     "crop": ("64:48:0:0", "64:48:0:0"),
     "skip_above": ("720", 720),
     "device": ("cpu", "cpu"),
