@@ -53,8 +53,8 @@ SHOWN = {
     "skip_above": Shown("Skip sources that are shown with more lines than this.", metavar="LINES"),
     "device": Shown("Device: auto, cpu, cuda, cuda:1, mps."),
     "precision": Shown(
-        "Data type of the convolutions. int8: BasicVSR, IconVSR, BasicVSR++, AnimeSR and REPVSR on CPUs with VNNI; weights "
-        "of your own need `vsr weights calibrate` once."
+        "Data type of the convolutions. int8: BasicVSR, IconVSR, BasicVSR++, AnimeSR and REPVSR on CPUs with VNNI; "
+        "weights of your own need `vsr weights calibrate` once."
     ),
     "propagation": Shown(
         "Propagation over time. exact: equal to whole scenes, in the memory of a window; it needs disk space and 1.3 "
