@@ -1,5 +1,6 @@
 """The text of options becomes their types, or is refused with how to write it; commands and records agree."""
 
+import re
 from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,7 @@ from vsrcli.cli import bench, cli, evaluate, param_types, params, plan, train, u
 from vsrcli.engine.device import PRECISIONS
 from vsrcli.engine.options import EngineOptions, Precision
 from vsrcli.media.options import Codec
+from vsrcli.media.write.codecs import DEFAULTS
 from vsrcli.media.write.encoders import ENCODERS, INNER
 from vsrcli.nets.horizon import Horizon
 from vsrcli.pipeline.jobs import job
@@ -125,6 +127,14 @@ def test_every_command_completes_the_names_of_models(words: str) -> None:
 
 def test_every_option_has_a_help_text_and_no_others_exist() -> None:
     assert set(params.SHOWN) == {field.name for record in (Options, ShardOptions) for field in fields(record)}
+
+
+def test_the_help_tells_the_encoders_defaults() -> None:
+    crf, preset = params.SHOWN["crf"].help, params.SHOWN["preset"].help
+    known = {name: default for name, default in DEFAULTS.items() if default[0] is not None}
+    assert set(re.findall(r"(\w+) (\d+)", crf)) == {(name, f"{default:g}") for name, (default, _) in known.items()}
+    said = preset.partition("[default: ")[2]
+    assert all(re.search(rf"{name}\b.*? {DEFAULTS[name][1]}\b", said) for name in (*known, "prores"))
 
 
 def test_choices_agree_with_the_lower_layers() -> None:

@@ -105,9 +105,9 @@ class Crfs(Kind[tuple[int, ...]]):
 @click.option(
     "--ablate",
     metavar="AXES",
-    help="Measure instead the loss of choices against whole-clip fp32 without a horizon: window,lookahead,horizon,tile,"
-    "precision,keyframe-interval,warmup,segments; or PSNR with every other frame made anew (fps) or frames shown twice "
-    "(twos).",
+    help="Measure instead the loss of choices against whole-clip fp32 without a horizon: window, lookahead, horizon, "
+    "tile, precision, keyframe-interval, warmup, segments, with commas alone between several; or PSNR with every other "
+    "frame made anew (fps) or frames shown twice (twos).",
 )
 @click.option(
     "--plot",

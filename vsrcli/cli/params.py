@@ -95,7 +95,9 @@ SHOWN = {
         "depth]",
         metavar="NAME",
     ),
-    "crf": Shown("Quality in the encoder's own scale; lower is better."),
+    "crf": Shown(
+        "Quality in the encoder's own scale; lower is better.  [default: h264 16, hevc 18, vp9 20, av1 24]",
+    ),
     "bitrate": Shown(
         "Mean bit rate of the picture, instead of a quality: 5M, 800k (bits a second, in powers of 1000). Short clips "
         "can miss it by a third.",
@@ -106,11 +108,14 @@ SHOWN = {
         "h264 and hevc keep to 10 % (20 % below ten seconds), others to a third; a result that misses it is told.",
         metavar="SIZE",
     ),
-    "preset": Shown("Speed preset of the encoder; of ProRes proxy, lt, standard, hq, 4444 or 4444xq."),
+    "preset": Shown(
+        "Speed preset of the encoder: of h264 and hevc ultrafast to placebo, of av1 0 (slow) to 13, of vp9 0 to 8; of "
+        "ProRes proxy, lt, standard, hq, 4444 or 4444xq.  [default: h264, hevc medium, av1 6, vp9 3, prores hq]"
+    ),
     "tune": Shown("Tuning of the encoder: film, animation, grain, ..."),
     "encoder_opt": Shown(
-        "Option of the encoder, as ffmpeg names it; x264's, x265's and SVT-AV1's own go together into "
-        "x264-params=..., x265-params=aq-mode=3:psy-rd=2 or svtav1-params=.... Repeatable.",
+        "Option of the encoder, as ffmpeg names it: g=48. Parameters of x264, x265 and SVT-AV1 themselves go together "
+        "into x264-params=..., x265-params=... or svtav1-params=.... Repeatable.",
         metavar="KEY=VALUE",
     ),
     "audio": Shown("Convert sound of other codecs to this one; copy keeps it, none leaves it out."),

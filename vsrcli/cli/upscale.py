@@ -97,6 +97,7 @@ def command(
     vsr upscale clips/ -o out/ --recursive   a whole tree; goes on after a bad file
     vsr upscale a.mp4 b.avi -o "{folder}/{name}_{model}_{height}p.mkv"
     vsr upscale 1.ts 2.ts --join -o film.mkv  the parts of one recording
+    vsr upscale in.mp4 -o out.mkv --codec hevc --encoder-opt x265-params=aq-mode=3:psy-rd=2
     vsr upscale in.mp4 --start 1:00 --end 1:05 -o preview.mp4
     ffmpeg -i in.mp4 -f nut -c:v rawvideo -c:a copy - | vsr upscale - -o - --format nut | mpv -
 
