@@ -114,3 +114,10 @@ def test_folders_are_listed_as_upscale_takes_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["repvsr.real", "nosuch"])
 def test_full_and_unknown_model_names_are_refused(film: Path, name: str) -> None:
     assert vsr("info", film, "-m", name).returncode == 2
+
+
+def test_a_rate_that_is_not_used_is_told(tmp_path: Path) -> None:
+    film, image = make.video(tmp_path / "a.mkv", frames=2), tmp_path / "0001.png"
+    make.ffmpeg("-i", film, "-frames:v", "1", image)
+    told = "--rate not used: it is for image sequences\n"
+    assert [vsr("info", path, "--fps", "30").stderr for path in (film, image)] == [told, ""]

@@ -52,6 +52,7 @@ def command(
     pix_fmt, bit_depth, rate, frames, frames_estimated, duration, start_time, interlaced, sample_aspect_ratio, rotation,
     colour, hdr, compression, streams, chapters, title, date, not_kept, picks (each with asked, model, reason, here).
     """
+    from vsrcli.cli.unused import typed_of
     from vsrcli.media.read.probe import probe
     from vsrcli.pipeline.ahead.sight import see
 
@@ -69,6 +70,8 @@ def command(
         found.append(sight)
         if not as_json:
             echo("\n".join([""] * (len(found) > 1) + lines(sight)), err=False)
+    if found and typed_of(("rate",)) and not any(sight.info.images for sight in found):
+        echo("--rate not used: it is for image sequences")
     if as_json:
         plain = [sight.plain() for sight in found]
         click.echo(json.dumps(plain[0] if single else plain, indent=1))
