@@ -37,6 +37,8 @@ class Reason(Enum):
     FEWER_BITS = "another codec keeps more bits; codec, kept: bits"
     FEWER_BITS_HERE = "another codec in another container keeps more bits; output: a name, codec, kept: bits"
     SOUND_NOT_HELD = "the container cannot hold the sound as it is; output: a name that can, audio: a codec that it can"
+    SOUND_IN_PIPE = "sound is to be converted where a pipe is read or written"
+    SOUND_OF_PIPE = "sound of a pipe has a codec that no container for pipes holds"
     NEEDS_OUTPUT = "the output has no name"
     NEEDS_FORMAT = "another format of the pipe can hold it"
     NEEDS_CONTAINER = "another container can hold it; output: a name"

@@ -17,6 +17,7 @@ import pytest
 from tests.command import vsr
 from tests.media import make
 from vsrcli.cli.upscale import command
+from vsrcli.media.info import Colour
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 fifos = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes of POSIX")
@@ -172,6 +173,45 @@ def test_no_sound_is_lost_in_silence(ends: Ends, film: Path, fast: list[object],
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "no sound is converted" in done.stderr and "use -o NAME.mkv" in done.stderr
     assert not (tmp_path / "b.mp4").exists()
+
+
+@fifos
+def test_labels_and_timecode_go_through_pipes(ends: Ends, fast: list[object], tmp_path: Path) -> None:
+    source = make.video(tmp_path / "a.mkv", frames=6, width=32, height=24, colour=Colour(9, 1, 9, 16))
+    labelled = tmp_path / "b.mkv"
+    chapters = ";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=80\ntitle=One\n"
+    (tmp_path / "c.txt").write_text(chapters, "utf-8")
+    ffmpeg("-i", source, "-i", tmp_path / "c.txt", "-map", "0:v", "-map_chapters", 1, "-c", "copy",
+           "-metadata:s:v", "timecode=10:20:30:00", labelled)  # fmt: skip
+    done = ends.run(labelled.read_bytes(), "--start", 0.04, *fast, to=tmp_path / "part.mkv")
+    assert done.returncode == 0, done.stderr
+    assert labels(tmp_path / "part.mkv") == ("10:20:30:01", [])
+    assert vsr("upscale", labelled, "-o", tmp_path / "whole.avi", *fast).returncode == 0
+    assert labels(tmp_path / "whole.avi")[0] == "10:20:30:00"
+    done = ends.run(labelled.read_bytes(), "--format", "nut", *fast)
+    assert done.stderr.count(".nut has no colour tags: converted to BT.601") == 1
+    assert "the primaries and the transfer curve are lost" in done.stderr
+    (tmp_path / "whole.nut").write_bytes(bytes(ends.got))
+    assert labels(tmp_path / "whole.nut") == ("10:20:30:00", ["One"])
+    done = vsr("upscale", labelled, "-o", tmp_path / "a.y4m", *fast)
+    assert ".y4m cannot hold the timecode 10:20:30:00: left out" in done.stderr
+
+
+def labels(path: Path) -> tuple[str | None, list[str]]:
+    """Return the timecode of a file and the titles of its chapters."""
+    with av.open(str(path)) as container:
+        tags = {**container.metadata, **container.streams.video[0].metadata}
+        titles = [str(chapter["metadata"]["title"]) for chapter in container.chapters()]
+    return next((value for key, value in tags.items() if key.lower() == "timecode"), None), titles
+
+
+@fifos
+def test_what_asks_for_other_sound_in_a_pipe_is_told_what_to_do(
+    ends: Ends, film: Path, fast: list[object], tmp_path: Path
+) -> None:
+    done = ends.run(film.read_bytes(), "--audio", "flac", *fast, to=tmp_path / "b.mkv")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "leave out --audio, and let ffmpeg convert it before or after" in done.stderr
 
 
 @fifos

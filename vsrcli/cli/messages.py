@@ -30,6 +30,8 @@ ADVICE = {
     Reason.FEWER_BITS_HERE: ": -o {output} --codec {codec} keeps {kept}",
     Reason.SOUND_NOT_HELD: ": use -o {output}, or --audio {audio}",
     Reason.NEEDS_CONTAINER: ": use -o {output}",
+    Reason.SOUND_IN_PIPE: ": leave out --audio, and let ffmpeg convert it before or after",
+    Reason.SOUND_OF_PIPE: ": let ffmpeg convert it before, or give --audio none",
     Reason.NEEDS_OUTPUT: ": give one by -o, or -o - for standard output",
     Reason.NEEDS_FORMAT: ": use --format nut or matroska",
     Reason.NO_LR_FRAMES: ": give --degradation bi or bd to make them",

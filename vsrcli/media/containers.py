@@ -19,8 +19,8 @@ class Container:
 
     `video` lists vsr's own codec names. `text` is the codec to which text subtitles are converted if the container
     cannot hold theirs (None: it holds no text). `lossless` is the codec for PCM and FLAC if it cannot hold them (None:
-    no lossless audio), and with `any_audio` for all other sound too. `timecode` means that the video's tag of this name
-    is kept.
+    no lossless audio), and with `any_audio` for all other sound too. `timecode` means that the tag of this name is
+    kept, `colours` that colours are declared where the codec's own stream does not tell them.
     """
 
     muxer: str
@@ -36,6 +36,7 @@ class Container:
     chapters: bool = True
     rotation: bool = True
     timecode: bool = False
+    colours: bool = True
 
 
 class CannotHoldError(UsageError):
@@ -61,6 +62,8 @@ EXACT = frozenset(
 UNNAMED = frozenset({"bin_data", "none", "unknown"})  # names of a text track of chapters in MP4
 _TIMELESS = frozenset({"avi", "mpeg", "asf"})  # demuxers of containers that lack the times of some frames
 _REORDERED = frozenset({"h264", "hevc"})
+TIMECODE = "timecode"
+"""Name of the tag, in lower case."""
 LATE = 0.02  # seconds; less is a codec's delay, which is inaudible
 PICTURES = frozenset({"mjpeg", "png", "bmp"})
 _MPEG_AUDIO = frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "dts"})
@@ -132,10 +135,11 @@ _AVI = Container(
     | {"wmav1", "wmav2", "wmapro", "wmalossless", "wmavoice"},
     chapters=False,
     rotation=False,
+    timecode=True,
 )
 _GIF = Container("gif", ("gif",), chapters=False, rotation=False)
 _APNG = Container("apng", ("apng",), chapters=False, rotation=False)
-_Y4M = Container("yuv4mpegpipe", ("rawvideo",), chapters=False, rotation=False)
+_Y4M = Container("yuv4mpegpipe", ("rawvideo",), chapters=False, rotation=False, colours=False)
 
 SILENT = frozenset({"gif", "apng", "yuv4mpegpipe"})
 """Muxers of what is a picture without sound by its nature: none is expected."""
@@ -152,6 +156,9 @@ PIPED = {
         "nut",
         ("rawvideo", "h264", "hevc", "av1", "vp9", "ffv1"),
         _MATROSKA_AUDIO | _PCM,
+        rotation=False,
+        timecode=True,
+        colours=False,
     )
 }
 """Containers that vsr writes into pipes alone, beside those of CONTAINERS."""
@@ -236,8 +243,12 @@ def check_container(info: VideoInfo, output: Path) -> list[str]:
         ]
     if info.chapters and not container.chapters:
         notes.append(f"{suffix} cannot hold chapters: {info.chapters} left out")
-    if container.muxer == "mpegts" and info.tags:
-        notes.append(f"{suffix} cannot hold these tags: {', '.join(info.tags)}")
+    tags = [tag for tag in info.tags if tag != TIMECODE]
+    if container.muxer == "mpegts" and tags:
+        notes.append(f"{suffix} cannot hold these tags: {', '.join(tags)}")
+    if info.timecode is not None and not container.timecode:
+        lost = f"{suffix} cannot hold the timecode {info.timecode}: left out"
+        notes.append(Note(lost, Reason.LOST_BY_CONTAINER, output=f"{output.stem}.mkv"))
     if info.rotation is not None and not container.rotation:
         lost = f"{suffix} cannot hold the rotation mark: the picture will show unrotated"
         notes.append(Note(lost, Reason.LOST_BY_CONTAINER, output=f"{output.stem}.mkv"))
@@ -279,7 +290,7 @@ def _place(stream: OtherStream, container: Container, suffix: str, info: VideoIn
         )
     if info.chapters and codec in UNNAMED and stream.packets == info.chapters:
         return None
-    if codec == "tmcd" and container.timecode:
+    if codec == "tmcd" and (container.timecode or info.timecode is not None):
         return None
     return Placement(stream, "copy") if codec in container.data else left_out
 

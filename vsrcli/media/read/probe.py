@@ -16,7 +16,7 @@ from av.stream import Disposition, Stream
 
 from vsrcli.errors import InputError
 from vsrcli.media.animation import animation_of
-from vsrcli.media.containers import UNKNOWN
+from vsrcli.media.containers import TIMECODE, UNKNOWN
 from vsrcli.media.info import Colour, OtherStream, VideoInfo
 from vsrcli.media.opening import WEBP_FIX, decode_packet, demux, open_video
 from vsrcli.media.photo import exif
@@ -108,6 +108,7 @@ def _probe_video(path: Path, container: InputContainer) -> VideoInfo:
         alpha=beside or holds_alpha(frame.format),
         transparent=beside or alpha_of(frame) is not None,
         start_time=begin,
+        timecode=_timecode(container, stream),
         late=0.0 if shown is None else max(0.0, first - begin),
     )
     borders = hidden_borders(told, stream.index)
@@ -285,6 +286,12 @@ def _rotation(frame: av.VideoFrame, path: Path, container: InputContainer) -> tu
         return exif.display_matrix(read_tags(path).orientation)
     data = side_data(frame, "DISPLAYMATRIX")
     return struct.unpack("=9i", data) if data else None
+
+
+def _timecode(container: InputContainer, stream: av.VideoStream) -> str | None:
+    """Return the first frame's timecode: the picture's, or that of all the file."""
+    tags = (*stream.metadata.items(), *container.metadata.items())
+    return next((value for key, value in tags if key.lower() == TIMECODE and value), None)
 
 
 def _mastering_display(frame: av.VideoFrame) -> str | None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import av
 
-from vsrcli.errors import Note, Reason, UsageError
+from vsrcli.errors import Note, Reason, Remark, UsageError
 from vsrcli.media.containers import CONTAINERS, Container, container_of
-from vsrcli.media.info import VideoInfo
+from vsrcli.media.info import Colour, VideoInfo
 from vsrcli.media.write.encode_settings import HDR_NAMES, EncodeSettings
 from vsrcli.media.write.encoders import (
     ENCODERS,
@@ -37,6 +37,11 @@ DEFAULTS: dict[str, tuple[float | None, str | None]] = {
     "apng": (None, None),
     "rawvideo": (None, None),
 }
+_UNTAGGED = frozenset({"rawvideo", "ffv1"})
+"""Codecs whose streams do not tell their colours."""
+_GUESSED = {1: (1,), 5: (5, 6)}
+"""Primaries (H.273) that players take for a matrix."""
+_SDR = (1, 4, 5, 6)  # transfer curves that players show alike
 _LOSSY = 1 << 1  # FFmpeg's AV_CODEC_PROP_LOSSY
 LARGEST_CRF = {"h264": 51, "hevc": 51, "av1": 63, "vp9": 63}
 _X26X = tuple("ultrafast superfast veryfast faster fast medium slow slower veryslow placebo".split())  # noqa: SIM905
@@ -143,6 +148,8 @@ def _settings(
         else:
             notes.append(Note(lost, Reason.LOST_BY_CONTAINER, output=f"{output.stem}.mkv"))
     even_width, even_height = _even_size(width, height, chosen)
+    tagged = container.colours or codec not in _UNTAGGED
+    notes += [] if tagged else _colour_note(info, output, even_width, even_height)
     if (even_width, even_height) != (width, height):
         notes.append(f"{chosen} needs even sizes: {width}x{height} becomes {even_width}x{even_height}")
     return EncodeSettings(
@@ -158,6 +165,7 @@ def _settings(
         tune=_tune(encoder, tune),
         options=tuple(own.items()),
         bitrate=bitrate,
+        tagged=tagged,
         notes=tuple(notes),
     )
 
@@ -309,6 +317,16 @@ def _depth_note(info: VideoInfo, chosen: str, codec: str, output: Path) -> list[
     if enough:
         return [Note(line, Reason.FEWER_BITS, codec=best, kept=kept)]
     return [Note(line, Reason.FEWER_BITS_HERE, output=f"{output.stem}.mkv", codec=best, kept=kept)]
+
+
+def _colour_note(info: VideoInfo, output: Path, width: int, height: int) -> list[str]:
+    """Return a line on what becomes of declared colours where the result has no tags, so that players guess them."""
+    colour, matrix = info.colour, Colour().matrix_for_conversion(width, height)
+    if (colour.matrix, colour.primaries, colour.transfer) == (2, 2, 2) or info.pix_fmt.startswith("gray"):
+        return []
+    line = f"{output.suffix} has no colour tags: converted to {'BT.709' if matrix == 1 else 'BT.601'}, as players guess"
+    guessed = colour.primaries in (2, *_GUESSED[matrix]) and colour.transfer in (2, *_SDR)
+    return [Remark(line) if guessed else f"{line}; the primaries and the transfer curve are lost"]
 
 
 def _even_size(width: int, height: int, pix_fmt: str) -> tuple[int, int]:

@@ -188,7 +188,7 @@ def _reason(error: Exception) -> str:
 def output_colour(info: VideoInfo, settings: EncodeSettings) -> Colour:
     """Return the colour tags of the output: the source's own, but the matrix is RGB only if the planes are RGB.
 
-    Uncompressed pictures have no tags, so their matrix is the one that readers take for their size.
+    Where a result tells no colours, its matrix is the one that readers take for their size.
 
     An undeclared matrix is declared if the picture grows from SD to HD: players guess it from the size, and would guess
     another one than for the source.
@@ -199,7 +199,7 @@ def output_colour(info: VideoInfo, settings: EncodeSettings) -> Colour:
         colour = replace(colour, matrix=taken)
     fmt = av.VideoFormat(settings.pix_fmt, 16, 16)
     is_rgb = fmt.is_rgb
-    if settings.codec == "rawvideo" and not is_rgb and len(fmt.components) > 1:  # no tag says the matrix: the size does
+    if not settings.tagged and not is_rgb and len(fmt.components) > 1:  # no tag says the matrix: the size does
         matrix = Colour().matrix_for_conversion(settings.width, settings.height)
         return replace(colour, matrix=matrix, range=colour.range if colour.matrix and colour.range else 1)
     if is_rgb:

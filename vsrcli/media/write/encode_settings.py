@@ -25,6 +25,7 @@ class EncodeSettings:
     `width` and `height` are those of the output picture. `crf` and `preset` are in the encoder's own scale (None where
     it has none; for ProRes the preset is the profile). `b_frames` False keeps coding order equal to showing order.
     `inner` is the size of what black borders surround, None without borders.
+    `tagged` says that the result tells its colours.
     `bitrate` is the mean in bits a second that takes the place of a crf. `tune` and `options` (FFmpeg's names) are the
     caller's own. `notes` are one-line warnings about what had to differ from what was asked or from the source.
     """
@@ -41,6 +42,7 @@ class EncodeSettings:
     options: tuple[tuple[str, str], ...] = ()
     bitrate: int | None = None
     inner: tuple[int, int] | None = None
+    tagged: bool = True
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property

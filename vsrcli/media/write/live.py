@@ -5,10 +5,10 @@ import errno
 import io
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import av
 from av.error import FFmpegError
@@ -16,11 +16,20 @@ from av.stream import Stream
 
 from vsrcli.errors import OutputError, Reason
 from vsrcli.frame import Frame
-from vsrcli.media.containers import CannotHoldError, container_of, describe, open_container, place_streams
+from vsrcli.media.containers import (
+    TIMECODE,
+    CannotHoldError,
+    container_of,
+    describe,
+    open_container,
+    place_streams,
+)
 from vsrcli.media.info import OtherStream, VideoInfo
 from vsrcli.media.opening import demux
 from vsrcli.media.write.encode import SegmentWriter, output_colour, picture_of
 from vsrcli.media.write.encode_settings import EncodeSettings
+from vsrcli.media.write.mux_tags import STALE, video_tags
+from vsrcli.media.write.timecode import first_code
 from vsrcli.media.write.y4m import constant, y4m_frame
 from vsrcli.media.write.y4m_file import header_of
 
@@ -125,16 +134,17 @@ class MuxWriter(SegmentWriter):
         settings: EncodeSettings,
         muxer: str,
         beside: "Beside",
-        tags: Mapping[str, str],
+        labels: "Labels",
         *,
         part: bool,
     ) -> None:
-        self._outlet, self._written, self._beside, self._tags, self._part = outlet, muxer, beside, tags, part
+        self._outlet, self._written, self._beside, self._labels, self._part = outlet, muxer, beside, labels, part
         self._origin: int | None = None if part else 0
         self._last: dict[int, int] = {}
         self._others: dict[int, Stream] = {}
         if settings.codec == "rawvideo":
             settings = replace(settings, encoder="rawvideo")
+        if not settings.tagged:
             info = replace(info, colour=replace(info.colour, range=1))  # no tag says another
         try:
             super().__init__(Path(outlet.name), info, settings)
@@ -150,11 +160,13 @@ class MuxWriter(SegmentWriter):
         if self._written in ("mp4", "mov"):
             options["movflags"] = "+use_metadata_tags"
         container = av.open(self._outlet, "w", format=self._written, container_options=options)
-        container.metadata.update(self._tags)
+        container.metadata.update(self._labels.tags)
+        container.set_chapters(list(self._labels.chapters))
         return container
 
     def _open_stream(self) -> av.VideoStream:
         stream = super()._open_stream()
+        stream.metadata.update(self._labels.picture)
         if self._info.rotation:
             stream.set_display_matrix(self._info.rotation)
         for source in self._beside.streams():
@@ -214,6 +226,40 @@ def _failure(outlet: Outlet, error: Exception) -> OutputError:
     if isinstance(error, OutputError):
         return error
     return OutputError(f"cannot write {outlet.name}: {getattr(error, 'strerror', None) or error}")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a result is labelled with: tags of the whole and of its picture, chapters as PyAV takes them."""
+
+    tags: Mapping[str, str] = field(default_factory=dict)
+    picture: Mapping[str, str] = field(default_factory=dict)
+    chapters: Sequence[Any] = ()
+
+
+def labels_of(info: VideoInfo, path: Path, first: int, *, part: bool) -> Labels:
+    """Return the labels of a result whose first frame has the pts `first`, from those of the source at `path`.
+
+    `info` describes the result's frames. A part has no chapters, whose times are those of the whole.
+    """
+    if info.images:
+        return Labels()
+    with open_container(path) as source:
+        stream = source.streams[info.stream_index]
+        offset = first * info.time_base - Fraction(info.start_time) if part else Fraction(0)
+        code = first_code(info, stream, offset)
+        whole = {key: value for key, value in source.metadata.items() if key.lower() not in STALE}
+        chapters = [] if part else [_slowed(chapter, info.slow) for chapter in source.chapters()]
+        return Labels(_coded(whole, code), _coded(video_tags(stream), code), chapters)
+
+
+def _slowed(chapter: Any, slow: Fraction) -> dict[str, Any]:
+    return {**chapter, **{end: round(chapter[end] * slow) for end in ("start", "end")}}
+
+
+def _coded(tags: Mapping[str, str], code: str | None) -> dict[str, str]:
+    """Return tags with another timecode, where there is one."""
+    return {key: code if code and key.lower() == TIMECODE else value for key, value in tags.items()}
 
 
 class Beside(Protocol):
@@ -310,9 +356,12 @@ def kept_streams(info: VideoInfo, output: Path) -> tuple[list[OtherStream], dict
             message = f"no sound is converted from or into a pipe, and {output.suffix} cannot hold {describe(stream)}"
             if stream.wanted is not None:
                 message = f"no sound is converted from or into a pipe, and {describe(stream)} would be"
-            raise CannotHoldError(message, Reason.NEEDS_CONTAINER, output="NAME.mkv")
+                raise CannotHoldError(message, Reason.SOUND_IN_PIPE)
+            held = stream.codec in container_of(Path("NAME.mkv")).audio
+            raise CannotHoldError(message, Reason.NEEDS_CONTAINER if held else Reason.SOUND_OF_PIPE, output="NAME.mkv")
         elif placement.codec is not None:
-            instead[note] = f"{describe(stream)} is left out: from and into a pipe it cannot be converted"
+            said = f"{describe(stream)} is left out: pipes take only sound and subtitles as they are"
+            instead[note or said] = said
     return kept, instead
 
 

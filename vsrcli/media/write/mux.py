@@ -15,6 +15,7 @@ from av.stream import Disposition
 from vsrcli.media.containers import (
     FILES_ONLY,
     SAMPLES,
+    TIMECODE,
     CannotHoldError,
     Placement,
     container_of,
@@ -39,10 +40,9 @@ from vsrcli.media.write.mux_tags import (
     video_tags,
 )
 from vsrcli.media.write.slow import ENCODERS, FROM_ZERO, OPUS_LAYOUTS, chapter_arguments, sound_arguments
-from vsrcli.media.write.timecode import timecode_at
+from vsrcli.media.write.timecode import first_code
 
 _ADVICE = re.compile(r"[\s,.:;(]*\b(add|use|using|try|set|specify|with|pass)\b[^,;]*['\"\s]-[a-z].*$", re.IGNORECASE)
-_CODE = "timecode"
 ANY_STATE = ("-strict", "experimental")
 """ffmpeg's arguments that allow experimental formats, such as TrueHD in MP4."""
 
@@ -112,7 +112,8 @@ def mux_command(
             command += ["-itsscale", f"{float(info.slow):.12g}"]
         command += [*FILES_ONLY, "-i", url(info.path)]
         with open_container(info.path) as source:
-            code = _timecode(source, info, feed, preview=preview)
+            offset = next(iter(feed.times)) * info.time_base - Fraction(info.start_time) if preview else Fraction(0)
+            code = first_code(info, source.streams[info.stream_index], offset)
             number, maps = _maps(source, info, placements, output, folder, preview, code)
             by_file = tags_by_file(source, info, placements, number, output, folder)
             described = [*container_tags(source, output, preview), *_tagged("-metadata", source.metadata, code)]
@@ -120,6 +121,8 @@ def mux_command(
                 input_number = 2 + ("ffmetadata" in by_file)
                 by_file = [*by_file, *chapter_arguments(info, chapters, folder)]
                 described = [*described, "-map_chapters", str(input_number)]
+            if code and container_of(output).muxer == "avi":  # it has no tags of the picture's own
+                described += ["-metadata", f"{TIMECODE}={code}"]
             own = {key.lower(): value for key, value in source.metadata.items()}  # Matroska has them in capitals
         command += [*by_file, *maps]
     command += described
@@ -219,21 +222,9 @@ def _maps(
     return video_number, arguments + attachments
 
 
-def _timecode(source: av.container.InputContainer, info: VideoInfo, feed: Feed, *, preview: bool) -> str | None:
-    """Return the timecode of the result's first frame; None if the source has none, or an equal one."""
-    stream = source.streams[info.stream_index]
-    code = next((v for tags in (stream.metadata, source.metadata) for k, v in tags.items() if k.lower() == _CODE), None)
-    old = getattr(stream, "guessed_rate", None)
-    if code is None or not old:
-        return None
-    offset = next(iter(feed.times)) * info.time_base - Fraction(info.start_time) if preview else Fraction(0)
-    shifted = timecode_at(code, offset, old, info.rate)
-    return shifted if shifted != code else None
-
-
 def _tagged(option: str, tags: Mapping[str, str], code: str | None) -> list[str]:
     """Return arguments that replace the timecode among tags, where there is one."""
-    return [part for key in tags if code and key.lower() == _CODE for part in (option, f"{key}={code}")]
+    return [part for key in tags if code and key.lower() == TIMECODE for part in (option, f"{key}={code}")]
 
 
 def _attach(source: av.container.InputContainer, placement: Placement, folder: Path, extra: int) -> list[str]:

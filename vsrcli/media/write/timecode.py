@@ -3,8 +3,23 @@
 import re
 from fractions import Fraction
 
+from av.stream import Stream
+
+from vsrcli.media.info import VideoInfo
+
 _FORM = re.compile(r"(\d\d):(\d\d):(\d\d)([:;.])(\d\d)")
 _MINUTE, _HOURS = 60, 24
+
+
+def first_code(info: VideoInfo, stream: Stream, offset: Fraction) -> str | None:
+    """Return the timecode of a result's first frame, which is shown `offset` seconds after the source's, if it has one.
+
+    `stream` is the source's picture, by whose nominal rate its own code counts.
+    """
+    rate = getattr(stream, "guessed_rate", None)
+    if info.timecode is None or not rate:
+        return info.timecode
+    return timecode_at(info.timecode, offset, rate, info.rate)
 
 
 def timecode_at(code: str, offset: Fraction, old: Fraction, new: Fraction) -> str:

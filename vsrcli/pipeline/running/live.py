@@ -16,7 +16,8 @@ from typing import Literal, cast
 from vsrcli import __version__
 from vsrcli.errors import InterruptedJobError, OutputError, Reason, UsageError, VsrError
 from vsrcli.files import settle
-from vsrcli.media.containers import container_of, open_container
+from vsrcli.frame import Frame
+from vsrcli.media.containers import container_of
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.once import Once, is_stream
 from vsrcli.media.write.live import (
@@ -30,9 +31,10 @@ from vsrcli.media.write.live import (
     ReaderGoneError,
     Y4mWriter,
     kept_streams,
+    labels_of,
 )
 from vsrcli.media.write.made import made_text
-from vsrcli.media.write.mux_tags import MADE_TAG, STALE
+from vsrcli.media.write.mux_tags import MADE_TAG
 from vsrcli.names import WRITABLE_IMAGES
 from vsrcli.pipeline.events import Event, OnEvent, frames_made
 from vsrcli.pipeline.folder.tensor_folder import FrameFolder, TensorFolder
@@ -71,14 +73,17 @@ def is_outlet(output: Path | None) -> bool:
 
 @dataclass
 class LiveJob:
-    """A job with its source and output as pipes or files, and what is written: a name as a file would have it."""
+    """A job with its source and output as pipes or files, and what is written: a name as a file would have it.
+
+    `head` is a file with the source's beginning at least, which tells its labels.
+    """
 
     job: Job
     output: Path
     shape: Path
     beside: Beside
     folder: Path
-    tags: dict[str, str]
+    head: Path
 
 
 @contextlib.contextmanager
@@ -154,18 +159,7 @@ def prepare_live(
             beside = FromOnce(job.info, indices, end, known.path)
         closing.callback(beside.close)
         job.warnings = [_renamed(line, names) for line in job.warnings]
-        model = job.model
-        tags = _tags(job.info if known is None else known)
-        tags |= {MADE_TAG: made_text(__version__, model.name, model.sha256, start=options.start)}
-        yield LiveJob(job, output, shape, beside, folder, tags)
-
-
-def _tags(info: VideoInfo) -> dict[str, str]:
-    """Return the container's tags about the work."""
-    if info.images:
-        return {}
-    with open_container(info.path) as container:
-        return {key: value for key, value in container.metadata.items() if key.lower() not in STALE}
+        yield LiveJob(job, output, shape, beside, folder, job.info.path if known is None else known.path)
 
 
 def _renamed(line: str, names: Mapping[str, str]) -> str:
@@ -183,7 +177,7 @@ class _Writing(threading.Thread):
 
     def __init__(
         self,
-        open_writer: Callable[[], LiveWriter],
+        open_writer: Callable[[Frame], LiveWriter],
         job: Job,
         made: Pipe,
         stop: threading.Event,
@@ -202,7 +196,7 @@ class _Writing(threading.Thread):
             for frame in self._made:
                 if isinstance(frame, Border):
                     continue
-                writer = writer or self._open()
+                writer = writer or self._open(frame)
                 writer.write(frame)
                 self.frames += 1
                 self._hear(frames_made(frame.number + 1, self._job.frames))
@@ -299,7 +293,7 @@ def _make(
     )
     on_event(Event("start", done=0, total=job.frames, burst=job.plan.window or 1))
     decoded, made = pipes_for(job, stop, clock)
-    writing = _Writing(lambda: _writer(live, outlet, sink.info, warn), job, made, stop, on_event, clock)
+    writing = _Writing(lambda first: _writer(live, outlet, sink.info, warn, first), job, made, stop, on_event, clock)
     decoding = threading.Thread(target=decode_stage, args=(job, 0, decoded, warn, clock, None), daemon=True)
     once = job.info.once
     decoding.start()
@@ -333,11 +327,14 @@ def _make(
     return writing
 
 
-def _writer(live: LiveJob, outlet: Outlet, info: VideoInfo, warn: Callable[[str], None]) -> LiveWriter:
+def _writer(live: LiveJob, outlet: Outlet, info: VideoInfo, warn: Callable[[str], None], first: Frame) -> LiveWriter:
     sink = cast(VideoSink, live.job.sink)
     muxer = container_of(live.shape).muxer
     if muxer == "yuv4mpegpipe":
         return Y4mWriter(outlet, info, sink.encode, warn)
     options = live.job.options
     part = options.start is not None or options.end is not None
-    return MuxWriter(outlet, info, sink.encode, muxer, live.beside, live.tags, part=part)
+    labels, model = labels_of(info, live.head, first.pts, part=part), live.job.model
+    made = {MADE_TAG: made_text(__version__, model.name, model.sha256, start=options.start)}
+    labels = replace(labels, tags={**labels.tags, **made})
+    return MuxWriter(outlet, info, sink.encode, muxer, live.beside, labels, part=part)

@@ -71,7 +71,7 @@ class VideoSink:
         try_sound(info, output)
         check_avi_times(info, output, *span)
         matrix = output_colour(info, encode).matrix
-        coloured = not info.images and not info.pix_fmt.startswith(("gray", "mono")) and encode.codec != "rawvideo"
+        coloured = not info.images and not info.pix_fmt.startswith(("gray", "mono")) and encode.tagged
         if info.colour.matrix == 2 and matrix not in (0, 2) and coloured:
             name = {1: "BT.709", 5: "BT.601"}[matrix]
             line = f"the source declares no colour matrix: taken as {name}, and the output says so"
