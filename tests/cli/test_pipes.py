@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,39 @@ def test_no_sound_is_lost_in_silence(ends: Ends, film: Path, fast: list[object],
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "no sound is converted" in done.stderr and "use -o NAME.mkv" in done.stderr
     assert not (tmp_path / "b.mp4").exists()
+
+
+@fifos
+@pytest.mark.parametrize(
+    ("form", "codec"), [("nut", "rawvideo"), ("nut", "ffv1"), ("matroska", "ffv1"), ("matroska", "h264")]
+)
+def test_the_shape_of_pixels_goes_through_pipes(
+    ends: Ends, fast: list[object], tmp_path: Path, form: str, codec: str
+) -> None:
+    source = make.video(tmp_path / "a.mkv", frames=5, width=32, height=24, sar=Fraction(16, 11))
+    piped = ffmpeg("-i", source, "-f", "lavfi", "-i", "sine=d=0.2", "-c:v", "rawvideo", "-c:a", "aac", "-f", "nut", "-")
+    done = ends.run(piped, "--format", form, "--codec", codec, *fast)
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "got").write_bytes(bytes(ends.got))
+    assert shape_of(tmp_path / "got") == Fraction(16, 11)
+    assert len(frames(bytes(ends.got), form)) == 5 and sound(bytes(ends.got), form)
+    done = ends.run(piped, "--codec", "ffv1", *fast, to=tmp_path / "b.mkv")
+    assert done.returncode == 0 and shape_of(tmp_path / "b.mkv") == Fraction(16, 11)
+
+
+def shape_of(path: Path) -> Fraction | None:
+    with av.open(str(path)) as container:
+        return container.streams.video[0].sample_aspect_ratio
+
+
+@fifos
+def test_a_reader_that_leaves_shaped_pixels_ends_the_job_cleanly(
+    ends: Ends, fast: list[object], tmp_path: Path
+) -> None:
+    source = make.video(tmp_path / "a.mkv", frames=20, width=64, height=48, sar=Fraction(16, 11))
+    done = ends.run(source.read_bytes(), "--format", "nut", *fast, read=40_000)
+    assert done.returncode == 0, done.stderr
+    assert "the reader left after" in done.stderr and "Traceback" not in done.stderr
 
 
 @fifos

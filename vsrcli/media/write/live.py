@@ -51,6 +51,11 @@ class Outlet:
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._file, self.name, self.gone = file, name, False
 
+    @property
+    def file(self) -> BinaryIO:
+        """The file itself."""
+        return self._file
+
     def write(self, data: bytes) -> int:
         """Write all of the bytes."""
         rest = memoryview(data)

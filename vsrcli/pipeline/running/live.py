@@ -35,6 +35,7 @@ from vsrcli.media.write.live import (
 )
 from vsrcli.media.write.made import made_text
 from vsrcli.media.write.mux_tags import MADE_TAG
+from vsrcli.media.write.shaped import shaped
 from vsrcli.names import WRITABLE_IMAGES
 from vsrcli.pipeline.events import Event, OnEvent, frames_made
 from vsrcli.pipeline.folder.tensor_folder import FrameFolder, TensorFolder
@@ -229,6 +230,8 @@ def run_live(live: LiveJob, on_event: OnEvent, *, cancel: threading.Event | None
     writing: _Writing | None = None
     try:
         outlet = _outlet(live.output if piped else partial)
+        sink = cast(VideoSink, job.sink)
+        outlet = shaped(outlet, container_of(live.shape).muxer, sink.info, sink.encode)
         writing = _make(live, outlet, on_event, warn, cancel)
         if writing.error is not None and not isinstance(writing.error, ReaderGoneError):
             raise writing.error
