@@ -56,7 +56,7 @@ class _Shaper(Outlet):
             raise
 
     def close(self) -> None:
-        """Close the stream and wait until all is written. Raises OutputError."""
+        """Flush the stream and wait until all is written. Raises OutputError."""
         with contextlib.suppress(OSError):
             super().close()
         code = self._process.wait()
