@@ -24,6 +24,7 @@ class EngineChoices(TypedDict, total=False):
     repeats: Repeats
     memory: int | None
     threads: int | None
+    compile: bool
 
 
 class PartChoices(TypedDict, total=False):

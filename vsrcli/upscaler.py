@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from vsrcli.choices import EngineChoices, JobChoices
+from vsrcli.engine.compiled import compile_steps
 from vsrcli.engine.device import pick_device, pick_precision, place, use_threads
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.options import EngineOptions
@@ -81,6 +82,8 @@ class Upscaler:
         exact = self._options.propagation == "exact"
         dtype = pick_precision(self._options.precision, self.device, model.net, exact=exact)
         place(model.net, self.device, dtype)
+        if self._options.compile:
+            compile_steps(model.net, self.device, lambda line: self._progress(Event("warning", line)))
         return model
 
     @property

@@ -164,6 +164,7 @@ TYPED: dict[str, tuple[str, Any]] = {
     "tile": ("64x32", (64, 32)),
     "memory": ("1GiB", 1 << 30),
     "threads": ("1", 1),
+    "compile": ("1", True),
     "deinterlace": ("double", "double"),
     "detelecine": ("1", True),
     "codec": ("ffv1", "ffv1"),
@@ -209,7 +210,17 @@ def test_environment_variables_set_every_option(monkeypatch: pytest.MonkeyPatch)
         .invoke(
             cli,
             [
-                *("upscale", "in.mp4", "-y", "--restart", "--square-pixels", "--pad", "--new-date", "--detelecine"),
+                *(
+                    "upscale",
+                    "in.mp4",
+                    "-y",
+                    "--restart",
+                    "--square-pixels",
+                    "--pad",
+                    "--new-date",
+                    "--detelecine",
+                    "--compile",
+                ),
                 *arguments,
             ],
         )

@@ -35,6 +35,7 @@ class Case:
         window: frames of a window; None for the net's default.
         source: video or image sequence whose frames are used, with the output size that follows; None: synthetic ones.
         threads: number of threads on a CPU; None for PyTorch's default.
+        compile: run the net's steps compiled.
     """
 
     model: str
@@ -46,6 +47,7 @@ class Case:
     window: int | None = None
     source: str | None = None
     threads: int | None = None
+    compile: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class Measurement:
         stages: shares of the time, with the sum 1: flow, encode (features before propagation), warp (of propagated
             features or frames; warps within flow count there), propagate, reconstruct (features to HR pixels, and the
             upsampled frame that they are added to), other (the engine).
+        compiled: whether the net's steps were compiled; compiling is not timed.
         speedup: fps over the fps of the first measurement.
     """
 
@@ -111,6 +114,7 @@ class Measurement:
     gemm_gflops: float
     gemm_share: float
     stages: dict[str, float]
+    compiled: bool = False
     speedup: float = 1.0
 
 

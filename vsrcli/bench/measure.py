@@ -14,6 +14,7 @@ from vsrcli.bench.case import Case, Measurement
 from vsrcli.bench.cost import flops, parameters
 from vsrcli.bench.machine import device_name, gemm_gflops, resident_memory, synchronize
 from vsrcli.bench.timer import StageTimer
+from vsrcli.engine.compiled import compile_steps
 from vsrcli.engine.device import PRECISIONS, pick_device, pick_precision, place, use_threads
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import LOOKAHEAD, WINDOW, Plan, choose_plan, default_budget
@@ -58,6 +59,8 @@ def measure(case: Case, progress: Progress) -> Measurement:
         raise UsageError(f"{name} upscales by {net.scale}: {case.output[0]}x{case.output[1]} is no multiple of that")
     gflop, size = flops(net, height, width) / 1e9, parameters(net)
     place(net, device, dtype)
+    if case.compile:
+        compile_steps(net, device, refuse)
     plan, frames = choose(net, case, height, width, device, dtype)
 
     def timed(wanted: Plan, count: int, what: str) -> tuple[list[Sample], Plan]:
@@ -98,11 +101,17 @@ def measure(case: Case, progress: Progress) -> Measurement:
         window=plan.window if net.bidirectional else None,
         lookahead=plan.lookahead,
         tile=plan.tile,
+        compiled=case.compile,
         frames=frames,
         peak_memory_bytes=memory,
         stages=timer.shares(sum(seconds for _, seconds in staged)),
         **speed(samples, gflop, gemm),
     )
+
+
+def refuse(line: str) -> None:
+    """Raise UsageError with the reason for which a net cannot be compiled: what else was measured would mislead."""
+    raise UsageError(line.replace("going on uncompiled: ", ""))
 
 
 def speed(samples: Sequence[Sample], gflop: float, gemm: float) -> dict[str, float]:

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     metavar="TEXT",
     help="Data type: auto, fp32, fp16, bf16, int8. Repeatable, or a list.",
 )
-@record_options(EngineOptions, "device")
+@record_options(EngineOptions, "device", "compile")
 @click.option(
     "--threads", type=click.IntRange(1, 1024), multiple=True, help="CPU threads. Repeatable, to measure scaling."
 )
@@ -66,6 +66,7 @@ def command(
     source: Path | None,
     precisions: tuple[tuple[str, ...], ...],
     device: str,
+    compile: bool,
     threads: tuple[int, ...],
     frames: int | None,
     window: int | None,
@@ -94,7 +95,7 @@ def command(
     device, threads, torch, input_width, input_height, output_width, output_height, window, lookahead, tile, frames,
     fps, ms_median, ms_p95 (per frame), realtime_24, realtime_30, peak_memory_bytes, gflop (per frame), gflops (per
     second), gemm_gflops, gemm_share, stages (shares of the time: flow, encode, warp, propagate, reconstruct, other),
-    speedup (over the first).
+    compiled, speedup (over the first). With --compile a step is one stage: its warps count as its own.
     """
     from vsrcli.bench import Case, benchmark, resolve
     from vsrcli.cli.unused import typed_beside
@@ -114,7 +115,7 @@ def command(
         if random:
             lines.line(f"{name}: its weights are not here, random ones are used")
         cases += [
-            Case(name, random, one, device, res, frames, window, film, count)
+            Case(name, random, one, device, res, frames, window, film, count, compile)
             for one in wanted
             for count in threads or (None,)
         ]
@@ -196,7 +197,8 @@ def report(found: Sequence["Measurement"]) -> str:
     speed = [head.split("|")]
     stages = [["model", "precision", *first.stages]]
     for one in found:
-        name = [one.model, one.precision + (f" x{one.threads}" if scaling else "")]
+        way = " compiled" if one.compiled else ""
+        name = [one.model, one.precision + way + (f" x{one.threads}" if scaling else "")]
         memory = f"{one.peak_memory_bytes / 2**20:.0f} MiB" if one.peak_memory_bytes is not None else "?"
         speed.append(
             [

@@ -13,6 +13,7 @@ from vsrcli import zoo
 from vsrcli.cli.progress import Display
 from vsrcli.cli.unused import typed_beside, typed_of
 from vsrcli.compare.plot_file import save
+from vsrcli.engine.compiled import compile_steps
 from vsrcli.engine.device import pick_device, pick_precision, place, use_threads
 from vsrcli.engine.options import EngineOptions
 from vsrcli.engine.planning import make_plan
@@ -96,6 +97,8 @@ def measure(asked: dict[str, Any], options: EngineOptions, display: Display) -> 
         exact = options.propagation == "exact"
         dtype = pick_precision(asked["precision"], device, model.net, exact=exact)
         net = place(model.net, device, dtype)
+        if options.compile:
+            compile_steps(net, device, display.line)
         planner = partial(make_plan, options)
         methods.append(Model(name, net, device, dtype, planner, scenes=asked["scenes"], say=display.line))
         for line in ignored_by_net(options, net, name):

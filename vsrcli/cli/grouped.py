@@ -10,7 +10,7 @@ GROUPS = {
     "Size": "scale height size max_height fit pad square_pixels skip_above crop".split(),  # noqa: SIM905
     "Quality": "deinterlace detelecine propagation lookahead horizon keyframe_interval precision repeats".split(),  # noqa: SIM905
     "Model": "model models content".split(),  # noqa: SIM905
-    "Memory and device": "device hwaccel threads memory tile window".split(),  # noqa: SIM905
+    "Memory and device": "device hwaccel threads compile memory tile window".split(),  # noqa: SIM905
     "Cluster": "address cpus shards shard_frames warmup".split(),  # noqa: SIM905
 }
 """The parameters of each group; all others belong to the group of the job."""

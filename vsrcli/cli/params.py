@@ -70,12 +70,16 @@ SHOWN = {
     "tile": Shown("Tile size in source pixels: auto, none, or WxH.", metavar="TEXT"),
     "repeats": Shown(
         "Frames that repeat the one before are shown again, not run. exact: those that equal it bit for bit. near: "
-        "also those that differ by 2 of 255 levels at most, as slides and recorded screens do after lossy coding."
+        "also those that differ by 4 of 255 levels at most, as slides and recorded screens do after lossy coding."
     ),
     "memory": Shown(
         "Memory budget in bytes, in powers of 1024: 6GiB, 512M.  [default: 60 % of free RAM, 85 % of a GPU's]"
     ),
     "threads": Shown("CPU threads of the net.  [default: one per core]"),
+    "compile": Shown(
+        "Compile the net by torch.compile, once for each size of frame or tile. On a CPU it takes minutes and does not "
+        "pay. int8 stays as it is. Without a compiler (C++; on a GPU Triton) the net runs uncompiled."
+    ),
     "hwaccel": Shown(
         "Decode on a device, by ffmpeg's name: cuda, vaapi, qsv, videotoolbox, d3d11va, ...; cuda:1 is the second.",
         metavar="NAME",

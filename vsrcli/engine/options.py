@@ -30,6 +30,7 @@ class EngineOptions(Record):
             or also those that differ from it by NEAR levels at most; off runs all.
         memory: budget in bytes.
         threads: number of threads on a CPU; None for PyTorch's default, one per core.
+        compile: run the net's steps compiled by torch.compile.
     """
 
     device: str = option("auto", kept="resolved")
@@ -43,6 +44,7 @@ class EngineOptions(Record):
     repeats: Repeats = option("exact")
     memory: int | None = option(None, least=1, unit="bytes", noun="memory size")
     threads: int | None = option(None, least=1, most=1024, noun="number of threads", kept="no")
+    compile: bool = option(False)
 
     def __post_init__(self) -> None:
         horizon = self.horizon

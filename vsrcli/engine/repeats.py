@@ -28,8 +28,9 @@ repvsr.bi 26.98 and 27.20, repvsr.real 26.29 and 26.37, animesr.v2 24.97 and 24.
 repvsr.bi falls from 27.39 to 26.44 if they are run, while the net forgets what it knew from the motion.
 """
 
-NEAR = 2
-"""Levels of 255 by which a near repeat may differ: what lossy coding of a still changes from frame to frame."""
+NEAR = 4
+"""Levels of 255 by which a near repeat may differ: a step of Y, Cb and Cr together makes up to 4 of red, green or blue.
+Coded stills change by such steps from frame to frame; with 2, x264's were hardly found (docs/speed.md)."""
 
 _ROWS = 64
 """Rows that are compared at once: most frames that are no repeats differ in the first."""

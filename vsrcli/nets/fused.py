@@ -35,6 +35,7 @@ def fusible(x: Tensor, conv: nn.Module) -> bool:
         and conv.padding_mode == "zeros"
         and not conv._forward_pre_hooks  # who watches the inputs of convolutions sees this one's too
         and not torch.is_grad_enabled()
+        and not torch.compiler.is_compiling()  # it fuses by itself, and would break the graph here
         and x.device.type == "cpu"
         and x.dtype == conv.weight.dtype == torch.float32
         and getattr(conv, "compute_dtype", None) in (None, torch.float32)

@@ -34,8 +34,8 @@ def stage(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 @contextmanager
-def observed(observer: Observer) -> Iterator[None]:
-    """Report all stages that run in this context to `observer`."""
+def observed(observer: Observer | None) -> Iterator[None]:
+    """Report all stages that run in this context to `observer`; None reports none."""
     global _observer
     before, _observer = _observer, observer
     try:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from vsrcli import __version__
+from vsrcli.engine.compiled import compile_steps
 from vsrcli.engine.device import pick_device, pick_precision, place, use_threads
 from vsrcli.engine.plan import PROCESS_BYTES, Plan, estimate, estimate_disk
 from vsrcli.engine.planning import make_plan
@@ -197,6 +198,8 @@ def prepare(
     info = replace(info, kept=sink.kept, keeps_alpha=sink.keeps_alpha)
     dtype = pick_precision(options.precision, device, model.net, exact=options.propagation == "exact")
     place(model.net, device, dtype)
+    if options.compile:
+        compile_steps(model.net, device, lambda line: on_event(Event("warning", line)))
     flow = None
     zooming = model.net.interpolates and factor == 2
     model.net.between = zooming
