@@ -139,6 +139,26 @@ def test_upsampling_by_convolution_equals_interpolation(mode: str, scale: int) -
     torch.testing.assert_close(enlarge_folded(x, scale, mode=mode), expected, atol=1e-5, rtol=0)
 
 
+def test_a_folded_net_is_the_one_for_x4_on_squares_of_pixels() -> None:
+    torch.manual_seed(2)
+    single, folded = RepVSR(channels=16, blocks=1).eval(), RepVSR(channels=16, blocks=1, scale=2, fold=2).eval()
+    folded.load_state_dict(folded.adopt(single.state_dict()))
+    clip = moving_clip(3, 18, 20).repeat_interleave(2, -1).repeat_interleave(2, -2)
+    base = F.interpolate(clip[0], scale_factor=2, mode="bicubic", align_corners=False)
+    coarse = F.interpolate(clip[0, :, :, ::2, ::2], scale_factor=4, mode="bicubic", align_corners=False)
+    with torch.no_grad():
+        detail, expected = folded(clip)[0] - base, single(clip[..., ::2, ::2])[0] - coarse
+    torch.testing.assert_close(detail[0], expected[0], atol=1e-5, rtol=0)
+    assert detail.shape[-2:] == (72, 80) and detail[1:].isfinite().all()
+
+
+def test_a_folded_net_upscales_odd_sizes() -> None:
+    torch.manual_seed(3)
+    net = RepVSR(channels=16, blocks=1, scale=2, fold=2).eval()
+    with torch.no_grad():
+        assert net(moving_clip(2, 17, 19)).shape == (1, 2, 3, 34, 38)
+
+
 @pytest.mark.parametrize("scale", [2, 4])
 def test_folded_warp_equals_plain_warp_then_folding(scale: int) -> None:
     torch.manual_seed(1)

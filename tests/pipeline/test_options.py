@@ -32,6 +32,7 @@ CHANGED: dict[str, Any] = {
     "pad": True,
     "hwaccel": "cuda",
     "encoder_opt": ("aq-mode=2",),
+    "repeats": "off",
 }
 
 

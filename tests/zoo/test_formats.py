@@ -100,9 +100,11 @@ def test_mmagic_safetensors_load_too(tiny: dict[str, Tensor], tmp_path: Path) ->
     assert_same(net, tiny)
 
 
-@pytest.mark.parametrize(("blocks", "channels", "scale"), [(2, 16, 4), (3, 24, 2)], ids=["x4", "x2"])
-def test_repvsr_is_identified_by_its_shapes(blocks: int, channels: int, scale: int, tmp_path: Path) -> None:
-    net = RepVSR(channels, blocks, scale)
+@pytest.mark.parametrize(
+    ("blocks", "channels", "scale", "fold"), [(2, 16, 4, 1), (3, 24, 2, 1), (2, 16, 2, 2)], ids=["x4", "x2", "folded"]
+)
+def test_repvsr_is_identified_by_its_shapes(blocks: int, channels: int, scale: int, fold: int, tmp_path: Path) -> None:
+    net = RepVSR(channels, blocks, scale, fold)
     torch.save(net.state_dict(), tmp_path / "net.pt")
     loaded = load(tmp_path / "net.pt", scale=scale)
     assert (loaded.arch, loaded.scale, loaded.source) == ("repvsr", scale, "path")

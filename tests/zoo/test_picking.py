@@ -155,3 +155,16 @@ def test_shipped_catalogue_always_has_a_choice(name: str | None, clean: str, rea
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(UsageError, match="did you mean"):
         pick(FULL, "bigg", LOSSY)
+
+
+def test_models_of_a_smaller_factor_are_taken_by_their_names_alone() -> None:
+    about = {"degradation": "real", "trained_on": "X", "licence": "X", "sources": [{"bundled": "f", "sha256": "0"}]}
+    both = parse(
+        {
+            "default": ["net.four"],
+            "architectures": {"net": {"title": "net", "parameters": 1, "gflop": 1.0}},
+            "models": {"net.two": {**about, "scale": 2}, "net.four": {**about, "scale": 4}},
+        }
+    )
+    for name in (None, "net"):
+        assert [entry.name for entry in choices(both, name)[0]] == ["net.four"]

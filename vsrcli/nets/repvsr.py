@@ -18,9 +18,14 @@ Operations other than convolution. Straightforward bicubic upsampling, flow upsa
 pixel shuffle took 49 ms there. Here each upsampling is a convolution from LR pixels to the s*s HR positions that they
 cover ("phases"), the HR frame is sampled at those positions, one LR pixel's after another's, and base and detail are
 added before the one pixel shuffle.
+
+x2. With `fold` of 2, squares of 2x2 pixels are the net's pixels: they are folded into channels, flow and blocks work at
+half the LR resolution, and the folded detail is that of 4x4 HR pixels. So a frame takes a quarter of the arithmetic
+that the net for x4 needs for it.
 """
 
 import math
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -56,15 +61,15 @@ class RepBlock(nn.Module):
 class RepSRNet(nn.Module):
     """SRMB blocks at LR resolution that turn the frame and the folded previous detail into the folded detail."""
 
-    def __init__(self, channels: int, blocks: int, scale: int, *, multibranch: bool) -> None:
+    def __init__(self, channels: int, blocks: int, scale: int, fold: int, *, multibranch: bool) -> None:
         super().__init__()
-        folded = 3 * scale**2
-        self.head = block(3 + folded, channels, multibranch=multibranch, laplacian=True)
+        folded = 3 * (fold * scale) ** 2
+        self.head = block(3 * fold**2 + folded, channels, multibranch=multibranch, laplacian=True)
         self.body = nn.Sequential(*(RepBlock(channels, multibranch) for _ in range(blocks)))
         self.tail = block(channels, folded, multibranch=multibranch, laplacian=True, gain=0.1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (n, 3 + 3*s*s, h, w) to (n, 3*s*s, h, w) in float32."""
+        """Map (n, 3*f*f + 3*s*s, h, w) to (n, 3*s*s, h, w) in float32; s is `fold` times the scale, f is `fold`."""
         first = leaky(self.head(x.contiguous(memory_format=torch.channels_last))).float()
         out: Tensor = self.tail(self.body(first))
         return out.float()
@@ -81,16 +86,31 @@ class RepVSR(RecurrentNet):
     flow_channels = 64
     feature_module = "srnet.body"
 
-    def __init__(self, channels: int = 48, blocks: int = 4, scale: int = 4, *, multibranch: bool = False) -> None:
+    def __init__(
+        self, channels: int = 48, blocks: int = 4, scale: int = 4, fold: int = 1, *, multibranch: bool = False
+    ) -> None:
         super().__init__()
-        self.channels, self.scale = channels, scale
+        self.channels, self.scale, self.fold, self.multiple = channels, scale, fold, fold
         self.flownet = RepFlowNet(multibranch=multibranch)
-        self.srnet = RepSRNet(channels, blocks, scale, multibranch=multibranch)
+        self.srnet = RepSRNet(channels, blocks, scale, fold, multibranch=multibranch)
+
+    def adopt(self, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return weights in which a folded net's head sees, of the net for single pixels, the mean of each square."""
+        weights, key = dict(given), "srnet.head.weight"
+        folded = 3 * (self.fold * self.scale) ** 2
+        if key in weights and weights[key].shape[1] == 3 + folded:
+            colours, detail = weights[key].split([3, folded], 1)
+            weights[key] = torch.cat([colours.repeat_interleave(self.fold**2, 1) / self.fold**2, detail], 1)
+        return weights
 
     def flow(self, frame: Tensor, neighbour: Tensor) -> Tensor:
-        """Estimate the flow with RepFlowNet."""
-        out: Tensor = self.flownet(frame, neighbour)
-        return out
+        """Estimate the flow with RepFlowNet, between frames whose pixels are the net's."""
+        f = self.fold
+        if f == 1:
+            single: Tensor = self.flownet(frame, neighbour)
+            return single
+        flow = self.flownet(F.avg_pool2d(frame, f), F.avg_pool2d(neighbour, f))
+        return f * F.interpolate(flow, scale_factor=f, mode="bilinear", align_corners=False)
 
     def propagate(
         self, branch: str, features: Features, flow: Tensor | None, state: State | None
@@ -100,12 +120,16 @@ class RepVSR(RecurrentNet):
         There is no detail where a scene starts. Clamping bounds the recurrence: no error can grow over a long scene.
         """
         lr = features["lr"].float().contiguous(memory_format=torch.channels_last)
+        scale, f = self.scale * self.fold, self.fold
         base = enlarge_folded(lr, self.scale, mode="bicubic")
+        if f > 1:
+            lr, base = F.pixel_unshuffle(lr, f), F.pixel_unshuffle(F.pixel_shuffle(base, self.scale), scale)
+            flow = None if flow is None else F.avg_pool2d(flow, f) / f
         if state is None or flow is None:
             detail = torch.zeros_like(base)
         else:
-            detail = warp_folded(state[0], flow, self.scale).sub_(base).mul_(DETAIL_GAIN)
-        hr = unfold(base, self.srnet(torch.cat([lr, detail], 1)), self.scale)
+            detail = warp_folded(state[0], flow, scale).sub_(base).mul_(DETAIL_GAIN)
+        hr = unfold(base, self.srnet(torch.cat([lr, detail], 1)), scale)
         return hr, (hr.clamp(0, 1),)
 
     def reconstruct(self, features: Features) -> Tensor:
@@ -132,12 +156,15 @@ def unfold(base: Tensor, detail: Tensor, scale: int) -> Tensor:
 
 
 def read_config(shapes: Shapes) -> Config:
-    """Read width, depth and scale of a merged net."""
+    """Read width, depth, scale and fold of a merged net."""
+    (channels, inputs), folded = shapes["srnet.head.weight"][:2], shapes["srnet.tail.weight"][0]
+    fold = max(1, math.isqrt((inputs - folded) // 3))
     return {
-        "channels": shapes["srnet.head.weight"][0],
+        "channels": channels,
         "blocks": count(shapes, r"srnet\.body\.\d+\.conv1\.weight"),
-        "scale": math.isqrt(shapes["srnet.tail.weight"][0] // 3),
+        "scale": math.isqrt(folded // 3) // fold,
+        "fold": fold,
     }
 
 
-ARCHITECTURE = Architecture("repvsr", RepVSR, marker="srnet.", configure=read_config)
+ARCHITECTURE = Architecture("repvsr", RepVSR, marker="srnet.", configure=read_config, bounds={"fold": (1, 4)})

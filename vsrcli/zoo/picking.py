@@ -81,13 +81,15 @@ def choices(catalogue: Catalogue, name: str | None, *, drawn: bool = False) -> t
     """Return the models that a name allows, in the catalogue's order, and a line on what is lacking, or None.
 
     These are all models of an architecture (None: of the default model's). For drawn content they are its models for
-    drawn content, or without a name all such models. Raises UsageError as `Catalogue.resolve` does.
+    drawn content, or without a name all such models. Models of a smaller factor than the architecture's largest are
+    quick but less good, and left to those who name them. Raises UsageError as `Catalogue.resolve` does.
     """
     drawings = [e for e in catalogue.models.values() if e.content == "anime"]
     if name is None and drawn and drawings:
         return drawings, None
     arch = catalogue.resolve(name).arch
-    found = [e for e in catalogue.models.values() if e.arch == arch]
+    models = [e for e in catalogue.models.values() if e.arch == arch]
+    found = [e for e in models if e.scale == max(model.scale for model in models)]
     fitting = [e for e in found if (e.content == "anime") == drawn]
     lacking = f"{name or 'the catalogue'} has no weights for drawn content" if drawn and not fitting else None
     return fitting or found, lacking
