@@ -32,6 +32,7 @@ class StageTimer:
     @contextmanager
     def attached(self) -> Iterator[None]:
         """Measure the time of all that the net does in this context."""
+        compiled = {step: vars(self.net)[step] for step in STEPS if step in vars(self.net)}
         for step in STEPS:
             setattr(self.net, step, self._timed(step, getattr(self.net, step)))
         try:
@@ -40,6 +41,8 @@ class StageTimer:
         finally:
             for step in STEPS:
                 delattr(self.net, step)  # uncovers the class's own method
+            for step, function in compiled.items():
+                setattr(self.net, step, function)
 
     def shares(self, total: float) -> dict[str, float]:
         """Return each stage's share of `total` seconds, and the remaining one as "other"."""

@@ -77,8 +77,8 @@ SHOWN = {
     ),
     "threads": Shown("CPU threads of the net.  [default: one per core]"),
     "compile": Shown(
-        "Compile the net by torch.compile, once for each size of frame or tile. On a CPU it takes minutes and does not "
-        "pay. int8 stays as it is. Without a compiler (C++; on a GPU Triton) the net runs uncompiled."
+        "Compile the net by torch.compile, once for each size of frame or tile. On a CPU it takes minutes and hardly "
+        "pays. int8 stays as it is. Without a compiler (C++; on a GPU Triton) the net runs uncompiled."
     ),
     "hwaccel": Shown(
         "Decode on a device, by ffmpeg's name: cuda, vaapi, qsv, videotoolbox, d3d11va, ...; cuda:1 is the second.",
