@@ -67,6 +67,31 @@ def test_several_inputs_and_folders_take_a_template(tmp_path: Path) -> None:
     assert all(item.output == wanted for item in found) and is_template(wanted)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "made"),
+    [
+        ("{folder}/{name}.mkv", "/far/../away/a.mkv"),
+        ("out/{folder}/{name}.mkv", "out/far/away/a.mkv"),
+        ("out/{folder}_{name}.mkv", "out/far/away_a.mkv"),
+        ("x{folder}/{folder}.mkv", "xfar/away/far/away.mkv"),
+        ("{folder}/new/{folder}/{name}.mkv", "/far/../away/new/far/away/a.mkv"),
+    ],
+)
+def test_after_other_text_the_folder_leads_only_downwards(info: VideoInfo, wanted: str, made: str) -> None:
+    far = replace(info, path=Path("/far/../away/a.mp4"))
+    assert filled(Path(wanted), far, Options(), "m", 4) == Path(made)
+
+
+@pytest.mark.parametrize("before", ["", "other/../"])
+def test_after_other_text_the_tree_below_an_input_is_mirrored(tmp_path: Path, before: str) -> None:
+    (tmp_path / "other").mkdir()
+    for name in ("in/a {x}/s.mkv", "in/t.mkv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = items([tmp_path / before / "in"], Path("out/{folder}/{name}.mkv"), recursive=True)
+    assert [item.output for item in found] == [Path("out/a {{x}}/{name}.mkv"), Path("out/{name}.mkv")]
+
+
 def test_a_batch_is_named_by_it_and_clashes_are_told_apart(tmp_path: Path, tiny_model: str) -> None:
     for name in ("a", "b"):
         make.video(tmp_path / f"{name}.mkv", frames=3, width=32, height=24)

@@ -39,7 +39,8 @@ _LAST = ("overwrite", "restart")  # the last options in the help
     "--output",
     type=Place(),
     help="File, pattern (out/%08d.png) or folder, or - for standard output; {folder} {name} {ext} {model} {width} "
-    "{height} {scale} are filled in.  [default: NAME_x4.EXT beside the input]",
+    "{height} {scale} are filled in. {folder} is the source's folder at the beginning; after other text only its path "
+    "below INPUT (out/{folder}/{name}{ext} mirrors a tree).  [default: NAME_x4.EXT beside the input]",
 )
 @click.option(
     "--format",

@@ -23,6 +23,7 @@ def filled(output: Path, info: VideoInfo, options: Options, model: str, scale: i
     """Return a name with its fields filled for one source; other names stay.
 
     Only `folder` can lead to another folder: what is no part of a name elsewhere, like a slash or "..", becomes "_".
+    At the beginning it is the source's folder; further on it leads only downwards, without the folder's root and "..".
     Raises UsageError for an unknown field, and a brace that is neither closed nor doubled.
     """
     if not is_template(output):
@@ -40,8 +41,26 @@ def filled(output: Path, info: VideoInfo, options: Options, model: str, scale: i
         "scale": f"{options.scale or scale:g}",
     }
     parts = [_FIELD.sub(lambda found: _value(found, values, output), part) for part in output.parts]
-    folder = str(path.parent)
-    return Path(*(part.replace(_FOLDER, folder) for part in map(_harmless, output.parts, parts)))
+    first, *rest = map(_harmless, output.parts, parts)
+    below = _downwards(path.parent)
+    if first.startswith(_FOLDER):
+        first = first.replace(_FOLDER, str(path.parent), 1)
+    return Path(*(part.replace(_FOLDER, below) for part in (first, *rest)))
+
+
+def mirrored(template: Path, folder: Path) -> Path:
+    """Return a template with `folder` where it says so, except at its beginning, which means the source's own folder.
+
+    `folder` is that of a source within the folder that the caller named.
+    """
+    below = _downwards(folder).replace("{", "{{").replace("}", "}}")
+    text = str(template)
+    return Path(_FIELD.sub(lambda found: below if found[0] == "{folder}" and found.start() else found[0], text))
+
+
+def _downwards(folder: Path) -> str:
+    """Return a folder's path without what leads elsewhere than down: its root, and ".."."""
+    return "/".join(part for part in folder.parts if part not in (folder.anchor, ".."))
 
 
 _FOLDER = "\0folder\0"  # stands for the source's folder until all else is harmless

@@ -12,7 +12,7 @@ from vsrcli.media.containers import CONTAINERS
 from vsrcli.media.write.made import made_tags
 from vsrcli.names import WRITABLE_IMAGES, is_image, is_video, natural_key
 from vsrcli.pipeline.jobs.places import STREAMS
-from vsrcli.pipeline.jobs.templates import is_template
+from vsrcli.pipeline.jobs.templates import is_template, mirrored
 from vsrcli.pipeline.sinks.image_sink import is_pattern
 
 
@@ -55,7 +55,8 @@ def items(sources: Sequence[Path], output: Path | None, *, recursive: bool) -> l
         for video in _videos(source, recursive):
             if output is not None and not template and video.is_relative_to(output):
                 continue
-            target = output if template else _target(output, video.relative_to(source))
+            place = video.relative_to(source)
+            target = mirrored(output, place.parent) if is_template(output) else _target(output, place)
             found.append(Item(video, target, listed=True))
     if not found:
         raise InputError(f"no videos in {', '.join(map(str, sources))}", None if recursive else Reason.NO_VIDEOS)
