@@ -131,6 +131,9 @@ def test_what_cannot_run_in_int8_is_refused_in_one_line(floats: RecurrentNet, mo
     ):
         with pytest.raises(UsageError, match=words):
             pick_precision("int8", torch.device(device), net)
+    without.unfit_ranges = "net.int8.json"
+    with pytest.raises(UsageError, match=r"ranges in net\.int8\.json are of other weights: make them again by"):
+        pick_precision("int8", CPU, without)
     monkeypatch.setattr(module, "cpu_has_int8", lambda: False)
     with pytest.raises(UsageError, match="VNNI"):
         pick_precision("int8", CPU, floats)

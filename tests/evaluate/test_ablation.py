@@ -9,11 +9,14 @@ import torch
 
 from tests.evaluate.make import figure
 from tests.evaluate.test_evaluation import frames_of
+from tests.toy import Toy
+from vsrcli.cli.evaluate import ABLATE_HELP
+from vsrcli.engine import device
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import Plan
 from vsrcli.engine.tensors import TensorEngine
 from vsrcli.errors import UsageError
-from vsrcli.evaluate import ablation
+from vsrcli.evaluate import ablation, new_frames
 from vsrcli.evaluate.ablation import AXES, Choice, ablate, choices, table
 from vsrcli.evaluate.clips import choose_clips, pairs
 from vsrcli.evaluate.clips import length as clip_length
@@ -86,27 +89,54 @@ def test_axes_that_a_net_lacks_are_left_out() -> None:
 
 def test_axes_that_a_net_lacks_and_windows_that_cover_the_clips_are_said() -> None:
     axes = ["window", "lookahead", "tile", "keyframe-interval"]
-    streams = ablation.notes(axes, choices(axes, RepVSR(), CPU), [4])
+    streams = ablation.notes(axes, choices(axes, RepVSR(), CPU), RepVSR(), CPU, [4])
     assert streams == [
         "nothing to compare for window, lookahead: it runs frame by frame, without a backward pass",
         "nothing to compare for keyframe-interval: it has no keyframes",
     ]
-    grid = choices(["window"], IconVSR(8, 1), CPU)
-    (covered,) = ablation.notes(["window"], grid, [17, 25])
+    net = IconVSR(8, 1)
+    grid = choices(["window"], net, CPU)
+    (covered,) = ablation.notes(["window"], grid, net, CPU, [17, 25])
     assert covered.endswith(
         "clips of 25 frames and so lose nothing: window 15, lookahead 10; window 30, lookahead 10 (default)"
     )
-    assert not ablation.notes(["window"], grid, [4, None]) and not ablation.notes(["window"], grid, [100])
+    assert [choice.plan(1, 1).window for choice in ablation.covering(grid, [17, 25])] == [15, 30]
+    for lengths in ([4, None], [100]):
+        assert not ablation.notes(["window"], grid, net, CPU, lengths) and not ablation.covering(grid, lengths)
+
+
+def test_why_int8_is_not_compared_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = IconVSR(8, 1)
+    for has_it, one, why in ((True, net, "weights calibrate"), (False, net, "VNNI"), (True, Toy(), "no part")):
+        monkeypatch.setattr(device, "cpu_has_int8", lambda has_it=has_it: has_it)
+        (said,) = ablation.notes(["precision"], choices(["precision"], one, CPU), one, CPU, [4])
+        assert said.startswith("precision is compared without int8: ") and why in said
+    monkeypatch.setattr(device, "cpu_has_int8", lambda: True)
+    net.use_ranges({name: (0.0, 1.0) for name, _ in net.int8_convs()})
+    grid = choices(["precision"], net, CPU)
+    assert "int8" in {choice.label for choice in grid} and not ablation.notes(["precision"], grid, net, CPU, [4])
 
 
 def test_a_covering_window_equals_the_whole_clip(net: RecurrentNet, two_clips: Path) -> None:
     clips, grid = choose_clips(two_clips, ["first"]), choices(["window"], net, CPU)
-    assert "lose nothing: window 8, " in ablation.notes(["window"], grid, [clip_length(clips[0])])[0]
+    assert "lose nothing: window 8, " in ablation.notes(["window"], grid, net, CPU, [clip_length(clips[0])])[0]
     rows = ablate(clips, net, grid[:1], Setting("bi", 4), CPU)
     shown = table(rows).markdown().splitlines()
     assert all(" equal |" in line and " inf " not in line for line in shown[2:])
 
 
 def test_unknown_axis_is_rejected(net: RecurrentNet) -> None:
-    with pytest.raises(UsageError, match="no such axis: windows"):
+    with pytest.raises(UsageError, match=r"no such axis: windows .*window,.*fps,twos without these"):
         choices(["windows"], net, CPU)
+    with pytest.raises(UsageError, match="no axis is named"):
+        choices([], net, CPU)
+
+
+def test_the_help_names_every_choice() -> None:
+    listed = [
+        ", ".join(map(str, n))
+        for n in (ablation.WINDOWS, ablation.LOOKAHEADS, ablation.HORIZONS, ablation.WARMUPS, ablation.SEGMENTS)
+    ]
+    intervals = ", ".join(map(str, ablation.KEYFRAME_INTERVALS))
+    wanted = [*AXES, *new_frames.AXES, *listed, intervals, "{}x{}".format(*ablation.TILE)]
+    assert [words for words in wanted if words not in ABLATE_HELP] == []

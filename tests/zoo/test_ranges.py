@@ -39,7 +39,8 @@ def test_what_was_written_is_read_and_found_beside_the_checkpoint(checkpoint: Pa
 
 def test_ranges_of_other_weights_are_not_used(checkpoint: Path) -> None:
     ranges.write(ranges.beside(checkpoint), made_for("0" * 64))
-    assert load(checkpoint).net.ranges is None
+    net = load(checkpoint).net
+    assert net.ranges is None and net.unfit_ranges == str(ranges.beside(checkpoint))
     torch.manual_seed(1)
     made = made_for(store.sha256(checkpoint))
     formats.save(checkpoint, BasicVSR(**CONFIG), arch="basicvsr", config=CONFIG)

@@ -44,6 +44,16 @@ class Output:
             echo(table.csv() if self.kind == "csv" else table.markdown(), err=False)
 
 
+ABLATE_HELP = (
+    "Measure instead the loss of choices against whole-clip fp32 without a horizon, with commas alone between axes: "
+    "window (8, 15, 30 frames), lookahead (0, 4, 8, 10, 16 in windows of 15), horizon (15, 30, 60), tile (half the "
+    "frame, 96x96), precision (bf16, int8; on accelerators fp16), keyframe-interval (0, 3, 5, 10), warmup (0, 5, 10, "
+    "15, 30 frames before shards of 15), segments (2, 4, 8). Or, without these: PSNR with every other frame made anew "
+    "(fps) or frames shown twice (twos). A window that sees all of every clip loses nothing and is not run."
+)
+"""Its numbers are those of `evaluate/ablation.py`, which is not imported for the help's sake: torch takes seconds."""
+
+
 class Crfs(Kind[tuple[int, ...]]):
     """CRFs of x264, e.g. 18,23,28."""
 
@@ -105,9 +115,7 @@ class Crfs(Kind[tuple[int, ...]]):
 @click.option(
     "--ablate",
     metavar="AXES",
-    help="Measure instead the loss of choices against whole-clip fp32 without a horizon: window, lookahead, horizon, "
-    "tile, precision, keyframe-interval, warmup, segments, with commas alone between several; or PSNR with every other "
-    "frame made anew (fps) or frames shown twice (twos).",
+    help=ABLATE_HELP,
 )
 @click.option(
     "--plot",

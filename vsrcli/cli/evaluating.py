@@ -146,10 +146,11 @@ OF_ABLATION = frozenset(
 
 def ablate(asked: dict[str, Any], options: EngineOptions, display: Display) -> tuple[Table, dict[str, Any]]:
     """Return the table of each choice's loss, and the settings under which it was measured."""
+    axes = names(asked["ablate"]) or []
+    ablation.check_axes(axes)
     clips = _clips(asked)
     device = pick_device(asked["device"])
     use_threads(options.threads)
-    axes = names(asked["ablate"]) or []
     loaded = _load(asked, display)
     if not loaded:
         raise UsageError("--ablate: give a model with -m")
@@ -166,8 +167,11 @@ def ablate(asked: dict[str, Any], options: EngineOptions, display: Display) -> t
     crf = asked["crf"][0] if asked["crf"] else None
     for name, model in loaded.items():
         grid = ablation.choices(axes, model.net, device)
-        for note in ablation.notes(axes, grid, [length(clip, asked["frames"]) for clip in clips]):
+        lengths = [length(clip, asked["frames"]) for clip in clips]
+        for note in ablation.notes(axes, grid, model.net, device, lengths):
             display.line(f"{name}: {note}")
+        covering = ablation.covering(grid, lengths)
+        grid = [choice for choice in grid if choice not in covering]
         setting = Setting(asked["degradation"], model.scale, asked["frames"], crf)
         with display.job("ablate"):
             counter = _counter(display, total and total * (len(grid) + 1))

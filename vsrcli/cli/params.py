@@ -64,7 +64,8 @@ SHOWN = {
     "lookahead": Shown("Frames after a window that its backward pass sees.  [default: 10]"),
     "horizon": Shown(
         "Frames that a bidirectional net remembers in each direction. none: no limit, as in the papers, which destroys "
-        "long still scenes. auto: 60."
+        "long still scenes. auto: 60. What stands still is damped too, so that short clips change a little as well "
+        "(28.347 dB against 28.387 on two frames)."
     ),
     "keyframe_interval": Shown("IconVSR: frames between refills, 0 for none.  [default: 5]"),
     "tile": Shown("Tile size in source pixels: auto, none, or WxH.", metavar="TEXT"),

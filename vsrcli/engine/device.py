@@ -12,6 +12,8 @@ from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.words import counted
 
 CPU_BUILD = "this PyTorch is the CPU build: see README, GPU"
+CALIBRATE = "`vsr weights calibrate MODEL VIDEO...`"
+NO_INT8_PART = "this model has no part that runs in int8"
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16, "int8": torch.int8}
 
 
@@ -67,28 +69,36 @@ def pick_precision(
 
 
 def has_int8(device: torch.device, net: RecurrentNet) -> bool:
-    """Return whether the net can run in int8 on the device; `check_int8` says why not."""
-    return device.type == "cpu" and cpu_has_int8() and bool(net.int8_parts) and net.ranges is not None
+    """Return whether the net can run in int8 on the device; `why_no_int8` says why not."""
+    return why_no_int8(device, net) is None
 
 
 def check_int8(device: torch.device, net: RecurrentNet) -> None:
     """Raise UsageError, in one line, if the net cannot run in int8 on the device."""
+    reason = why_no_int8(device, net)
+    if reason is not None:
+        raise UsageError(f"{reason}; or use auto, fp32 or bf16")
+
+
+def why_no_int8(device: torch.device, net: RecurrentNet) -> str | None:
+    """Return why the net cannot run in int8 on the device; None if it can."""
     if device.type != "cpu":
-        raise UsageError(f"int8 is for CPUs only: on {device} use auto, fp32, fp16 or bf16")
+        return f"int8 is for CPUs only, not for {device}"
     if not cpu_has_int8():
-        raise UsageError("this CPU has no instructions for int8 (VNNI): use auto, fp32 or bf16")
-    check_int8_parts(net)
-    if net.ranges is None:
-        raise UsageError(
-            "int8 needs the ranges of these weights: make them once by `vsr weights calibrate MODEL VIDEO...`, "
-            "or use auto, fp32 or bf16"
-        )
+        return "this CPU has no instructions for int8 (VNNI)"
+    if not net.int8_parts:
+        return NO_INT8_PART
+    if net.ranges is not None:
+        return None
+    if net.unfit_ranges:
+        return f"the ranges in {net.unfit_ranges} are of other weights: make them again by {CALIBRATE}"
+    return f"int8 needs the ranges of these weights: make them once by {CALIBRATE}"
 
 
 def check_int8_parts(net: RecurrentNet) -> None:
     """Raise UsageError if the net has no part that runs in int8 on any device."""
     if not net.int8_parts:
-        raise UsageError("this model has no part that runs in int8: use auto, fp32 or bf16")
+        raise UsageError(f"{NO_INT8_PART}: use auto, fp32 or bf16")
 
 
 def use_threads(count: int | None) -> None:

@@ -9,10 +9,11 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from vsrcli.engine.device import has_int8, place
+from vsrcli.engine.device import has_int8, place, why_no_int8
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import LOOKAHEAD, WINDOW, Plan
 from vsrcli.errors import UsageError
+from vsrcli.evaluate import new_frames
 from vsrcli.evaluate.clips import Pair, pairs
 from vsrcli.evaluate.datasets import Clip
 from vsrcli.evaluate.evaluation import OnFrame, Setting
@@ -92,14 +93,21 @@ WHOLE = Plan(window=None)
 REFERENCE = Choice("reference", "whole clip, fp32, untiled", lambda h, w: WHOLE)
 
 
+def check_axes(axes: Sequence[str]) -> None:
+    """Raise UsageError for an unknown axis, or none at all."""
+    others = ",".join(new_frames.AXES)
+    there = f"use {','.join(AXES)}, or {others} without these"
+    unknown = [axis for axis in axes if axis not in (*AXES, *new_frames.AXES)]
+    if unknown or not axes:
+        raise UsageError(f"no such axis: {', '.join(unknown)} ({there})" if unknown else f"no axis is named: {there}")
+
+
 def choices(axes: Sequence[str], net: RecurrentNet, device: torch.device) -> list[Choice]:
     """Return the grid: each choice differs from whole-clip fp32 in its own axis alone (a lookahead also in its window).
 
     Axes that the net does not have are left out. Raises UsageError for an unknown axis.
     """
-    unknown = [a for a in axes if a not in AXES]
-    if unknown:
-        raise UsageError(f"no such axis: {', '.join(unknown)} (use {','.join(AXES)})")
+    check_axes(axes)
     made: list[Choice] = []
     for axis in axes:
         if axis == "window" and net.bidirectional:
@@ -127,11 +135,26 @@ def choices(axes: Sequence[str], net: RecurrentNet, device: torch.device) -> lis
     return made
 
 
-def notes(axes: Sequence[str], grid: Sequence[Choice], lengths: Sequence[int | None]) -> list[str]:
-    """Return sentences about axes that the net does not have, and windows that cover all of every clip.
+def covering(grid: Sequence[Choice], lengths: Sequence[int | None]) -> list[Choice]:
+    """Return the windows of a grid that see all of every clip, and so lose nothing.
 
     `lengths` are the clips' numbers of frames, None where not known.
     """
+    known = [count for count in lengths if count is not None]
+    if not known or len(known) < len(lengths):
+        return []
+    windowed = [(choice, choice.plan(1, 1)) for choice in grid if choice.axis in ("window", "lookahead")]
+    return [c for c, p in windowed if p.window and not p.exact and p.window + p.lookahead >= max(known)]
+
+
+def notes(
+    axes: Sequence[str],
+    grid: Sequence[Choice],
+    net: RecurrentNet,
+    device: torch.device,
+    lengths: Sequence[int | None],
+) -> list[str]:
+    """Return sentences about axes and types that the net does not have, and windows that cover all of every clip."""
     said = []
     absent = [axis for axis in axes if all(choice.axis != axis for choice in grid)]
     windows = [axis for axis in absent if axis in ("window", "lookahead", "horizon")]
@@ -139,14 +162,13 @@ def notes(axes: Sequence[str], grid: Sequence[Choice], lengths: Sequence[int | N
         said.append(f"nothing to compare for {', '.join(windows)}: it runs frame by frame, without a backward pass")
     if "keyframe-interval" in absent:
         said.append("nothing to compare for keyframe-interval: it has no keyframes")
-    longest = max((count for count in lengths if count is not None), default=None)
-    if longest is None or None in lengths:
-        return said
-    windowed = [(c, c.plan(1, 1)) for c in grid if c.axis in ("window", "lookahead")]
-    covering = [c.label for c, p in windowed if p.window and not p.exact and p.window + p.lookahead >= longest]
-    if covering:
-        frames = counted(longest, "frame")
-        said.append(f"these see the whole of clips of {frames} and so lose nothing: {'; '.join(covering)}")
+    no_int8 = why_no_int8(device, net) if "precision" in axes else None
+    if no_int8 is not None:
+        said.append(f"precision is compared without int8: {no_int8}")
+    labels = [choice.label for choice in covering(grid, lengths)]
+    if labels:
+        frames = counted(max(count or 0 for count in lengths), "frame")
+        said.append(f"not run, since they see the whole of clips of {frames} and so lose nothing: {'; '.join(labels)}")
     return said
 
 

@@ -82,6 +82,7 @@ class RecurrentNet(nn.Module):
         float32_parts: modules (dotted names) that stay in float32 at any precision.
         int8_parts: modules (dotted names) whose convolutions run in int8 where that is the precision.
         ranges: ranges of the inputs of these convolutions, without which there is no int8.
+        unfit_ranges: path of a file of ranges that were made for other weights; empty if there is none.
         prefers_int8: whether int8 is known to cost these weights next to no quality.
         feature_module: module (dotted name) whose output, one a frame in the frames' order, is upsampled; distillation
             compares it.
@@ -105,6 +106,7 @@ class RecurrentNet(nn.Module):
     float32_parts: ClassVar[tuple[str, ...]] = ()
     int8_parts: ClassVar[tuple[str, ...]] = ()
     ranges: Ranges | None = None
+    unfit_ranges: str = ""
     prefers_int8: bool = False
     feature_module: ClassVar[str]
     options: ClassVar[tuple[str, ...]] = ()

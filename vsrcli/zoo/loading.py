@@ -91,7 +91,7 @@ def load(
     located, digest = store.obtain(entry, progress=progress, say=say)
     net, architecture, _ = formats.load_net(located.path)
     places = [ranges.shipped(entry), ranges.own(entry)]
-    net.use_ranges(ranges.find(places, [source.sha256 for source in entry.sources]))
+    ranges.give(net, places, [source.sha256 for source in entry.sources])
     net.prefers_int8 = entry.int8_loss is not None
     net.to(device)
     return LoadedModel(
@@ -122,7 +122,7 @@ def load_file(path: Path, *, device: "str | torch.device" = "cpu", scale: int | 
     if scale not in (None, net.scale):
         raise UsageError(f"{path}: upscales by x{net.scale}, not by x{scale}")
     digest = store.sha256(path)
-    net.use_ranges(ranges.find([ranges.beside(path)], [digest]))
+    ranges.give(net, [ranges.beside(path)], [digest])
     net.to(device)
     declared = metadata.get("degradation")
     degradation = declared if isinstance(declared, str) and declared.isascii() and declared.isprintable() else None

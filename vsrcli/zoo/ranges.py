@@ -17,6 +17,7 @@ from vsrcli.zoo.catalogue import Entry, weights_folder
 
 if TYPE_CHECKING:
     from vsrcli.nets.int8 import Ranges
+    from vsrcli.nets.recurrent import RecurrentNet
 
 SUFFIX = ".int8.json"
 
@@ -45,17 +46,19 @@ def own(entry: Entry) -> Path:
     return store.home() / "weights" / (entry.name + SUFFIX)
 
 
-def find(places: Sequence[Path], digests: Sequence[str]) -> "Ranges | None":
-    """Return the ranges in the first of `places` that is there and was made for weights with one of `digests`.
+def give(net: "RecurrentNet", places: Sequence[Path], digests: Sequence[str]) -> None:
+    """Set a net's ranges to those in the first of `places` that is there and was made for one of `digests`.
 
-    Digests may be cut short. Ranges of other weights are left alone. Raises WeightsError for a damaged file.
+    Digests are of weights, and may be cut short. Ranges of others are left alone; the net knows where they are. Raises
+    WeightsError for a damaged file.
     """
     for place in places:
         if place.is_file():
             found = read(place)
             if any(found.weights.startswith(digest) for digest in digests):
-                return found.ranges
-    return None
+                net.use_ranges(found.ranges)
+                return
+            net.unfit_ranges = str(place)
 
 
 def read(path: Path) -> Calibration:
