@@ -12,6 +12,27 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def rough(seconds: float) -> str:
+    """Return a time rounded to about a tenth: "40 s", "12 min", "3 h 20 min", "2 d 5 h"."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    if minutes < 36 * 60:
+        return f"{minutes // 60} h {minutes % 60 // 5 * 5} min"
+    hours = round(minutes / 60)
+    return f"{hours // 24} d {hours % 24} h"
+
+
+def size_text(size: float) -> str:
+    """Return a number of bytes in powers of 1000: "640 MB", "4.2 GB"."""
+    for unit, least in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= least:
+            return f"{size / least:.1f} {unit}" if size < 10 * least else f"{size / least:.0f} {unit}"
+    return f"{size:.0f} bytes"
+
+
 _SHAPES = ((1, 1), (5, 4), (4, 3), (3, 2), (16, 9), (2, 1))
 
 

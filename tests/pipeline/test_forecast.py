@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.command import vsr
 from tests.media import make
-from vsrcli.cli.figures import forecast_lines, rough, size_text
+from vsrcli.cli.figures import forecast_lines
 from vsrcli.engine.engine import Engine
 from vsrcli.frame import Frame
 from vsrcli.pipeline.ahead import forecast as module
@@ -19,6 +20,7 @@ from vsrcli.pipeline.ahead.forecast import Forecaster, forecast
 from vsrcli.pipeline.jobs.job import Job, prepare
 from vsrcli.pipeline.options import Options
 from vsrcli.pipeline.running.run import run
+from vsrcli.words import rough, size_text
 
 
 @pytest.fixture(autouse=True)
@@ -94,11 +96,27 @@ def test_a_batch_times_each_plan_once_and_sums_up(tmp_path: Path, tiny_model: st
         make.video(folder / f"{i}.mp4", frames=4 + i % 2, seed=i, width=64 if i < 3 else 96)
     done = vsr("upscale", folder, "-m", tiny_model, "--dry-run", "--json")
     forecasts = [report["forecast"] for report in json.loads(done.stdout)]
-    assert [one["sampled_frames"] for one in forecasts] == [4, 0, 0, 5, 0]
+    assert [one["sampled_frames"] for one in forecasts] == [4, 5, 4, 5, 4]
+    assert [one["timed"] for one in forecasts] == [True, False, False, True, False]
     assert all(one["seconds"] > 0 and one["bytes"] > 0 for one in forecasts)
     assert "in all about" in done.stderr and done.stderr.count("timing a few frames") == 2
     assert done.stderr.count("fps, as timed on a file before\n") == 3
     assert sorted(p.name for p in folder.iterdir()) == [f"{i}.mp4" for i in range(5)]
+
+
+def test_the_size_of_each_file_of_a_batch_is_its_own(tmp_path: Path, tiny_model: str) -> None:
+    quiet = make.video(tmp_path / "quiet.mp4", frames=12)
+    random = np.random.default_rng(0)
+    loud = make.video(
+        tmp_path / "loud.mp4", frames=12, draw=lambda n, w, h: random.integers(0, 256, (h, w, 3), np.uint8)
+    )
+    forecaster = Forecaster()
+    told = [forecaster(made(one, tmp_path / f"{one.stem}.mkv", tiny_model))[0] for one in (loud, quiet)]
+    first, second = (one for one in told if one is not None)
+    assert first.bytes is not None and second.bytes is not None
+    assert first.seconds_per_frame == second.seconds_per_frame and (first.timed, second.timed) == (True, False)
+    result = run(made(quiet, tmp_path / "quiet.mkv", tiny_model)).output
+    assert second.bytes == pytest.approx(result.stat().st_size, rel=0.4) and first.bytes > 2 * second.bytes
 
 
 def test_a_plan_is_shown_even_without_a_time_estimate(

@@ -20,6 +20,7 @@ from vsrcli.media.photo.images import load_picture
 from vsrcli.media.read.probe import probe
 from vsrcli.media.write.made import offset_in_source
 from vsrcli.pipeline.ahead.preview import span
+from vsrcli.words import rough
 
 
 class Page(HTMLParser):
@@ -62,12 +63,13 @@ def test_preview_of_two_models_has_a_clip_each_and_one_page(tmp_path: Path, tiny
         "film <b>.tiny.safetensors.mp4",
         "film <b>.other.safetensors.mp4",
     ]
+    text = (folder / "preview.html").read_text(encoding="utf-8")
     for one in told["models"]:
+        assert f"so the whole takes about {rough(one['whole_seconds'])} here" in text
         assert one["frames"] == 5 and one["whole_seconds"] > 0
         assert offset_in_source(Path(one["clip"])) == pytest.approx(0.4)
         with av.open(one["picture"]) as container:
             assert container.streams.video[0].width > 2 * 256
-    text = (folder / "preview.html").read_text(encoding="utf-8")
     page = Page(text)
     assert not page.links and page.choices == 2 and "://" not in re.sub(r"base64,[^\"]*", "", text)
     assert list(page.images) == ["bicubic", "tiny.safetensors", "other.safetensors"]

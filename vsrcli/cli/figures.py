@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from vsrcli.words import counted
+from vsrcli.words import counted, rough, size_text
 
 
 def clock(seconds: float) -> str:
@@ -10,27 +10,6 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(max(0, round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def rough(seconds: float) -> str:
-    """Return a time rounded to about a tenth: "40 s", "12 min", "3 h 20 min", "2 d 5 h"."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} min"
-    if minutes < 36 * 60:
-        return f"{minutes // 60} h {minutes % 60 // 5 * 5} min"
-    hours = round(minutes / 60)
-    return f"{hours // 24} d {hours % 24} h"
-
-
-def size_text(size: float) -> str:
-    """Return a number of bytes in powers of 1000: "640 MB", "4.2 GB"."""
-    for unit, least in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= least:
-            return f"{size / least:.1f} {unit}" if size < 10 * least else f"{size / least:.0f} {unit}"
-    return f"{size:.0f} bytes"
 
 
 def rate_text(bits: float) -> str:
@@ -55,5 +34,5 @@ def forecast_lines(forecast: dict[str, Any]) -> dict[str, str]:
     if forecast["seconds"] is None:
         return {"time": f"{speed} here; the source does not tell its length"}
     size = f"about {size_text(forecast['bytes'])} ({size_text(forecast['free_bytes'])} are free)"
-    timed = "" if forecast["sampled_frames"] else ", as timed on a file before"
+    timed = "" if forecast["timed"] else ", as timed on a file before"
     return {"time": f"about {rough(forecast['seconds'])} here, at {speed}{timed}", "size": size}

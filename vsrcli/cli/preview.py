@@ -14,7 +14,7 @@ from vsrcli.cli.param_types import Time
 from vsrcli.cli.params import TIME_FORM, models_option, rate_option, read_record, record_options
 from vsrcli.errors import UsageError
 from vsrcli.pipeline.options import Options
-from vsrcli.words import counted
+from vsrcli.words import counted, rough
 
 _SIZES = (name for name in GROUPS["Size"] if name != "skip_above")
 TAKEN = (*_SIZES, "content", "device", "precision", "tile", "memory", "deinterlace", "detelecine")
@@ -60,7 +60,6 @@ def command(
     For each model, the folder contains the clip with its sound and a picture that shows before (bicubic) and after side
     by side. preview.html needs no other file and no network; it also tells the time that the whole source would take.
     """
-    from vsrcli.cli.figures import rough
     from vsrcli.cli.progress import Display
     from vsrcli.pipeline.ahead.preview import preview
     from vsrcli.pipeline.running.batch import is_video_folder

@@ -234,8 +234,8 @@ def upscale_one(
         job = prepare(source, other, options, display.event, load=load)
     if dry_run:
         forecaster = forecaster or Forecaster()
-        if not forecaster.knows(job):
-            display.line("timing a few frames here ...")
+        what = "encoding" if forecaster.knows(job) else "timing"
+        display.line(f"{what} a few frames here ...")
         forecast, unknown = forecaster(job)
         if unknown is not None:
             display.line(f"the time is unknown: {unknown}")

@@ -26,6 +26,8 @@ from vsrcli.pipeline.timing import StageClock
 
 SECONDS = 15.0
 """Approximate time of the net for a forecast."""
+SIZE_SECONDS = 5.0
+"""The same where only the size is measured, since the time is known from a job before."""
 PLACES = (Fraction(1, 10), Fraction(1, 2), Fraction(9, 10))
 """Positions in the source: films begin and end dark."""
 FEWEST, MOST = 6, 24
@@ -45,8 +47,8 @@ SWEEPS = {2: 0.3, 4: 1.5}
 class Forecast:
     """`seconds` in all and `bytes` of the result, each None where the length is unknown.
 
-    `seconds_per_frame` and `bytes_per_frame` were measured on `sampled` frames. `free` is the free space on the
-    result's disk.
+    `seconds_per_frame` and `bytes_per_frame` were measured on `sampled` frames, the time only if `timed`: else it is
+    that of a job before. `free` is the free space on the result's disk.
     """
 
     seconds: float | None
@@ -55,6 +57,7 @@ class Forecast:
     bytes_per_frame: float
     sampled: int
     free: int
+    timed: bool = True
 
     @property
     def tight(self) -> bool:
@@ -62,18 +65,19 @@ class Forecast:
         return self.bytes is not None and 2 * self.bytes > self.free
 
 
-def forecast(job: Job, budget: float | None = None) -> Forecast:
+def forecast(job: Job, budget: float | None = None, *, alike: Forecast | None = None) -> Forecast:
     """Upscale and encode some frames of a job with its plan, and extrapolate to all frames.
 
     Nothing is left on the disk. Frames that would take the net longer than `budget` seconds (by default SECONDS) are
-    cropped. Raises InputError if none can be decoded, and OutputError if none can be encoded.
+    cropped. With the forecast of a job `alike`, only the size is measured. Raises InputError if no frame can be
+    decoded, and OutputError if none can be encoded.
     """
     spans = _spans(job)
     first = _frames(job, spans[len(spans) // 2], FEWEST)
     if not first.frames:
         raise InputError(f"no frame of {job.info.path} can be decoded where the time was to be measured")
-    pixel_seconds = _cost_of_pixel(job, first.frames)
     pixels = job.info.width * job.info.height
+    pixel_seconds = _cost_of_pixel(job, first.frames) if alike is None else alike.seconds_per_frame / pixels
     fitting = (budget or SECONDS) / (pixel_seconds * pixels)
     count = max(FEWEST, min(MOST, int(fitting / len(spans))))
     if fitting < FEWEST * len(spans):
@@ -81,16 +85,18 @@ def forecast(job: Job, budget: float | None = None) -> Forecast:
     crop = min(1.0, fitting / (count * len(spans)))
     samples = [_measure(job, _frames(job, span, count), crop) for span in spans]
     made = sum(sample.frames for sample in samples)
+    size = sum(sample.bytes for sample in samples) / made
+    if alike is not None:
+        return replace(_forecast(job, alike.seconds_per_frame, size, made), timed=False)
     upscale, other = (sum(getattr(s, name) for s in samples) / made for name in ("upscaling", "coding"))
     seconds = upscale + other if job.device.type == "cpu" else max(upscale, other)  # on a CPU they share its cores
-    size = sum(sample.bytes for sample in samples) / made
     return _forecast(job, seconds, size, made)
 
 
 class Forecaster:
     """Forecasts for the jobs of a batch.
 
-    Of jobs alike in model, size, precision, plan and encoder only the first is timed: the others take its figures.
+    Of jobs alike in model, size, precision, plan and encoder only the first is timed. The size is measured for each.
     """
 
     def __init__(self) -> None:
@@ -102,18 +108,17 @@ class Forecaster:
 
     def __call__(self, job: Job) -> tuple[Forecast | None, str | None]:
         """Return a job's forecast, or None and the reason why there is none."""
-        if self.knows(job):
-            alike = self._seen[_kind(job)]
-            return _forecast(job, alike.seconds_per_frame, alike.bytes_per_frame, 0), None
+        alike = self._seen.get(_kind(job))
         try:
-            found = self._seen[_kind(job)] = forecast(job)
+            found = forecast(job, None if alike is None else SIZE_SECONDS, alike=alike)
         except (VsrError, OSError, FFmpegError) as error:
             return None, str(error)
+        self._seen.setdefault(_kind(job), found)
         return found, None
 
 
 def _kind(job: Job) -> str:
-    """Return what tells jobs apart whose frames take other times or bytes."""
+    """Return what tells jobs apart whose frames take other times."""
     size = f"{job.info.width}x{job.info.height}"
     return f"{job.model.sha256} {job.dtype} {size} {job.plan} {job.factor} {job.size} {job.sink.settings()}"
 

@@ -26,7 +26,7 @@ from vsrcli.pipeline.jobs.job import Job, prepare
 from vsrcli.pipeline.jobs.picking import pick_model
 from vsrcli.pipeline.options import Options, output_size
 from vsrcli.pipeline.running.run import Result, run
-from vsrcli.words import counted
+from vsrcli.words import counted, rough
 from vsrcli.zoo.catalogue import is_path
 from vsrcli.zoo.loading import find, is_open
 
@@ -203,5 +203,5 @@ def _about(one: Shown) -> str:
     result = one.result
     text = f"{one.model}: {counted(result.made, 'frame')} in {result.seconds:.1f} s"
     if one.seconds is not None:
-        text += f", so the whole takes about {max(1, round(one.seconds / 60))} min here"
+        text += f", so the whole takes about {rough(one.seconds)} here"
     return text

@@ -68,6 +68,7 @@ def forecast_report(forecast: Forecast) -> dict[str, Any]:
         "fps": round(1 / forecast.seconds_per_frame, 3) if forecast.seconds_per_frame else None,
         "bytes_per_frame": round(forecast.bytes_per_frame),
         "sampled_frames": forecast.sampled,
+        "timed": forecast.timed,
         "free_bytes": forecast.free,
     }
 
