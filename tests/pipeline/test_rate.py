@@ -50,11 +50,25 @@ def test_a_bit_rate_is_kept(noisy: Path, tmp_path: Path, how: dict[str, Any]) ->
     assert made.output.stat().st_size == pytest.approx(300_000 / 8 * 5, rel=TOLERANCE)
 
 
+def test_the_least_size_that_is_named_is_taken(noisy: Path, tmp_path: Path, how: dict[str, Any]) -> None:
+    with pytest.raises(UsageError) as told:
+        vsrcli.upscale(noisy, tmp_path / "b.mkv", target_size=1000, end=0.2, **how)
+    least = Amount().convert(str(told.value).split(": ")[1].removesuffix("B is the least").replace(" ", ""), None, None)
+    assert vsrcli.upscale(noisy, tmp_path / "b.mkv", target_size=least, end=0.2, **how).output.is_file()
+    with pytest.raises(UsageError):
+        vsrcli.upscale(noisy, tmp_path / "c.mkv", target_size=least - 200, end=0.2, **how)
+
+
 @pytest.mark.parametrize(
     ("name", "more", "said"),
     [
-        ("b.mkv", {"target_size": 20_000}, "too little for 5 s, of which the sound takes 0.04 MB"),
-        ("b.mkv", {"target_size": 3_500, "audio": "none"}, "too little for 5 s$"),
+        (
+            "b.mkv",
+            {"target_size": 20_000},
+            r"^20.0 kB are .* for 5 s, of which the sound takes \d+.\d kB: \d+.\d kB is the",
+        ),
+        ("b.mkv", {"target_size": 3_500, "audio": "none"}, r"too little for 5 s: \d.\d kB is the least$"),
+        ("b.mkv", {"target_size": 1_000, "audio": "none", "end": 0.2}, r"^1.0 kB are too little for 0.2 s: \d.\d kB"),
         ("b.mkv", {"bitrate": 100_000, "codec": "ffv1", "preset": None}, "ffv1 has no bitrate"),
         ("b.mov", {"target_size": 100_000, "codec": "prores", "preset": None}, "prores has no bitrate"),
         ("b.avi", {"bitrate": 100_000, "codec": "huffyuv", "preset": None}, "huffyuv has no bitrate"),

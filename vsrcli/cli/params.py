@@ -109,8 +109,9 @@ SHOWN = {
         metavar="RATE",
     ),
     "target_size": Shown(
-        "Size of the result with its sound, in one pass: 700M, 200k, 1.5G (bytes, in powers of 1000; 700MiB: of 1024). "
-        "h264 and hevc keep to 10 % (20 % below ten seconds), others to a third; a result that misses it is told.",
+        "Size of each result with its sound, in one pass: 700M, 200k, 1.5G (bytes, in powers of 1000; 700MiB: of "
+        "1024). h264 and hevc keep to 10 % (20 % below ten seconds), others to a third; parts of a second or two can "
+        "miss it by more. A result that misses it is told.",
         metavar="SIZE",
     ),
     "preset": Shown(

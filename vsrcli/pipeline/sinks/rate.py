@@ -4,6 +4,7 @@ Each segment has an encoder of its own, with a constrained mean rate (one pass).
 much or too little, the next ones make up for; their sizes are on the disk, so a job that is continued does the same.
 """
 
+import math
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -56,8 +57,11 @@ def with_bitrate(options: Options, info: VideoInfo, output: Path, frames: int | 
     left = options.target_size * MARGIN - beside - own
     bitrate = int(left * 8 / seconds)
     if bitrate < LEAST_BITRATE:
-        need = f", of which the sound takes {beside / 1e6:.2f} MB" if beside else ""
-        raise UsageError(f"{options.target_size / 1e6:.2f} MB are too little for {float(seconds):.0f} s{need}")
+        need = f", of which the sound takes {_in_words(beside)}" if beside else ""
+        length = f"{float(seconds):.2g}" if seconds < 10 else f"{float(seconds):.0f}"
+        least = math.ceil((beside + own + LEAST_BITRATE * seconds / 8) / MARGIN)
+        short = f"{_in_words(options.target_size)} are too little for {length} s{need}"
+        raise UsageError(f"{short}: {_in_words(least, up=True)} is the least")
     return replace(options, bitrate=bitrate)
 
 
@@ -71,8 +75,10 @@ def size_missed(wanted: int, got: int, seconds: float, codec: str) -> str | None
     return f"the result has {_in_words(got)}, {way} than the {_in_words(wanted)} that were asked for"
 
 
-def _in_words(size: int) -> str:
-    return f"{size / 1e6:.2f} MB" if size >= 1_000_000 else f"{size / 1e3:.1f} kB"
+def _in_words(size: int, *, up: bool = False) -> str:
+    unit, step, digits = ("MB", 10_000, 2) if size >= 1_000_000 else ("kB", 100, 1)
+    steps = math.ceil(size / step) if up else round(size / step)
+    return f"{steps / 10**digits:.{digits}f} {unit}"
 
 
 def _bytes_beside(options: Options, info: VideoInfo, output: Path, seconds: Fraction) -> tuple[int, int]:
