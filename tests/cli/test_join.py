@@ -78,6 +78,8 @@ def test_what_does_not_go_together_is_refused(tmp_path: Path, fast: list[object]
         ([first, "--join", "-o", tmp_path / "o.mkv"], "one input alone"),
         ([first, first, "--join", "-o", "{name}.mkv"], "give its name whole"),
         ([first, first, "--join", "-o", tmp_path / "there.mkv"], "exists"),
+        ([first, first, "--join", "-o", tmp_path], "--join needs -o FILE"),
+        ([first, first, "--join", "-o", f"{tmp_path / 'new'}/"], "--join needs -o FILE"),
         ([first, first, "--join", "-o", "-"], "pipes are not joined"),
     ):
         done = vsr("upscale", *words, *fast)
@@ -88,8 +90,10 @@ def test_what_does_not_go_together_is_refused(tmp_path: Path, fast: list[object]
 def test_a_failure_leaves_no_joined_file_and_a_dry_run_neither(tmp_path: Path, fast: list[object]) -> None:
     parts = [part(tmp_path / f"{i}.ts", frames=5) for i in (1, 2)]
     assert vsr("upscale", *parts, "--join", "-o", tmp_path / "o.mkv", *fast, "--codec", "nothing").returncode == 2
-    done = vsr("upscale", *parts, "--join", "-o", tmp_path / "o.mkv", *fast, "--dry-run", "-q")
+    done = vsr("upscale", *parts, "--join", "-o", tmp_path / "new" / "o.mkv", *fast, "--dry-run")
     assert done.returncode == 0, done.stderr
+    (joining,) = (line for line in done.stderr.splitlines() if line.startswith("joining"))
+    assert str(tmp_path / "new") not in joining
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1.ts", "2.ts"]
 
 

@@ -256,13 +256,16 @@ def _joined(
     inputs: tuple[Path, ...], output: Path, options: Any, display: Any, *, dry_run: bool, address: str | None
 ) -> dict[str, Any]:
     """Upscale the parts of one recording to one result and return the report."""
+    from vsrcli.pipeline.running.batch import is_folder_for
     from vsrcli.pipeline.running.joined import joined
 
     if any(isinstance(place, str) for place in (*inputs, output)):
         raise UsageError("--join needs files on this machine, not URLs")
     if address is not None:
         raise UsageError("--join is not for a cluster: join the parts to one file first")
-    with joined(inputs, output, options, display.line) as source:
+    if is_folder_for(output, inputs[0]):
+        raise UsageError(f"--join needs -o FILE: {output} is a folder")
+    with joined(inputs, output, options, display.line, dry_run=dry_run) as source:
         report = upscale_one(source, output, options, display, dry_run=dry_run, named=True)
     return report | {"input": str(inputs[0]), "inputs": [str(one) for one in inputs]}
 

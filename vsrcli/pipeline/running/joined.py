@@ -18,10 +18,13 @@ from vsrcli.pipeline.options import Options
 
 
 @contextlib.contextmanager
-def joined(sources: Sequence[Path], output: Path, options: Options, say: Callable[[str], None]) -> Iterator[Path]:
+def joined(
+    sources: Sequence[Path], output: Path, options: Options, say: Callable[[str], None], *, dry_run: bool = False
+) -> Iterator[Path]:
     """Yield one file with all sources in order; it is deleted once the job is done, or if it did not begin.
 
-    Its name tells its sources, so a job that is continued finds it again. Raises UsageError if the sources differ.
+    Its name tells its sources, so a job that is continued finds it again. A dry run has it among the system's temporary
+    files, if it is not there already. Raises UsageError if the sources differ.
     """
     if len(sources) < 2:
         raise UsageError("one input alone is not joined: give its parts in their order")
@@ -34,20 +37,22 @@ def joined(sources: Sequence[Path], output: Path, options: Options, say: Callabl
     marks = json.dumps([fingerprint(info) for info in infos])
     digest = hashlib.sha256(marks.encode()).hexdigest()[:12]
     path = work.with_name(f"{work.name.removesuffix(ENDING)[:150]}.{digest}.joined{joined_name(infos)[1]}")
-    try:
-        make_folder(path.parent)
-        if not path.is_file():
-            say(f"joining {len(infos)} parts to {path}, until the result is done")
-            with tempfile.TemporaryDirectory(prefix="vsr-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="vsr-", ignore_cleanup_errors=True) as folder:
+        if dry_run and not path.is_file():
+            path = Path(folder) / path.name
+        try:
+            make_folder(path.parent)
+            if not path.is_file():
+                say(f"joining {len(infos)} parts to {path}, until the result is done")
                 for line in join_parts(infos, path, Path(folder)):
                     say(line)
-            status = infos[0].path.stat()
-            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # by which the result is dated
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from None
-    try:
-        yield path
-    finally:
-        if not work.exists():  # done, or not begun
-            with contextlib.suppress(OSError):
-                path.unlink()
+                status = infos[0].path.stat()
+                os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # by which the result is dated
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error.strerror}") from None
+        try:
+            yield path
+        finally:
+            if not dry_run and not work.exists():  # done, or not begun
+                with contextlib.suppress(OSError):
+                    path.unlink()
