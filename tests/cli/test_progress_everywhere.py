@@ -14,7 +14,7 @@ from tests.media import make
 from tests.training.make import TINY, textured
 
 COMMANDS = ["upscale", "preview", "plan", "run", "join", "evaluate", "bench"]
-COMMANDS += ["train run", "train pack", "train teach", "train soup", "train --list"]
+COMMANDS += ["train run", "train pack", "train teach", "train soup", "train --list", "weights calibrate"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

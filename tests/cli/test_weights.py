@@ -10,6 +10,7 @@ import torch
 from click.testing import CliRunner
 
 from tests.command import vsr
+from tests.evaluate.make import clip
 from tests.media import make
 from tests.zoo.server import WeightsServer
 from vsrcli.cli import weights as module
@@ -18,7 +19,7 @@ from vsrcli.engine.device import check_int8_parts
 from vsrcli.errors import UsageError, WeightsError
 from vsrcli.nets.basicvsr import BasicVSR
 from vsrcli.nets.instructions import cpu_has_int8
-from vsrcli.zoo import formats, loading
+from vsrcli.zoo import formats, loading, ranges
 from vsrcli.zoo.catalogue import parse
 
 CONTENT = b"weights" * 1000
@@ -138,3 +139,22 @@ def test_calibrating_needs_a_net_with_int8_and_a_video(tmp_path: Path, tiny_mode
     assert (without.returncode, without.stderr) == (2, f"vsr: {told.value}\n")
     missing = vsr("weights", "calibrate", tiny_model, tmp_path / "none.mp4")
     assert missing.returncode == 1 and "no such file or folder" in missing.stderr
+
+
+def test_a_folder_of_images_is_a_sequence_and_so_is_a_pattern(tmp_path: Path) -> None:
+    config = {"channels": 8, "blocks": 1}
+    model = tmp_path / "net.safetensors"
+    formats.save(model, BasicVSR(**config), arch="basicvsr", config=config)
+    lawn = clip(tmp_path / "seq" / "lawn", frames=4)
+    found = []
+    for source in (tmp_path / "seq", lawn / "%03d.png", lawn / "*.png"):
+        done = vsr(
+            "weights", "calibrate", model, source, "--frames", 3, "-o", tmp_path / "out.json", "--progress", "json"
+        )
+        assert done.returncode == 0, done.stderr
+        said = [json.loads(line) for line in done.stderr.splitlines()]
+        assert f"{lawn}, 4 images" in [one.get("text") for one in said]
+        found.append(ranges.read(tmp_path / "out.json"))
+    assert found[0].videos == ("lawn",) and found[0] == found[1] == found[2]
+    missing = vsr("weights", "calibrate", model, lawn / "%05d.png", "-q")
+    assert missing.returncode == 1 and "no image fits the pattern" in missing.stderr and missing.stderr.count("\n") == 1

@@ -192,7 +192,7 @@ def pack(
     log_file: Path | None,
     quiet: bool,
 ) -> None:
-    """Pack short sharp clips of SOURCEs: videos, photographs, or folders."""
+    """Pack short sharp clips of SOURCEs: videos, photographs, folders, or patterns (frames/%08d.png)."""
     from vsrcli.training.data import packing
 
     lines = Lines(progress, log_file, quiet=quiet)

@@ -5,11 +5,15 @@ from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vsrcli.cli import say
+from vsrcli.cli.display_options import display_options, quiet_option
+from vsrcli.cli.lines import Lines
+from vsrcli.cli.params import record_options
+from vsrcli.engine.options import EngineOptions
 from vsrcli.errors import WeightsError
 from vsrcli.words import clean, counted
 from vsrcli.zoo import ranges, store
@@ -77,31 +81,64 @@ def verified(entry: Entry) -> bool:
 @command.command()
 @click.argument("model")
 @click.argument("videos", metavar="VIDEO...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--frames", type=click.IntRange(1, 1000), default=5, show_default=True, help="Frames of each video.")
+@click.option(
+    "--frames",
+    type=click.IntRange(1, 1000),
+    default=5,
+    show_default=True,
+    help="Frames of each video or sequence, from its start.",
+)
 @click.option(
     "--output", "-o", type=click.Path(path_type=Path), help="File to write.  [default: where MODEL's is looked for]"
 )
-def calibrate(model: str, videos: tuple[Path, ...], frames: int, output: Path | None) -> None:
+@record_options(EngineOptions, "threads")
+@display_options
+@quiet_option()
+def calibrate(
+    model: str,
+    videos: tuple[Path, ...],
+    frames: int,
+    output: Path | None,
+    threads: int | None,
+    progress: Any,
+    log_file: Path | None,
+    quiet: bool,
+) -> None:
     """Find the ranges that MODEL, a name or a checkpoint's path, needs for int8, by VIDEOs or folders of them.
 
     They are saved beside MODEL's weights and used from then on. A dozen videos of all kinds are enough; choose none on
-    which you will measure quality.
-    """
-    from vsrcli.evaluate.calibration import calibrate, clip_of
-    from vsrcli.training.data.packing import files_in
+    which you will measure quality. Numbered images of one size that look alike are a sequence, as for `vsr train pack`,
+    and so is a pattern like frames/%08d.png; other images are clips of one frame.
 
-    files = sorted({file for source in videos for file in files_in(source)})
-    loaded = load(model, say=tell)
+    Give VIDEOs in their full size: they are made small here. Each is reduced by a whole number, to 96 lines or somewhat
+    more, its middle of at most 128x96 is taken, and the right half gets noise. Videos of less than 192 lines are only
+    cropped.
+    """
+    from vsrcli.engine.device import use_threads
+    from vsrcli.evaluate.calibration import calibrate, clip_of, frames_of, frames_of_images
+    from vsrcli.training.data.packing import sorted_out
+
+    lines = Lines(progress, log_file, quiet=quiet)
+    use_threads(threads)
+    files, sequences, photos = sorted_out(videos)
+    sources = [(str(file), file.stem, partial(frames_of, file)) for file in files]
+    sources += [
+        (f"{one.path}, {counted(len(one.images), 'image')}", one.path.name, partial(frames_of_images, one.images))
+        for one in sequences
+    ]
+    sources += [(str(photo), photo.stem, partial(frames_of_images, [photo])) for photo in photos]
+    loaded = load(model, say=lines.line)
     place = output or (ranges.beside(loaded.path) if loaded.source == "path" else ranges.own(find(model)))
 
     def clips() -> Iterator["Tensor"]:
-        for file in files:
-            tell(clean(str(file)))
-            yield clip_of(file, frames)
+        for number, (source, _, read) in enumerate(sources):
+            lines.line(source)
+            lines.count("calibrating", number, len(sources))
+            yield clip_of(read(), frames)
 
     found = calibrate(loaded.net, clips())
-    ranges.write(place, ranges.Calibration(loaded.sha256, tuple(file.stem for file in files), found))
-    tell(clean(f"{loaded.name}: ranges of {counted(len(found), 'convolution')} in {place}"))
+    ranges.write(place, ranges.Calibration(loaded.sha256, tuple(name for _, name, _ in sources), found))
+    lines.line(f"{loaded.name}: ranges of {counted(len(found), 'convolution')} in {place}")
 
 
 @command.command()

@@ -2,7 +2,7 @@
 
 import copy
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from vsrcli.engine.device import check_int8_parts, place
 from vsrcli.errors import UsageError
+from vsrcli.evaluate.clips import read_images
 from vsrcli.levels import picture_to_unit
 from vsrcli.media.read.decode import decode
 from vsrcli.media.read.probe import probe
@@ -55,13 +56,19 @@ def calibrate(net: RecurrentNet, clips: Iterable[Tensor]) -> dict[str, Range]:
     return found
 
 
-def clip_of(video: Path, frames: int) -> Tensor:
-    """Return the first frames of a video, reduced, cropped and noisy in one half, as a clip (1, t, 3, h, w).
+def frames_of(video: Path) -> Iterator[Tensor]:
+    """Yield the frames of a video (3, h, w) in [0, 1]. Raises InputError for a video that cannot be read."""
+    return (picture_to_unit(frame.data) for frame in decode(probe(video)))
 
-    Raises InputError for a video that cannot be read.
-    """
-    pictures = itertools.islice((picture_to_unit(frame.data) for frame in decode(probe(video))), frames)
-    clip = torch.stack([reduced(picture) for picture in pictures])[None]
+
+def frames_of_images(images: Sequence[Path]) -> Iterator[Tensor]:
+    """Yield images (3, h, w) in [0, 1]. Raises InputError for one that cannot be read."""
+    return (picture for _, picture in read_images(images))
+
+
+def clip_of(pictures: Iterable[Tensor], frames: int) -> Tensor:
+    """Return the first frames of a video, reduced, cropped and noisy in one half, as a clip (1, t, 3, h, w)."""
+    clip = torch.stack([reduced(picture) for picture in itertools.islice(pictures, frames)])[None]
     half = clip[..., clip.shape[-1] // 2 :]
     half += NOISE * torch.randn(half.shape, generator=torch.Generator().manual_seed(0))
     return clip.clamp_(0, 1)

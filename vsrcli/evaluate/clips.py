@@ -73,7 +73,7 @@ def _pairs(clip: Clip, degradation: Degradation, scale: int, limit: int | None) 
                 f"{clip.name}: has no LR frames (expected one folder beside the ground truth, best called LR)",
                 Reason.NO_LR_FRAMES,
             )
-        both = zip(_images(clip.hr), _images(clip.lr), strict=False)
+        both = zip(read_images(clip.hr), read_images(clip.lr), strict=False)
         for name, hr, lr in itertools.islice(((n, a, b) for (n, a), (_, b) in both), limit):
             yield Pair(name, _cut(clip, hr, lr, scale), lr)
         return
@@ -94,13 +94,14 @@ def _cut(clip: Clip, hr: Tensor, lr: Tensor, scale: int) -> Tensor:
 
 def _frames(clip: Clip) -> Iterator[tuple[str, Tensor]]:
     if not clip.is_video:
-        yield from _images(clip.hr)
+        yield from read_images(clip.hr)
         return
     for frame in decode(probe(clip.hr[0])):
         yield f"{frame.number + 1:08d}", picture_to_unit(frame.data)
 
 
-def _images(paths: Sequence[Path]) -> Iterator[tuple[str, Tensor]]:
+def read_images(paths: Sequence[Path]) -> Iterator[tuple[str, Tensor]]:
+    """Yield the names of images, and the images (3, h, w) in [0, 1]. Raises InputError for one that cannot be read."""
     info = probe(paths[0])
     for path in paths:
         yield path.stem, picture_to_unit(read_image(path, info))

@@ -1,7 +1,7 @@
 """Make packs: cut videos and photographs into small sharp uint8 clips in one file. Only this module needs PyAV."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +17,7 @@ from vsrcli.quality.degrade import imresize
 from vsrcli.training.data import pictures, stills
 from vsrcli.training.data.pack import Origins, Pack, in_turns, spread, write_pack
 from vsrcli.training.data.real import lower_real
-from vsrcli.training.data.sequences import split
+from vsrcli.training.data.sequences import Sequence, split
 from vsrcli.words import counted
 
 HALVE_FROM = 720  # lines: at full size such videos have compression artifacts instead of detail
@@ -56,13 +56,12 @@ def pack(
         seed: of all random choices.
         say: called with a line for each source.
     """
-    files = sorted({f for source in sources for f in files_in(source)})
+    videos, sequences, photos = sorted_out(sources)
+    frames_of = {sequence.path: sequence.images for sequence in sequences}
+    files = sorted([*videos, *photos, *frames_of])
     if not files:
         raise UsageError("no videos or photographs to pack: name files or folders")
-    sequences, photos = split((f for f in files if is_image(f)), load_photo)
-    frames_of = {sequence.path: sequence.images for sequence in sequences}
     names = {f: f.name for f in files} | {sequence.path: sequence.name for sequence in sequences}
-    files = sorted([*(f for f in files if not is_image(f)), *photos, *frames_of])
     parts = {f: "validation" if any(word in names[f] for word in hold_out) else "train" for f in files}
     stems = Counter(f.stem for f in files)
     tensors: dict[str, Tensor] = {}
@@ -132,7 +131,7 @@ def video_clips(file: Path, frames: int, size: int, limit: int, generator: torch
 
 
 def image_clips(
-    images: Sequence[Path], frames: int, size: int, limit: int, generator: torch.Generator
+    images: tuple[Path, ...], frames: int, size: int, limit: int, generator: torch.Generator
 ) -> Iterator[Tensor]:
     """Yield up to `limit` clips (frames, 3, size, size) spread over a video that lies as images; see `video_clips`."""
     return _clips(len(images), map(load_photo, images), frames, size, limit, generator)
@@ -190,6 +189,24 @@ def _sharpness(clip: Tensor) -> float:
     """Return the mean absolute difference of neighbouring pixels of the middle frame, in levels."""
     frame = clip[len(clip) // 2].float()
     return float(frame.diff(dim=-1).abs().mean() + frame.diff(dim=-2).abs().mean()) / 2
+
+
+def sorted_out(sources: Iterable[Path]) -> tuple[list[Path], list[Sequence], list[Path]]:
+    """Return the videos, the sequences of images and the photographs in files, folders and patterns of images' names.
+
+    A pattern (frames/%08d.png, frames/*.png) is a sequence; see `sequences.py` for other images. Raises InputError.
+    """
+    from vsrcli.media.photo.images import expand_images
+
+    files, named = set[Path](), set[Sequence]()
+    for source in sources:
+        images = None if source.exists() else expand_images(source)
+        if images is None:
+            files.update(files_in(source))
+        else:
+            named.add(Sequence(images[0].parent, images))
+    found, photos = split((file for file in files if is_image(file)), load_photo)
+    return sorted(file for file in files if not is_image(file)), sorted({*named, *found}), photos
 
 
 def files_in(source: Path) -> Iterator[Path]:
