@@ -194,6 +194,32 @@ def test_the_shape_of_pixels_goes_through_pipes(
     assert done.returncode == 0 and shape_of(tmp_path / "b.mkv") == Fraction(16, 11)
 
 
+@fifos
+@pytest.mark.parametrize("start", [0, 2])
+@pytest.mark.parametrize("heard", [False, True])
+@pytest.mark.parametrize(
+    ("form", "codec"), [("nut", "rawvideo"), ("nut", "ffv1"), ("matroska", "ffv1"), ("matroska", "vp9")]
+)
+def test_every_frame_of_shaped_pixels_comes_at_its_time(
+    ends: Ends, fast: list[object], tmp_path: Path, form: str, codec: str, heard: bool, start: float
+) -> None:
+    source = make.video(tmp_path / "a.mkv", frames=5, width=32, height=24, sar=Fraction(16, 11))
+    tone = ["-itsoffset", start, "-f", "lavfi", "-i", "sine=d=0.2"] if heard else []
+    film = tmp_path / "b.mkv"
+    ffmpeg("-itsoffset", start, "-i", source, *tone, "-c:v", "copy", "-c:a", "pcm_s16le", film)
+    done = ends.run(film.read_bytes(), "--format", form, "--codec", codec, *fast)
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "got").write_bytes(bytes(ends.got))
+    assert shape_of(tmp_path / "got") == Fraction(16, 11)
+    assert picture_times(tmp_path / "got") == pytest.approx(picture_times(film), abs=0.001)
+
+
+def picture_times(path: Path) -> list[float]:
+    """Return when each picture is shown."""
+    with av.open(str(path)) as container:
+        return [float(frame.time or 0) for frame in container.decode(video=0)]
+
+
 def shape_of(path: Path) -> Fraction | None:
     with av.open(str(path)) as container:
         return container.streams.video[0].sample_aspect_ratio

@@ -16,8 +16,8 @@ from vsrcli.media.write.mux import complaint, ffmpeg
 
 _TELL = frozenset({"h264", "hevc"})
 """Codecs whose own stream tells the shape."""
-# ffmpeg is to pass on what it has at once, and to look at no more than the header
-_AT_ONCE = ["-fflags", "nobuffer", "-probesize", "32", "-analyzeduration", "1", "-fpsprobesize", "0"]
+# ffmpeg is to look at no more than the header before it passes on what it has; "nobuffer" would lose what it looked at
+_AT_ONCE = ["-probesize", "32", "-analyzeduration", "1", "-fpsprobesize", "0"]
 
 
 def shaped(outlet: Outlet, muxer: str, info: VideoInfo, settings: EncodeSettings) -> Outlet:
