@@ -83,6 +83,20 @@ def test_slow_frames_are_timed_on_a_crop(tmp_path: Path, tiny_model: str, monkey
     assert cropped.bytes_per_frame == pytest.approx(whole.bytes_per_frame, rel=0.6)
 
 
+@pytest.mark.parametrize("seconds", [module.SECONDS, module.SECONDS / 1e6])
+@pytest.mark.parametrize("output", ["out.mov", "%08d.png"])
+def test_opacity_is_timed_with_its_picture(
+    tmp_path: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch, output: str, seconds: float
+) -> None:
+    """Whole frames and crops of them have the opacity of the same place."""
+    source = tmp_path / "a.mov"
+    make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=150x110:r=10:d=0.4,format=rgba,geq=r='r(X,Y)':a='255*X/W'",
+                "-c:v", "qtrle", source)  # fmt: skip
+    monkeypatch.setattr(module, "SECONDS", seconds)
+    told = forecast(made(source, tmp_path / "out" / output, tiny_model))
+    assert told.seconds is not None and told.seconds > 0 and told.bytes
+
+
 def test_a_disk_that_may_be_too_small_gives_a_warning(source: Path, tmp_path: Path, tiny_model: str) -> None:
     told = forecast(made(source, tmp_path / "out.mkv", tiny_model))
     assert not told.tight and replace(told, free=told.bytes or 0).tight

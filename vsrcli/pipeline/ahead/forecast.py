@@ -240,9 +240,11 @@ def _upscaled(job: Job, frames: Sequence[Frame], plan: Plan) -> tuple[list[Frame
 
 
 def _cropped(frame: Frame, width: int, height: int) -> Frame:
-    """Return the centre of a frame."""
+    """Return the centre of a frame, with its opacity."""
     left, top = max(0, frame.width - width) // 2, max(0, frame.height - height) // 2
-    return replace(frame, data=np.ascontiguousarray(frame.data[top : top + height, left : left + width]))
+    part = slice(top, top + height), slice(left, left + width)
+    alpha = None if frame.alpha is None else np.ascontiguousarray(frame.alpha[part])
+    return replace(frame, data=np.ascontiguousarray(frame.data[part]), alpha=alpha)
 
 
 def _encoded(job: Job, made: Sequence[Frame], area: float) -> tuple[float, float]:
@@ -265,8 +267,9 @@ def _filled(frame: Frame, area: float) -> Frame:
     """Return a frame of full size, tiled with a crop of its `area`th part."""
     if area == 1:
         return frame
-    times = -(-(area**0.5) // 1)
-    return replace(frame, data=np.tile(frame.data, (int(times), int(times), 1)))
+    times = int(-(-(area**0.5) // 1))
+    alpha = None if frame.alpha is None else np.tile(frame.alpha, (times, times))
+    return replace(frame, data=np.tile(frame.data, (times, times, 1)), alpha=alpha)
 
 
 def _long_run(path: Path, frames: int, every: int) -> float:
