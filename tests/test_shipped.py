@@ -45,7 +45,7 @@ def frames(path: Path, count: int) -> Tensor:
 @torch.inference_mode()
 def test_results_are_constant_and_as_good_over_a_long_still_scene(entry: Entry) -> None:
     truth = frames(DEMO, 1)[..., 20:116, 20:148]
-    sr = net_of(entry)(LOWER.get(entry.degradation, bi)(truth, 4).expand(1, LONG, -1, -1, -1))
+    sr = net_of(entry)(LOWER.get(entry.degradation, bi)(truth, entry.scale).expand(1, LONG, -1, -1, -1))
     quality = psnr(planes(sr), planes(truth).expand(1, LONG, -1, -1, -1)).squeeze()
     assert quality[-50:].mean() > quality[:50].mean() - 0.02
     levels = 255 * sr[0]
@@ -65,8 +65,8 @@ def test_it_beats_bicubic(entry: Entry, clip: str, shared: Path) -> None:
         pytest.skip("made for compressed clips, on which the next test measures it")
     truth = frames(shared / "data" / "vid4" / clip, 100)
     truth = truth[..., : truth.shape[-2] // 4 * 4, : truth.shape[-1] // 4 * 4]
-    lr = LOWER[entry.degradation](truth, 4)
-    target, sr, bicubic = planes(truth), planes(net_of(entry)(lr)), planes(imresize(lr, 4))
+    lr = LOWER[entry.degradation](truth, entry.scale)
+    target, sr, bicubic = planes(truth), planes(net_of(entry)(lr)), planes(imresize(lr, entry.scale))
     gain = (psnr(sr, target) - psnr(bicubic, target)).squeeze()
     print(f"\n{entry.name} {clip}: {gain.mean():+.3f} dB over bicubic, last ten frames {gain[-10:].mean():+.3f}")
     assert gain.min() > 0
@@ -79,10 +79,11 @@ def test_it_beats_bicubic(entry: Entry, clip: str, shared: Path) -> None:
 @pytest.mark.parametrize("clip", ["calendar", "city"])
 def test_repvsr_real_beats_bicubic_on_compressed_clips(clip: str, crf: int, shared: Path) -> None:
     [found] = choose_clips(shared / "data" / "vid4", [clip])
-    both = list(pairs(found, "bi", 4, crf=crf))
+    net = loading.load("repvsr.real").net
+    both = list(pairs(found, "bi", net.scale, crf=crf))
     target = planes(torch.stack([p.hr for p in both]) / 255)
     lr = torch.stack([p.lr for p in both])
-    sr, bicubic = planes(loading.load("repvsr.real").net(lr[None])[0]), planes(imresize(lr, 4))
+    sr, bicubic = planes(net(lr[None])[0]), planes(imresize(lr, net.scale))
     gain = psnr(sr, target) - psnr(bicubic, target)
     print(f"\n{clip}, CRF {crf}: {gain.mean():+.3f} dB over bicubic, worst frame {gain.min():+.3f}")
     assert gain.mean() > 0
