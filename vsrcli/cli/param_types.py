@@ -15,6 +15,7 @@ from vsrcli.pipeline.options import MOST_TIMES
 Value_co = TypeVar("Value_co", covariant=True)
 
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+MOST_SHARE = 1e6
 
 
 if TYPE_CHECKING:
@@ -239,6 +240,24 @@ class Words(Kind[tuple[str, ...]]):
         if unknown := [word for word in words if word not in self.words]:
             self.fail(f"no such {self.noun}: {unknown[0]} (use {', '.join(self.words)})", param, ctx)
         return words
+
+
+class Shares(Kind[tuple[float, ...]]):
+    """Shares of a mixture, e.g. 0.65,0.35."""
+
+    name = "SHARE,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        """Turn "0.65,0.35" into (0.65, 0.35)."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            shares = tuple(map(float, str(value).split(",")))
+        except ValueError:
+            shares = ()
+        if not all(0 <= share <= MOST_SHARE for share in shares) or sum(shares) <= 0:
+            self.fail(f"{value} are no shares: write a number of 0 or more for each model, like 0.65,0.35", param, ctx)
+        return shares
 
 
 def _is_number(text: str) -> bool:

@@ -9,6 +9,7 @@ import click
 
 from vsrcli.cli.display_options import display_options, quiet_option
 from vsrcli.cli.lines import Lines
+from vsrcli.cli.param_types import Shares
 from vsrcli.cli.params import models_option, record_options
 from vsrcli.engine.options import EngineOptions
 from vsrcli.errors import UsageError
@@ -261,6 +262,7 @@ def compact(packs: tuple[Path, ...], mib: int, output: Path | None, quiet: bool)
 @click.argument("models", nargs=-1, metavar="MODEL...")
 @data_option
 @output_option("The mixed weights")
+@click.option("--shares", type=Shares(), help="Mix all MODELs by these shares, without a choice, e.g. 0.65,0.35.")
 @record_options(EngineOptions, "device")
 @threads_option
 @display_options
@@ -269,20 +271,30 @@ def soup(
     models: tuple[str, ...],
     data: tuple[Path, ...],
     output: Path | None,
+    shares: tuple[float, ...] | None,
     device: str,
     progress: Any,
     log_file: Path | None,
     quiet: bool,
 ) -> None:
-    """Average the weights of those MODELs that validate best together."""
+    """Average the weights of those MODELs that validate best together.
+
+    The best one is taken, and from the next best on each one with which the mean is no worse; --shares mixes all.
+    """
     from vsrcli.training.loop.soup import cook
 
     lines = Lines(progress, log_file, quiet=quiet)
     packs, target = _packs(data), _target(output)
     if not models:
         raise UsageError("name the models to mix, or one to see how it does")
-    psnr, bicubic = cook(list(models), packs, target, device=device, say=lines.line)
-    lines.result(f"{target}: {psnr:.3f} dB, {psnr - bicubic:+.3f} over bicubic")
+    made = cook(list(models), packs, target, shares=shares, device=device, say=lines.line)
+    if len(models) == 1:
+        mixed = ""
+    elif len(made.taken) == 1:
+        mixed = f"; only {made.taken[0]} was taken: nothing was mixed"
+    else:
+        mixed = f"; mixed of {len(made.taken)} of {len(models)}: {', '.join(made.taken)}"
+    lines.result(f"{target}: {made.psnr:.3f} dB, {made.psnr - made.bicubic:+.3f} over bicubic{mixed}")
 
 
 @command.command("recipes")

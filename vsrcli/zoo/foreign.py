@@ -52,6 +52,11 @@ def wrapping(content: object) -> str:
     return f"a training state with weights under {found}" if found else ""
 
 
+def is_training_state(content: object) -> bool:
+    """Return whether a checkpoint is what `vsr train` goes on from (last.pt)."""
+    return isinstance(content, Mapping) and {"recipe", "net", "optimiser", "average"} <= content.keys()
+
+
 def without_prefixes(key: str) -> str:
     """Return a key without the prefixes of frameworks."""
     while (prefix := next((prefix for prefix in PREFIXES if key.startswith(prefix)), None)) is not None:

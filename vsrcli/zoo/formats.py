@@ -21,7 +21,7 @@ from vsrcli.files import write_durably
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.zoo.architectures import ARCHITECTURES, UNSUPPORTED, Architecture, Config
 from vsrcli.zoo.bounds import DAMAGED, MOST_KEYS, TOO_MANY_KEYS, check_file, check_tensors, shown
-from vsrcli.zoo.foreign import WRAPPERS, without_prefixes, wrapping
+from vsrcli.zoo.foreign import WRAPPERS, is_training_state, without_prefixes, wrapping
 
 StateDict = dict[str, Tensor]
 
@@ -105,6 +105,11 @@ def unwrap(content: object, path: Path) -> StateDict:
     state: StateDict = {}
     if isinstance(content, Mapping):
         state = {key: value for key, value in content.items() if isinstance(key, str) and isinstance(value, Tensor)}
+    if not state and is_training_state(content):
+        raise WeightsError(
+            f"{path}: is the state of a training run, which `vsr train run` goes on with: its weights are in "
+            "best.safetensors beside it"
+        )
     if not state:
         raise WeightsError(f"{path}: holds no weights{f', though it is {wrapped}' if wrapped else ''}")
     state = strip(state, "module.")

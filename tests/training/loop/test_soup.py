@@ -46,9 +46,9 @@ def models(tmp_path: Path) -> list[str]:
 
 def test_models_are_averaged_only_if_the_mean_is_no_worse(models: list[str], pack: Path, tmp_path: Path) -> None:
     lines: list[str] = []
-    psnr, bicubic = cook(models, [pack], tmp_path / "out.safetensors", device="cpu", say=lines.append)
+    made = cook(models, [pack], tmp_path / "out.safetensors", device="cpu", say=lines.append)
     alone = [float(line.split(": ")[1].split()[0]) for line in lines[:3]]
-    assert psnr > max(alone) and bicubic > 0
+    assert made.psnr > max(alone) and made.bicubic > 0 and made.taken == tuple(models[:2])
     assert "taken in" in lines[3] and "left out" in lines[4] and models[2] in lines[4]
     mixed = loading.load(tmp_path / "out.safetensors")
     a, b = (loading.load(m).net.state_dict() for m in models[:2])
@@ -56,6 +56,34 @@ def test_models_are_averaged_only_if_the_mean_is_no_worse(models: list[str], pac
         torch.testing.assert_close(value, (a[key] + b[key]) / 2, atol=1e-3, rtol=1e-3)
     assert mixed.degradation == "bi"
     assert formats.read(tmp_path / "out.safetensors")[1]["mean_of"] == ["a.safetensors", "b.safetensors"]
+
+
+def test_the_last_line_says_what_was_mixed(models: list[str], pack: Path, tmp_path: Path) -> None:
+    def soup(*arguments: str) -> str:
+        where = ("--data", str(pack), "-o", str(tmp_path / "out.safetensors"), "--device", "cpu")
+        done = CliRunner().invoke(command, ["soup", *arguments, *where], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.stdout.splitlines()[-1]
+
+    assert soup(*models).endswith(f"; mixed of 2 of 3: {models[0]}, {models[1]}")
+    alone = soup(models[0], models[2])
+    assert alone.endswith(f"; only {models[0]} was taken: nothing was mixed")
+    assert "mixed" not in soup(models[0])
+
+
+def test_shares_mix_all_models(models: list[str], pack: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.safetensors"
+    made = cook([models[0], models[2]], [pack], output, shares=(1.3, 0.7), device="cpu", say=print)
+    assert made.taken == (models[0], models[2])
+    mixed, a, c = (loading.load(m).net.state_dict() for m in (output, models[0], models[2]))
+    for key, value in mixed.items():
+        torch.testing.assert_close(value, 0.65 * a[key] + 0.35 * c[key], atol=2e-3, rtol=2e-3)
+    assert formats.read(output)[1]["shares"] == [1.3, 0.7]
+    with pytest.raises(UsageError, match="2 models need as many shares"):
+        cook(models[:2], [pack], output, shares=(1.0,), say=print)
+    for bad in ("a", "0,0", "-1,2", "nan,1", ""):
+        refused = CliRunner().invoke(command, ["soup", *models[:2], "--shares", bad, "--data", str(pack)])
+        assert refused.exit_code == 2 and "are no shares" in refused.stderr
 
 
 def test_one_model_is_scored(models: list[str], pack: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from tests.training.make import TINY, textured
 from vsrcli.cli.train import command
-from vsrcli.errors import UsageError
+from vsrcli.errors import UsageError, WeightsError
 from vsrcli.nets.basicvsr import BasicVSR
 from vsrcli.nets.layers import Conv
 from vsrcli.nets.reparam import merged_state
@@ -41,6 +41,14 @@ def test_a_resumed_run_equals_an_uninterrupted_one(packed: Path, tmp_path: Path,
     ]:
         for key, value in one.items():
             torch.testing.assert_close(other[key], value, atol=0, rtol=0)
+
+
+def test_the_state_of_a_run_is_told_apart_from_weights(packed: Path, tmp_path: Path) -> None:
+    run(packed, tmp_path, 1)
+    with pytest.raises(
+        WeightsError, match=r"is the state of a training run.* weights are in best\.safetensors beside it$"
+    ):
+        loading.load(tmp_path / "last.pt")
 
 
 def test_flow_net_is_trained_first_and_alone(packed: Path, tmp_path: Path) -> None:

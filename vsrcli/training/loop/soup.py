@@ -7,7 +7,8 @@ validation clips, so its score is slightly optimistic.
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -17,17 +18,38 @@ from vsrcli.errors import Reason, UsageError
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.training.data.pack import Pack
 from vsrcli.training.loop.validation import score, validation_pairs
+from vsrcli.words import counted
 
 Say = Callable[[str], None]
 
 
-def cook(models: list[str], packs: list[Path], output: Path, *, device: str = "auto", say: Say) -> tuple[float, float]:
-    """Write the greedy soup of some models to `output` in float16; return its PSNR-Y and bicubic's.
+@dataclass(frozen=True)
+class Soup:
+    """What was mixed: names of the models, and the means of its PSNR-Y and bicubic's over the validation clips."""
 
-    Both are means over the validation clips. Models are added from the best to the worst, and each one is kept if the
-    mean with it is no worse than without. A single model is only scored and copied. `say` is called with the score of
-    each model. Raises UsageError if the models do not have the same shape, or the packs have no validation clip.
+    taken: tuple[str, ...]
+    psnr: float
+    bicubic: float
+
+
+def cook(
+    models: list[str],
+    packs: list[Path],
+    output: Path,
+    *,
+    shares: Sequence[float] | None = None,
+    device: str = "auto",
+    say: Say,
+) -> Soup:
+    """Write the soup of some models to `output` in float16, and return what it is.
+
+    Models are added from the best to the worst, and each one is kept if the mean with it is no worse than without. With
+    `shares`, one for each model, all are mixed by these. A single model is only scored and copied. `say` is called with
+    the score of each model. Raises UsageError if the models do not have the same shape, the packs have no validation
+    clip, or the shares do not fit.
     """
+    if shares is not None and (len(shares) != len(models) or min(shares) < 0 or sum(shares) <= 0):
+        raise UsageError(f"{counted(len(models), 'model')} need as many shares, none below 0 and not all 0")
     from vsrcli.zoo import formats, loading
 
     loaded = [loading.load(name) for name in models]
@@ -52,6 +74,10 @@ def cook(models: list[str], packs: list[Path], output: Path, *, device: str = "a
     named = dict(zip(models, loaded, strict=True))
     best, *others = sorted(scores, key=lambda name: -scores[name])
     taken, soup, psnr = [best], named[best].net, scores[best]
+    if shares is not None:
+        taken, soup = models, mean([model.net for model in loaded], shares)
+        psnr, _ = scored(soup)
+        others = []
     for name in others:
         tried = mean([named[n].net for n in (*taken, name)])
         reached, _ = scored(tried)
@@ -61,14 +87,19 @@ def cook(models: list[str], packs: list[Path], output: Path, *, device: str = "a
     state, known = formats.read(named[best].path)
     architecture, config, _ = formats.identify(state, known, named[best].path)
     about = {**known, "scale": first.scale, "degradation": first.degradation, "mean_of": [Path(n).name for n in taken]}
+    about |= {} if shares is None else {"shares": list(shares)}
     formats.save(output, soup, arch=architecture.name, config=config, extra=about, dtype=torch.float16)
-    return psnr, bicubic
+    return Soup(tuple(taken), psnr, bicubic)
 
 
 @torch.no_grad()
-def mean(nets: list[RecurrentNet]) -> RecurrentNet:
-    """Return a net whose weights are the mean of those of nets of the same shape."""
+def mean(nets: list[RecurrentNet], shares: Sequence[float] | None = None) -> RecurrentNet:
+    """Return a net whose weights are the mean of those of nets of the same shape, by default with equal shares."""
     states = [net.state_dict() for net in nets]
+    parts = torch.tensor([1.0] * len(nets) if shares is None else shares)
+    parts /= parts.sum()
     out = copy.deepcopy(nets[0])
-    out.load_state_dict({key: torch.stack([s[key].float() for s in states]).mean(0) for key in states[0]})
+    out.load_state_dict(
+        {key: torch.tensordot(parts, torch.stack([s[key].float() for s in states]), 1) for key in states[0]}
+    )
     return out
