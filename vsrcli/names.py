@@ -48,5 +48,14 @@ def with_ending(path: Path, suffix: str) -> Path:
 
 def natural_key(path: Path) -> tuple[tuple[tuple[int, int | str], ...], str]:
     """Return a sort key by which 2.png precedes 10.png. Names with equal numbers are sorted as text."""
-    parts = re.split(r"(\d+)", path.name)
-    return tuple((0, int(part)) if part.isdecimal() else (1, part.casefold()) for part in parts if part), str(path)
+    return _natural(path.name), str(path)
+
+
+def tree_key(path: Path) -> tuple[object, ...]:
+    """Return a sort key for the files of a tree: by folder, a folder's own files first, then as `natural_key`."""
+    return tuple(map(_natural, path.parent.parts)), natural_key(path)
+
+
+def _natural(name: str) -> tuple[tuple[int, int | str], ...]:
+    parts = re.split(r"(\d+)", name)
+    return tuple((0, int(part)) if part.isdecimal() else (1, part.casefold()) for part in parts if part)

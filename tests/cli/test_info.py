@@ -105,8 +105,9 @@ def test_folders_are_listed_as_upscale_takes_them(tmp_path: Path) -> None:
         f"nothing else is there: name one of them, as vsr info {shlex.quote(str(path))}",
     ]
     path.unlink()
+    make.video(tapes / "1994" / "a.mkv", frames=2)
     below = json.loads(vsr("info", tapes, "-r", "--json").stdout)
-    assert [Path(one["input"]).name for one in below] == ["a.mp4", "b.avi", "garden.mkv"]
+    assert [Path(one["input"]).name for one in below] == ["a.mp4", "b.avi", "a.mkv", "garden.mkv"]
     empty = tmp_path / "empty"
     assert vsr("info", empty, "-r").returncode == 1
 

@@ -20,6 +20,7 @@ def test_a_transport_stream_tells_that_it_is_a_result(tmp_path: Path, tiny_model
     (text,) = made_tags(made)
     assert text.startswith("upscaled by vsr ") and "tiny.safetensors" in text
     assert offset_in_source(made) == pytest.approx(0.12)
+    assert f"      made  {text}\n" in vsr("info", made).stdout and "  made  " not in vsr("info", film).stdout
 
 
 def test_a_folder_s_own_results_are_left_out_in_another_run(tmp_path: Path, tiny_model: str) -> None:

@@ -79,7 +79,8 @@ def test_preview_of_two_models_has_a_clip_each_and_one_page(tmp_path: Path, tiny
     assert "<h1>film &lt;b&gt;.mp4: preview</h1>" in text
     again = vsr("preview", source, "--at", "0.4", "--seconds", "0.2", *models)
     assert again.returncode == 2 and "preview.html exists: add -y" in again.stderr
-    assert vsr("preview", source, "--at", "9", "-m", tiny_model, "-y").returncode == 2
+    late = vsr("preview", source, "--at", "9", "-m", tiny_model, "-y")
+    assert late.returncode == 2 and "the film ends at 0.80 s" in late.stderr
 
 
 def test_a_note_about_the_source_is_told_once_for_all_models(tmp_path: Path, tiny_model: str) -> None:

@@ -5,13 +5,6 @@ from typing import Any
 from vsrcli.words import counted, rough, size_text
 
 
-def clock(seconds: float) -> str:
-    """Return a time such as "1:02" for 62.4."""
-    minutes, rest = divmod(max(0, round(seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
 def rate_text(bits: float) -> str:
     """Return bits a second in powers of 1000: "640 kbit/s", "4.2 Mbit/s", "79 Mbit/s"."""
     unit, number = ("Mbit/s", bits / 1e6) if bits >= 1e6 else ("kbit/s", bits / 1e3)

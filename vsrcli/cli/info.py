@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from vsrcli.cli import echo
-from vsrcli.cli.figures import clock
 from vsrcli.cli.params import models_option, rate_option, record_options
 from vsrcli.errors import InputError, SomeFailedError, VsrError
 from vsrcli.pipeline.options import Options
-from vsrcli.words import counted, shape, size_shown
+from vsrcli.words import clock, counted, shape, size_shown
 
 if TYPE_CHECKING:
     from vsrcli.media.info import VideoInfo
@@ -50,7 +49,8 @@ def command(
 
     --json gives an object, or a list for several files or a folder: input, container, images, codec, width, height,
     pix_fmt, bit_depth, rate, frames, frames_estimated, duration, start_time, interlaced, sample_aspect_ratio, rotation,
-    colour, hdr, compression, streams, chapters, title, date, not_kept, picks (each with asked, model, reason, here).
+    colour, hdr, compression, streams, chapters, title, date, made, not_kept, picks (each with asked, model,
+    reason, here).
     """
     from vsrcli.cli.unused import typed_of
     from vsrcli.media.read.probe import probe
@@ -120,6 +120,7 @@ def lines(sight: "Sight") -> list[str]:
         ("file", f"{info.path}: {what}" + ("" if len(info.images) == 1 else f", {length}{time}, {rate} fps")),
         *([("title", sight.title)] if sight.title else []),
         *([("date", sight.date)] if sight.date else []),
+        *([("made", sight.made)] if sight.made else []),
         ("picture", ", ".join(picture)),
         ("colours", ", ".join(colours) or "undeclared"),
         ("compressed", _strength(sight.compression)),

@@ -43,6 +43,7 @@ ADVICE = {
     Reason.NO_ANSWERS: " (`vsr train teach` adds them)",
     Reason.NO_VALIDATION_CLIP: " (pack with --hold-out)",
     Reason.NO_MULTIPLE: ": use --fps {times}x",
+    Reason.FILM_OR_FIELDS: ": give --detelecine or --deinterlace double",
     Reason.OTHER_SHAPE: " (--fit {width}x{height} --pad keeps them as they are)",
     Reason.PROCESS_DIED: "; try a smaller --res",
 }

@@ -91,8 +91,9 @@ SHOWN = {
         "their rate."
     ),
     "detelecine": Shown(
-        "Undo 3:2 pulldown: 29.97 frames per second become the 23.976 of the film, evenly spaced. Parts that are no "
-        "film keep their frames and times."
+        "Undo 3:2 pulldown: 29.97 frames per second become the 23.976 of the film, evenly spaced. A film on tape that "
+        "needs it shows, frame by frame, three clean pictures and then two combed ones. Parts that are no film keep "
+        "their frames and times."
     ),
     "codec": Shown(
         "Codec: h264 (x264, avc), hevc (h265, x265), av1, vp9, prores, ffv1, or any video encoder of FFmpeg "

@@ -16,12 +16,12 @@ from vsrcli import __version__
 from vsrcli.cli import HEARERS
 from vsrcli.cli.display_options import JsonLines, Log, Way, record_failure
 from vsrcli.cli.downloads import Downloads
-from vsrcli.cli.figures import clock, forecast_lines, rate_text, run_in_words
+from vsrcli.cli.figures import forecast_lines, rate_text, run_in_words
 from vsrcli.cli.messages import full
 from vsrcli.cli.speed import Speed
 from vsrcli.errors import Remark
 from vsrcli.pipeline.events import Event
-from vsrcli.words import clean, counted, rough, size_shown, size_text
+from vsrcli.words import clean, clock, counted, rough, size_shown, size_text
 
 PLAIN_INTERVAL = 10.0
 """Seconds between lines where there is no terminal."""

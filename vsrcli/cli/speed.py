@@ -3,7 +3,7 @@
 import time
 from collections import deque
 
-from vsrcli.cli.figures import clock
+from vsrcli.words import clock
 
 LEAST_FRAMES, LEAST_SECONDS = 3, 2.0
 """Frames after the first, and seconds, that a speed needs to be meaningful."""

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Literal
 
 from vsrcli.engine.options import EngineOptions
-from vsrcli.errors import UsageError
+from vsrcli.errors import Reason, UsageError
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.options import EncodingOptions, SpanOptions, read_crop
 from vsrcli.records import Record, option
@@ -88,7 +88,8 @@ class Options(EngineOptions, EncodingOptions, SpanOptions, Record):
         if self.start is not None and self.end is not None and self.end <= self.start:
             raise UsageError("the end must lie after the start")
         if self.detelecine and self.deinterlace == "double":
-            raise UsageError("film has no fields of its own: give either inverse telecine or frames of fields")
+            message = "film has no fields of its own, so inverse telecine and a frame of each field exclude each other"
+            raise UsageError(message, Reason.FILM_OR_FIELDS)
 
 
 def output_size(options: Options, info: VideoInfo, scale: int) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.folder.lock import lock
 from vsrcli.pipeline.folder.work_files import JOB_NAME, PLAN_NAME, clear
 from vsrcli.pipeline.jobs.fingerprint import fingerprint
-from vsrcli.pipeline.jobs.job import Job, prepare
+from vsrcli.pipeline.jobs.job import Job, none_shown, prepare
 from vsrcli.pipeline.jobs.places import job_folder
 from vsrcli.pipeline.options import Options
 from vsrcli.pipeline.running.batch import Item
@@ -96,7 +96,7 @@ def _scanned(job: Job, on_event: OnEvent) -> Scan:
     tell_warnings(job, on_event)
     found = scan(job, on_event, warn=warn)
     if not found.pts:
-        raise InputError(f"no frame of {job.info.path} is shown between the start and the end")
+        raise InputError(none_shown(job.info))
     return found
 
 

@@ -10,6 +10,7 @@ from vsrcli.media.containers import describe, open_container, place_streams
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.strength.compression import Compression, measure_compression
 from vsrcli.media.unkept import CAPTIONS
+from vsrcli.media.write.made import made_tags
 from vsrcli.pipeline.jobs.places import choose_output
 from vsrcli.pipeline.options import Options
 from vsrcli.zoo import store
@@ -37,7 +38,7 @@ class Sight:
     """A source as vsr sees it: `info`, how strongly it is compressed, and the models that would be chosen.
 
     `title` and `date` are those of its tags, None where there are none. `lost` names what a job without options would
-    leave out of its result.
+    leave out of its result. `made` tells how vsr made it, None where it did not.
     """
 
     info: VideoInfo
@@ -46,6 +47,7 @@ class Sight:
     title: str | None = None
     date: str | None = None
     lost: tuple[str, ...] = ()
+    made: str | None = None
 
     def plain(self) -> dict[str, Any]:
         """Return plain data for JSON; the names are stable."""
@@ -83,6 +85,7 @@ class Sight:
             "captions": CAPTIONS in info.unkept,
             "title": self.title,
             "date": self.date,
+            "made": self.made,
             "not_kept": list(self.lost),
             "notes": list(info.notes),
             "picks": [vars(choice) for choice in self.choices],
@@ -104,7 +107,8 @@ def see(info: VideoInfo, models: Sequence[str] = (), *, drawn: bool = False, eve
         picked = zoo.find_for(compression, name, drawn=drawn)
         reason = picked.reason + (f"; {picked.lacking}" if picked.lacking else "")
         found.append(Choice(name, picked.entry.name, reason, store.locate(picked.entry) is not None))
-    return Sight(info, compression, tuple(found), *_title_and_date(info), _lost(info))
+    made = [] if info.images else made_tags(info.path)
+    return Sight(info, compression, tuple(found), *_title_and_date(info), _lost(info), made[-1] if made else None)
 
 
 def _title_and_date(info: VideoInfo) -> tuple[str | None, str | None]:

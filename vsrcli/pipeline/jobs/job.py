@@ -41,6 +41,7 @@ from vsrcli.pipeline.sinks.image_sink import is_image_output, is_pattern
 from vsrcli.pipeline.sinks.rate import with_bitrate
 from vsrcli.pipeline.sinks.sink import Sink
 from vsrcli.pipeline.sinks.video_sink import make_sink
+from vsrcli.words import clock
 from vsrcli.zoo import LoadedModel
 from vsrcli.zoo.catalogue import catalogue
 from vsrcli.zoo.loading import Loader
@@ -252,6 +253,14 @@ def about_fields(info: VideoInfo, options: Options) -> list[str]:
     if info.interlaced and options.deinterlace == "off":
         return ["the source is interlaced: its fields are enlarged woven together, combing and all"]
     return []
+
+
+def none_shown(info: VideoInfo) -> str:
+    """Return a line on a span of a source without frames, with the source's end if that is known."""
+    line = f"no frame of {info.path} is shown between the start and the end"
+    if not info.duration:
+        return line
+    return f"{line}: the film ends at {f'{info.duration:.2f} s' if info.duration < 60 else clock(info.duration)}"
 
 
 def with_sound(info: VideoInfo, audio: Audio) -> VideoInfo:

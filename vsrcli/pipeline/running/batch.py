@@ -10,7 +10,7 @@ from vsrcli.errors import InputError, Reason, UsageError
 from vsrcli.files import free_names
 from vsrcli.media.containers import CONTAINERS
 from vsrcli.media.write.made import made_tags
-from vsrcli.names import WRITABLE_IMAGES, is_image, is_video, natural_key
+from vsrcli.names import WRITABLE_IMAGES, is_image, is_video, tree_key
 from vsrcli.pipeline.jobs.places import STREAMS
 from vsrcli.pipeline.jobs.templates import is_template, mirrored
 from vsrcli.pipeline.sinks.image_sink import is_pattern
@@ -93,7 +93,7 @@ def left_out(sources: Sequence[Path], *, recursive: bool, output: Path | None = 
         if not is_video_folder(source, recursive=recursive):
             continue
         taken = set(_videos(source, recursive))
-        for path in sorted(source.rglob("*") if recursive else source.iterdir(), key=natural_key):
+        for path in sorted(source.rglob("*") if recursive else source.iterdir(), key=tree_key):
             hidden = any(part.startswith(".") or part.endswith(".vsr") for part in path.relative_to(source).parts)
             if hidden or path in taken or (output is not None and path.is_relative_to(output)):
                 continue
@@ -157,4 +157,4 @@ def is_disc_video(path: Path) -> bool:
 def _videos(folder: Path, recursive: bool) -> Iterator[Path]:
     walk = folder.rglob("*") if recursive else folder.iterdir()
     files = (p for p in walk if (is_video(p) or is_disc_video(p)) and p.is_file())
-    return iter(sorted((p for p in files if not any(part.endswith(".vsr") for part in p.parts)), key=natural_key))
+    return iter(sorted((p for p in files if not any(part.endswith(".vsr") for part in p.parts)), key=tree_key))

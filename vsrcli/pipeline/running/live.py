@@ -306,7 +306,7 @@ def _make(
     try:
         count, writing.repeated = upscale_stage(engine, decoded, made, 0, _NO_BORDERS, cancel, None, between)
         if not count and not stop.is_set():
-            raise UsageError(f"no frame of {job.info.path} is shown between the start and the end")
+            raise UsageError(jobs.none_shown(job.info))
         made.put(None)
         clock.end("upscale")
         while writing.is_alive():

@@ -21,7 +21,7 @@ from vsrcli.pipeline.folder.tensor_folder import FrameFolder, TensorFolder
 from vsrcli.pipeline.folder.work_files import FRAMES_NAME, JOB_NAME, PLAN_NAME, STATES_NAME
 from vsrcli.pipeline.folder.work_folder import WorkFolder
 from vsrcli.pipeline.jobs.fingerprint import fingerprint
-from vsrcli.pipeline.jobs.job import Job
+from vsrcli.pipeline.jobs.job import Job, none_shown
 from vsrcli.pipeline.jobs.places import job_folder
 from vsrcli.pipeline.running.part import Part
 from vsrcli.pipeline.running.setup import engine_for, pipes_for, resumed_between
@@ -241,7 +241,7 @@ def make_segments(
         if until is not None and count != until and not stop.is_set():
             raise InputError(f"{job.info.path} ends after {counted(count, 'frame')} here, before frame {until}")
         if not count and not stop.is_set() and (job.options.start, job.options.end) != (None, None):
-            raise UsageError(f"no frame of {job.info.path} is shown between the start and the end")
+            raise UsageError(none_shown(job.info))
         made.put(None)
         clock.end("upscale")
         while encoder.is_alive():
