@@ -33,6 +33,7 @@ class Reason(Enum):
     NO_CRF = "the codec has no crf"
     NO_PRESET = "the codec has no presets"
     LOST_BY_CODEC = "another codec keeps what is lost; codec"
+    LOST_BY_PRESET = "another preset of the codec keeps it; preset"
     LOST_BY_CONTAINER = "another container keeps what is lost; output: a name"
     FEWER_BITS = "another codec keeps more bits; codec, kept: bits"
     FEWER_BITS_HERE = "another codec in another container keeps more bits; output: a name, codec, kept: bits"

@@ -162,6 +162,29 @@ def test_lossless_and_production_codecs_keep_the_pixel_format() -> None:
     assert chosen(replace(INFO, pix_fmt="yuv444p"), "o.mov", codec="prores").pix_fmt == "yuv444p10le"
 
 
+def test_the_profile_of_prores_decides_its_chroma_and_what_is_lost_is_told() -> None:
+    deep = replace(INFO, codec="prores", pix_fmt="yuva444p12le", bit_depth=12, alpha=True, transparent=True)
+    kept = chosen(deep, "o.mov")
+    assert (kept.pix_fmt, kept.preset, kept.notes) == ("yuva444p10le", "4444", ())
+    for preset in ("hq", "proxy"):
+        halved = chosen(replace(deep, bit_depth=10), "o.mov", codec="prores", preset=preset)
+        assert (halved.pix_fmt, halved.preset) == ("yuv422p10le", preset)
+        chroma, opaque = map(full, halved.notes)
+        assert f"prores {preset} is 4:2:2" in chroma and "does not keep transparency" in opaque
+        assert chroma.endswith("(--preset 4444 keeps it)") and opaque.endswith("(--preset 4444 keeps it)")
+    assert chosen(INFO, "o.mov", codec="prores", preset="hq").notes == ()
+    assert chosen(INFO, "o.mov", codec="prores", preset="4444").pix_fmt == "yuv444p10le"
+    for preset, pix_fmt in (("hq", "yuv444p10le"), ("4444", "yuv422p10le")):
+        with pytest.raises(UsageError, match=f"prores_ks {preset} cannot encode {pix_fmt}: choose one of yuv"):
+            chosen(INFO, "o.mov", codec="prores", preset=preset, pix_fmt=pix_fmt)
+
+
+def test_no_codec_is_named_that_keeps_the_bits_and_loses_the_alpha() -> None:
+    deep = replace(INFO, codec="ffv1", pix_fmt="gbrap12le", bit_depth=12, alpha=True, transparent=True)
+    [note] = chosen(deep, "o.mov", codec="prores").notes
+    assert full(note) == "prores keeps 10 of the source's 12 bits here: -o o.mkv --codec ffv1 keeps 12"
+
+
 def test_prores_and_ffv1_sources_keep_their_codec_by_default() -> None:
     prores = replace(INFO, codec="prores", pix_fmt="yuv422p10le", bit_depth=10)
     lossless = replace(INFO, codec="ffv1", pix_fmt="yuv422p")

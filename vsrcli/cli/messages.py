@@ -25,6 +25,7 @@ ADVICE = {
     Reason.NO_CRF: ": leave --crf out",
     Reason.NO_PRESET: ": leave --preset out",
     Reason.LOST_BY_CODEC: " (--codec {codec} keeps it)",
+    Reason.LOST_BY_PRESET: " (--preset {preset} keeps it)",
     Reason.LOST_BY_CONTAINER: " (-o {output} keeps it)",
     Reason.FEWER_BITS: ": --codec {codec} keeps {kept}",
     Reason.FEWER_BITS_HERE: ": -o {output} --codec {codec} keeps {kept}",

@@ -54,8 +54,9 @@ PRESETS = {
 }
 DEEPEST = {"av1": 10, "prores": 10, "hevc": 12, "ffv1": 16, "rawvideo": 16}  # bits
 KEPT = ("prores", "ffv1")
-_FULL_CHROMA = ("4444", "4444xq")  # presets of ProRes
 """Codecs for editing and archives: such a source gets the same codec again if the container can hold it."""
+_FULL_CHROMA = ("4444", "4444xq")
+"""Presets of ProRes for 4:4:4, which have alpha too; the others are for 4:2:2."""
 LARGEST_H264 = 4096 * 2304  # level 5.2, the limit of common hardware decoders
 
 
@@ -128,23 +129,31 @@ def _settings(
         supported = [name for name in supported if name in Y4M_FORMATS]
     if not supported:
         raise UsageError(f"{encoder} takes no frames from memory")
+    profiled = codec == "prores" and preset is not None and not is_foreign(codec, encoder)
+    if profiled:
+        supported = [name for name in supported if ("444" in name) == (preset in _FULL_CHROMA)]
     if pix_fmt is not None and pix_fmt not in supported:
-        raise UsageError(f"{encoder} cannot encode {pix_fmt}: choose one of {', '.join(supported)}")
-    if codec == "prores" and preset in _FULL_CHROMA:
-        supported = [name for name in supported if "444" in name]
+        able = f"{encoder} {preset}" if profiled else encoder
+        raise UsageError(f"{able} cannot encode {pix_fmt}: choose one of {', '.join(supported)}")
     chosen = pix_fmt or _nearest_pix_fmt(
         info, codec, supported, alpha=_wants_alpha(info, codec, preset, container, named=named)
     )
     notes: list[str] = [] if pix_fmt else _depth_note(info, chosen, codec, output)
+    halved = profiled and preset not in _FULL_CHROMA
+    if halved and _shape(info.pix_fmt)[1] == 0:
+        line = f"{codec} {preset} is 4:2:2: the source's colours have half as many columns in the output"
+        notes.append(Note(line, Reason.LOST_BY_PRESET, preset="4444"))
     if info.transparent and not _shape(chosen)[4]:
-        notes.append(_alpha_note(codec, container, output))
+        lost = f"{codec} {preset} does not keep transparency: all of the output is opaque"
+        by_preset = Note(lost, Reason.LOST_BY_PRESET, preset="4444")
+        notes.append(by_preset if halved else _alpha_note(codec, container, output))
     elif info.transparent and codec == "gif" and info.codec != "gif":
         notes.append(f"in {output.suffix} a pixel is either transparent or opaque: soft edges become hard")
     if (info.mastering_display or info.content_light) and codec not in HDR_NAMES:
-        able = " or ".join(name for name in container.video if name in HDR_NAMES)
+        names = " or ".join(name for name in _beside_alpha(container, chosen) if name in HDR_NAMES)
         lost = f"{codec} cannot hold the HDR mastering metadata"
-        if able:
-            notes.append(Note(lost, Reason.LOST_BY_CODEC, codec=able))
+        if names:
+            notes.append(Note(lost, Reason.LOST_BY_CODEC, codec=names))
         else:
             notes.append(Note(lost, Reason.LOST_BY_CONTAINER, output=f"{output.stem}.mkv"))
     even_width, even_height = _even_size(width, height, chosen)
@@ -305,11 +314,18 @@ def _nearest_pix_fmt(info: VideoInfo, codec: str, supported: list[str], *, alpha
     return min(supported, key=loss)
 
 
+def _beside_alpha(container: Container, pix_fmt: str) -> tuple[str, ...]:
+    """Return a container's codecs, or those by which alpha is kept where a pixel format has it."""
+    return _keeps_alpha(container) if _shape(pix_fmt)[4] else container.video
+
+
 def _depth_note(info: VideoInfo, chosen: str, codec: str, output: Path) -> list[str]:
     bits = _shape(chosen)[0]
     if bits >= info.bit_depth or codec == "gif":
         return []
-    deeper = [name for name in container_of(output).video if DEEPEST.get(name, 8) > bits]
+    if codec == info.codec == "prores" and "444" in chosen and "444" in info.pix_fmt:
+        return []  # FFmpeg decodes all of ProRes 4444 to 12 bits
+    deeper = [name for name in _beside_alpha(container_of(output), chosen) if DEEPEST.get(name, 8) > bits]
     enough = [name for name in deeper if DEEPEST.get(name, 8) >= info.bit_depth]
     best = min(enough or ["ffv1"], key=lambda name: DEEPEST.get(name, 8))
     kept = min(DEEPEST.get(best, 8), info.bit_depth)
