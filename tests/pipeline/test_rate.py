@@ -48,6 +48,7 @@ def test_a_wished_size_is_kept(
 def test_a_bit_rate_is_kept(noisy: Path, tmp_path: Path, how: dict[str, Any]) -> None:
     made = vsrcli.upscale(noisy, tmp_path / "b.mkv", bitrate=300_000, audio="none", **how)
     assert made.output.stat().st_size == pytest.approx(300_000 / 8 * 5, rel=TOLERANCE)
+    assert not any("asked for" in line for line in made.warnings)
 
 
 def test_the_least_size_that_is_named_is_taken(noisy: Path, tmp_path: Path, how: dict[str, Any]) -> None:
@@ -97,6 +98,17 @@ def test_a_size_that_is_missed_is_told(
     got = f"{made.output.stat().st_size / 1e3:.1f} kB"
     told = [line for line in made.warnings if "asked for" in line]
     assert told == [f"the result has {got}, {said} than the {wanted / 1e3:.1f} kB that were asked for"]
+
+
+@pytest.mark.parametrize(("wanted", "said"), [(2_000, "more"), (4_000_000, "less")])
+def test_a_bit_rate_that_is_missed_is_told(
+    noisy: Path, tmp_path: Path, how: dict[str, Any], wanted: int, said: str
+) -> None:
+    made = vsrcli.upscale(noisy, tmp_path / "b.mkv", bitrate=wanted, end=0.16, **how)
+    [told] = [line for line in made.warnings if "asked for" in line]
+    assert told.startswith("the picture has ") and told.endswith(
+        f" kbit/s, {said} than the {wanted // 1000} kbit/s that were asked for"
+    )
 
 
 def test_amounts_are_read_as_video_programs_write_them() -> None:

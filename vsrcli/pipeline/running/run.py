@@ -27,7 +27,7 @@ from vsrcli.pipeline.running.part import Part
 from vsrcli.pipeline.running.setup import engine_for, pipes_for, resumed_between
 from vsrcli.pipeline.running.stages import CancelledError, Encoder, decode_stage, upscale_stage
 from vsrcli.pipeline.running.stopping import interrupted
-from vsrcli.pipeline.sinks.rate import size_missed
+from vsrcli.pipeline.sinks.rate import rate_missed, size_missed
 from vsrcli.pipeline.sinks.sink import Placing
 from vsrcli.pipeline.timing import StageClock
 from vsrcli.words import counted
@@ -114,13 +114,11 @@ def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None 
             job_folder(job.sink.output).parent.mkdir(parents=True, exist_ok=True)
             placing = Placing(job.options.overwrite, work.announce, begun, cancel.is_set)
             tags = output_tags(job, work.segments[0].pts[0])
+            size = sum(one.path.stat().st_size for one in work.segments) if job.options.bitrate else 0
             output = job.sink.finish(work.segments, tags, warn, placing, job.findings.joins)
             work.finish()
-            if wanted := job.options.target_size:
-                seconds = float(work.frames / (job.info.rate * job.factor))
-                codec = str(job.sink.settings()["codec"])
-                if missed := size_missed(wanted, output.stat().st_size, seconds, codec):
-                    warn(missed)
+            if missed := _missed(job, work.frames, size, output):
+                warn(missed)
             if not job.options.new_date:
                 keep_date(job.info, output)
             if output != job.sink.output:
@@ -139,6 +137,17 @@ def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None 
         work.close()
     on_event(Event("done", done=done, total=done))
     return result_of(job, output, started, clock, frames=done, made=done - before, repeated=repeated)
+
+
+def _missed(job: Job, frames: int, picture: int, output: Path) -> str | None:
+    """Return a line if the result, whose picture has so many bytes, misses the wished size or bit rate by too much."""
+    if not (job.options.target_size or job.options.bitrate):
+        return None
+    seconds = float(frames / (job.info.rate * job.factor))
+    codec = str(job.sink.settings()["codec"])
+    if wanted := job.options.target_size:
+        return size_missed(wanted, output.stat().st_size, seconds, codec)
+    return rate_missed(job.options.bitrate or 0, picture, seconds, codec)
 
 
 def tell_warnings(job: Job, on_event: OnEvent) -> None:

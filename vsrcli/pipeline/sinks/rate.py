@@ -29,7 +29,7 @@ MARGIN = Fraction(99, 100)
 """Share of a wished size that is planned with."""
 LEAST_BITRATE = 1000
 TOLERANCES = {"h264": 0.1, "hevc": 0.1}
-"""Share by which a result of an encoder may miss a wished size."""
+"""Share by which a result of an encoder may miss a wished size or bit rate."""
 LOOSEST = 1 / 3
 """Tolerance of the other encoders."""
 SHORT_SECONDS, SHORT = 10.0, 0.2
@@ -67,12 +67,25 @@ def with_bitrate(options: Options, info: VideoInfo, output: Path, frames: int | 
 
 def size_missed(wanted: int, got: int, seconds: float, codec: str) -> str | None:
     """Return a line if a result of `got` bytes and some seconds misses the wished size by too much, else None."""
-    tolerance = TOLERANCES.get(codec, LOOSEST)
-    tolerance = max(tolerance, SHORT) if seconds < SHORT_SECONDS else tolerance
-    if abs(got / wanted - 1) <= tolerance:
+    if not _missed(wanted, got, seconds, codec):
         return None
     way = "larger" if got > wanted else "smaller"
     return f"the result has {_in_words(got)}, {way} than the {_in_words(wanted)} that were asked for"
+
+
+def rate_missed(wanted: int, size: int, seconds: float, codec: str) -> str | None:
+    """Return a line if a picture of `size` bytes and some seconds misses the wished bit rate by too much, else None."""
+    got = round(8 * size / seconds)
+    if not _missed(wanted, got, seconds, codec):
+        return None
+    way = "more" if got > wanted else "less"
+    return f"the picture has {got / 1000:.0f} kbit/s, {way} than the {wanted / 1000:.0f} kbit/s that were asked for"
+
+
+def _missed(wanted: int, got: int, seconds: float, codec: str) -> bool:
+    tolerance = TOLERANCES.get(codec, LOOSEST)
+    tolerance = max(tolerance, SHORT) if seconds < SHORT_SECONDS else tolerance
+    return abs(got / wanted - 1) > tolerance
 
 
 def _in_words(size: int, *, up: bool = False) -> str:
