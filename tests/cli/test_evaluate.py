@@ -67,11 +67,15 @@ def test_bicubic_alone_needs_no_model(vid4: str) -> None:
 
 
 def test_a_model_s_own_published_figures_stand_beside_its_measured_ones(vid4: str) -> None:
-    out, err = run("-m", "basicvsr.vimeo90k-bi", "--data", vid4, "--clips", "city", "--frames", "1", "--json")
+    out = run("-m", "basicvsr.vimeo90k-bi", "--data", vid4, "--clips", "city", "--frames", "1", "--json")[0]
     rows = {r["method"]: r for r in json.loads(out)["results"] if r["clip"] == "mean"}
     assert set(rows) == {"bicubic", "basicvsr.vimeo90k-bi"}
     assert rows["basicvsr.vimeo90k-bi"]["published_psnr"] == 27.24 and rows["bicubic"]["published_psnr"] is None
-    assert "all 4 clips of Vid4; 1 were run" in err
+    notes = json.loads(out)["notes"]
+    assert notes[0] == "Published figures are of all 4 clips of Vid4; 1 were run." and "not of their first" in notes[1]
+    arguments = ("-m", "basicvsr.vimeo90k-bi", "--data", vid4, "--clips", "city", "--frames", "1")
+    assert run(*arguments, "-q")[0].splitlines()[-3] == notes[0]
+    assert notes[0] in run(*arguments, "--csv")[1] and run(*arguments, "--csv", "-q")[1] == ""
 
 
 @pytest.mark.parametrize("formats", [("csv", "json"), ("markdown", "csv"), ("markdown", "csv", "json")])
@@ -101,6 +105,7 @@ def test_published_figures_are_not_shown_for_compressed_clips(vid4: str) -> None
     options = ("-m", "basicvsr.vimeo90k-bi", "--data", vid4, "--clips", "city", "--frames", "1", "--json")
     worse, better = (json.loads(run(*options, *crf)[0]) for crf in (("--crf", "35"), ()))
     assert (worse["settings"]["crf"], better["settings"]["crf"]) == (35, None)
+    assert worse["settings"]["compression"]["preset"] == "medium" and better["settings"]["compression"] is None
     assert worse["results"][0]["psnr"] < better["results"][0]["psnr"] - 0.5
     assert not any("published_psnr" in row for row in worse["results"])
     assert any("published_psnr" in row for row in better["results"])
@@ -190,7 +195,8 @@ def test_published_results_are_listed_beside_measured_ones(vid4: str, tmp_path: 
     for degradation in ("bi", "bd"):
         out, err = run("--data", vid4, "--frames", "1", "--published", "--degradation", degradation)
         assert re.search(r"REPVSR \(Hu and Yu\) .* 26\.85 .* 96\.8 .* 37\.5 ", out)
-        assert "all 4 clips of Vid4; 2 were run" in err
+        assert "all 4 clips of Vid4; 2 were run" in out and "clips of Vid4" not in err
+        assert "survey: Zirui Liu, Recent Advances on Video Super Resolution" in out
     clip(tmp_path / "mine" / "one", frames=1)
     with pytest.raises(UsageError, match="named like no test set"):
         run("--data", str(tmp_path / "mine"), "--published")

@@ -1,6 +1,7 @@
 """`vsr evaluate`: measure the papers' tables, and with --ablate the loss of every shortcut."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -36,12 +37,15 @@ class Output:
 
     kind: Literal["markdown", "csv", "json"]
 
-    def show(self, table: "Table", settings: dict[str, Any]) -> None:
-        """Print a table; JSON is an object of the settings and the rows."""
+    def show(self, table: "Table", settings: dict[str, Any], say: Callable[[str], None]) -> None:
+        """Print a table; JSON is an object of the settings, the rows and the notes, which are said beside CSV."""
         if self.kind == "json":
-            click.echo(json.dumps({"settings": settings, "results": json.loads(table.json())}, indent=2))
+            results = json.loads(table.json())
+            click.echo(json.dumps({"settings": settings, "results": results, "notes": table.notes}, indent=2))
         else:
             echo(table.csv() if self.kind == "csv" else table.markdown(), err=False)
+            for note in table.notes if self.kind == "csv" else ():
+                say(note)
 
 
 ABLATE_HELP = (
@@ -155,9 +159,14 @@ def command(
     frames. Whole clips are run in fp32, as in the papers; but nets that see the future remember 60 frames, as in vsr
     upscale, unless --horizon none gives the papers' behaviour.
 
+    --crf compresses by x264's preset medium: yuv420p in limited range, 25 fps, keyframes at most 250 frames apart, 3
+    B-frames.
+
     The published figures of an evaluated model stand beside its own in the row of means; --published adds rows of other
-    nets. They are of the whole test set. Rows of "Hu and Yu" (REPVSR) are shown with bi and bd: they say bd, but give
-    BasicVSR's figures of bi.
+    nets. They are of the whole test set. A test set is recognised by a folder's name in the path of --data: the nearest
+    that contains vid4, reds4, udm10, spmcs or vimeo90k, or by Vimeo-90K's list. "survey" is Zirui Liu, Recent Advances
+    on Video Super Resolution. Rows of "Hu and Yu" (REPVSR) are shown with bi and bd: they say bd, but give BasicVSR's
+    figures of bi.
     """
     kind = _kind(asked)
     from vsrcli.cli import evaluating
@@ -165,7 +174,7 @@ def command(
 
     display = Display(quiet=quiet, verbose=False, way=progress, log=log_file)
     make = evaluating.ablate if asked["ablate"] else evaluating.measure
-    Output(kind).show(*make(asked, read_record(PaperOptions, asked), display))
+    Output(kind).show(*make(asked, read_record(PaperOptions, asked), display), display.line)
 
 
 def _kind(asked: dict[str, Any]) -> Literal["markdown", "csv", "json"]:

@@ -21,13 +21,14 @@ from vsrcli.errors import UsageError
 from vsrcli.evaluate import ablation, new_frames
 from vsrcli.evaluate.ablation import Curve
 from vsrcli.evaluate.ablation_plot import KEYFRAMES, frame_panels, keyframe_panels
-from vsrcli.evaluate.clips import choose_clips, length
+from vsrcli.evaluate.clips import X264, choose_clips, length
 from vsrcli.evaluate.datasets import Clip
 from vsrcli.evaluate.evaluation import Setting, beside, evaluate, table, with_literature
-from vsrcli.evaluate.literature import reported
+from vsrcli.evaluate.literature import CITATIONS, reported
 from vsrcli.evaluate.methods import Bicubic, Method, Model
 from vsrcli.evaluate.published import published, recognise
 from vsrcli.evaluate.scoring import Measures, load_lpips
+from vsrcli.media.strength.compress import FORMAT
 from vsrcli.pipeline.events import Event
 from vsrcli.pipeline.jobs.ignored import ignored_by_net
 from vsrcli.quality.iqa import load_iqa
@@ -128,10 +129,12 @@ def measure(asked: dict[str, Any], options: EngineOptions, display: Display) -> 
             own = replace(measures, save=measures.save / f"crf{crf}") if several and measures.save else measures
             tell = partial(_tell, display, f", CRF {crf}" if several else "")
             rows += [several | row for row in evaluate(clips, methods, setting, own, on_frame=counter, on_row=tell)]
-    rows = beside(rows, _published(asked, scale, loaded, len(clips), display))
+    figures, remarks = _published(asked, scale, loaded, len(clips))
+    rows = beside(rows, figures)
     if asked["with_published"]:
         rows = with_literature(rows, _literature(asked, scale), asked["degradation"])
-    made = table(rows, asked["channels"], with_mse=asked["with_mse"], iqa=iqa)
+        remarks += [f"{paper}: {citation}." for paper, citation in CITATIONS.items()]
+    made = table(rows, asked["channels"], with_mse=asked["with_mse"], iqa=iqa, notes=remarks)
     return made, _settings(asked, options, loaded, scale, device)
 
 
@@ -248,23 +251,23 @@ def _flow(device: torch.device, display: Display) -> Flow:
 
 
 def _published(
-    asked: dict[str, Any], scale: int, run: Collection[str], clips: int, display: Display
-) -> dict[str, Figures]:
-    """Return the published figures of the models that are `run`, with a line if not all clips of such figures were."""
+    asked: dict[str, Any], scale: int, run: Collection[str], clips: int
+) -> tuple[dict[str, Figures], list[str]]:
+    """Return the published figures of the models that are `run`, and sentences about what they are of."""
     test = None if asked["crf"] else recognise(asked["data"])
     if test is None:
-        return {}
+        return {}, []
     found = {name: one for name, one in published(test, asked["degradation"], scale).items() if name in run}
     if not (found or asked["with_published"]):
-        return {}
+        return {}, []
     if test.channels != asked["channels"]:
-        display.line(f"published figures of {test.title} are with --channels {test.channels}")
-        return {}
+        return {}, [f"Published figures of {test.title} are with --channels {test.channels}."]
+    remarks = []
     if clips != test.clips:
-        display.line(f"published figures are of all {test.clips} clips of {test.title}; {clips} were run")
+        remarks.append(f"Published figures are of all {test.clips} clips of {test.title}; {clips} were run.")
     if asked["frames"]:
-        display.line("published figures are of whole clips, not of their first frames")
-    return found
+        remarks.append("Published figures are of whole clips, not of their first frames.")
+    return found, remarks
 
 
 PAPERS_SCALE = 4
@@ -301,6 +304,7 @@ def _settings(
         "flow": FLOW_MODEL if asked["temporal"] else None,
         **{key: asked[key] for key in ("degradation", "channels", "frames", "scenes", "ablate")},
         "crf": asked["crf"][0] if asked["crf"] and len(asked["crf"]) == 1 else asked["crf"],
+        "compression": {"encoder": "libx264", **X264, **FORMAT} if asked["crf"] else None,
         "models": [{"name": n, "weights": m.source, "sha256": m.sha256} for n, m in loaded.items()],
     }
 

@@ -21,6 +21,10 @@ from vsrcli.quality.degrade import bd, bi, crop_to_multiple
 Degradation = Literal["bi", "bd", "none"]
 
 
+X264 = {"preset": "medium", "g": "250", "bf": "3"}
+"""How LR frames are compressed, beside the CRF: x264's own defaults, as libavcodec calls them."""
+
+
 @dataclass(frozen=True, eq=False)
 class Pair:
     """One frame: ground truth `hr` uint8 (3, scale*h, scale*w), and `lr` float32 (3, h, w) in [0, 1]."""
@@ -61,7 +65,7 @@ def pairs(
     if crf is None:
         yield from plain()
         return
-    pictures = compressed((unit_to_picture(pair.lr) for pair in plain()), "libx264", {"crf": str(crf)})
+    pictures = compressed((unit_to_picture(pair.lr) for pair in plain()), "libx264", X264 | {"crf": str(crf)})
     for pair, picture in zip(plain(), pictures, strict=True):
         yield replace(pair, lr=picture_to_unit(picture))
 

@@ -95,7 +95,14 @@ def _published(figures: Figures) -> Row:
     return {"published_psnr": figures.psnr, "published_ssim": figures.ssim}
 
 
-def table(rows: Sequence[Row], channels: Channels, *, with_mse: bool = False, iqa: Sequence[Iqa] = ()) -> Table:
+def table(
+    rows: Sequence[Row],
+    channels: Channels,
+    *,
+    with_mse: bool = False,
+    iqa: Sequence[Iqa] = (),
+    notes: Sequence[str] = (),
+) -> Table:
     """Return the rows as a table without empty columns."""
     plane = channels.upper()
     columns = [
@@ -128,4 +135,4 @@ def table(rows: Sequence[Row], channels: Channels, *, with_mse: bool = False, iq
         Column("published_fps_1080p", "published fps, 1080p", 1),
     ]
     shown = [c for c in columns if any(c.key in row for row in rows) and (with_mse or c.key != "mse")]
-    return Table(shown, rows)
+    return Table(shown, rows, notes)

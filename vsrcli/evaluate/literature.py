@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 from vsrcli.zoo.catalogue import Figures
 
 SURVEY, REPVSR = "survey", "Hu and Yu"
-"""The survey's table 1 (the rows of BasicVSR's table 2, with TDAN and BasicVSR++); tables 1 and 2 of REPVSR's paper."""
+"""The survey's rows are those of BasicVSR's table 2, with TDAN and BasicVSR++."""
+
+CITATIONS = {
+    SURVEY: "Zirui Liu, Recent Advances on Video Super Resolution, table 1",
+    REPVSR: "KunLei Hu and Dahai Yu, REPVSR: Efficient Video Super-Resolution via Structural Re-Parameterization, "
+    "tables 1 and 2",
+}
+"""The papers, by the words that stand for them in tables."""
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of values by column key; a missing key, None or NaN means not measured and stays blank."""
+    """Rows of values by column key; a missing key, None or NaN means not measured and stays blank.
+
+    `notes` are sentences about the figures, which Markdown has below the table.
+    """
 
     columns: Sequence[Column]
     rows: Sequence[Mapping[str, Value]]
+    notes: Sequence[str] = ()
 
     def markdown(self) -> str:
         """Return a GitHub table, padded to be readable as plain text too; numbers are right-aligned."""
@@ -39,7 +43,8 @@ class Table:
         right = [any(_is_number(row.get(c.key)) for row in self.rows) for c in self.columns]
         lines = padded(cells, right, least=3)
         rule = ["-" * (len(t) - 1) + ":" if r else "-" * len(t) for t, r in zip(lines[0], right, strict=True)]
-        return "".join(f"| {' | '.join(line)} |\n" for line in [lines[0], rule, *lines[1:]])
+        shown = "".join(f"| {' | '.join(line)} |\n" for line in [lines[0], rule, *lines[1:]])
+        return shown + "".join(f"\n{note}\n" for note in self.notes)
 
     def csv(self) -> str:
         """Return CSV with a header of keys and values of full precision."""

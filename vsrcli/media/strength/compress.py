@@ -19,6 +19,9 @@ from vsrcli.media.write.encode_settings import x264_parameters
 
 _LIMITED_RANGE = 1
 _RATE = Fraction(25)
+PIX_FMT = "yuv420p"
+FORMAT = {"pix_fmt": PIX_FMT, "range": "limited", "rate": int(_RATE)}
+"""How frames are compressed by any encoder."""
 
 
 def compressed(frames: Iterable[np.ndarray], encoder: str, options: Mapping[str, str]) -> Iterator[np.ndarray]:
@@ -31,7 +34,7 @@ def compressed(frames: Iterable[np.ndarray], encoder: str, options: Mapping[str,
     colour = Colour()
     with av.open(buffer, "w", format="matroska") as container:
         stream = cast(av.VideoStream, container.add_stream(encoder, rate=_RATE, options=repeatable | dict(options)))
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = PIX_FMT
         for number, frame in enumerate(frames):
             if not number:
                 stream.height, stream.width = frame.shape[:2]
@@ -40,7 +43,7 @@ def compressed(frames: Iterable[np.ndarray], encoder: str, options: Mapping[str,
                 colour = Colour(
                     matrix=Colour().matrix_for_conversion(stream.width, stream.height), range=_LIMITED_RANGE
                 )
-            picture = from_rgb(frame, pix_fmt="yuv420p", colour=colour)
+            picture = from_rgb(frame, pix_fmt=PIX_FMT, colour=colour)
             picture.pts, picture.time_base = number, 1 / _RATE  # without it, x264 assumes longer frames: 8 QP finer
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
