@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +15,12 @@ from tests.command import vsr
 from tests.media import make
 from vsrcli.cli.figures import forecast_lines
 from vsrcli.engine.engine import Engine
+from vsrcli.errors import InterruptedJobError
 from vsrcli.frame import Frame
 from vsrcli.pipeline.ahead import forecast as module
 from vsrcli.pipeline.ahead.forecast import Forecaster, forecast
+from vsrcli.pipeline.ahead.report import forecast_report
+from vsrcli.pipeline.events import Event
 from vsrcli.pipeline.jobs.job import Job, prepare
 from vsrcli.pipeline.options import Options
 from vsrcli.pipeline.running.run import run
@@ -131,6 +135,26 @@ def test_the_size_of_each_file_of_a_batch_is_its_own(tmp_path: Path, tiny_model:
     assert first.seconds_per_frame == second.seconds_per_frame and (first.timed, second.timed) == (True, False)
     result = run(made(quiet, tmp_path / "quiet.mkv", tiny_model)).output
     assert second.bytes == pytest.approx(result.stat().st_size, rel=0.4) and first.bytes > 2 * second.bytes
+
+
+@pytest.mark.usefixtures("short_segments")
+def test_of_a_stopped_job_the_rest_is_forecast(source: Path, tmp_path: Path, tiny_model: str) -> None:
+    how: dict[str, Any] = {"window": 4, "lookahead": 1, "precision": "fp32"}
+
+    def stop(event: Event) -> None:
+        if event.kind == "frame" and event.done == 20:
+            raise KeyboardInterrupt
+
+    output = tmp_path / "out.mkv"
+    with pytest.raises(InterruptedJobError, match="16 frames"):
+        run(made(source, output, tiny_model, **how), stop)
+    before = sorted(tmp_path.rglob("*"))
+    told = forecast(made(source, output, tiny_model, **how))
+    assert told.kept == 16 and told.seconds == pytest.approx(34 * told.seconds_per_frame)
+    assert forecast_lines(forecast_report(told))["time"].endswith("; kept of a run before: 16 frames")
+    assert forecast(made(source, output, tiny_model, restart=True, **how)).kept == 0
+    assert forecast(made(source, output, tiny_model, crf=30, **how)).kept == 0
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_plan_is_shown_even_without_a_time_estimate(

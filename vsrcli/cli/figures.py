@@ -28,4 +28,6 @@ def forecast_lines(forecast: dict[str, Any]) -> dict[str, str]:
         return {"time": f"{speed} here; the source does not tell its length"}
     size = f"about {size_text(forecast['bytes'])} ({size_text(forecast['free_bytes'])} are free)"
     timed = "" if forecast["timed"] else ", as timed on a file before"
-    return {"time": f"about {rough(forecast['seconds'])} here, at {speed}{timed}", "size": size}
+    frames = forecast["kept_frames"]
+    kept = f"; kept of a run before: {counted(frames, 'frame')}" if frames else ""
+    return {"time": f"about {rough(forecast['seconds'])} here, at {speed}{timed}{kept}", "size": size}

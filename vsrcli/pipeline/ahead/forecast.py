@@ -1,5 +1,6 @@
 """Estimate a job's time and the size of its result from a few of its frames, before it begins."""
 
+import json
 import shutil
 import tempfile
 import threading
@@ -20,7 +21,10 @@ from vsrcli.frame import Frame
 from vsrcli.media.opening import demux, open_video
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.pipeline.findings import Findings
+from vsrcli.pipeline.folder.job_records import frames_kept
+from vsrcli.pipeline.jobs.fingerprint import fingerprint
 from vsrcli.pipeline.jobs.job import Job
+from vsrcli.pipeline.jobs.places import job_folder
 from vsrcli.pipeline.running.stages import Pipe, decode_stage
 from vsrcli.pipeline.timing import StageClock
 
@@ -48,7 +52,8 @@ class Forecast:
     """`seconds` in all and `bytes` of the result, each None where the length is unknown.
 
     `seconds_per_frame` and `bytes_per_frame` were measured on `sampled` frames, the time only if `timed`: else it is
-    that of a job before. `free` is the free space on the result's disk.
+    that of a job before. `free` is the free space on the result's disk. `kept` frames are there of a run before, and
+    left out of `seconds`.
     """
 
     seconds: float | None
@@ -58,6 +63,7 @@ class Forecast:
     sampled: int
     free: int
     timed: bool = True
+    kept: int = 0
 
     @property
     def tight(self) -> bool:
@@ -125,15 +131,24 @@ def _kind(job: Job) -> str:
 
 def _forecast(job: Job, seconds: float, size: float, sampled: int) -> Forecast:
     """Return the forecast of a whole job from the figures of one frame."""
-    frames, rate = job.frames, float(job.info.rate)
+    frames, rate, kept = job.frames, float(job.info.rate), _kept(job)
     return Forecast(
-        seconds=None if frames is None else frames * seconds,
+        seconds=None if frames is None else max(0, frames - kept) * seconds,
         bytes=None if frames is None else round(frames * (size + _bytes_beside(job) / rate)),
         seconds_per_frame=seconds,
         bytes_per_frame=size,
         sampled=sampled,
         free=_free(job.sink.output),
+        kept=kept,
     )
+
+
+def _kept(job: Job) -> int:
+    """Return how many frames a run before has made, with which the job goes on."""
+    if job.options.restart:
+        return 0
+    wanted = json.loads(json.dumps({"source": fingerprint(job.info), "settings": job.settings()}))
+    return frames_kept(job_folder(job.sink.output, job.options.work_dir), wanted)
 
 
 @dataclass(frozen=True)

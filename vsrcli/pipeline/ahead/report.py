@@ -69,6 +69,7 @@ def forecast_report(forecast: Forecast) -> dict[str, Any]:
         "bytes_per_frame": round(forecast.bytes_per_frame),
         "sampled_frames": forecast.sampled,
         "timed": forecast.timed,
+        "kept_frames": forecast.kept,
         "free_bytes": forecast.free,
     }
 

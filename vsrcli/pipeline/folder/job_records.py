@@ -1,6 +1,7 @@
 """The records of a job on disk. They may have been changed by others, so invalid ones are rejected."""
 
 import json
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,18 @@ def read_job_record(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
         named = ", ".join(name.replace("_", " ") for name in changed)
         raise UsageError(f"{folder} holds an unfinished job that differs in {named}", Reason.JOB_DIFFERS)
     return found
+
+
+def frames_kept(folder: Path, wanted: dict[str, Any]) -> int:
+    """Return how many frames of the same job an earlier run has kept in `folder`; nothing is written or verified."""
+    if not (folder / JOB_NAME).exists():
+        return 0
+    try:
+        read_job_record(folder, wanted)
+    except UsageError:
+        return 0
+    records = (read_segment_record(folder / f"{index:06d}.json") for index in count())
+    return sum(len(record["pts"]) for record in takewhile(bool, records) if record)
 
 
 def begun_with(folder: Path) -> str | None:
