@@ -3,13 +3,14 @@
 import itertools
 import time
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
 from vsrcli.bench.case import Blueprint, Case, Measurement
-from vsrcli.bench.measure import choose, measure, moving_frames, run, speed
+from vsrcli.bench.measure import choose, measure, moving_frames, peak_above, run, speed
 from vsrcli.bench.run import related
 from vsrcli.bench.timer import StageTimer
 from vsrcli.engine.plan import Plan
@@ -53,6 +54,12 @@ def test_figures_follow_from_the_times() -> None:
     assert 100 < figures["ms_p95"] <= 200
     assert figures["realtime_24"] == pytest.approx(10 / 24) and figures["realtime_30"] == pytest.approx(1 / 3)
     assert figures["gflops"] == pytest.approx(300) and figures["gemm_share"] == pytest.approx(0.5)
+
+
+def test_the_product_is_measured_again_while_the_net_is_faster() -> None:
+    for rates, best, left in (([5.0, 9.0], 5.0, 1), ([3.0, 2.0, 4.5, 9.0], 4.5, 1), ([1.0, 3.0, 2.0, 9.0], 3.0, 1)):
+        assert peak_above(4.0, partial(rates.pop, 0)) == best
+        assert len(rates) == left
 
 
 def test_speedup_and_peak_share_refer_to_all_measurements(one: Measurement) -> None:

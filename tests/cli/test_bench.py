@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from vsrcli.bench import Measurement
-from vsrcli.cli.bench import command, report
+from vsrcli.cli.bench import command, doubts, report
 from vsrcli.errors import UsageError
 from vsrcli.zoo.catalogue import catalogue
 
@@ -85,6 +85,12 @@ def test_several_models_give_a_table_with_speedups(answer: subprocess.CompletedP
     assert "Windows" not in report([streamed]) and "Input 8x8 or 16x16," in report(
         [streamed, replace(first, input_width=16, input_height=16)]
     )
+
+
+def test_a_net_that_is_faster_than_the_product_is_told(answer: subprocess.CompletedProcess[str]) -> None:
+    usual = replace(Measurement(**json.loads(answer.stdout)[0]), gemm_share=1.0)
+    (said,) = doubts([usual, replace(usual, gemm_share=1.07)])
+    assert said.startswith("nanovsr fp32: 107% of the matrix product's speed")
 
 
 def test_scaling_is_printed_by_threads(answer: subprocess.CompletedProcess[str]) -> None:

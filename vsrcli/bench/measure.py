@@ -36,6 +36,7 @@ FRAMES_GPU = 4 * WINDOW
 """Default number of timed frames: BasicVSR to 720p takes seconds a frame on two cores, milliseconds on a GPU."""
 
 WARM_UP = 3
+PEAKS = 3
 PROGRESS_SECONDS = 0.5
 
 
@@ -82,7 +83,8 @@ def measure(case: Case, progress: Progress) -> Measurement:
         with timer.attached():
             staged, _ = timed(plan, max(plan.window or 1, min(frames, WINDOW)), "stages")
     progress("measuring the peak")
-    gemm = gemm_gflops(device, dtype)
+    reached = speed(samples, gflop, 1)["gflops"]
+    gemm = peak_above(reached, lambda: gemm_gflops(device, dtype))
 
     return Measurement(
         model=name,
@@ -112,6 +114,16 @@ def measure(case: Case, progress: Progress) -> Measurement:
 def refuse(line: str) -> None:
     """Raise UsageError with the reason for which a net cannot be compiled: what else was measured would mislead."""
     raise UsageError(line.replace("going on uncompiled: ", ""))
+
+
+def peak_above(reached: float, product: Callable[[], float]) -> float:
+    """Return the highest rate of a matrix product, measured up to PEAKS times while the net has `reached` more."""
+    best = 0.0
+    for _ in range(PEAKS):
+        best = max(best, product())
+        if best >= reached:
+            break
+    return best
 
 
 def speed(samples: Sequence[Sample], gflop: float, gemm: float) -> dict[str, float]:

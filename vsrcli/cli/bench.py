@@ -89,7 +89,7 @@ def command(
     Runs the engine over synthetic moving frames, or those of --input. Decoding and encoding are not timed. Each
     model runs in its own process; if its weights are not here, random ones are used, with the same speed. `fps` is that
     of the median frame. A bidirectional net runs in windows, and the time of its lookahead counts. `peak` is the share
-    of the speed of a large matrix product in that precision.
+    of the speed of a large matrix product in that precision, which is measured again where a net is faster.
 
     --json gives a list with, for each model and precision: model, architecture, scale, parameters, weights, precision,
     device, threads, torch, input_width, input_height, output_width, output_height, window, lookahead, tile, frames,
@@ -125,7 +125,19 @@ def command(
     lines.clear()
     for name in dict.fromkeys(one.model for one in found if window is not None and one.window is None):
         lines.line(f"the window changes nothing: {name} runs frame by frame")
+    for doubt in doubts(found):
+        lines.line(doubt)
     click.echo(json.dumps([asdict(one) for one in found], indent=1) if as_json else report(found))
+
+
+def doubts(found: Sequence["Measurement"]) -> list[str]:
+    """Return a sentence for each net that was faster than the matrix product."""
+    return [
+        f"{one.model} {one.precision}: {one.gemm_share:.0%} of the matrix product's speed, which was measured several "
+        "times: is this machine busy? measure again"
+        for one in found
+        if one.gemm_share > 1
+    ]
 
 
 LEGEND = (
