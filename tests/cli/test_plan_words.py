@@ -22,7 +22,7 @@ SHORT = ("--window", "4", "--lookahead", "1", "--precision", "fp32")
         (None, (), "o.mkv", "64x48, shown as 96x48", "256x192, shown as 384x192"),
         (QUARTER, (), "o.mkv", "64x48, shown as 48x96", "256x192, shown as 192x384"),
         (None, ("--square-pixels",), "o.mkv", "64x48, shown as 96x48", "384x192"),
-        (QUARTER, ("--height", "96"), "o.mkv", "64x48, shown as 48x96", "96x72, shown as 72x144"),
+        (QUARTER, ("--height", "96"), "o.mkv", "64x48, shown as 48x96", "64x48, shown as 48x96"),
         (None, ("--fit", "96x96", "--pad"), "o.mkv", "64x48, shown as 96x48", "96x96"),
         (None, (), "o.gif", "64x48, shown as 96x48", "256x192"),
     ],

@@ -33,6 +33,7 @@ CHANGED: dict[str, Any] = {
     "hwaccel": "cuda",
     "encoder_opt": ("aq-mode=2",),
     "repeats": "off",
+    "compile": True,
 }
 
 
