@@ -8,7 +8,9 @@ import av
 import pytest
 
 import vsrcli
+from tests.command import vsr
 from tests.media import make
+from vsrcli.media.read.probe import probe
 from vsrcli.media.write.timecode import timecode_at
 
 PAL, NTSC = Fraction(25), Fraction(30000, 1001)
@@ -52,3 +54,22 @@ def test_a_result_has_the_timecode_of_its_first_frame(
     with av.open(str(output)) as container:
         tags = {key.lower(): value for key, value in container.streams.video[0].metadata.items()}
     assert tags["timecode"] == wanted
+
+
+def test_the_reel_name_goes_along_or_is_told(tmp_path: Path, tiny_model: str) -> None:
+    source = tmp_path / "in.mov"
+    picture = ["-f", "lavfi", "-i", "testsrc2=s=48x32:r=25", "-frames:v", "3", "-c:v", "prores_ks"]
+    make.ffmpeg(*picture, "-timecode", "10:20:30:10", "-metadata:s:v", "reel_name=A001", source)
+    assert "timecode  10:20:30:10 of reel A001\n" in vsr("info", source).stdout
+    for before, name in ((source, "a.mov"), (source, "b.mkv"), (tmp_path / "b.mkv", "c.mov")):
+        made = vsrcli.upscale(before, tmp_path / name, model=tiny_model, scale=1)
+        assert not any("reel" in line for line in made.warnings)
+        found = probe(made.output)
+        assert (found.timecode, found.reel) == ("10:20:30:10", "A001")
+    for name in ("d.mp4", "d.avi"):
+        made = vsrcli.upscale(source, tmp_path / name, model=tiny_model, scale=1, codec="h264")
+        suffix = made.output.suffix
+        assert [line for line in made.warnings if "reel" in line] == [
+            f"{suffix} cannot hold the reel name A001: left out"
+        ]
+        assert probe(made.output).timecode == "10:20:30:10"

@@ -116,11 +116,13 @@ def lines(sight: "Sight") -> list[str]:
     beside = [counted(number, kind) for kind, number in kinds.items() if kind != "audio"]
     beside += [counted(info.chapters, "chapter")] if info.chapters else []
     beside += ["closed captions"] if data["captions"] else []
+    reel = f" of reel {info.reel}" if info.reel else ""
     rows = [
         ("file", f"{info.path}: {what}" + ("" if len(info.images) == 1 else f", {length}{time}, {rate} fps")),
         *([("title", sight.title)] if sight.title else []),
         *([("date", sight.date)] if sight.date else []),
         *([("made", sight.made)] if sight.made else []),
+        *([("timecode", f"{info.timecode}{reel}")] if info.timecode else []),
         ("picture", ", ".join(picture)),
         ("colours", ", ".join(colours) or "undeclared"),
         ("compressed", _strength(sight.compression)),

@@ -62,8 +62,9 @@ EXACT = frozenset(
 UNNAMED = frozenset({"bin_data", "none", "unknown"})  # names of a text track of chapters in MP4
 _TIMELESS = frozenset({"avi", "mpeg", "asf"})  # demuxers of containers that lack the times of some frames
 _REORDERED = frozenset({"h264", "hevc"})
-TIMECODE = "timecode"
-"""Name of the tag, in lower case."""
+TIMECODE, REEL = "timecode", "reel_name"
+"""Names of the tags, in lower case."""
+_REELS = frozenset({"mov", "matroska", "webm", "nut"})  # muxers with a place for it
 LATE = 0.02  # seconds; less is a codec's delay, which is inaudible
 PICTURES = frozenset({"mjpeg", "png", "bmp"})
 _MPEG_AUDIO = frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "dts"})
@@ -222,6 +223,12 @@ def place_streams(info: VideoInfo, output: Path) -> list[Placement]:
     return placed
 
 
+def reel_name(container: av.container.Container) -> str | None:
+    """Return the name of the reel that the timecode counts on: QuickTime keeps it in the timecode's track."""
+    tags = (tag for stream in container.streams for tag in stream.metadata.items())
+    return next((value for key, value in tags if key.lower() == REEL and value), None)
+
+
 def check_container(info: VideoInfo, output: Path) -> list[str]:
     """Return a line for each part of the source that `output` cannot hold unchanged; call it before a job starts.
 
@@ -248,6 +255,9 @@ def check_container(info: VideoInfo, output: Path) -> list[str]:
         notes.append(f"{suffix} cannot hold these tags: {', '.join(tags)}")
     if info.timecode is not None and not container.timecode:
         lost = f"{suffix} cannot hold the timecode {info.timecode}: left out"
+        notes.append(Note(lost, Reason.LOST_BY_CONTAINER, output=f"{output.stem}.mkv"))
+    if info.reel is not None and container.muxer not in _REELS:
+        lost = f"{suffix} cannot hold the reel name {info.reel}: left out"
         notes.append(Note(lost, Reason.LOST_BY_CONTAINER, output=f"{output.stem}.mkv"))
     if info.rotation is not None and not container.rotation:
         lost = f"{suffix} cannot hold the rotation mark: the picture will show unrotated"

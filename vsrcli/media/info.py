@@ -83,7 +83,7 @@ class VideoInfo:
     is the video's length in seconds, wherever the clock begins.
     `rotation` is the display matrix as 9 integers (None if there is none), of images the first one's.
     `mastering_display` is x265's text form "G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)", `content_light` is (MaxCLL, MaxFALL).
-    `timecode` is that of the first frame, as its tag says (SMPTE ST 12-1).
+    `timecode` is that of the first frame, as its tag says (SMPTE ST 12-1), `reel` the name of the reel it counts on.
     `interlaced` is what the stream declares or its first frame is flagged with. `sample_aspect_ratio` is 0 where
     undeclared. `start_time` is where the container's clock begins, in seconds: what a player shows as 0:00. `late` is
     how many seconds after that the first frame is shown.
@@ -127,6 +127,7 @@ class VideoInfo:
     start_time: float = 0.0
     late: float = 0.0
     timecode: str | None = None
+    reel: str | None = None
     estimated: bool = False
     crop: Crop | None = None
     ticks: int = 1

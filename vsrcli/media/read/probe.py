@@ -16,7 +16,7 @@ from av.stream import Disposition, Stream
 
 from vsrcli.errors import InputError
 from vsrcli.media.animation import animation_of
-from vsrcli.media.containers import TIMECODE, UNKNOWN
+from vsrcli.media.containers import TIMECODE, UNKNOWN, reel_name
 from vsrcli.media.info import Colour, OtherStream, VideoInfo
 from vsrcli.media.opening import WEBP_FIX, decode_packet, demux, open_video
 from vsrcli.media.photo import exif
@@ -109,6 +109,7 @@ def _probe_video(path: Path, container: InputContainer) -> VideoInfo:
         transparent=beside or alpha_of(frame) is not None,
         start_time=begin,
         timecode=_timecode(container, stream),
+        reel=reel_name(container),
         late=0.0 if shown is None else max(0.0, first - begin),
     )
     borders = hidden_borders(told, stream.index)

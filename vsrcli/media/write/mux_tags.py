@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 from av.stream import Stream
 
-from vsrcli.media.containers import Placement, container_of
+from vsrcli.media.containers import REEL, Placement, container_of, reel_name
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.write.ffmetadata import metadata_input, tag_lines
 
@@ -51,12 +51,14 @@ def made_tag(output: Path, own: Mapping[str, str], *, free: bool) -> str | None:
 
 
 def video_tags(stream: Stream) -> dict[str, str]:
-    """Return the tags of the source's picture that are also valid for the new one."""
-    return {
+    """Return the tags of the source's picture that are also valid for the new one, with its reel's name."""
+    tags = {
         key: value
         for key, value in stream.metadata.items()
-        if key.lower() not in (*STALE, "alpha_mode") and not key.startswith(STATISTICS)
+        if key.lower() not in (*STALE, "alpha_mode", REEL) and not key.startswith(STATISTICS)
     }
+    reel = reel_name(stream.container)
+    return tags if reel is None else tags | {REEL: reel}
 
 
 def by_file_only(tags: Mapping[str, str]) -> bool:

@@ -81,6 +81,8 @@ class Sight:
                 {name: getattr(s, name) for name in ("index", "kind", "codec", "language", "layout", "empty")}
                 for s in info.streams
             ],
+            "timecode": info.timecode,
+            "reel": info.reel,
             "chapters": info.chapters,
             "captions": CAPTIONS in info.unkept,
             "title": self.title,
