@@ -157,7 +157,9 @@ def test_options_without_effect_on_whole_clips_are_said(model: str, vid4: str) -
 
 def test_ablation_prints_each_choice(model: str, vid4: str) -> None:
     arguments = ("-m", model, "--data", vid4, "--clips", "city", "--frames", "2", "--ablate", "tile,precision")
-    rows = json.loads(run(*arguments, "--json")[0])["results"]
+    report = json.loads(run(*arguments, "--json", "-q")[0])
+    rows = report["results"]
+    assert len(report["notes"]) == 1 and "tiny.safetensors: precision is compared without int8: " in report["notes"][0]
     assert [r["axis"] for r in rows][:3] == ["reference", "tile", "tile"]
     assert rows[0]["to_reference"] == "inf" and rows[0]["time_ratio"] == 1
     assert {"half the frame", "bf16"} <= {r["choice"] for r in rows}

@@ -164,6 +164,7 @@ def ablate(asked: dict[str, Any], options: EngineOptions, display: Display) -> t
         return _new_frames(asked, options, display, axes, clips, loaded, device)
     plot, curves = _plot(asked["plot"], axes), dict[str, list[Curve]]()
     rows: list[dict[str, Value]] = []
+    remarks: list[str] = []
     total = _frames(clips, asked["frames"])
     if asked["crf"] and len(asked["crf"]) > 1:
         raise UsageError("--ablate: give one --crf")
@@ -172,7 +173,8 @@ def ablate(asked: dict[str, Any], options: EngineOptions, display: Display) -> t
         grid = ablation.choices(axes, model.net, device)
         lengths = [length(clip, asked["frames"]) for clip in clips]
         for note in ablation.notes(axes, grid, model.net, device, lengths):
-            display.line(f"{name}: {note}")
+            remarks.append(f"{name}: {note}")
+            display.line(remarks[-1])
         covering = ablation.covering(grid, lengths)
         grid = [choice for choice in grid if choice not in covering]
         setting = Setting(asked["degradation"], model.scale, asked["frames"], crf)
@@ -196,7 +198,7 @@ def ablate(asked: dict[str, Any], options: EngineOptions, display: Display) -> t
         else:
             save(frame_panels(curves), plot)
         display.line(str(plot), style="green")
-    return ablation.table(rows), _settings(asked, options, loaded, scale, device)
+    return ablation.table(rows, remarks), _settings(asked, options, loaded, scale, device)
 
 
 def _new_frames(

@@ -320,8 +320,8 @@ def _row(choice: Choice, total: _Sum, reference: _Sum) -> dict[str, Value]:
     }
 
 
-def table(rows: Sequence[dict[str, Value]]) -> Table:
-    """Return the rows as a table."""
+def table(rows: Sequence[dict[str, Value]], notes: Sequence[str] = ()) -> Table:
+    """Return the rows as a table, with sentences about them."""
     columns = [
         Column("model", "model"),
         Column("axis", "axis"),
@@ -333,4 +333,4 @@ def table(rows: Sequence[dict[str, Value]]) -> Table:
         Column("seconds_per_frame", "s/frame", 3),
         Column("time_ratio", "time, whole = 1", 2),
     ]
-    return Table(columns, rows)
+    return Table(columns, rows, notes)
