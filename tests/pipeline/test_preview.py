@@ -20,7 +20,6 @@ from vsrcli.media.photo.images import load_picture
 from vsrcli.media.read.probe import probe
 from vsrcli.media.write.made import offset_in_source
 from vsrcli.pipeline.ahead.preview import span
-from vsrcli.words import rough
 
 
 class Page(HTMLParser):
@@ -64,8 +63,9 @@ def test_preview_of_two_models_has_a_clip_each_and_one_page(tmp_path: Path, tiny
         "film <b>.other.safetensors.mp4",
     ]
     text = (folder / "preview.html").read_text(encoding="utf-8")
+    times = re.findall(r"the whole about (.+)$", done.stderr, re.MULTILINE)
+    assert len(times) == 2 and all(f"so the whole takes about {time} here" in text for time in times)
     for one in told["models"]:
-        assert f"so the whole takes about {rough(one['whole_seconds'])} here" in text
         assert one["frames"] == 5 and one["whole_seconds"] > 0
         assert offset_in_source(Path(one["clip"])) == pytest.approx(0.4)
         with av.open(one["picture"]) as container:
@@ -81,6 +81,8 @@ def test_preview_of_two_models_has_a_clip_each_and_one_page(tmp_path: Path, tiny
     assert again.returncode == 2 and "preview.html exists: add -y" in again.stderr
     late = vsr("preview", source, "--at", "9", "-m", tiny_model, "-y")
     assert late.returncode == 2 and "the film ends at 0.80 s" in late.stderr
+    assert vsr("preview", source, "--at", "9", "-m", tiny_model, "-o", tmp_path / "new").returncode == 2
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_note_about_the_source_is_told_once_for_all_models(tmp_path: Path, tiny_model: str) -> None:

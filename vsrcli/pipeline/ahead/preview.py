@@ -2,8 +2,8 @@
 
 import re
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -82,14 +82,40 @@ def preview(
     page = folder / PAGE_NAME
     if page.exists() and not options.overwrite:
         raise OutputExistsError(page)
+    if len(info.images) == 1 and at is not None:
+        on_event(Event("warning", "the time of the preview changes nothing: one image has no times"))
+    with _folder_for_results(folder):
+        return _previewed(info, folder, models, options, on_event, span(info, at, seconds), show)
+
+
+@contextmanager
+def _folder_for_results(folder: Path) -> Iterator[None]:
+    """Make a folder; if the work fails before anything lies there, it is removed again."""
+    new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot write {folder}: {error.strerror}") from None
-    start, end = span(info, at, seconds)
+    try:
+        yield
+    except BaseException:
+        if new:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _previewed(
+    info: VideoInfo,
+    folder: Path,
+    models: Sequence[str],
+    options: Options,
+    on_event: OnEvent,
+    within: tuple[float, float],
+    show: Show,
+) -> Preview:
+    start, end = within
     photograph = len(info.images) == 1
-    if photograph and at is not None:
-        on_event(Event("warning", "the time of the preview changes nothing: one image has no times"))
     part = options if photograph else replace(options, start=start, end=end)
     names = list(dict.fromkeys(named_model(info, model, part, on_event) for model in models or (None,)))
     ending = ".png" if photograph else ".mp4" if info.images else clip_ending(info.path.suffix.lower())
@@ -98,7 +124,7 @@ def preview(
     for name in names:
         stem = f"{info.path.stem}.{_safe(name)}"
         job = prepare(
-            source, folder / f"{stem}{ending}", replace(part, model=name, overwrite=True), on_event, named=False
+            info.path, folder / f"{stem}{ending}", replace(part, model=name, overwrite=True), on_event, named=False
         )
         with show(job.model.name):
             result = run(job, on_event)
@@ -109,6 +135,7 @@ def preview(
         known = job.info.frames and result.made and not photograph
         whole = job.info.frames * result.seconds / result.made if known and job.info.frames else None
         made.append(Shown(job.model.name, result, picture, whole))
+    page = folder / PAGE_NAME
     write_whole(page, _page(info, start, pictures, made).encode())
     return Preview(page, start, end, tuple(made))
 
