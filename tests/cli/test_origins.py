@@ -35,6 +35,19 @@ def test_variables_that_are_not_read_are_named(monkeypatch: pytest.MonkeyPatch) 
     ]
 
 
+def test_variables_of_no_command_and_of_commands_within_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("VSR_UPSCAL_CRF", "VSR_HOM", "VSR_XYZZY", "VSR_BENCH_CRX", "VSR_CACHE", "VSR_DEBUG"):
+        monkeypatch.setenv(name, "")
+    assert vsr("upscale", "nope.mp4").stderr.splitlines()[:-1] == [
+        "warning: VSR_HOM is not read (did you mean VSR_HOME?)",
+        "warning: VSR_UPSCAL_CRF is not read (did you mean VSR_UPSCALE_CRF?)",
+        "warning: VSR_XYZZY is not read",
+    ]
+    monkeypatch.setenv("VSR_TRAIN_RUN_SED", "3")
+    told = vsr("train", "recipes").stderr
+    assert "VSR_TRAIN_RUN_SED: vsr train has no such option (did you mean run-seed?)" in told
+
+
 def test_every_option_is_read_from_the_variable_that_is_named_like_its_flag(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in COMMANDS:
         command = cli.get_command(click.Context(cli), name)

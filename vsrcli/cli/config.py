@@ -19,6 +19,8 @@ PROJECT = "vsr.toml"
 """Name of the project's file, in the working folder."""
 NEVER = frozenset({"help", "version", "config", "no_config", "debug"})
 """Options that no file can set."""
+VARIABLES = frozenset(f"VSR_{name}" for name in ("HOME", "CACHE", "WEIGHTS_MIRROR", "CONFIG", "NO_CONFIG", "DEBUG"))
+"""Variables that are not for one command's options."""
 EXCLUSIVE = (
     ("scale", "height", "size", "fit"),
     ("crf", "bitrate", "target_size"),
@@ -76,22 +78,35 @@ def apply(ctx: click.Context, config: Path | None, *, none: bool) -> None:
 
 
 def unknown_variables(ctx: click.Context) -> list[str]:
-    """Return lines on variables VSR_* that look like an option of the invoked command and are none."""
+    """Return lines on variables VSR_* that nothing reads, except those for options of commands that are not invoked."""
     group, name = ctx.command, ctx.invoked_subcommand
     command = group.get_command(ctx, name) if isinstance(group, click.Group) and name is not None else None
-    if command is None or isinstance(command, click.Group):
+    if command is None or name is None:
         return []
+    assert isinstance(group, click.Group)
     prefix = f"{ctx.auto_envvar_prefix}_"
     own = f"{prefix}{name}_".upper()
-    names = {flag_name(param).upper() for param in command.params if isinstance(param, click.Option)}
+    read, others = set(_read_variables(command)), tuple(f"{prefix}{one}_".upper() for one in group.list_commands(ctx))
     lines = []
-    for variable in sorted(name for name in os.environ if name.startswith(prefix)):
-        rest = variable.removeprefix(own)
-        if rest != variable and rest not in names:
-            lines.append(f"{variable}: vsr {name} has no such option{_close(rest.lower(), _names(command))}")
-        elif variable.removeprefix(prefix) in names - {"CONFIG", "NO_CONFIG", "DEBUG"}:
-            lines.append(f"{variable} is not read: write {own}{variable.removeprefix(prefix)}")
+    for variable in sorted(set(os.environ) - read - VARIABLES):
+        rest = variable.removeprefix(prefix)
+        if variable.startswith(own):
+            options = [one.removeprefix(own).lower().replace("_", "-") for one in read]
+            close = _close(variable.removeprefix(own).lower(), options)
+            lines.append(f"{variable}: vsr {name} has no such option{close}")
+        elif rest != variable and own + rest in read:
+            lines.append(f"{variable} is not read: write {own}{rest}")
+        elif rest != variable and not variable.startswith(others):
+            found = difflib.get_close_matches(variable, sorted(VARIABLES | read), n=1)
+            lines.append(f"{variable} is not read" + (f" (did you mean {found[0]}?)" if found else ""))
     return lines
+
+
+def _read_variables(command: click.Command) -> Iterator[str]:
+    """Yield the variables from which the options of a command, or of a group's commands, are read."""
+    yield from (str(option.envvar) for option in command.params if isinstance(option, click.Option))
+    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        yield from _read_variables(inner)
 
 
 def flag_name(option: click.Option) -> str:
