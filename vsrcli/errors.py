@@ -53,6 +53,7 @@ class Reason(Enum):
     NO_VALIDATION_CLIP = "the packs hold no clip to validate on"
     NO_MULTIPLE = "the frame rate asked for is no multiple of the source's; times: the nearest"
     FILM_OR_FIELDS = "film is to be taken out of fields of which each is to become a frame"
+    NEEDS_BOX = "padding is asked for without a box to fit"
     OTHER_SHAPE = "the size asked for has another shape than the source; width, height"
     PROCESS_DIED = "the measuring process died"
 

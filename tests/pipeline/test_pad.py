@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import vsrcli
+from tests.command import vsr
 from tests.media import make
 from vsrcli.errors import UsageError
 
@@ -54,5 +55,7 @@ def test_padding_needs_a_box_and_a_video(tmp_path: Path, how: dict[str, Any]) ->
     film = make.video(tmp_path / "a.mkv", frames=3, width=32, height=24)
     with pytest.raises(UsageError, match="padding needs a box"):
         vsrcli.upscale(film, tmp_path / "b.mkv", pad=True, **how)
+    done = vsr("upscale", film, "--size", "160x80", "--pad")
+    assert (done.returncode, done.stderr) == (2, "vsr: padding needs a box to fit: --pad goes with --fit WxH\n")
     with pytest.raises(UsageError, match="images are not padded"):
         vsrcli.upscale(film, tmp_path / "new" / "%d.png", fit=(160, 80), pad=True, **{**how, "codec": None})

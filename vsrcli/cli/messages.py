@@ -45,6 +45,7 @@ ADVICE = {
     Reason.NO_VALIDATION_CLIP: " (pack with --hold-out)",
     Reason.NO_MULTIPLE: ": use --fps {times}x",
     Reason.FILM_OR_FIELDS: ": give --detelecine or --deinterlace double",
+    Reason.NEEDS_BOX: ": --pad goes with --fit WxH",
     Reason.OTHER_SHAPE: " (--fit {width}x{height} --pad keeps them as they are)",
     Reason.PROCESS_DIED: "; try a smaller --res",
 }

@@ -97,8 +97,9 @@ SHOWN = {
     ),
     "codec": Shown(
         "Codec: h264 (x264, avc), hevc (h265, x265), av1, vp9, prores, ffv1, or any video encoder of FFmpeg "
-        "(h264_nvenc, hevc_videotoolbox, av1_qsv, mpeg4, ...).  [default: ProRes and FFV1 stay, else by container and "
-        "depth]",
+        "(h264_nvenc, hevc_videotoolbox, av1_qsv, mpeg4, ...). Transparent films become ProRes 4444 in .mov, FFV1 in "
+        ".mkv; an alpha that is opaque throughout is left out.  [default: ProRes and FFV1 stay, else by container "
+        "and depth]",
         metavar="NAME",
     ),
     "crf": Shown(
@@ -106,7 +107,7 @@ SHOWN = {
     ),
     "bitrate": Shown(
         "Mean bit rate of the picture, instead of a quality: 5M, 800k (bits a second, in powers of 1000). Short clips "
-        "can miss it by a third.",
+        "can miss it by a third. A miss is told as that of --target-size.",
         metavar="RATE",
     ),
     "target_size": Shown(
@@ -117,7 +118,8 @@ SHOWN = {
     ),
     "preset": Shown(
         "Speed preset of the encoder: of h264 and hevc ultrafast to placebo, of av1 0 (slow) to 13, of vp9 0 to 8; of "
-        "ProRes proxy, lt, standard, hq, 4444 or 4444xq.  [default: h264, hevc medium, av1 6, vp9 3, prores hq]"
+        "ProRes proxy, lt, standard, hq, 4444 or 4444xq.  [default: h264, hevc medium, av1 6, vp9 3, prores hq, or "
+        "4444 for 4:4:4 and alpha]"
     ),
     "tune": Shown("Tuning of the encoder: film, animation, grain, ..."),
     "encoder_opt": Shown(

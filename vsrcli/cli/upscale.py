@@ -46,7 +46,8 @@ _LAST = ("overwrite", "restart")  # the last options in the help
     "--format",
     "pipe_format",
     type=choice("y4m", "nut", "matroska"),
-    help="What goes into a pipe: uncompressed frames (y4m; nut has their times and the sound too) or Matroska.  "
+    help="What goes into a pipe: uncompressed frames (y4m; nut has their times and the sound too, but no colour tags) "
+    "or Matroska, which keeps all.  "
     "[default: y4m]",
 )
 @click.option("--join", is_flag=True, help="Make one result of all inputs: the parts of one recording, in their order.")
@@ -100,7 +101,7 @@ def command(
     vsr upscale 1.ts 2.ts --join -o film.mkv  the parts of one recording
     vsr upscale in.mp4 -o out.mkv --codec hevc --encoder-opt x265-params=aq-mode=3:psy-rd=2
     vsr upscale in.mp4 --start 1:00 --end 1:05 -o preview.mp4
-    ffmpeg -i in.mp4 -f nut -c:v rawvideo -c:a copy - | vsr upscale - -o - --format nut | mpv -
+    ffmpeg -i in.mp4 -f nut -c:v rawvideo -c:a copy - | vsr upscale - -m repvsr.real -o - --format nut | mpv -
 
     If a job stops (Ctrl-C, crash, power), run the same command again to resume it. One that reads or writes a pipe
     starts anew. A pipe whose reader leaves early ends the job as done. Exit codes: 0 done, 1 failed, 2 wrong usage, 3

@@ -74,7 +74,7 @@ class Options(EngineOptions, EncodingOptions, SpanOptions, Record):
         if self.fit is not None and (self.scale, self.height, self.size) != (None, None, None):
             raise UsageError("a box to fit excludes scale, height and size: give one")
         if self.pad and self.fit is None:
-            raise UsageError("padding needs a box to fit")
+            raise UsageError("padding needs a box to fit", Reason.NEEDS_BOX)
         if self.size is not None and (self.square_pixels or self.max_height is not None):
             raise UsageError("a size leaves neither the height nor the pixels' shape open")
         if sum(x is not None for x in (self.crf, self.bitrate, self.target_size)) > 1:
