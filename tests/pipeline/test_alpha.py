@@ -11,7 +11,7 @@ import pytest
 import vsrcli
 from tests.command import vsr
 from tests.media import make
-from vsrcli.errors import InterruptedJobError
+from vsrcli.errors import InterruptedJobError, Remark
 from vsrcli.media.photo.images import load_picture
 from vsrcli.media.pixels.alpha import alpha_of
 from vsrcli.media.read.decode import decode
@@ -135,7 +135,9 @@ def test_opaque_sources_whose_format_has_alpha_are_encoded_as_any_other(tmp_path
     path = tmp_path / "in.mov"
     make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=0.3,format=argb", "-c:v", "qtrle", path)
     result = vsrcli.upscale(path, tmp_path / "out.mov", model=tiny_model, **OPTIONS)
-    assert probe(result.output).codec == "h264" and not result.warnings
+    assert probe(result.output).codec == "h264"
+    assert result.warnings == ("the source's alpha is opaque: it is left out",)
+    assert isinstance(result.warnings[0], Remark)
 
 
 @pytest.mark.slow

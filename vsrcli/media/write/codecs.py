@@ -147,6 +147,8 @@ def _settings(
         lost = f"{codec} {preset} does not keep transparency: all of the output is opaque"
         by_preset = Note(lost, Reason.LOST_BY_PRESET, preset="4444")
         notes.append(by_preset if halved else _alpha_note(codec, container, output))
+    elif info.alpha and not info.transparent and not _shape(chosen)[4] and pix_fmt is None:
+        notes.append(Remark("the source's alpha is opaque: it is left out"))
     elif info.transparent and codec == "gif" and info.codec != "gif":
         notes.append(f"in {output.suffix} a pixel is either transparent or opaque: soft edges become hard")
     if (info.mastering_display or info.content_light) and codec not in HDR_NAMES:
