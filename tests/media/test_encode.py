@@ -277,3 +277,28 @@ def realtime_threads() -> set[str]:
             if os.sched_getscheduler(int(task.name)) in (os.SCHED_FIFO, os.SCHED_RR):
                 found.add(task.name)
     return found
+
+
+SMALL = """
+import sys
+import av
+import numpy as np
+from vsrcli.media.write.encode_settings import EncodeSettings, encoder_options
+from tests.media.test_encode import INFO
+
+settings = EncodeSettings("hevc", "libx265", 20.0, "medium", "yuv420p10le", 48, 32)
+with av.open(sys.argv[1], "w") as file:
+    stream = file.add_stream("libx265", rate=25, options=encoder_options(INFO, settings))
+    stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p10le"
+    for number in range(5):
+        levels = np.random.default_rng(number).integers(0, 1024, (48, 48), np.uint16)
+        file.mux(stream.encode(av.VideoFrame.from_ndarray(levels, format="yuv420p10le")))
+    file.mux(stream.encode())
+"""
+
+
+def test_small_pictures_in_10_bit_hevc_do_not_end_the_process(tmp_path: Path) -> None:
+    for attempt in range(2):  # with x265's assembler nearly each one aborts
+        output = tmp_path / f"{attempt}.mkv"
+        done = subprocess.run([sys.executable, "-c", SMALL, output], cwd=ROOT, capture_output=True, check=False)
+        assert (done.returncode, done.stderr.decode()[-300:]) == (0, "")

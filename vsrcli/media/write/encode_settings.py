@@ -51,6 +51,11 @@ class EncodeSettings:
         return self.encoder if is_foreign(self.codec, self.encoder) else self.codec
 
 
+X265_SMALL = 64
+"""Side in pixels below which x265 runs without assembler, whose 10-bit parts write past the end of some such pictures
+(48x32) and end the process."""
+
+
 def encoder_options(info: VideoInfo, settings: EncodeSettings) -> dict[str, str]:
     """Return the encoder's private options (ffmpeg's names) for these settings, including HDR metadata."""
     if is_foreign(settings.codec, settings.encoder):
@@ -72,7 +77,8 @@ def encoder_options(info: VideoInfo, settings: EncodeSettings) -> dict[str, str]
     hdr = _hdr_parameters(info, settings.codec)
     if settings.codec == "hevc":
         alike = ["info=0"] if settings.bitrate is not None else []  # else the headers tell each segment's rate
-        options["x265-params"] = ":".join(["log-level=error", *alike, *hdr])
+        small = ["asm=0"] if min(settings.width, settings.height) < X265_SMALL else []
+        options["x265-params"] = ":".join(["log-level=error", *alike, *small, *hdr])
     elif settings.codec == "h264":
         options |= x264_parameters(hdr)
     elif settings.codec == "av1" and (hdr or settings.tune is not None):
