@@ -297,7 +297,7 @@ def test_what_a_pipe_does_not_go_with_is_refused(film: Path, fast: list[object],
 
 def test_the_help_tells_of_pipes() -> None:
     text = " ".join((command.help or "").split())
-    assert "vsr upscale - -o -" in text and "starts anew" in text
+    assert "vsr upscale - -m repvsr.real -o -" in text and "starts anew" in text
 
 
 def start(*arguments: object, **pipes: Any) -> "subprocess.Popen[bytes]":

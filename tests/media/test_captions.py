@@ -95,7 +95,8 @@ def test_captions_go_on_in_the_picture(
 
 def test_captions_of_mpeg_2_and_of_interlaced_film_go_on(tmp_path: Path, tiny_model: str) -> None:
     path = _source(tmp_path / "a.ts", container=".mpegts")
-    make.ffmpeg("-i", path, "-c:v", "mpeg2video", "-flags", "+ilme+ildct", "-vf", "setfield=tff", tmp_path / "b.mpg")
+    still = "drawbox=color=gray:t=fill,setfield=tff"  # where nothing moves, the flags tell of fields
+    make.ffmpeg("-i", path, "-c:v", "mpeg2video", "-flags", "+ilme+ildct", "-vf", still, tmp_path / "b.mpg")
     assert _told(tmp_path / "b.mpg") == _triplets()
     output = tmp_path / "c.mp4"
     result = vsrcli.upscale(tmp_path / "b.mpg", output, model=tiny_model, device="cpu", deinterlace="on")
@@ -104,7 +105,8 @@ def test_captions_of_mpeg_2_and_of_interlaced_film_go_on(tmp_path: Path, tiny_mo
 
 def test_captions_are_there_once_where_fields_become_frames(tmp_path: Path, tiny_model: str) -> None:
     path = _source(tmp_path / "a.ts", container=".mpegts")
-    make.ffmpeg("-i", path, "-c:v", "mpeg2video", "-flags", "+ilme+ildct", "-vf", "setfield=tff", tmp_path / "b.mpg")
+    still = "drawbox=color=gray:t=fill,setfield=tff"  # where nothing moves, the flags tell of fields
+    make.ffmpeg("-i", path, "-c:v", "mpeg2video", "-flags", "+ilme+ildct", "-vf", still, tmp_path / "b.mpg")
     vsrcli.upscale(tmp_path / "b.mpg", tmp_path / "c.mp4", model=tiny_model, device="cpu", deinterlace="double")
     told = _told(tmp_path / "c.mp4")
     assert told[::2] == _triplets() and not any(told[1::2])

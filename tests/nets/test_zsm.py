@@ -81,7 +81,7 @@ def test_a_job_tells_the_net_whether_it_makes_new_frames(fps: str | None, betwee
     options = Options(model=str(tmp_path / "net.safetensors"), fps=fps, window=2)
     job = prepare(film, tmp_path / "out.mkv", options, lambda event: None)
     assert isinstance(job.model.net, ZoomingSlowMo) and job.model.net.between == between
-    assert run(job).frames == {"2x": 5, "3x": 7, None: 3}[fps]
+    assert run(job).frames == {"2x": 6, "3x": 9, None: 3}[fps]
 
 
 @needs_golden

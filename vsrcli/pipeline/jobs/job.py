@@ -43,7 +43,7 @@ from vsrcli.pipeline.sinks.sink import Sink
 from vsrcli.pipeline.sinks.video_sink import make_sink
 from vsrcli.words import clock
 from vsrcli.zoo import LoadedModel
-from vsrcli.zoo.catalogue import catalogue
+from vsrcli.zoo.catalogue import catalogue, is_path
 from vsrcli.zoo.loading import Loader
 from vsrcli.zoo.options import set_option
 
@@ -292,9 +292,8 @@ def refuse_huge(source: Path, options: Options) -> None:
     size = png_size(images[0]) if images else None
     if size is None or (options.height, options.size, options.fit, options.max_height) != (None,) * 4:
         return
-    known = catalogue().models
-    named = options.model is not None and options.model not in known and Path(options.model).exists()
-    factor = options.scale or (1 if named else min(entry.scale for entry in known.values()))
+    by_path = options.model is not None and is_path(options.model)
+    factor = options.scale or (1 if by_path else catalogue().resolve(options.model).scale)
     if max(size) * factor > LARGEST_SIDE:
         width, height = (round(side * factor) for side in size)
         raise UsageError(f"an output of {width}x{height} is out of range (16 to {LARGEST_SIDE} pixels a side)")
