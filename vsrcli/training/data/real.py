@@ -42,7 +42,7 @@ CODECS = (
     Codec("mpeg4", 2, 12, {"g": "100", "bf": "0", "threads": "1"}),
 )
 
-UNIT = 32  # pixels: x265 crashes on small frames with other sides, such as 48
+UNIT = 32  # pixels: x265 crashes on small frames with other sides, such as 48 (see X265_SMALL in encode_settings.py)
 ANTIALIAS_LOBES = 3
 
 
