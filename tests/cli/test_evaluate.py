@@ -167,9 +167,12 @@ def test_ablation_prints_each_choice(model: str, vid4: str) -> None:
 
 def test_options_and_axes_without_effect_on_an_ablation_are_said(model: str, vid4: str) -> None:
     arguments = ("-m", model, "--data", vid4, "--clips", "city", "--frames", "2", "--ablate", "tile,keyframe-interval")
-    said = run(*arguments, "--window", "2", "--lookahead", "1", "--temporal")[1]
+    note = "tiny.safetensors: nothing to compare for keyframe-interval: it has no keyframes"
+    shown, said = run(*arguments, "--window", "2", "--lookahead", "1", "--temporal")
     assert "--temporal, --window, --lookahead not used" in said
-    assert "tiny.safetensors: nothing to compare for keyframe-interval: it has no keyframes" in said
+    assert shown.count(note) == 1 and note not in said
+    shown, said = run(*arguments, "--csv")
+    assert said.count(note) == 1 and note not in shown
     assert "not used" not in run(*arguments)[1]
 
 

@@ -95,6 +95,10 @@ def test_a_failure_leaves_no_joined_file_and_a_dry_run_neither(tmp_path: Path, f
     (joining,) = (line for line in done.stderr.splitlines() if line.startswith("joining"))
     assert str(tmp_path / "new") not in joining
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1.ts", "2.ts"]
+    (large := tmp_path / "large").mkdir()
+    done = vsr("upscale", *parts, "--join", "-o", tmp_path / "o.mkv", *fast, "--dry-run", "--work-dir", large)
+    (joining,) = (line for line in done.stderr.splitlines() if line.startswith("joining"))
+    assert str(large) in joining and not any(large.iterdir())
 
 
 def test_an_interrupted_job_finds_the_joined_file_again(tmp_path: Path) -> None:

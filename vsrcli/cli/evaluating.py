@@ -172,9 +172,7 @@ def ablate(asked: dict[str, Any], options: EngineOptions, display: Display) -> t
     for name, model in loaded.items():
         grid = ablation.choices(axes, model.net, device)
         lengths = [length(clip, asked["frames"]) for clip in clips]
-        for note in ablation.notes(axes, grid, model.net, device, lengths):
-            remarks.append(f"{name}: {note}")
-            display.line(remarks[-1])
+        remarks += [f"{name}: {note}" for note in ablation.notes(axes, grid, model.net, device, lengths)]
         covering = ablation.covering(grid, lengths)
         grid = [choice for choice in grid if choice not in covering]
         setting = Setting(asked["degradation"], model.scale, asked["frames"], crf)

@@ -23,8 +23,9 @@ def joined(
 ) -> Iterator[Path]:
     """Yield one file with all sources in order; it is deleted once the job is done, or if it did not begin.
 
-    Its name tells its sources, so a job that is continued finds it again. A dry run has it among the system's temporary
-    files, if it is not there already. Raises UsageError if the sources differ.
+    Its name tells its sources, so a job that is continued finds it again. A dry run has it, if it is not there already,
+    in the folder for work, which is large enough for a film, or else among the system's temporary files. Raises
+    UsageError if the sources differ.
     """
     if len(sources) < 2:
         raise UsageError("one input alone is not joined: give its parts in their order")
@@ -37,7 +38,8 @@ def joined(
     marks = json.dumps([fingerprint(info) for info in infos])
     digest = hashlib.sha256(marks.encode()).hexdigest()[:12]
     path = work.with_name(f"{work.name.removesuffix(ENDING)[:150]}.{digest}.joined{joined_name(infos)[1]}")
-    with tempfile.TemporaryDirectory(prefix="vsr-", ignore_cleanup_errors=True) as folder:
+    place = options.work_dir if options.work_dir and Path(options.work_dir).is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="vsr-", dir=place, ignore_cleanup_errors=True) as folder:
         if dry_run and not path.is_file():
             path = Path(folder) / path.name
         try:
