@@ -263,6 +263,11 @@ def compact(packs: tuple[Path, ...], mib: int, output: Path | None, quiet: bool)
 @data_option
 @output_option("The mixed weights")
 @click.option("--shares", type=Shares(), help="Mix all MODELs by these shares, without a choice, e.g. 0.65,0.35.")
+@click.option(
+    "--degradation",
+    type=click.Choice(("bi", "bd", "mild", "real")),
+    help="What the weights are for, if the MODELs are for different ones.  [default: the models' own]",
+)
 @record_options(EngineOptions, "device")
 @threads_option
 @display_options
@@ -272,6 +277,7 @@ def soup(
     data: tuple[Path, ...],
     output: Path | None,
     shares: tuple[float, ...] | None,
+    degradation: str | None,
     device: str,
     progress: Any,
     log_file: Path | None,
@@ -287,7 +293,7 @@ def soup(
     packs, target = _packs(data), _target(output)
     if not models:
         raise UsageError("name the models to mix, or one to see how it does")
-    made = cook(list(models), packs, target, shares=shares, device=device, say=lines.line)
+    made = cook(list(models), packs, target, shares=shares, degradation=degradation, device=device, say=lines.line)
     if len(models) == 1:
         mixed = ""
     elif len(made.taken) == 1:

@@ -14,7 +14,7 @@ from vsrcli.quality.degrade import BD_SIGMA
 
 T = TypeVar("T")
 
-DEGRADATIONS = ("bi", "bd", "real")
+DEGRADATIONS = ("bi", "bd", "real", "mild")
 TAUGHT = ("output", "space", "time", "flow_teaching", "features")
 """The terms of the loss that need a teacher."""
 SECTIONS = ("net", "data", "loss", "optimiser")
@@ -50,7 +50,7 @@ class DataRecipe:
     """The batches.
 
     Attributes:
-        degradation: "bi", "bd" or "real".
+        degradation: "bi", "bd", "real", or "mild": real video that is hardly compressed.
         patch: height and width of a crop in LR pixels.
         frames: frames of a clip.
         batch: clips of a batch.

@@ -76,7 +76,7 @@ def test_videos_and_photographs_become_a_pack_to_train_on(tmp_path: Path) -> Non
         hr, lr = made.pair("train", name)
         assert hr.shape == (3, 3, 128, 128) and lr is not None and lr.shape == (3, 3, 32, 32)
     assert len(lines) == 3
-    for degradation in ("bi", "bd", "real"):
+    for degradation in ("bi", "bd", "real", "mild"):
         lr, hr = validation_pairs(made, degradation, 4)[0]
         assert lr.shape == (1, 3, 3, 32, 32) and hr.shape == (1, 3, 3, 128, 128)
     with pytest.raises(InputError, match="no such file"):

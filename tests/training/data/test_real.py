@@ -5,7 +5,7 @@ import torch
 
 from tests.training.make import textured
 from vsrcli.quality import degrade
-from vsrcli.training.data.real import CODECS, Codec, lower_real, transcode
+from vsrcli.training.data.real import CHAINS, CODECS, Codec, compress, lower_real, transcode
 
 
 @pytest.mark.parametrize("codec", CODECS[1:], ids=lambda codec: codec.encoder)
@@ -23,6 +23,17 @@ def test_a_round_trip_through_a_codec_keeps_the_mean_of_flat_colours(codec: Code
         clip = torch.tensor(colour, dtype=torch.uint8).view(1, 3, 1, 1).expand(3, 3, 32, 32).contiguous()
         decoded = transcode(clip, codec.encoder, codec.at(codec.best)).float()
         assert (decoded - clip.float()).mean((0, 2, 3)).abs().max() <= 2  # 8-bit Y'CbCr has no closer colour
+
+
+def test_mild_compression_damages_less() -> None:
+    clip = textured(4, 32, 64)
+
+    def damage(seed: int, degradation: str) -> float:
+        lossy = compress(clip, torch.Generator().manual_seed(seed), CHAINS[degradation])
+        return float((lossy.float() - clip.float()).abs().mean())
+
+    for seed in range(8):
+        assert 0 < 1.2 * damage(seed, "mild") < damage(seed, "real")
 
 
 def test_lr_frames_are_small_and_show_the_same_picture() -> None:

@@ -98,6 +98,10 @@ def test_unsuitable_models_are_rejected(models: list[str], pack: Path, tmp_path:
     output = tmp_path / "out.safetensors"
     with pytest.raises(UsageError, match="one net and degradation"):
         cook([models[0], other], [pack], output, say=print)
+    assert not output.exists()
+    cook([models[0], other], [pack], output, shares=(1, 1), degradation="bi", say=print)
+    assert loading.load(output).degradation == "bi"
+    output.unlink()
     save_file({"train/a": textured(3, 48, 48)}, tmp_path / "bare.safetensors")
     with pytest.raises(UsageError, match="no validation clip"):
         cook(models, [tmp_path / "bare.safetensors"], output, say=print)

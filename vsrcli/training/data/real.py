@@ -42,35 +42,65 @@ CODECS = (
     Codec("mpeg4", 2, 12, {"g": "100", "bf": "0", "threads": "1"}),
 )
 
+
+@dataclass(frozen=True)
+class Chain:
+    """How likely and how strong the random steps are.
+
+    Attributes:
+        blur: chance of a blur.
+        noise: chance of noise.
+        sigma: largest standard deviation of the noise, in levels.
+        twice: chance of a second compression: a clip that was edited and published again.
+        qualities: range of the quality, where 0 is a codec's `best` and 1 its `worst`.
+    """
+
+    blur: float
+    noise: float
+    sigma: float
+    twice: float
+    qualities: tuple[float, float]
+
+
+CHAINS = {
+    "real": Chain(blur=0.4, noise=0.35, sigma=5.0, twice=0.2, qualities=(0.0, 1.0)),
+    "mild": Chain(blur=0.15, noise=0.2, sigma=2.0, twice=0.1, qualities=(-0.3, 0.4)),
+}
+"""The chains by the names of their degradations. Mild is what good cameras and discs have: x264 at CRF 10 to 24."""
+
+LEAST_QUANTISER = 2
 UNIT = 32  # pixels: x265 crashes on small frames with other sides, such as 48 (see X265_SMALL in encode_settings.py)
 ANTIALIAS_LOBES = 3
 
 
-def lower_real(hr: Tensor, scale: int, generator: torch.Generator) -> Tensor:
+def lower_real(hr: Tensor, scale: int, generator: torch.Generator, degradation: str = "real") -> Tensor:
     """Return a clip's LR frames, (t, 3, h, w) uint8 to (t, 3, h/scale, w/scale) uint8, by a random chain of steps.
 
-    The steps are blur, downscaling, noise, and a codec once or twice. Each chain omits some of them, and one in ten has
-    only the downscaling.
+    The steps are blur, downscaling, noise, and a codec once or twice, as strong as `CHAINS` has them for the
+    degradation. Some of them are left out, and one chain in ten has only the downscaling.
     """
+    chain = CHAINS[degradation]
     clean = _chance(0.1, generator)
-    frames = _blur(hr.float(), generator) if not clean and _chance(0.4, generator) else hr.float()
+    frames = _blur(hr.float(), generator) if not clean and _chance(chain.blur, generator) else hr.float()
     lr = _reduce(frames, scale, generator)
-    if not clean and _chance(0.35, generator):
-        sigma = _uniform(0.5, 5.0, generator)
+    if not clean and _chance(chain.noise, generator):
+        sigma = _uniform(0.5, chain.sigma, generator)
         shape = lr.shape if _chance(0.5, generator) else (len(lr), 1, *lr.shape[-2:])  # colour noise, or luma noise
         lr = lr + sigma * torch.randn(shape, generator=generator)
     lr = (lr + 0.5).clamp(0, 255).to(torch.uint8)
     if not clean:
-        lr = compress(lr, generator)
-        if _chance(0.2, generator):  # a clip that was edited and published again
-            lr = compress(lr, generator)
+        lr = compress(lr, generator, chain)
+        if _chance(chain.twice, generator):
+            lr = compress(lr, generator, chain)
     return lr
 
 
-def compress(clip: Tensor, generator: torch.Generator) -> Tensor:
+def compress(clip: Tensor, generator: torch.Generator, chain: Chain) -> Tensor:
     """Encode and decode (t, 3, h, w) uint8 by a random codec and quality; sides must be multiples of UNIT."""
     codec = CODECS[int(torch.randint(len(CODECS), (), generator=generator))]
-    return transcode(clip, codec.encoder, codec.at(round(_uniform(codec.best, codec.worst, generator))))
+    first, last = (codec.best + share * (codec.worst - codec.best) for share in chain.qualities)
+    quality = max(LEAST_QUANTISER, round(_uniform(first, last, generator)))
+    return transcode(clip, codec.encoder, codec.at(quality))
 
 
 def transcode(clip: Tensor, encoder: str, options: dict[str, str]) -> Tensor:

@@ -7,7 +7,7 @@ from vsrcli.errors import Reason, UsageError
 from vsrcli.levels import to_unit
 from vsrcli.quality import degrade
 from vsrcli.training.data.pack import Pack
-from vsrcli.training.data.real import UNIT, lower_real
+from vsrcli.training.data.real import CHAINS, UNIT, lower_real
 from vsrcli.training.recipe import DataRecipe
 
 Pair = tuple[Tensor, Tensor]
@@ -44,9 +44,9 @@ class Sampler:
 
         hr = stacked("hr")
         own = self.recipe
-        lr = stacked("lr") if own.degradation == "real" else lower(hr, own.degradation, self.scale, sigma=own.sigma)
+        lr = stacked("lr") if own.degradation in CHAINS else lower(hr, own.degradation, self.scale, sigma=own.sigma)
         target = hr.lerp(stacked("answer"), self.recipe.answers) if self.recipe.answers else hr
-        target = with_mean_of(target, lr) if self.recipe.degradation == "real" else target
+        target = with_mean_of(target, lr) if own.degradation in CHAINS else target
         return (mirrored(lr), mirrored(target)) if self.recipe.mirrored else (lr, target)
 
     def _clip(self, generator: torch.Generator) -> dict[str, Tensor]:
@@ -75,8 +75,9 @@ class Sampler:
             return (clip.transpose(-2, -1) if transpose else clip).flip(flips)
 
         crop = {"hr": cut(hr[times], s)}
-        if self.recipe.degradation == "real":
-            crop["lr"] = cut(lower_real(hr[times], s, generator) if lr is None else lr[times], 1)
+        degradation = self.recipe.degradation
+        if degradation in CHAINS:
+            crop["lr"] = cut(lower_real(hr[times], s, generator, degradation) if lr is None else lr[times], 1)
         answer = self.pack.answer("train", name)
         if self.recipe.answers and answer is not None:
             crop["answer"] = cut(answer[times], s)
@@ -100,7 +101,7 @@ def fitting(pack: Pack, recipe: DataRecipe, scale: int) -> list[str]:
             held=longest,
         )
     usable = large
-    if recipe.degradation == "real":
+    if recipe.degradation in CHAINS:
         usable = {
             n: c for n, c in large.items() if c[1] is not None or not any(s % (UNIT * scale) for s in c[0].shape[-2:])
         }

@@ -18,6 +18,7 @@ from vsrcli.errors import Reason, UsageError
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.training.data.pack import Pack
 from vsrcli.training.loop.validation import score, validation_pairs
+from vsrcli.training.recipe import DEGRADATIONS
 from vsrcli.words import counted
 
 Say = Callable[[str], None]
@@ -38,6 +39,7 @@ def cook(
     output: Path,
     *,
     shares: Sequence[float] | None = None,
+    degradation: str | None = None,
     device: str = "auto",
     say: Say,
 ) -> Soup:
@@ -45,8 +47,9 @@ def cook(
 
     Models are added from the best to the worst, and each one is kept if the mean with it is no worse than without. With
     `shares`, one for each model, all are mixed by these. A single model is only scored and copied. `say` is called with
-    the score of each model. Raises UsageError if the models do not have the same shape, the packs have no validation
-    clip, or the shares do not fit.
+    the score of each model. They are scored on frames of `degradation`, by default the models' own, for which the soup
+    then is. Raises UsageError if the models do not have the same shape, or without `degradation` not the same one, the
+    packs have no validation clip, or the shares do not fit.
     """
     if shares is not None and (len(shares) != len(models) or min(shares) < 0 or sum(shares) <= 0):
         raise UsageError(f"{counted(len(models), 'model')} need as many shares, none below 0 and not all 0")
@@ -55,11 +58,13 @@ def cook(
     loaded = [loading.load(name) for name in models]
     first = loaded[0]
     shapes = [{key: x.shape for key, x in model.net.state_dict().items()} for model in loaded]
-    if any(shape != shapes[0] or m.degradation != first.degradation for shape, m in zip(shapes, loaded, strict=True)):
+    alike = degradation is not None or all(model.degradation == first.degradation for model in loaded)
+    if not alike or any(shape != shapes[0] for shape in shapes):
         raise UsageError(f"{', '.join(models)}: only weights of one net and degradation can be mixed")
-    if first.degradation not in ("bi", "bd", "real"):
-        raise UsageError(f"{models[0]}: does not say for which degradation it is, bi, bd or real")
-    pairs = validation_pairs(Pack(packs), first.degradation, first.scale)
+    degradation = degradation or first.degradation
+    if degradation not in DEGRADATIONS:
+        raise UsageError(f"{models[0]}: does not say for which degradation it is: {', '.join(DEGRADATIONS)}")
+    pairs = validation_pairs(Pack(packs), degradation, first.scale)
     if not pairs:
         raise UsageError("the packs hold no validation clip", Reason.NO_VALIDATION_CLIP)
     where = pick_device(device)
@@ -86,7 +91,7 @@ def cook(
             taken, soup, psnr = [*taken, name], tried, reached
     state, known = formats.read(named[best].path)
     architecture, config, _ = formats.identify(state, known, named[best].path)
-    about = {**known, "scale": first.scale, "degradation": first.degradation, "mean_of": [Path(n).name for n in taken]}
+    about = {**known, "scale": first.scale, "degradation": degradation, "mean_of": [Path(n).name for n in taken]}
     about |= {} if shares is None else {"shares": list(shares)}
     formats.save(output, soup, arch=architecture.name, config=config, extra=about, dtype=torch.float16)
     return Soup(tuple(taken), psnr, bicubic)
@@ -96,7 +101,7 @@ def cook(
 def mean(nets: list[RecurrentNet], shares: Sequence[float] | None = None) -> RecurrentNet:
     """Return a net whose weights are the mean of those of nets of the same shape, by default with equal shares."""
     states = [net.state_dict() for net in nets]
-    parts = torch.tensor([1.0] * len(nets) if shares is None else shares)
+    parts = torch.tensor([1.0] * len(nets) if shares is None else shares, dtype=torch.float32)
     parts /= parts.sum()
     out = copy.deepcopy(nets[0])
     out.load_state_dict(

@@ -6,7 +6,7 @@ from vsrcli.levels import to_unit
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.quality import degrade, metrics
 from vsrcli.training.data.pack import Pack, spread
-from vsrcli.training.data.real import UNIT, lower_real
+from vsrcli.training.data.real import CHAINS, UNIT, lower_real
 from vsrcli.training.data.sampler import Pair, lower
 
 
@@ -15,12 +15,12 @@ def validation_pairs(pack: Pack, degradation: str, scale: int, *, sigma: float =
     pairs = []
     for number, name in enumerate(spread(pack.names("validation"))):
         hr, lr = pack.pair("validation", name)
-        if degradation == "real" and lr is None:
+        if degradation in CHAINS and lr is None:
             if any(side % (UNIT * scale) for side in hr.shape[-2:]):
                 continue
-            lr = lower_real(hr, scale, torch.Generator().manual_seed(number))
+            lr = lower_real(hr, scale, torch.Generator().manual_seed(number), degradation)
         target = degrade.crop_to_multiple(to_unit(hr)[None], scale)
-        given = to_unit(lr)[None] if degradation == "real" and lr is not None else None
+        given = to_unit(lr)[None] if degradation in CHAINS and lr is not None else None
         pairs.append((lower(target, degradation, scale, sigma=sigma) if given is None else given, target))
     return pairs
 
