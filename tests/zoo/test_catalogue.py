@@ -88,7 +88,7 @@ def test_required_models_are_listed() -> None:
 def test_every_entry_can_be_fetched_and_verified(entry: Entry) -> None:
     assert entry.arch in ARCHITECTURES
     assert entry.sources
-    assert entry.degradation in ("bi", "bd", "real") and entry.content in ("film", "anime")
+    assert entry.degradation in ("bi", "bd", "mild", "real") and entry.content in ("film", "anime")
     for source in entry.sources:
         assert sum(place is not None for place in (source.bundled, source.package, source.url)) == 1
         assert set(source.sha256) <= set("0123456789abcdef") and len(source.sha256) in (8, 64)

@@ -1,6 +1,7 @@
 """An architecture's weights are chosen by the source, also if the catalogue lacks some."""
 
 import tomllib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from vsrcli.errors import UsageError
 from vsrcli.media.strength.compression import Compression
 from vsrcli.zoo.catalogue import Catalogue, Entry, catalogue, parse, weights_folder
-from vsrcli.zoo.picking import MILD_CRF, choices, is_clean, pick
+from vsrcli.zoo.picking import MILD_CRF, choices, pick, wanted
 
 
 def compressed(crf: float) -> Compression:
@@ -74,8 +75,28 @@ def test_source_decides_among_an_architectures_weights(
 
 
 def test_threshold_separates_clean_from_compressed() -> None:
-    assert is_clean(compressed(MILD_CRF - 0.1))
-    assert not is_clean(compressed(MILD_CRF))
+    assert wanted(compressed(MILD_CRF - 0.1)) == "bi"
+    assert wanted(compressed(MILD_CRF)) == wanted(UNKNOWN) == "real"
+
+
+def test_weights_for_slight_compression_stand_between() -> None:
+    three = listed(("small.bi", "bi"), ("small.mild", "mild"), ("small.real", "real"))
+    own = {
+        name: replace(three.models[name], from_crf=crf) for name, crf in (("small.mild", 15.0), ("small.real", 24.0))
+    }
+    three = Catalogue({**three.models, **own}, three.default)
+    for source, name, words in (
+        (LOSSLESS, "small.bi", "lossless"),
+        (compressed(14.9), "small.bi", "hardly compressed"),
+        (compressed(15), "small.mild", "mildly compressed"),
+        (compressed(23.9), "small.mild", "mildly compressed"),
+        (compressed(24), "small.real", "compressed"),
+        (UNKNOWN, "small.real", "compressed"),
+    ):
+        found = pick(three, None, source)
+        assert found.entry.name == name and found.reason.startswith(f"the source is {words} ("), found
+    away = pick(three, None, compressed(20), at_hand=lambda entry: entry.name != "small.mild")
+    assert away.entry.name == "small.real"
 
 
 def test_weights_may_declare_their_own_threshold() -> None:

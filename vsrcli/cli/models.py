@@ -1,6 +1,7 @@
 """`vsr models`: the catalogue as a table or as JSON."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -14,9 +15,12 @@ from vsrcli.zoo.uses import speed_of, use_of
 MEANING = {
     "bi": "bicubic",
     "bd": "blur",
+    "mild": "slight compression",
     "real": "blur, noise, compression",
 }
 """Names of the degradations in the table."""
+STRENGTHS = {"bi": "clean", "mild": "hardly compressed"}
+"""Sources for which other weights than the default are taken, by the degradation that they are like."""
 
 
 def as_record(entry: Entry, *, default: bool) -> dict[str, Any]:
@@ -94,8 +98,9 @@ def command(as_json: bool, verbose: bool) -> None:
         click.echo(json.dumps([as_record(entry, default=entry.name == default) for entry in models], indent=2))
         return
     open_, _ = picking.choices(catalogue(), None)
-    clean = picking.best(catalogue(), open_, clean=True, at_hand=lambda entry: store.locate(entry) is not None)
-    legend = [f"* used without -m, or {clean.name} where the source is clean."]
+    fitting = [(_fitting(open_, degradation), words) for degradation, words in STRENGTHS.items()]
+    others = [f"{name} where the source is {words}" for name, words in fitting if name != default]
+    legend = [f"* used without -m, or {', or '.join(others)}."]
     if verbose:
         legend += [
             "Degradation: how the frames it learnt from were made small. GFLOP: per 320x180 frame.",
@@ -105,3 +110,8 @@ def command(as_json: bool, verbose: bool) -> None:
         legend.append("vsr models -v: what they are and cost. vsr info FILE: what a file gets.")
     click.echo("\n".join(table(models, default, verbose=verbose)))
     click.secho("\n".join(legend), dim=True)
+
+
+def _fitting(open_: Sequence[Entry], degradation: str) -> str:
+    """Return the name of the local weights that fit a source like that."""
+    return picking.best(catalogue(), open_, degradation, at_hand=lambda entry: store.locate(entry) is not None).name

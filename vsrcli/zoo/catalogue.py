@@ -42,14 +42,14 @@ class Entry:
 
     Attributes:
         degradation: how the LR frames for training were made (bi: bicubic, bd: blur and subsampling, real: blur, noise
-            and compression).
+            and compression; mild: slight compression).
         parameters: their number.
         gflop: cost of a 320x180 frame in GFLOP.
         published: figures by "dataset-degradation".
         content: what the training frames showed: film, or anime for drawn content.
         use: purpose, where it does not follow from the other fields.
-        from_crf: for weights of the degradation real, the CRF of libx264 from which they are better than the other
-            weights of the architecture; None where it was not measured.
+        from_crf: for weights of the degradations mild and real, the CRF of libx264 from which they are better than the
+            architecture's for less compressed sources; None where it was not measured.
         int8_loss: largest mean loss of PSNR by int8 that was measured, in dB; None where it is no choice of "auto".
         config: arguments of the constructor that differ from the net's defaults.
     """

@@ -21,8 +21,12 @@ one, and a softer picture is the smaller harm."""
 AtHand = Callable[[Entry], bool]
 """Returns whether a model's weights are on this machine."""
 
-_FOR_CLEAN = ("bi", "bd", "real")
-_FOR_COMPRESSED = ("real", "bi", "bd")
+_ORDERS = {
+    "bi": ("bi", "bd", "mild", "real"),
+    "mild": ("mild", "real", "bi", "bd"),
+    "real": ("real", "mild", "bi", "bd"),
+}
+"""Degradations by how well their weights fit a source, by the one that fits best."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +38,18 @@ class Pick:
     lacking: str | None = None
 
 
-def is_clean(source: "Compression", entries: Sequence[Entry] = ()) -> bool:
-    """Return whether weights for clean frames fit: the source is lossless, or so mildly compressed that they are best.
+def wanted(source: "Compression", entries: Sequence[Entry] = ()) -> str:
+    """Return the degradation whose weights fit a source best: "bi" for clean frames, "mild" or "real".
 
-    The threshold is the `from_crf` of those `entries` that are for compressed sources, else MILD_CRF.
+    Weights for compressed frames fit from their `from_crf` on, or from MILD_CRF where they do not declare it.
     """
-    measured = [e.from_crf for e in entries if e.degradation == "real" and e.from_crf is not None]
-    return source.lossless or (source.crf is not None and source.crf < min(measured, default=MILD_CRF))
+    if source.lossless:
+        return "bi"
+    if source.crf is None:
+        return "real"
+    lossy = [entry for entry in entries if entry.degradation in ("mild", "real")]
+    starts = [(MILD_CRF if e.from_crf is None else e.from_crf, e.degradation) for e in lossy] or [(MILD_CRF, "real")]
+    return max((start for start in starts if start[0] <= source.crf), default=(0.0, "bi"))[1]
 
 
 def pick(
@@ -53,25 +62,27 @@ def pick(
 ) -> Pick:
     """Choose weights for a source by a name that leaves them open. Raises UsageError as `Catalogue.resolve` does."""
     found, lacking = choices(catalogue, name, drawn=drawn)
-    clean = is_clean(source, found)
-    entry = best(catalogue, found, clean=clean, at_hand=at_hand)
-    reason = f"the source is {_strength(source, clean=clean)} ({source})"
+    degradation = wanted(source, found)
+    entry = best(catalogue, found, degradation, at_hand=at_hand)
+    reason = f"the source is {_strength(source, degradation)} ({source})"
     if drawn and entry.content == "anime":
         reason += ", and drawn"
-    elif (entry.degradation == "real") == clean:
+    elif (entry.degradation in _ORDERS["bi"][:2]) != (degradation == "bi"):
         reason += f"; {entry.arch} has no weights here for such a source"
     return Pick(entry, reason, lacking)
 
 
-def best(catalogue: Catalogue, entries: Sequence[Entry], *, clean: bool, at_hand: AtHand = lambda entry: True) -> Entry:
-    """Return the best entry for a source: local weights are preferred, then weights for such sources.
+def best(
+    catalogue: Catalogue, entries: Sequence[Entry], degradation: str, *, at_hand: AtHand = lambda entry: True
+) -> Entry:
+    """Return the best entry for a source that `wanted` has judged: local weights are preferred, then fitting ones.
 
     Among equals a default model comes first, then the order of the catalogue.
     """
-    wanted = _FOR_CLEAN if clean else _FOR_COMPRESSED
+    order = _ORDERS[degradation]
 
     def rank(entry: Entry) -> tuple[bool, int, bool]:
-        fit = wanted.index(entry.degradation) if entry.degradation in wanted else len(wanted)
+        fit = order.index(entry.degradation) if entry.degradation in order else len(order)
         return not at_hand(entry), fit, entry.name not in catalogue.default
 
     return min(entries, key=rank)
@@ -95,9 +106,9 @@ def choices(catalogue: Catalogue, name: str | None, *, drawn: bool = False) -> t
     return fitting or found, lacking
 
 
-def _strength(source: "Compression", *, clean: bool) -> str:
+def _strength(source: "Compression", degradation: str) -> str:
     if source.lossless:
         return "lossless"
-    if not clean:
+    if degradation == "real":
         return "compressed"
-    return "hardly compressed" if source.crf is not None and source.crf < MILD_CRF else "mildly compressed"
+    return "mildly compressed" if degradation == "mild" or (source.crf or 0) >= MILD_CRF else "hardly compressed"

@@ -2,7 +2,13 @@
 
 from vsrcli.zoo.catalogue import Entry
 
-USES = {"anime": "drawn animation", "real": "compressed video", "bi": "clean video", "bd": "soft or blurred video"}
+USES = {
+    "anime": "drawn animation",
+    "real": "compressed video",
+    "mild": "hardly compressed video",
+    "bi": "clean video",
+    "bd": "soft or blurred video",
+}
 """By content or degradation, what models are for."""
 SPEEDS = {"fast": 100.0, "medium": 400.0}
 """By the most GFLOP that a 320x180 frame takes."""
