@@ -117,6 +117,17 @@ def test_both_spellings_train_and_resume(packed: Path, tmp_path: Path) -> None:
         assert "holds a run already" in str(train(*words, *how).exception)
 
 
+def test_fewer_iterations_shorten_the_schedule_and_a_resumed_run_keeps_it(packed: Path, tmp_path: Path) -> None:
+    plan, out = tmp_path / "plan.toml", tmp_path / "out"
+    plan.write_text(TINY)
+    how = ("run", plan, "--data", packed, "--out", out, "--device", "cpu", "--iterations", 4)
+    said = "recipe plan, changed: iterations 8 -> 4, warmup 2 -> 1, flow_iterations 2 -> 1"
+    assert said in done(*how, "--minutes", 1e-5)
+    resumed = done(*how, "--resume")
+    assert said in resumed and "4 of 4 iterations" in resumed
+    assert "- optimiser.flow_iterations: 1\n" in (out / "best.md").read_text()
+
+
 def test_a_source_may_have_the_name_of_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pack").mkdir()

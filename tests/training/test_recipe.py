@@ -99,6 +99,23 @@ def test_all_recipes_that_ship_are_valid() -> None:
         assert recipe.load(name).optimiser.iterations > 0
 
 
+def test_a_shorter_run_keeps_the_proportions_of_its_schedule() -> None:
+    own = recipe.load("repvsr-bi")
+    short = own.changed(iterations=30).optimiser
+    assert (short.iterations, short.warmup, short.flow_iterations) == (30, 0, 5)
+    half = own.changed(iterations=5500, seed=3)
+    assert recipe.differences(own.as_dict()["optimiser"], half.as_dict()["optimiser"]) == [
+        "iterations 11000 -> 5500",
+        "warmup 50 -> 25",
+        "flow_iterations 2000 -> 1000",
+        "seed 0 -> 3",
+    ]
+    assert own.changed(iterations=22000).optimiser == replace(own.optimiser, iterations=22000)
+    frozen = replace(own.optimiser, flow_iterations=0, frozen=("flownet.",), frozen_iterations=2, step=4)
+    tiny = frozen.of_length(1)
+    assert (tiny.flow_iterations, tiny.frozen_iterations, tiny.step) == (0, 1, 1), "0 stays 0, and 0 would mean never"
+
+
 def test_learning_rate_warms_up_and_decays() -> None:
     cosine = recipe.OptimiserRecipe(iterations=100, rate=1.0, final_rate=0.1, warmup=10)
     assert cosine.rate_at(0) == pytest.approx(0.1)

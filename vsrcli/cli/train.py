@@ -91,7 +91,11 @@ run_options = (
     click.option("--out", type=PATH, help="Folder for checkpoints, log and curve.  [default: runs/RECIPE]"),
     click.option("--minutes", type=float, help="Stop after this many minutes; continue later with --resume."),
     click.option("--resume", is_flag=True, help="Continue from the checkpoint in --out."),
-    click.option("--iterations", type=int, help="Number of iterations.  [default: the recipe's]"),
+    click.option(
+        "--iterations",
+        type=click.IntRange(1),
+        help="Number of iterations. Fewer shorten the recipe's schedule in proportion.  [default: the recipe's]",
+    ),
     click.option("--start", help="Initial weights: a model or a checkpoint.  [default: the recipe's]"),
 )
 pack_options = (
@@ -159,7 +163,11 @@ def run(
     lines = Lines(progress, log_file, quiet=quiet)
     if len(words) != 1:
         raise UsageError(f"name one recipe: {', '.join(recipes.known())}, or a .toml file")
-    recipe = recipes.load(words[0]).changed(iterations=iterations, seed=seed, start=start)
+    given = recipes.load(words[0])
+    recipe = given.changed(iterations=iterations, seed=seed, start=start)
+    changed = recipes.differences(given.as_dict()["optimiser"], recipe.as_dict()["optimiser"])
+    if changed:
+        lines.line(f"recipe {recipe.name}, changed: {', '.join(changed)}")
     out = out or Path("runs") / recipe.name
     packs = _packs(data)
     if (out / "last.pt").exists() and not resume:

@@ -1,8 +1,10 @@
 """Recipes: small TOML files with all settings of a training run except the data and the time."""
 
+import json
 import math
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from importlib.resources import files
 from itertools import takewhile
@@ -17,6 +19,9 @@ T = TypeVar("T")
 DEGRADATIONS = ("bi", "bd", "real", "mild")
 TAUGHT = ("output", "space", "time", "flow_teaching", "features")
 """The terms of the loss that need a teacher."""
+STRETCHES = {"warmup": 0, "flow_iterations": 0, "frozen_iterations": 1, "step": 1}
+"""Keys of [optimiser] that count iterations, and the least that each may be in a short run if it is in the recipe: 0
+of the last two would mean never."""
 SECTIONS = ("net", "data", "loss", "optimiser")
 EXAMPLES = {"arch": '"repvsr"', "degradation": '"bi"', "iterations": "4000"}
 """A value for each key that has no default, as TOML."""
@@ -143,6 +148,16 @@ class OptimiserRecipe:
     seed: int = 0
     method: str = "adam"
 
+    def of_length(self, iterations: int) -> "OptimiserRecipe":
+        """Return the schedule of a run of so many iterations.
+
+        If it is shorter, warm-up, flow_iterations, frozen_iterations and step are shortened in proportion, as otherwise
+        the flow net's own iterations could be all there are. In a longer one they stay: they were enough.
+        """
+        own = {key: getattr(self, key) for key in STRETCHES} if iterations < self.iterations else {}
+        parts = {k: max(STRETCHES[k], v * iterations // self.iterations) for k, v in own.items() if v}
+        return replace(self, iterations=iterations, **parts)
+
     def is_frozen(self, name: str) -> bool:
         """Return whether a parameter is one of those that are frozen."""
         return bool(self.frozen) and name.startswith(self.frozen)
@@ -174,18 +189,23 @@ class Recipe:
     optimiser: OptimiserRecipe
 
     def changed(self, *, iterations: int | None = None, seed: int | None = None, start: str | None = None) -> "Recipe":
-        """Return the recipe with another length, seed or start; None keeps the recipe's own."""
-        own = self.optimiser
-        changed = replace(
-            own,
-            iterations=own.iterations if iterations is None else iterations,
-            seed=own.seed if seed is None else seed,
-        )
+        """Return the recipe with another length (`of_length`), seed or start; None keeps the recipe's own."""
+        own = self.optimiser if iterations is None else self.optimiser.of_length(iterations)
+        changed = own if seed is None else replace(own, seed=seed)
         return replace(self, optimiser=changed, net=self.net if start is None else replace(self.net, start=start))
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for checkpoints and cards."""
         return asdict(self)
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return which keys of a section have other values now: "rate 0.0005 -> 0.001".
+
+    Keys that one of the two lacks, as sections of other versions may, are left out.
+    """
+    both = [key for key in now if key in before and now[key] != before[key]]
+    return [f"{key} {json.dumps(before[key])} -> {json.dumps(now[key])}" for key in both]
 
 
 def known() -> list[str]:

@@ -58,6 +58,13 @@ def test_flow_net_is_trained_first_and_alone(packed: Path, tmp_path: Path) -> No
     assert changed and all(key.startswith("flownet.") for key in changed)
 
 
+def test_a_run_that_trains_only_the_flow_net_says_so(packed: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    plan = recipe.parse(TINY.replace("flow_iterations = 2", "flow_iterations = 8"), "tiny")
+    Trainer(plan, Pack([packed]), tmp_path, say=lines.append)
+    assert any("only the flow net is trained" in line for line in lines)
+
+
 def test_training_lowers_the_loss(packed: Path, tmp_path: Path) -> None:
     plan = recipe.parse(TINY, "tiny").changed(iterations=24)
     trainer = Trainer(plan, Pack([packed]), tmp_path)

@@ -62,6 +62,8 @@ class Trainer:
         if not self.validation:
             lacking = "the last weights count as the best: the packs hold no clip to validate on"
             self.say(Note(lacking, Reason.NO_VALIDATION_CLIP))
+        if 0 < recipe.optimiser.iterations <= recipe.optimiser.flow_iterations:
+            self.say("only the flow net is trained: flow_iterations take up the whole run")
         groups = groups_of(self.net, recipe.optimiser)
         self._distance = distance(recipe.loss.kind, recipe.loss.epsilon)
         self.teacher, self.space_time = None, None
