@@ -17,7 +17,7 @@ ASKED = {"pack": "packing", "compact": "mib", "teacher": "teacher", "soup": "sou
 
 @click.command("train", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("words", metavar="[RECIPE | SOURCE...]", nargs=-1)
-@train.data_option
+@train.data_option("to train or validate on")
 @train.together(train.run_options)
 @train.seed_option("Seed of random numbers.  [default: the recipe's; 0 for packing]")
 @record_options(EngineOptions, "device")

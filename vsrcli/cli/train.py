@@ -78,12 +78,6 @@ def _set_threads(ctx: click.Context, param: click.Parameter, value: int | None) 
         torch.set_num_threads(value)
 
 
-data_option = click.option(
-    "--data",
-    multiple=True,
-    type=PATH,
-    help="Pack to train or validate on, made by `vsr train pack`. Repeatable.",
-)
 threads_option = click.option(
     "--threads", type=click.IntRange(0), expose_value=False, callback=_set_threads, help="CPU threads.  [default: all]"
 )
@@ -103,6 +97,11 @@ pack_options = (
     click.option("--hold-out", multiple=True, help="Keep sources whose name contains this for validation."),
     click.option("--real", "real_scale", type=int, help="Add compressed low-resolution frames, reduced by this scale."),
 )
+
+
+def data_option(what: str) -> Callable[[Command], Command]:
+    """Return the option that names the packs."""
+    return click.option("--data", multiple=True, type=PATH, help=f"Pack {what}, made by `vsr train pack`. Repeatable.")
 
 
 def output_option(what: str) -> Callable[[Command], Command]:
@@ -133,7 +132,7 @@ def together(options: Sequence[Callable[[Command], Command]]) -> Callable[[Comma
 
 @command.command("run")
 @click.argument("words", metavar="RECIPE", nargs=-1)
-@data_option
+@data_option("to train and validate on")
 @together(run_options)
 @seed_option("Seed of random numbers.  [default: the recipe's]")
 @record_options(EngineOptions, "device")
@@ -268,7 +267,7 @@ def compact(packs: tuple[Path, ...], mib: int, output: Path | None, quiet: bool)
 
 @command.command("soup")
 @click.argument("models", nargs=-1, metavar="MODEL...")
-@data_option
+@data_option("to validate on (with --shares not needed)")
 @output_option("The mixed weights")
 @click.option("--shares", type=Shares(), help="Mix all MODELs by these shares, without a choice, e.g. 0.65,0.35.")
 @click.option(
@@ -293,12 +292,13 @@ def soup(
 ) -> None:
     """Average the weights of those MODELs that validate best together.
 
-    The best one is taken, and from the next best on each one with which the mean is no worse; --shares mixes all.
+    The best one is taken, and from the next best on each one with which the mean is no worse; --shares mixes all, and
+    scores them only if --data is given.
     """
     from vsrcli.training.loop.soup import cook
 
     lines = Lines(progress, log_file, quiet=quiet)
-    packs, target = _packs(data), _target(output)
+    packs, target = list(data) if shares else _packs(data), _target(output)
     if not models:
         raise UsageError("name the models to mix, or one to see how it does")
     made = cook(list(models), packs, target, shares=shares, degradation=degradation, device=device, say=lines.line)
@@ -308,7 +308,10 @@ def soup(
         mixed = f"; only {made.taken[0]} was taken: nothing was mixed"
     else:
         mixed = f"; mixed of {len(made.taken)} of {len(models)}: {', '.join(made.taken)}"
-    lines.result(f"{target}: {made.psnr:.3f} dB, {made.psnr - made.bicubic:+.3f} over bicubic{mixed}")
+    scores = (
+        f"{made.psnr:.3f} dB, {made.psnr - made.bicubic:+.3f} over bicubic" if packs else "not scored, without --data"
+    )
+    lines.result(f"{target}: {scores}{mixed}")
 
 
 @command.command("recipes")

@@ -86,6 +86,18 @@ def test_shares_mix_all_models(models: list[str], pack: Path, tmp_path: Path) ->
         assert refused.exit_code == 2 and "are no shares" in refused.stderr
 
 
+def test_shares_mix_without_a_pack(models: list[str], pack: Path, tmp_path: Path) -> None:
+    how = ["soup", *models[:2], "--shares", "0.5,0.5", "--device", "cpu"]
+    bare, scored = tmp_path / "bare.safetensors", tmp_path / "scored.safetensors"
+    done = CliRunner().invoke(command, [*how, "-o", str(bare)], catch_exceptions=False)
+    assert done.stdout == f"{bare}: not scored, without --data; mixed of 2 of 2: {models[0]}, {models[1]}\n"
+    assert not done.stderr
+    CliRunner().invoke(command, [*how, "-o", str(scored), "--data", str(pack)], catch_exceptions=False)
+    assert bare.read_bytes() == scored.read_bytes()
+    refused = CliRunner().invoke(command, ["soup", *models[:2], "-o", str(bare)])
+    assert isinstance(refused.exception, UsageError) and "--data: name a pack" in str(refused.exception)
+
+
 def test_one_model_is_scored(models: list[str], pack: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.safetensors"
     done = CliRunner().invoke(command, ["--soup", models[0], "--data", str(pack), "-o", str(output)])

@@ -7,6 +7,7 @@ validation clips, so its score is slightly optimistic.
 """
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from vsrcli.engine.device import pick_device, pick_precision, place
 from vsrcli.errors import Reason, UsageError
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.training.data.pack import Pack
+from vsrcli.training.data.sampler import Pair
 from vsrcli.training.loop.validation import score, validation_pairs
 from vsrcli.training.recipe import DEGRADATIONS
 from vsrcli.words import counted
@@ -26,11 +28,14 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Soup:
-    """What was mixed: names of the models, and the means of its PSNR-Y and bicubic's over the validation clips."""
+    """What was mixed: names of the models, and the means of its PSNR-Y and bicubic's over the validation clips.
+
+    Both are nan if nothing was scored.
+    """
 
     taken: tuple[str, ...]
-    psnr: float
-    bicubic: float
+    psnr: float = math.nan
+    bicubic: float = math.nan
 
 
 def cook(
@@ -46,10 +51,11 @@ def cook(
     """Write the soup of some models to `output` in float16, and return what it is.
 
     Models are added from the best to the worst, and each one is kept if the mean with it is no worse than without. With
-    `shares`, one for each model, all are mixed by these. A single model is only scored and copied. `say` is called with
-    the score of each model. They are scored on frames of `degradation`, by default the models' own, for which the soup
-    then is. Raises UsageError if the models do not have the same shape, or without `degradation` not the same one, the
-    packs have no validation clip, or the shares do not fit.
+    `shares`, one for each model, all are mixed by these, and nothing needs to be scored: `packs` may be empty. A single
+    model is only scored and copied. `say` is called with the score of each model. They are scored on frames of
+    `degradation`, by default the models' own, for which the soup then is. Raises UsageError if the models do not have
+    the same shape, or without `degradation` not the same one, the packs have no validation clip, or the shares do not
+    fit.
     """
     if shares is not None and (len(shares) != len(models) or min(shares) < 0 or sum(shares) <= 0):
         raise UsageError(f"{counted(len(models), 'model')} need as many shares, none below 0 and not all 0")
@@ -62,39 +68,50 @@ def cook(
     if not alike or any(shape != shapes[0] for shape in shapes):
         raise UsageError(f"{', '.join(models)}: only weights of one net and degradation can be mixed")
     degradation = degradation or first.degradation
-    if degradation not in DEGRADATIONS:
-        raise UsageError(f"{models[0]}: does not say for which degradation it is: {', '.join(DEGRADATIONS)}")
-    pairs = validation_pairs(Pack(packs), degradation, first.scale)
-    if not pairs:
-        raise UsageError("the packs hold no validation clip", Reason.NO_VALIDATION_CLIP)
-    where = pick_device(device)
+    mixed = None if shares is None else mean([model.net for model in loaded], shares)
+    if mixed is not None and not packs:
+        made, soup = Soup(tuple(models)), mixed
+    else:
+        if degradation not in DEGRADATIONS:
+            raise UsageError(f"{models[0]}: does not say for which degradation it is: {', '.join(DEGRADATIONS)}")
+        pairs = validation_pairs(Pack(packs), degradation, first.scale)
+        if not pairs:
+            raise UsageError("the packs hold no validation clip", Reason.NO_VALIDATION_CLIP)
+        nets = [(name, model.net) for name, model in zip(models, loaded, strict=True)]
+        made, soup = _validated(nets, mixed, pairs, pick_device(device), say)
+    like = loaded[models.index(made.taken[0])]
+    state, known = formats.read(like.path)
+    architecture, config, _ = formats.identify(state, known, like.path)
+    about = {**known, "scale": first.scale, "degradation": degradation, "mean_of": [Path(n).name for n in made.taken]}
+    about |= {} if shares is None else {"shares": list(shares)}
+    formats.save(output, soup, arch=architecture.name, config=config, extra=about, dtype=torch.float16)
+    return made
+
+
+def _validated(
+    nets: list[tuple[str, RecurrentNet]], mixed: RecurrentNet | None, pairs: list[Pair], device: torch.device, say: Say
+) -> tuple[Soup, RecurrentNet]:
+    """Return a soup and its scores: `mixed` if it is given, else the greedy one. `say` hears how each net does."""
 
     def scored(net: RecurrentNet) -> tuple[float, float]:
-        return score(place(copy.deepcopy(net), where, pick_precision("auto", where)), pairs, where)
+        return score(place(copy.deepcopy(net), device, pick_precision("auto", device)), pairs, device)
 
     scores = {}
-    for name, model in zip(models, loaded, strict=True):
-        scores[name], bicubic = scored(model.net)
+    for name, net in nets:
+        scores[name], bicubic = scored(net)
         say(f"{name}: {scores[name]:.3f} dB, {scores[name] - bicubic:+.3f} over bicubic")
-    named = dict(zip(models, loaded, strict=True))
+    if mixed is not None:
+        return Soup(tuple(name for name, _ in nets), scored(mixed)[0], bicubic), mixed
+    named = dict(nets)
     best, *others = sorted(scores, key=lambda name: -scores[name])
-    taken, soup, psnr = [best], named[best].net, scores[best]
-    if shares is not None:
-        taken, soup = models, mean([model.net for model in loaded], shares)
-        psnr, _ = scored(soup)
-        others = []
+    taken, soup, psnr = [best], named[best], scores[best]
     for name in others:
-        tried = mean([named[n].net for n in (*taken, name)])
+        tried = mean([named[n] for n in (*taken, name)])
         reached, _ = scored(tried)
         say(f"with {name}: {reached:.3f} dB, {'taken in' if reached >= psnr else 'left out'}")
         if reached >= psnr:
             taken, soup, psnr = [*taken, name], tried, reached
-    state, known = formats.read(named[best].path)
-    architecture, config, _ = formats.identify(state, known, named[best].path)
-    about = {**known, "scale": first.scale, "degradation": degradation, "mean_of": [Path(n).name for n in taken]}
-    about |= {} if shares is None else {"shares": list(shares)}
-    formats.save(output, soup, arch=architecture.name, config=config, extra=about, dtype=torch.float16)
-    return Soup(tuple(taken), psnr, bicubic)
+    return Soup(tuple(taken), psnr, bicubic), soup
 
 
 @torch.no_grad()
