@@ -9,7 +9,7 @@ import pytest
 
 from tests.training.make import TINY
 from vsrcli.errors import UsageError
-from vsrcli.training import recipe
+from vsrcli.training import changes, recipe
 from vsrcli.training.loop.build import build
 
 
@@ -104,7 +104,7 @@ def test_a_shorter_run_keeps_the_proportions_of_its_schedule() -> None:
     short = own.changed(iterations=30).optimiser
     assert (short.iterations, short.warmup, short.flow_iterations) == (30, 0, 5)
     half = own.changed(iterations=5500, seed=3)
-    assert recipe.differences(own.as_dict()["optimiser"], half.as_dict()["optimiser"]) == [
+    assert changes.differences(own.as_dict()["optimiser"], half.as_dict()["optimiser"]) == [
         "iterations 11000 -> 5500",
         "warmup 50 -> 25",
         "flow_iterations 2000 -> 1000",

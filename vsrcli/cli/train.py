@@ -155,6 +155,7 @@ def run(
 ) -> None:
     """Train the model of RECIPE: the name of a shipped recipe, or a TOML file."""
     from vsrcli.engine.device import pick_device
+    from vsrcli.training import changes
     from vsrcli.training import recipe as recipes
     from vsrcli.training.data.pack import Pack
     from vsrcli.training.loop.trainer import Trainer
@@ -164,7 +165,7 @@ def run(
         raise UsageError(f"name one recipe: {', '.join(recipes.known())}, or a .toml file")
     given = recipes.load(words[0])
     recipe = given.changed(iterations=iterations, seed=seed, start=start)
-    changed = recipes.differences(given.as_dict()["optimiser"], recipe.as_dict()["optimiser"])
+    changed = changes.differences(given.as_dict()["optimiser"], recipe.as_dict()["optimiser"])
     if changed:
         lines.line(f"recipe {recipe.name}, changed: {', '.join(changed)}")
     out = out or Path("runs") / recipe.name

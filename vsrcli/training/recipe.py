@@ -1,10 +1,8 @@
 """Recipes: small TOML files with all settings of a training run except the data and the time."""
 
-import json
 import math
 import re
 import tomllib
-from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from importlib.resources import files
 from itertools import takewhile
@@ -197,15 +195,6 @@ class Recipe:
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for checkpoints and cards."""
         return asdict(self)
-
-
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return which keys of a section have other values now: "rate 0.0005 -> 0.001".
-
-    Keys that one of the two lacks, as sections of other versions may, are left out.
-    """
-    both = [key for key in now if key in before and now[key] != before[key]]
-    return [f"{key} {json.dumps(before[key])} -> {json.dumps(now[key])}" for key in both]
 
 
 def known() -> list[str]:

@@ -43,6 +43,32 @@ def test_a_resumed_run_equals_an_uninterrupted_one(packed: Path, tmp_path: Path,
             torch.testing.assert_close(other[key], value, atol=0, rtol=0)
 
 
+def test_a_resumed_run_says_in_what_its_recipe_differs(packed: Path, tmp_path: Path) -> None:
+    def said(*changed: tuple[str, str]) -> list[str]:
+        text, lines = TINY, list[str]()
+        for one, other in changed:
+            text = text.replace(one, other)
+        trainer = Trainer(recipe.parse(text, "tiny"), Pack([packed]), tmp_path, say=lines.append)
+        trainer.resume()
+        trainer.step()
+        return lines
+
+    run(packed, tmp_path, 3)
+    assert said() == []
+    assert said(("warmup = 2", "rate = 2e-3\nwarmup = 2"), ("flow = 0.2", 'flow = 0.2\nkind = "l2"')) == [
+        'goes on with another recipe: kind "charbonnier" -> "l2", rate 0.001 -> 0.002'
+    ]
+    for key, value in (("method", '"muon"'), ("frozen", '["flownet."]'), ("rates", '{ "flownet." = 0.5 }')):
+        with pytest.raises(UsageError, match=f"cannot go on with another {key}: {key} "):
+            said(("warmup = 2", f"{key} = {value}\nwarmup = 2"))
+    with pytest.raises(UsageError, match=r"cannot go on with another config: config .*8.* -> .*16"):
+        said(("channels = 8", "channels = 16"))
+    held = ("warmup = 2", 'frozen = ["flownet."]\nfrozen_iterations = 2')
+    Trainer(recipe.parse(TINY.replace(*held), "tiny"), Pack([packed]), tmp_path).save()
+    with pytest.raises(UsageError, match="optimiser is for other weights"):
+        said(held, ("frozen_iterations = 2", ""))
+
+
 def test_the_state_of_a_run_is_told_apart_from_weights(packed: Path, tmp_path: Path) -> None:
     run(packed, tmp_path, 1)
     with pytest.raises(

@@ -17,6 +17,7 @@ from vsrcli.errors import InputError, Note, Reason, UsageError
 from vsrcli.files import replacing, write_whole
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.nets.reparam import merged_once, merged_state, reparameterize
+from vsrcli.training import changes
 from vsrcli.training.data.pack import Pack
 from vsrcli.training.data.sampler import Pair, Sampler
 from vsrcli.training.distill.refit import feature_loss
@@ -258,19 +259,28 @@ class Trainer:
             torch.save(state, temporary)
 
     def resume(self) -> None:
-        """Continue from last.pt. Raises InputError if it is missing or damaged, UsageError if the net differs."""
+        """Continue from last.pt, and say in what the recipe differs from the one followed so far.
+
+        Raises InputError if it is missing or damaged, UsageError if its net or optimiser does not fit the recipe.
+        """
         path = self.out / "last.pt"
         try:
             state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
         except Exception as error:
             raise InputError(f"{path}: cannot be resumed ({error})") from None
-        if any(state["recipe"]["net"][key] != self.recipe.as_dict()["net"][key] for key in ("arch", "config")):
-            raise UsageError(f"{path}: was trained with another net than recipe {self.recipe.name} describes")
+        changed = changes.since(state["recipe"], self.recipe.as_dict())
+        if changed:
+            self.say(f"goes on with another recipe: {', '.join(changed)}")
         self.net.load_state_dict(state["net"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        try:
+            self.optimiser.load_state_dict(state["optimiser"])
+            if self.space_time:
+                self.space_time.load_state_dict(state["space_time"])
+        except (ValueError, RuntimeError):
+            raise UsageError(
+                f"{path}: its optimiser is for other weights than recipe {self.recipe.name} trains"
+            ) from None
         self.average = state["average"]
-        if self.space_time:
-            self.space_time.load_state_dict(state["space_time"])
         self.iteration, self.minutes, self.best = state["iteration"], state["minutes"], state["best"]
         self._delete_later_rows()
 
