@@ -148,6 +148,16 @@ def test_names_in_messages_are_one_clean_line(tmp_path: Path) -> None:
     assert r"\x1b]0;x\x07\nkkk" in refusal(tmp_path / "net.pth")
 
 
+def test_a_flipped_bit_in_the_weights_is_noticed(weights: dict[str, Tensor], tmp_path: Path) -> None:
+    path = tmp_path / "net.pth"
+    torch.save(weights, path)
+    data = bytearray(path.read_bytes())
+    largest = max(weights.values(), key=torch.Tensor.numel).numpy().tobytes()
+    data[data.index(largest) + len(largest) // 2] ^= 1
+    path.write_bytes(data)
+    assert "is damaged or not a checkpoint" in refusal(path)
+
+
 @pytest.mark.parametrize("header", [b"{" + b" " * (5 << 20), b'{"a":' * 10**5, b"{}"], ids=["long", "deep", "lie"])
 def test_invalid_headers_are_rejected(header: bytes, tmp_path: Path) -> None:
     length = 2**62 if header == b"{}" else len(header)
