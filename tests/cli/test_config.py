@@ -123,6 +123,11 @@ def test_more_specific_size_options_replace_others(asked: list[Options], monkeyp
     assert vsr("upscale", "in.mp4").returncode == 0
     assert vsr("upscale", "in.mp4", "--size", "640x480").returncode == 0
     assert [(o.scale, o.height, o.size) for o in asked] == [(2.0, None, None), (None, None, (640, 480))]
+    for text in ("square-pixels = true\nmax-height = 400", 'fit = "640x480"\npad = true'):
+        project(f"[upscale]\n{text}")
+        assert vsr("upscale", "in.mp4", "--size", "320x240").returncode == 0
+        last = asked[-1]
+        assert (last.size, last.square_pixels, last.max_height, last.pad) == ((320, 240), False, None, False)
 
 
 def test_settings_of_subcommands_are_read(asked: list[Options]) -> None:

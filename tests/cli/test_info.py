@@ -105,6 +105,9 @@ def test_folders_are_listed_as_upscale_takes_them(tmp_path: Path) -> None:
         f"nothing else is there: name one of them, as vsr info {shlex.quote(str(path))}",
     ]
     path.unlink()
+    make.ffmpeg("-f", "lavfi", "-i", "testsrc2=size=32x32", "-frames:v", "1", tmp_path / "empty" / "photo.png")
+    photographs = vsr("info", tmp_path / "empty", "-r")
+    assert photographs.returncode == 1 and "give photographs by their names" in photographs.stderr
     make.video(tapes / "1994" / "a.mkv", frames=2)
     below = json.loads(vsr("info", tapes, "-r", "--json").stdout)
     assert [Path(one["input"]).name for one in below] == ["a.mp4", "b.avi", "a.mkv", "garden.mkv"]

@@ -339,6 +339,15 @@ def test_ctrl_c_keeps_the_frames_in_a_file(fast: list[object], tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == ["b.mkv"]
 
 
+def test_a_y4m_that_is_cut_within_a_frame_is_told(fast: list[object], tmp_path: Path) -> None:
+    for lost in (0, 100):
+        data = y4m(3)[: -lost or None]
+        with start("-", "-o", tmp_path / f"{lost}.mkv", *fast) as process:
+            told = process.communicate(data)[1]
+        assert process.returncode == 0
+        assert (b"standard input is cut off: the last 100 bytes" in told) == bool(lost), told
+
+
 @pytest.mark.slow
 def test_ffmpeg_stands_on_both_sides(film: Path, fast: list[object], tmp_path: Path) -> None:
     before = [FFMPEG, "-v", "error", "-i", str(film), "-map", "0:v:0", "-map", "0:a:0", "-c:v", "rawvideo"]

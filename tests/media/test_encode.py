@@ -252,6 +252,9 @@ def test_sample_aspect_ratio_keeps_the_shape_of_the_picture() -> None:
     wide = replace(INFO, width=720, height=576, sample_aspect_ratio=Fraction(64, 45))
     assert output_aspect(wide, chosen(wide, "o.mp4", 2880, 2304)) == Fraction(64, 45)
     assert output_aspect(wide, chosen(wide, "o.mp4", 1920, 1080)) == 1
+    nearly = replace(wide, sample_aspect_ratio=Fraction(441, 440), width=176, height=216)
+    assert output_aspect(nearly, chosen(nearly, "o.mp4", 704, 864)) == Fraction(441, 440)
+    assert output_aspect(nearly, chosen(nearly, "o.mp4", 706, 864)) == 1
     assert output_aspect(INFO, chosen(INFO, "o.mp4", 256, 192)) == 0
     assert output_aspect(INFO, chosen(INFO, "o.mp4", 854, 640)) == 0  # rounded to whole pixels, not stretched
 

@@ -181,7 +181,9 @@ def test_a_folder_of_images_is_a_video_in_natural_order(tmp_path: Path) -> None:
 def test_images_of_different_sizes_are_refused(tmp_path: Path) -> None:
     _sequence(tmp_path / "in", 3)
     write_png(tmp_path / "in" / "2.png", make.pattern(2, 32, 32))
-    with pytest.raises(InputError, match=r"differ in size.*2\.png 32x32"):
+    with pytest.raises(
+        InputError, match=r"differ in size.*2\.png 32x32; photographs are given by their names, as .*\*\.png"
+    ):
         probe(tmp_path / "in")
 
 

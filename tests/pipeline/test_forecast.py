@@ -179,3 +179,12 @@ def test_times_and_sizes_in_words() -> None:
     ]
     slow = {"fps": 0.05, "seconds": None, "bytes": None, "free_bytes": 1}
     assert forecast_lines(slow) == {"time": "20 s a frame here; the source does not tell its length"}
+
+
+def test_a_span_behind_the_end_is_refused_as_by_the_job_itself(tmp_path: Path, tiny_model: str) -> None:
+    make.video(tmp_path / "plain.mov", frames=5)
+    make.ffmpeg("-i", tmp_path / "plain.mov", "-c", "copy", "-timecode", "10:00:00:00", tmp_path / "a.mov")
+    how = (tmp_path / "a.mov", "-o", tmp_path / "b.mov", "-m", tiny_model, "--start", "10:00:00")
+    for more in ((), ("--dry-run",)):
+        done = vsr("upscale", *how, *more)
+        assert done.returncode == 2 and "at 0.20 s (times begin at 0, not at its timecode 10:00:00:00)" in done.stderr

@@ -77,6 +77,7 @@ def test_preview_of_two_models_has_a_clip_each_and_one_page(tmp_path: Path, tiny
     assert before.shape == after.shape == (192, 256, 3)
     assert number(before) == number(after) == 12  # the third of frames 10 to 14
     assert "<h1>film &lt;b&gt;.mp4: preview</h1>" in text
+    assert "ends at" not in done.stderr
     again = vsr("preview", source, "--at", "0.4", "--seconds", "0.2", *models)
     assert again.returncode == 2 and "preview.html exists: add -y" in again.stderr
     late = vsr("preview", source, "--at", "9", "-m", tiny_model, "-y")
@@ -96,6 +97,12 @@ def test_a_note_about_the_source_is_told_once_for_all_models(tmp_path: Path, tin
         ".mpg is not written: the result is .mkv, which holds everything",
         "warning: the frame rate changes nothing: it is for image sequences, a video keeps its own times",
     ]
+
+
+def test_a_preview_that_the_end_cuts_short_says_so(tmp_path: Path, tiny_model: str) -> None:
+    source = make.video(tmp_path / "a.mp4", frames=6)
+    done = vsr("preview", source, "--at", "0.04", "--seconds", "9", "-m", tiny_model)
+    assert done.returncode == 0 and f"{source} ends at 0:00: the preview has 0.2 seconds" in done.stderr, done.stderr
 
 
 def test_pictures_of_a_tape_have_square_pixels(tmp_path: Path, tiny_model: str) -> None:

@@ -43,3 +43,14 @@ def test_outputs_of_one_name_do_not_meet(tmp_path: Path) -> None:
     assert len(names) == 2 and all(name.parent == Path("work") for name in names)
     long = job_folder(tmp_path / ("é" * 125 + ".mkv"), "work")
     assert len(long.name.encode()) <= 255
+
+
+def test_a_job_that_moves_to_a_work_folder_says_what_is_left_of_it(tmp_path: Path, tiny_model: str) -> None:
+    film, out = make.video(tmp_path / "a.mkv", frames=3, width=32, height=32), tmp_path / "b.mkv"
+    usual = job_folder(out)
+    usual.mkdir()
+    (usual / "job.json").write_text("{}")
+    heard: list[Event] = []
+    vsrcli.upscale(film, out, model=tiny_model, work_dir=tmp_path / "work", on_event=heard.append)
+    assert any(str(usual) in event.text and "holds frames of a run before" in event.text for event in heard)
+    assert usual.is_dir()

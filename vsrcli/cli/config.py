@@ -23,6 +23,8 @@ VARIABLES = frozenset(f"VSR_{name}" for name in ("HOME", "CACHE", "WEIGHTS_MIRRO
 """Variables that are not for one command's options."""
 EXCLUSIVE = (
     ("scale", "height", "size", "fit"),
+    *(("size", other) for other in ("square_pixels", "max_height", "pad")),
+    *((other, "pad") for other in ("scale", "height")),
     ("crf", "bitrate", "target_size"),
     ("shards", "shard_frames"),
     ("as_markdown", "as_csv", "as_json"),
@@ -186,7 +188,7 @@ def _fill(
                 raise UsageError(f"{path}: [{where}] has no option {key}{_close(key, _names(command))}")
             continue
         _check(command, param, key, value, path)
-        for name in next((names for names in EXCLUSIVE if param.name in names), ()):
+        for name in {name for names in EXCLUSIVE if param.name in names for name in names}:
             into.pop(name, None)  # from a file of lower precedence, or for all commands
         into[str(param.name)] = value
     if not strict and isinstance(command, click.Group):

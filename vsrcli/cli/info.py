@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from vsrcli.pipeline.ahead.sight import Sight
 
 
+LAYOUTS = {"1 channels": "mono", "2 channels": "stereo"}
+"""Names of layouts that a file leaves unnamed, as WAV and AVI do."""
+
+
 @click.command("info", context_settings={"show_default": True})
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT...")
 @models_option("Architecture to pick weights of. Repeatable.")
@@ -145,7 +149,7 @@ def _sound(info: "VideoInfo") -> str:
         if stream.kind == "audio" and not stream.empty:
             name = "PCM" if stream.codec.startswith("pcm_") else stream.codec.upper()
             spoken = stream.language not in (None, "und")
-            parts = [name, stream.layout.split("(")[0]]
+            parts = [name, LAYOUTS.get(stream.layout, stream.layout.split("(")[0])]
             tracks.append(", ".join(filter(None, parts)) + (f" ({stream.language})" if spoken else ""))
     return "; ".join(tracks) or "none"
 

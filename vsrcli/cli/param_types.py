@@ -84,14 +84,15 @@ class Time(Kind[float]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Turn "1:02.5" into 62.5."""
-        seconds = 0.0
+        seconds, parts = 0.0, str(value).split(":")
         try:
-            for part in str(value).split(":"):
+            for part in parts:
                 seconds = seconds * 60 + float(part)
         except ValueError:
             seconds = -1.0
-        if not 0 <= seconds < float("inf"):
-            self.fail(f"{value} is not a time: write seconds (62.5) or MM:SS (1:02.5)", param, ctx)
+        if not 0 <= seconds < float("inf") or len(parts) > 3:
+            how = "write seconds (62.5), MM:SS (1:02.5) or H:MM:SS; frames are written as parts of a second"
+            self.fail(f"{value} is not a time: {how}", param, ctx)
         return seconds
 
 

@@ -55,6 +55,8 @@ class Once:
         """Numbers of these streams."""
         self.tables: Tables | None = None
         """Those of a transport stream, as far as it has been decoded."""
+        self.fed = 0
+        """Number of bytes that the demuxer has been given."""
         self._head, self._place, self._keeping = bytearray(), 0, True
         try:
             if str(path) in STDIN:
@@ -83,6 +85,7 @@ class Once:
         return data
 
     def _feed(self, data: bytes) -> None:
+        self.fed += len(data)
         if self.tables is not None:
             self.tables.feed(data)
 
@@ -134,7 +137,7 @@ class Once:
     @contextlib.contextmanager
     def open(self, info: VideoInfo) -> Iterator[InputContainer]:
         """Open the stream from its beginning, for the last time. Raises InputError."""
-        self._place, self._keeping = 0, False
+        self._place, self._keeping, self.fed = 0, False, 0
         self.tables = Tables(None) if info.container == "mpegts" else None
         try:
             with self._demuxer() as container:

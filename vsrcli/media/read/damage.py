@@ -217,9 +217,12 @@ class Tally:
         if self.checked and not right:
             self.wrong_sums.add(packet.pts)
 
-    def sum_up(self, info: VideoInfo, *, whole: bool) -> Damage | None:
-        """Return the damage, or None; `whole`: the stream was decoded from its beginning to its end."""
-        structure = self._structure(info) if whole else Structure()
+    def sum_up(self, info: VideoInfo, *, whole: bool, fed: int | None = None) -> Damage | None:
+        """Return the damage, or None; `whole`: the file was decoded from its beginning to its end.
+
+        `fed` is the number of bytes of a stream that was read once, to its end.
+        """
+        structure = self._structure(info) if whole else Structure() if fed is None else self._after_last(info, fed)
         short = self._short(info, structure) if whole else 0.0
         by_count = max(0, self.expected - self.read) if whole else 0
         if info.container == "avi" and not structure.missing and not (self.damaged or self.corrupt or self.concealed):
@@ -249,11 +252,17 @@ class Tally:
         )
 
     def _structure(self, info: VideoInfo) -> Structure:
+        if info.container not in _MARKS or self.packet is None:
+            return examine(info.path, info.container)
+        return self._after_last(info, info.path.stat().st_size)
+
+    def _after_last(self, info: VideoInfo, length: int) -> Structure:
+        """Return what is missing of equally large frames, by the length of the file or stream in bytes."""
         mark = _MARKS.get(info.container)
         if mark is None or self.packet is None:
-            return examine(info.path, info.container)
+            return Structure()
         place, size, whole = self.packet
-        rest = info.path.stat().st_size - place - size
+        rest = length - place - size
         return Structure(missing=max(0, whole - size, whole + mark - rest if rest > 0 else -rest))
 
     def _end_gap(self, info: VideoInfo, short: float) -> list[tuple[float, float]]:

@@ -139,10 +139,11 @@ def decode(
             alpha = None if alpha is None else np.ascontiguousarray(alpha[part])
         data = data if alpha is None else filled(data, alpha)
         yield Frame(number - 1, data, timed.pts, timed.duration, tint=tint, captions=captions, alpha=alpha)
+    fed = info.once.fed if whole and info.once is not None else None
     whole = whole and info.once is None  # else there is no file to look at
     if whole and tally.joins:
         joined(tally.joins)
-    damage = tally.sum_up(own, whole=whole)
+    damage = tally.sum_up(own, whole=whole, fed=fed)
     if damage is not None:
         warn(f"{info.path} {damage.line()}")
         tell(damage)

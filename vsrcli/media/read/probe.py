@@ -137,9 +137,9 @@ def _probe_images(path: Path, images: tuple[Path, ...], rate: Fraction) -> Video
     for image in images[1:]:
         if image_size(image) != size:
             other = "x".join(map(str, image_size(image)))
-            raise InputError(
-                f"the images differ in size: {images[0].name} is {size[0]}x{size[1]}, {image.name} {other}"
-            )
+            names = image.parent / f"*{image.suffix}"
+            differ = f"the images differ in size: {images[0].name} is {size[0]}x{size[1]}, {image.name} {other}"
+            raise InputError(f"{differ}; photographs are given by their names, as {names}")
     codec = {".jpg": "mjpeg", ".jpeg": "mjpeg", ".tif": "tiff", ".avif": "av1"}.get(images[0].suffix.lower())
     codec = codec or images[0].suffix.lower().lstrip(".") or "image"
     return VideoInfo(

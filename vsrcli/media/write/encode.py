@@ -215,10 +215,12 @@ def output_aspect(info: VideoInfo, settings: EncodeSettings) -> Fraction:
     aspect = info.sample_aspect_ratio
     width, height = settings.inner or (settings.width, settings.height)
     stretch = Fraction(info.width * height, info.height * width)
-    if abs(stretch - 1) < Fraction(1, 100):  # rounding to whole pixels does not change the shape
-        return aspect
     made = (aspect or Fraction(1)) * stretch
-    return Fraction(1) if abs(made - 1) < Fraction(1, 100) else made.limit_denominator(255)
+    square = abs(made - 1) < Fraction(1, 100)
+    if abs(stretch - 1) < Fraction(1, 100):  # rounding to whole pixels does not change the shape
+        squared = square and aspect != 0 and abs(made - 1) < abs(aspect - 1)  # pixels that were nearly so
+        return Fraction(1) if squared else aspect
+    return Fraction(1) if square else made.limit_denominator(255)
 
 
 def _open_segment(path: Path, info: VideoInfo, muxer: str) -> av.container.OutputContainer:

@@ -16,14 +16,14 @@ from av.error import FFmpegError
 
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import Plan
-from vsrcli.errors import InputError, VsrError
+from vsrcli.errors import InputError, UsageError, VsrError
 from vsrcli.frame import Frame
 from vsrcli.media.opening import demux, open_video
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.pipeline.findings import Findings
 from vsrcli.pipeline.folder.job_records import frames_kept
 from vsrcli.pipeline.jobs.fingerprint import fingerprint
-from vsrcli.pipeline.jobs.job import Job
+from vsrcli.pipeline.jobs.job import Job, none_shown
 from vsrcli.pipeline.jobs.places import job_folder
 from vsrcli.pipeline.running.stages import Pipe, decode_stage
 from vsrcli.pipeline.timing import StageClock
@@ -76,10 +76,12 @@ def forecast(job: Job, budget: float | None = None, *, alike: Forecast | None = 
 
     Nothing is left on the disk. Frames that would take the net longer than `budget` seconds (by default SECONDS) are
     cropped. With the forecast of a job `alike`, only the size is measured. Raises InputError if no frame can be
-    decoded, and OutputError if none can be encoded.
+    decoded, UsageError if none lies between start and end, and OutputError if none can be encoded.
     """
     spans = _spans(job)
     first = _frames(job, spans[len(spans) // 2], FEWEST)
+    if not first.frames and (job.options.start, job.options.end) != (None, None):
+        raise UsageError(none_shown(job.info))
     if not first.frames:
         raise InputError(f"no frame of {job.info.path} can be decoded where the time was to be measured")
     pixels = job.info.width * job.info.height
@@ -113,10 +115,15 @@ class Forecaster:
         return _kind(job) in self._seen
 
     def __call__(self, job: Job) -> tuple[Forecast | None, str | None]:
-        """Return a job's forecast, or None and the reason why there is none."""
+        """Return a job's forecast, or None and the reason why there is none.
+
+        Raises UsageError if the job would find no frame between its start and its end.
+        """
         alike = self._seen.get(_kind(job))
         try:
             found = forecast(job, None if alike is None else SIZE_SECONDS, alike=alike)
+        except UsageError:
+            raise
         except (VsrError, OSError, FFmpegError) as error:
             return None, str(error)
         self._seen.setdefault(_kind(job), found)

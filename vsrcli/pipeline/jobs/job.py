@@ -258,9 +258,9 @@ def about_fields(info: VideoInfo, options: Options) -> list[str]:
 def none_shown(info: VideoInfo) -> str:
     """Return a line on a span of a source without frames, with the source's end if that is known."""
     line = f"no frame of {info.path} is shown between the start and the end"
-    if not info.duration:
-        return line
-    return f"{line}: the film ends at {f'{info.duration:.2f} s' if info.duration < 60 else clock(info.duration)}"
+    if info.duration:
+        line += f": the film ends at {f'{info.duration:.2f} s' if info.duration < 60 else clock(info.duration)}"
+    return line if info.timecode is None else f"{line} (times begin at 0, not at its timecode {info.timecode})"
 
 
 def with_sound(info: VideoInfo, audio: Audio) -> VideoInfo:
@@ -352,4 +352,4 @@ def check_output(output: Path, info: VideoInfo, options: Options) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise OutputError(f"cannot write {output}: {error.strerror}") from None
+        raise OutputError(f"cannot write {output}: {error.strerror}", Reason.NOT_WRITABLE) from None

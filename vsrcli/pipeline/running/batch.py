@@ -59,7 +59,10 @@ def items(sources: Sequence[Path], output: Path | None, *, recursive: bool) -> l
             target = mirrored(output, place.parent) if is_template(output) else _target(output, place)
             found.append(Item(video, target, listed=True))
     if not found:
-        raise InputError(f"no videos in {', '.join(map(str, sources))}", None if recursive else Reason.NO_VIDEOS)
+        message = f"no videos in {', '.join(map(str, sources))}"
+        if recursive and any(is_image(path) for source in sources for path in source.rglob("*")):
+            raise InputError(message, Reason.ONLY_IMAGES)
+        raise InputError(message, None if recursive else Reason.NO_VIDEOS)
     return found
 
 

@@ -94,6 +94,9 @@ def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None 
         overwrite=job.options.overwrite,
         beside=job_folder(job.sink.output).parent,
     )
+    usual = job_folder(job.sink.output)
+    if usual != folder and (usual / JOB_NAME).exists():
+        warn(f"{usual} holds frames of a run before, which went on there: delete it if it is not needed")
     before, repeated, clock = work.frames, 0, StageClock()
     if work.plan != job.plan and not work.complete and work.placed is None:  # begun with more free memory
         for line in job.shortages(work.plan):
