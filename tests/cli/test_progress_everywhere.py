@@ -13,7 +13,7 @@ from tests.evaluate.make import tiny_model as evaluated
 from tests.media import make
 from tests.training.make import TINY, textured
 
-COMMANDS = ["upscale", "preview", "plan", "run", "join", "evaluate", "bench"]
+COMMANDS = ["upscale", "preview", "plan", "run", "join", "evaluate", "degrade", "bench"]
 COMMANDS += ["train run", "train pack", "train teach", "train soup", "train --list", "weights calibrate"]
 
 

@@ -35,6 +35,7 @@ COMMANDS = {
     "weights": "Download, verify and locate weights.",
     "bench": "Measure the speed of models on this machine.",
     "evaluate": "Measure quality on clips with ground truth: the papers' tables.",
+    "degrade": "Make the LR frames of clips by the papers' degradations.",
     "compare": "Show videos side by side, with labels, zoom and per-frame quality.",
     "train": "Train a model from a recipe.",
     "completion": "Print the script for completion of commands and options in a shell.",
