@@ -66,6 +66,21 @@ def test_bicubic_alone_needs_no_model(vid4: str) -> None:
     assert [r["method"] for r in report["results"]] == ["bicubic", "bicubic"]
 
 
+def test_bicubic_may_be_named_and_is_one_row(model: str, vid4: str) -> None:
+    options = ("--data", vid4, "--clips", "city", "--frames", "1", "--json")
+    for named, methods in (
+        (("-m", "bicubic"), ["bicubic"]),
+        (("-m", model, "-m", "Bicubic"), ["bicubic", "tiny.safetensors"]),
+    ):
+        rows = json.loads(run(*named, *options)[0])["results"]
+        assert [r["method"] for r in rows if r["clip"] == "mean"] == methods
+
+
+def test_a_folder_of_results_is_no_model(vid4: str) -> None:
+    with pytest.raises(UsageError, match=r"is a folder, no model: .* scored by `vsr compare --reference`"):
+        run("-m", f"{vid4}/city", "--data", vid4)
+
+
 def test_a_model_s_own_published_figures_stand_beside_its_measured_ones(vid4: str) -> None:
     out = run("-m", "basicvsr.vimeo90k-bi", "--data", vid4, "--clips", "city", "--frames", "1", "--json")[0]
     rows = {r["method"]: r for r in json.loads(out)["results"] if r["clip"] == "mean"}

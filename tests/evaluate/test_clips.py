@@ -42,6 +42,15 @@ def test_given_lr_frames_are_unchanged(tmp_path: Path) -> None:
     assert (planes_to_picture((pair.lr * 255).round().to(torch.uint8)) == make.pattern(0, 32, 24, seed=5)).all()
 
 
+@pytest.mark.parametrize(("hr", "lr"), [("GT/a", "LR/a"), ("a/GT", "a/LR")])
+def test_lr_frames_are_found_in_the_layouts_of_the_help(tmp_path: Path, hr: str, lr: str) -> None:
+    clip(tmp_path / hr)
+    clip(tmp_path / lr, width=32, height=24)
+    clip(tmp_path / lr.replace("LR", "x2"), width=64, height=48)
+    [found] = find_clips(tmp_path)
+    assert next(pairs(found, "none", 4)).lr.shape == (3, 24, 32)
+
+
 def test_lr_frames_of_another_scale_are_rejected(tmp_path: Path) -> None:
     clip(tmp_path / "GT" / "a", width=128, height=96)
     clip(tmp_path / "LR" / "a", width=64, height=48)
@@ -51,7 +60,8 @@ def test_lr_frames_of_another_scale_are_rejected(tmp_path: Path) -> None:
 
 
 def test_degradation_none_requires_lr_frames(two_clips: Path) -> None:
-    with told(InputError, "--degradation bi"):
+    layouts = r"GT/first/\*.png with LR/first/\*.png, or first/GT/\*.png with first/LR/\*.png\)"
+    with told(InputError, layouts + ": give --degradation bi or bd to make them"):
         next(pairs(choose_clips(two_clips)[0], "none", 4))
 
 

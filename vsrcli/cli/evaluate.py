@@ -74,7 +74,7 @@ class Crfs(Kind[tuple[int, ...]]):
 
 
 @click.command("evaluate", context_settings={"show_default": True})
-@models_option("A model, or a checkpoint's path. Repeatable.")
+@models_option("A model, or a checkpoint's path. Repeatable. bicubic is always measured.")
 @click.option(
     "--data",
     required=True,
@@ -85,7 +85,7 @@ class Crfs(Kind[tuple[int, ...]]):
     "--degradation",
     default="bi",
     type=choice("bi", "bd", "none"),
-    help="Degradation of LR frames. bi: MATLAB's bicubic. bd: Gaussian blur and decimation. none: read them from LR/.",
+    help="LR frames by bi: MATLAB's bicubic; bd: Gaussian blur and decimation; none: as read from LR/, see above.",
 )
 @click.option("--crf", type=Crfs(), help="Compress LR frames by x264 at this CRF, or at each of several.")
 @click.option("-s", "--scale", type=click.IntRange(2, 4), help="Upscaling factor.  [default: the models']")
@@ -158,6 +158,14 @@ def command(
     borders; a clip's figure is the mean over its frames, "mean" the mean over clips. Bicubic is MATLAB's on the same
     frames. Whole clips are run in fp32, as in the papers; but nets that see the future remember 60 frames, as in vsr
     upscale, unless --horizon none gives the papers' behaviour.
+
+    --degradation none reads LR frames, e.g. those of `vsr degrade`, from a folder LR beside the ground truth:
+
+    \b
+    data/GT/CLIP/*.png  or  data/CLIP/GT/*.png
+    data/LR/CLIP/*.png      data/CLIP/LR/*.png            with --data data
+
+    Results of other tools are scored by `vsr compare RESULT... --reference GT/CLIP`, as videos or folders of frames.
 
     --crf compresses by x264's preset medium: yuv420p in limited range, 25 fps, keyframes at most 250 frames apart, 3
     B-frames.

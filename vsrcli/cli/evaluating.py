@@ -51,6 +51,10 @@ def _load(asked: dict[str, Any], display: Display) -> dict[str, LoadedModel]:
     """Return the models by their names in the tables: a checkpoint's path as typed if file names coincide."""
     loaded: dict[str, LoadedModel] = {}
     for name in asked["models"]:
+        if name.lower() == Bicubic.name:  # always a row
+            continue
+        if Path(name).is_dir():
+            raise UsageError(f"{name} is a folder, no model: finished frames are scored by `vsr compare --reference`")
         model = zoo.load(
             name,
             scale=asked["scale"],

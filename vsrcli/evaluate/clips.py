@@ -74,7 +74,8 @@ def _pairs(clip: Clip, degradation: Degradation, scale: int, limit: int | None) 
     if degradation == "none":
         if clip.lr is None:
             raise InputError(
-                f"{clip.name}: has no LR frames (expected one folder beside the ground truth, best called LR)",
+                f"{clip.name}: has no LR frames (expected as GT/{clip.name}/*.png with LR/{clip.name}/*.png, or "
+                f"{clip.name}/GT/*.png with {clip.name}/LR/*.png)",
                 Reason.NO_LR_FRAMES,
             )
         both = zip(read_images(clip.hr), read_images(clip.lr), strict=False)
