@@ -37,6 +37,7 @@ class Reason(Enum):
     LOST_BY_CODEC = "another codec keeps what is lost; codec"
     LOST_BY_PRESET = "another preset of the codec keeps it; preset"
     LOST_BY_CONTAINER = "another container keeps what is lost; output: a name"
+    FEWER_COLOURS = "another pixel format keeps the colours whole; pix_fmt"
     FEWER_BITS = "another codec keeps more bits; codec, kept: bits"
     FEWER_BITS_HERE = "another codec in another container keeps more bits; output: a name, codec, kept: bits"
     SOUND_NOT_HELD = "the container cannot hold the sound as it is; output: a name that can, audio: a codec that it can"

@@ -248,6 +248,14 @@ def test_encoders_know_all_their_options() -> None:
         assert context.options == {}, f"{codec} did not take these"
 
 
+def test_halved_colours_of_rgb_are_told() -> None:
+    rgb = replace(INFO, pix_fmt="gbrp")
+    [note] = chosen(rgb, "o.mp4").notes
+    assert full(note) == "h264 halves the width and height of the RGB source's colours (--pix-fmt yuv444p keeps them)"
+    assert chosen(rgb, "o.mp4", pix_fmt="yuv444p").notes == chosen(rgb, "o.mkv", codec="ffv1").notes == ()
+    assert chosen(replace(rgb, images=(Path("1.png"), Path("2.png"))), "o.mp4").notes == ()
+
+
 def test_sample_aspect_ratio_keeps_the_shape_of_the_picture() -> None:
     wide = replace(INFO, width=720, height=576, sample_aspect_ratio=Fraction(64, 45))
     assert output_aspect(wide, chosen(wide, "o.mp4", 2880, 2304)) == Fraction(64, 45)

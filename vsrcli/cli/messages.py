@@ -29,6 +29,7 @@ ADVICE = {
     Reason.LOST_BY_CODEC: " (--codec {codec} keeps it)",
     Reason.LOST_BY_PRESET: " (--preset {preset} keeps it)",
     Reason.LOST_BY_CONTAINER: " (-o {output} keeps it)",
+    Reason.FEWER_COLOURS: " (--pix-fmt {pix_fmt} keeps them)",
     Reason.FEWER_BITS: ": --codec {codec} keeps {kept}",
     Reason.FEWER_BITS_HERE: ": -o {output} --codec {codec} keeps {kept}",
     Reason.SOUND_NOT_HELD: ": use -o {output}, or --audio {audio}",

@@ -143,6 +143,11 @@ def _settings(
     if halved and _shape(info.pix_fmt)[1] == 0:
         line = f"{codec} {preset} is 4:2:2: the source's colours have half as many columns in the output"
         notes.append(Note(line, Reason.LOST_BY_PRESET, preset="4444"))
+    whole = chosen.replace("420", "444")
+    from_rgb = info.pix_fmt.startswith("gbr") and not info.images  # which video codecs have, unlike pictures
+    if from_rgb and pix_fmt is None and "420" in chosen and whole in supported:
+        line = f"{codec} halves the width and height of the RGB source's colours"
+        notes.append(Note(line, Reason.FEWER_COLOURS, pix_fmt=whole))
     if info.transparent and not _shape(chosen)[4]:
         lost = f"{codec} {preset} does not keep transparency: all of the output is opaque"
         by_preset = Note(lost, Reason.LOST_BY_PRESET, preset="4444")
