@@ -11,14 +11,16 @@ import click
 
 from vsrcli.cli import echo
 from vsrcli.cli.params import models_option, rate_option, record_options
-from vsrcli.errors import InputError, SomeFailedError, VsrError
+from vsrcli.errors import InputError, SomeFailedError, VsrError, WeightsError
 from vsrcli.pipeline.options import Options
 from vsrcli.words import clock, counted, shape, size_shown
 
 if TYPE_CHECKING:
     from vsrcli.media.info import VideoInfo
     from vsrcli.media.strength.compression import Compression
+    from vsrcli.pipeline.ahead.checkpoint import Checkpoint
     from vsrcli.pipeline.ahead.sight import Sight
+    from vsrcli.training.data.contents import Contents
 
 
 LAYOUTS = {"1 channels": "mono", "2 channels": "stereo"}
@@ -31,7 +33,7 @@ LAYOUTS = {"1 channels": "mono", "2 channels": "stereo"}
 @record_options(Options, "content")
 @rate_option
 @click.option("-r", "--recursive", is_flag=True, help="Look into folders with all subfolders.")
-@click.option("-v", "--verbose", is_flag=True, help="Show what each architecture would pick.")
+@click.option("-v", "--verbose", is_flag=True, help="Show what each architecture would pick, and all clips of a pack.")
 @click.option("--json", "as_json", is_flag=True, help="Print results as JSON on stdout.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def command(
@@ -46,38 +48,51 @@ def command(
 ) -> None:
     """Show the properties of videos, photographs or image sequences, and which weights vsr would pick.
 
+    Of a checkpoint (.pth, .pt, .ckpt, .safetensors) it shows the net, and of a pack of training clips what it holds.
+
     \b
     vsr info in.mp4
+    vsr info best.safetensors clips.safetensors
     vsr info tapes/ --recursive              all that vsr upscale would take there
     vsr info in.mp4 -m iconvsr --json
 
     --json gives an object, or a list for several files or a folder: input, container, images, codec, width, height,
     pix_fmt, bit_depth, rate, frames, frames_estimated, duration, start_time, interlaced, sample_aspect_ratio, rotation,
     colour, hdr, compression, streams, chapters, title, date, made, not_kept, picks (each with asked, model,
-    reason, here).
+    reason, here). A checkpoint has kind (checkpoint), model, architecture, scale, parameters,
+    gflop_per_320x180_frame, degradation, licence, sha256, int8_ranges, declared; a pack has kind (pack),
+    train_clips, validation_clips, frames, compressed_clips, clips_with_lr_frames, clips_with_answers, sources,
+    held_out, teachers, clips.
     """
+    from vsrcli.cli.tensors import holds_tensors, look_into
     from vsrcli.cli.unused import typed_of
     from vsrcli.media.read.probe import probe
-    from vsrcli.pipeline.ahead.sight import see
+    from vsrcli.pipeline.ahead.sight import Sight, see
 
     paths, single = _paths(inputs, recursive=recursive)
-    found, failed = [], 0
+    found: list[Sight | Checkpoint | Contents] = []
+    failed = 0
     for path in paths:
         try:
-            sight = see(probe(path, rate=rate), models, drawn=content == "anime", every=verbose or as_json)
-        except InputError as error:
+            if holds_tensors(path):
+                tensors, shown = look_into(path, verbose=verbose)
+                found.append(tensors)
+            else:
+                sight = see(probe(path, rate=rate), models, drawn=content == "anime", every=verbose or as_json)
+                found.append(sight)
+                shown = lines(sight)
+        except (InputError, WeightsError) as error:
             if single:
                 raise
             failed += 1
             echo(f"vsr: {error}")
             continue
-        found.append(sight)
         if not as_json:
-            echo("\n".join([""] * (len(found) > 1) + lines(sight)), err=False)
-    if found and typed_of(("rate",)) and not any(sight.info.images for sight in found):
+            echo("\n".join([""] * (len(found) > 1) + shown), err=False)
+    if found and typed_of(("rate",)) and not any(isinstance(one, Sight) and one.info.images for one in found):
         echo("--rate not used: it is for image sequences")
     if as_json:
-        plain = [sight.plain() for sight in found]
+        plain = [one.plain() for one in found]
         click.echo(json.dumps(plain[0] if single else plain, indent=1))
     if failed:
         message = f"{failed} of {counted(len(paths), 'file')} cannot be read"

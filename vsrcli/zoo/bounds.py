@@ -78,7 +78,7 @@ def check_file(path: Path) -> str:
             if foreign is not None:
                 raise _RefusedError(foreign)
             if start[8:9] == b"{":
-                _check_safetensors(file, status.st_size)
+                check_safetensors(file, status.st_size)
                 return "safetensors"
             if start.startswith(_ZIP):
                 _check_zip(file, status.st_size)
@@ -112,6 +112,16 @@ def check_tensors(state: Mapping[str, Tensor], path: Path) -> None:
         raise WeightsError(f"{path}: holds {total / 1e6:.0f} million weights: no video net has so many")
 
 
+def check_safetensors(file: IO[bytes], size: int) -> None:
+    """Raise ValueError unless the JSON header of a safetensors file of `size` bytes lies in it and is not too long."""
+    start = file.read(8)
+    header = int.from_bytes(start, "little")
+    if len(start) < 8 or header > size - 8:
+        raise ValueError
+    if header > _MOST_HEADER:
+        raise _RefusedError(f"has a header of {header / 2**20:.0f} MiB: no video net has so many weights")
+
+
 def shown(text: str) -> str:
     """Return a name from a file as one short line without control characters."""
     short = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
@@ -120,14 +130,6 @@ def shown(text: str) -> str:
 
 class _RefusedError(ValueError):
     """The reason why a file is rejected, in words that follow its name."""
-
-
-def _check_safetensors(file: IO[bytes], size: int) -> None:
-    (header,) = struct.unpack("<Q", file.read(8))
-    if header > size - 8:
-        raise ValueError
-    if header > _MOST_HEADER:
-        raise _RefusedError(f"has a header of {header / 2**20:.0f} MiB: no video net has so many weights")
 
 
 def _check_zip(file: IO[bytes], size: int) -> None:
