@@ -28,6 +28,7 @@ from vsrcli.media.write.assemble import assemble
 from vsrcli.media.write.codecs import choose_settings
 from vsrcli.media.write.encode import SegmentWriter
 from vsrcli.media.write.encode_settings import EncodeSettings
+from vsrcli.media.write.encoders import SYNONYMS
 from vsrcli.media.write.made import MADE_BY_VSR
 from vsrcli.media.write.mux import try_sound
 from vsrcli.media.write.mux_tags import MADE_TAG
@@ -334,6 +335,22 @@ def test_prores_is_labelled_with_its_profile(tmp_path: Path, profile: str, tag: 
         assert container.streams.video[0].codec_context.codec_tag == tag
 
 
+@pytest.mark.parametrize("suffix", [".mov", ".mkv"])
+def test_dnxhr_is_labelled_with_its_profile(tmp_path: Path, suffix: str) -> None:
+    picture = make.video(
+        tmp_path / "in.mkv", codec="ffv1", pix_fmt="yuv422p10le", colour=BT709, frames=4, width=128, height=64
+    )
+    assert enlarge(picture, tmp_path / f"out{suffix}", codec="dnxhr") == []
+    before, after = read(picture), read(tmp_path / f"out{suffix}")
+    assert after.pts == before.pts
+    made = probe(tmp_path / f"out{suffix}")
+    assert (made.codec, made.pix_fmt, made.bit_depth) == ("dnxhd", "yuv422p10le", 10)
+    assert (made.colour.matrix, made.colour.primaries, made.colour.transfer) == (1, 1, 1)
+    with av.open(str(tmp_path / f"out{suffix}")) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.codec_tag, context.profile) == ("AVdh", "DNXHR HQX")
+
+
 def test_avi_keeps_frames_and_sound(tmp_path: Path) -> None:
     picture = make.video(tmp_path / "p.avi", codec="mpeg4", frames=12, options={"qscale": "3"})
     source = tmp_path / "in.avi"
@@ -413,11 +430,11 @@ def test_file_names_with_special_characters_work(mp4: Path, tmp_path: Path, name
     + [(".m4v", "av1"), (".m2ts", "hevc")],
 )
 def test_every_container_holds_its_listed_codecs(tmp_path: Path, suffix: str, codec: str) -> None:
-    source = make.video(tmp_path / "in.mkv", frames=9)
+    source = make.video(tmp_path / "in.mkv", frames=9, width=128, height=64)
     enlarge(source, tmp_path / f"out{suffix}", codec=codec)
     made = read(tmp_path / f"out{suffix}")
     assert len(made.pts) == 9
-    assert [stream["codec"] for stream in made.streams] == [codec]
+    assert [SYNONYMS.get(stream["codec"], stream["codec"]) for stream in made.streams] == [codec]
 
 
 def test_mp4_keeps_late_starts_and_unusual_time_bases(tmp_path: Path) -> None:

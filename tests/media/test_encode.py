@@ -30,7 +30,7 @@ INFO = VideoInfo(
     streams=(), chapters=0,
 )  # fmt: skip
 DEEP = replace(INFO, pix_fmt="yuv420p10le", bit_depth=10)
-CODECS = ["h264", "hevc", "av1", "vp9", "prores", "ffv1"]
+CODECS = ["h264", "hevc", "av1", "vp9", "prores", "dnxhr", "ffv1"]
 QUICK = {"h264": "ultrafast", "hevc": "ultrafast", "av1": "12", "vp9": "8"}
 ROOT = Path(__file__).parents[2]
 OUTPUT = {"vp9": "o.webm", "prores": "o.mov", "gif": "o.gif"}
@@ -60,7 +60,7 @@ def test_a_segment_keeps_every_pts(tmp_path: Path, codec: str, tick: Fraction) -
     pts = [700 + step * n for n in (0, 1, 2, 4, 5, 9)] + [700 + 9 * step + 1]
     info = replace(INFO, time_base=tick)
     settings = choose_settings(
-        info, Path(OUTPUT.get(codec, "o.mkv")), width=96, height=64, codec=codec, preset=QUICK.get(codec)
+        info, Path(OUTPUT.get(codec, "o.mkv")), width=256, height=128, codec=codec, preset=QUICK.get(codec)
     )
     if codec in ("h264", "hevc"):
         settings = replace(settings, preset="veryfast")  # with B-frames
@@ -179,18 +179,44 @@ def test_the_profile_of_prores_decides_its_chroma_and_what_is_lost_is_told() -> 
             chosen(INFO, "o.mov", codec="prores", preset=preset, pix_fmt=pix_fmt)
 
 
+def test_the_profile_of_dnxhr_follows_the_source_or_the_preset() -> None:
+    for pix_fmt, bits, made, profile in [
+        ("yuv420p", 8, "yuv422p", "hq"),
+        ("yuv420p10le", 10, "yuv422p10le", "hqx"),
+        ("yuv444p", 8, "yuv444p10le", "444"),
+        ("rgb24", 8, "yuv444p10le", "444"),
+    ]:
+        settings = chosen(replace(INFO, pix_fmt=pix_fmt, bit_depth=bits), "o.mov", codec="dnxhr")
+        assert (settings.pix_fmt, settings.preset, settings.notes) == (made, profile, ())
+        assert encoder_options(INFO, settings)["profile"] == f"dnxhr_{profile}"
+    for asked in ("sq", "dnxhr_sq"):
+        deep = replace(INFO, pix_fmt="yuv444p10le", bit_depth=10)
+        shallow = chosen(deep, "o.mkv", codec="dnxhr", preset=asked)
+        assert (shallow.pix_fmt, shallow.preset) == ("yuv422p", "sq")
+        assert [full(note) for note in shallow.notes] == [
+            "dnxhr sq has 8 bits: the source's depth of 10 is lost (--preset hqx keeps it)",
+            "dnxhr sq is 4:2:2: the source's colours have half as many columns in the output (--preset 444 keeps it)",
+        ]
+    clear = replace(INFO, pix_fmt="yuva444p", alpha=True, transparent=True)
+    assert full(chosen(clear, "o.mov", codec="dnxhr", preset="hq").notes[-1]).endswith("(--codec prores keeps it)")
+    with pytest.raises(UsageError, match="dnxhr has no preset 4444: choose one of lb sq hq hqx 444"):
+        chosen(INFO, "o.mov", codec="dnxhr", preset="4444")
+
+
 def test_no_codec_is_named_that_keeps_the_bits_and_loses_the_alpha() -> None:
     deep = replace(INFO, codec="ffv1", pix_fmt="gbrap12le", bit_depth=12, alpha=True, transparent=True)
     [note] = chosen(deep, "o.mov", codec="prores").notes
     assert full(note) == "prores keeps 10 of the source's 12 bits here: -o o.mkv --codec ffv1 keeps 12"
 
 
-def test_prores_and_ffv1_sources_keep_their_codec_by_default() -> None:
+def test_sources_for_editing_and_archives_keep_their_codec_by_default() -> None:
     prores = replace(INFO, codec="prores", pix_fmt="yuv422p10le", bit_depth=10)
+    dnxhd = replace(INFO, codec="dnxhd", pix_fmt="yuv422p")
     lossless = replace(INFO, codec="ffv1", pix_fmt="yuv422p")
     for info, output, codec in [
         (prores, "o.mov", "prores"),
         (prores, "o.mp4", "hevc"),
+        (dnxhd, "o.mov", "dnxhr"),
         (lossless, "o.mkv", "ffv1"),
         (lossless, "o.mov", "h264"),
     ]:

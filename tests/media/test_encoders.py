@@ -44,6 +44,7 @@ def chosen(info: VideoInfo, output: str, **asked: object) -> EncodeSettings:
         ("libx265", "hevc", "libx265"),
         ("x264", "h264", "libx264"),
         ("avc", "h264", "libx264"),
+        ("DNxHD", "dnxhr", "dnxhd"),
         ("mpeg4", "mpeg4", "mpeg4"),
         ("hevc_nvenc", "hevc", "hevc_nvenc"),
         ("av1", "av1", "libsvtav1"),
@@ -140,12 +141,12 @@ def test_parameters_of_an_encoder_that_are_given_apart_are_all_taken() -> None:
         ({"codec": "mpeg4", "crf": 40}, "use 0 .best. to 31"),
         ({"codec": "utvideo", "crf": 4}, "utvideo has no crf"),
         ({"codec": "mpeg4", "pix_fmt": "yuv444p"}, "mpeg4 cannot encode yuv444p"),
-        ({"codec": "dnxhd"}, "does not open here"),
+        ({"codec": "dnxhr"}, "dnxhd does not open here: Input dimensions too small"),
     ],
 )
 def test_unknown_encoder_options_are_refused_early(source: VideoInfo, asked: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        chosen(source, {"dnxhd": "a.mov", "utvideo": "a.avi"}.get(str(asked["codec"]), "a.mkv"), **asked)
+        chosen(source, {"dnxhr": "a.mov", "utvideo": "a.avi"}.get(str(asked["codec"]), "a.mkv"), **asked)
 
 
 def test_codecs_that_no_container_holds_are_refused(source: VideoInfo) -> None:

@@ -96,10 +96,10 @@ SHOWN = {
         "their frames and times."
     ),
     "codec": Shown(
-        "Codec: h264 (x264, avc), hevc (h265, x265), av1, vp9, prores, ffv1, or any video encoder of FFmpeg "
+        "Codec: h264 (x264, avc), hevc (h265, x265), av1, vp9, prores, dnxhr, ffv1, or any video encoder of FFmpeg "
         "(h264_nvenc, hevc_videotoolbox, av1_qsv, mpeg4, ...). Transparent films become ProRes 4444 in .mov, FFV1 in "
-        ".mkv; an alpha that is opaque throughout is left out.  [default: ProRes and FFV1 stay, else by container "
-        "and depth]",
+        ".mkv; an alpha that is opaque throughout is left out.  [default: ProRes, DNxHR and FFV1 stay, else by "
+        "container and depth]",
         metavar="NAME",
     ),
     "crf": Shown(
@@ -118,8 +118,9 @@ SHOWN = {
     ),
     "preset": Shown(
         "Speed preset of the encoder: of h264 and hevc ultrafast to placebo, of av1 0 (slow) to 13, of vp9 0 to 8; of "
-        "ProRes proxy, lt, standard, hq, 4444 or 4444xq.  [default: h264, hevc medium, av1 6, vp9 3, prores hq, or "
-        "4444 for 4:4:4 and alpha]"
+        "ProRes proxy, lt, standard, hq, 4444 or 4444xq; of DNxHR lb, sq, hq (8 bits), hqx (10 bits) or 444.  "
+        "[default: h264, hevc medium, av1 6, vp9 3, prores hq, or 4444 for 4:4:4 and alpha, dnxhr hq, hqx or 444 by "
+        "the source]"
     ),
     "tune": Shown("Tuning of the encoder: film, animation, grain, ..."),
     "encoder_opt": Shown(

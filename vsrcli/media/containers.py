@@ -95,7 +95,7 @@ _MP4 = Container(
 )
 _MOV = Container(
     "mov",
-    ("h264", "hevc", "prores"),
+    ("h264", "hevc", "prores", "dnxhr"),
     (_MPEG_AUDIO | {"alac"} | _PCM | _QUICKTIME) - {"dts"},
     frozenset({"mov_text", "eia_608"}),
     "mov_text",
@@ -104,7 +104,7 @@ _MOV = Container(
 )
 _MKV = Container(
     "matroska",
-    ("h264", "hevc", "av1", "vp9", "prores", "ffv1"),
+    ("h264", "hevc", "av1", "vp9", "prores", "dnxhr", "ffv1"),
     _MATROSKA_AUDIO,
     frozenset(
         {"subrip", "srt", "ass", "ssa", "webvtt", "hdmv_pgs_subtitle", "hdmv_text_subtitle", "dvd_subtitle"}

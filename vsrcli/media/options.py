@@ -9,7 +9,7 @@ from vsrcli.records import Record, option
 
 _LONGEST = 1e9  # seconds, about 30 years
 
-Codec = Literal["h264", "hevc", "av1", "vp9", "prores", "ffv1"]
+Codec = Literal["h264", "hevc", "av1", "vp9", "prores", "dnxhr", "ffv1"]
 Audio = Literal["copy", "aac", "flac", "opus", "none"]
 Deinterlace = Literal["auto", "on", "double", "off"]
 

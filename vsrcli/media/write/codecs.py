@@ -13,6 +13,7 @@ from vsrcli.media.write.encode_settings import HDR_NAMES, EncodeSettings
 from vsrcli.media.write.encoders import (
     ENCODERS,
     INNER,
+    SYNONYMS,
     TUNES,
     holds,
     is_foreign,
@@ -22,6 +23,7 @@ from vsrcli.media.write.encoders import (
     reorders_safely,
     resolve,
 )
+from vsrcli.media.write.profiles import PROFILES, profile_like, read_profile, usual_profile
 from vsrcli.media.write.trial import EncoderFailsError, try_encoder
 from vsrcli.media.write.y4m import Y4M_FORMATS
 
@@ -32,6 +34,7 @@ DEFAULTS: dict[str, tuple[float | None, str | None]] = {
     "av1": (24, "6"),
     "vp9": (20, "3"),
     "prores": (None, "hq"),
+    "dnxhr": (None, "hq"),
     "ffv1": (None, None),
     "gif": (None, None),
     "apng": (None, None),
@@ -50,13 +53,11 @@ PRESETS = {
     "hevc": _X26X,
     "av1": tuple(map(str, range(14))),
     "vp9": tuple(map(str, range(9))),
-    "prores": ("proxy", "lt", "standard", "hq", "4444", "4444xq"),
+    **{codec: tuple(profiles) for codec, profiles in PROFILES.items()},
 }
-DEEPEST = {"av1": 10, "prores": 10, "hevc": 12, "ffv1": 16, "rawvideo": 16}  # bits
-KEPT = ("prores", "ffv1")
+DEEPEST = {"av1": 10, "prores": 10, "dnxhr": 10, "hevc": 12, "ffv1": 16, "rawvideo": 16}  # bits
+KEPT = ("prores", "dnxhr", "ffv1")
 """Codecs for editing and archives: such a source gets the same codec again if the container can hold it."""
-_FULL_CHROMA = ("4444", "4444xq")
-"""Presets of ProRes for 4:4:4, which have alpha too; the others are for 4:2:2."""
 LARGEST_H264 = 4096 * 2304  # level 5.2, the limit of common hardware decoders
 
 
@@ -76,14 +77,15 @@ def choose_settings(
 ) -> EncodeSettings:
     """Return the settings for a (width, height) picture in `output`; what is None is chosen from the source.
 
-    An encoder that the caller named, or gave options, encodes a frame first. One that needs a device and finds none
+    An encoder that the caller named, or gave options, encodes a frame first; so does DNxHR's, which takes no small
+    pictures. One that needs a device and finds none
     gives way to vsr's own for its codec, unless it was given options in its own terms.
     Raises `UsageError` if there is no such encoder, if it does not open, if the container cannot hold the codec, or if
     the encoder lacks the pixel format, crf, preset, tune or option.
     """
     own = read_options(encoder_opt)
     settings = _settings(info, output, width, height, codec, crf, preset, pix_fmt, tune, own, bitrate)
-    if not (is_foreign(settings.codec, settings.encoder) or tune or own):
+    if not (is_foreign(settings.codec, settings.encoder) or settings.codec == "dnxhr" or tune or own):
         return settings
     try:
         try_encoder(info, settings)
@@ -116,7 +118,7 @@ def _settings(
     named = codec is not None
     codec, encoder = resolve(codec or _default_codec(info, output, width, height, keep=not asked))
     if not holds(container, codec):
-        suffixes = (".mov", ".mkv") if codec == "prores" else (".mp4", ".mkv", ".gif", ".mov", ".avi")
+        suffixes = (".mov", ".mkv") if codec in PROFILES else (".mp4", ".mkv", ".gif", ".mov", ".avi")
         fits = next((suffix for suffix in suffixes if holds(CONTAINERS[suffix], codec)), None)
         if fits is None:
             raise UsageError(f"no container that vsr writes holds {codec}")
@@ -129,20 +131,22 @@ def _settings(
         supported = [name for name in supported if name in Y4M_FORMATS]
     if not supported:
         raise UsageError(f"{encoder} takes no frames from memory")
-    profiled = codec == "prores" and preset is not None and not is_foreign(codec, encoder)
-    if profiled:
-        supported = [name for name in supported if ("444" in name) == (preset in _FULL_CHROMA)]
+    profiled = codec in PROFILES and not is_foreign(codec, encoder)
+    preset = read_profile(codec, preset) if profiled else preset
+    if profiled and preset is not None:
+        _check_preset(codec, preset)
+        supported = [name for name in supported if name in PROFILES[codec][preset]]
     if pix_fmt is not None and pix_fmt not in supported:
-        able = f"{encoder} {preset}" if profiled else encoder
+        able = f"{encoder} {preset}" if profiled and preset is not None else encoder
         raise UsageError(f"{able} cannot encode {pix_fmt}: choose one of {', '.join(supported)}")
     chosen = pix_fmt or _nearest_pix_fmt(
         info, codec, supported, alpha=_wants_alpha(info, codec, preset, container, named=named)
     )
-    notes: list[str] = [] if pix_fmt else _depth_note(info, chosen, codec, output)
-    halved = profiled and preset not in _FULL_CHROMA
+    notes: list[str] = [] if pix_fmt else _depth_note(info, chosen, codec, output, preset if profiled else None)
+    halved = profiled and preset is not None and "444" not in preset
     if halved and _shape(info.pix_fmt)[1] == 0:
         line = f"{codec} {preset} is 4:2:2: the source's colours have half as many columns in the output"
-        notes.append(Note(line, Reason.LOST_BY_PRESET, preset="4444"))
+        notes.append(Note(line, Reason.LOST_BY_PRESET, preset=profile_like(codec, "444")))
     whole = chosen.replace("420", "444")
     from_rgb = info.pix_fmt.startswith("gbr") and not info.images  # which video codecs have, unlike pictures
     if from_rgb and pix_fmt is None and "420" in chosen and whole in supported:
@@ -150,8 +154,9 @@ def _settings(
         notes.append(Note(line, Reason.FEWER_COLOURS, pix_fmt=whole))
     if info.transparent and not _shape(chosen)[4]:
         lost = f"{codec} {preset} does not keep transparency: all of the output is opaque"
-        by_preset = Note(lost, Reason.LOST_BY_PRESET, preset="4444")
-        notes.append(by_preset if halved else _alpha_note(codec, container, output))
+        opacity = profile_like(codec, "yuva") if halved else None
+        by_preset = Note(lost, Reason.LOST_BY_PRESET, preset=opacity)
+        notes.append(by_preset if opacity else _alpha_note(codec, container, output))
     elif info.alpha and not info.transparent and not _shape(chosen)[4] and pix_fmt is None:
         notes.append(Remark("the source's alpha is opaque: it is left out"))
     elif info.transparent and codec == "gif" and info.codec != "gif":
@@ -200,7 +205,7 @@ def _crf(codec: str, encoder: str, asked: float | None) -> float | None:
 
 
 def _has_bitrate(codec: str, encoder: str) -> bool:
-    """Return whether an encoder can keep to a bit rate: lossless ones and ProRes cannot."""
+    """Return whether an encoder can keep to a bit rate: lossless ones, ProRes and DNxHR cannot."""
     if codec in DEFAULTS and DEFAULTS[codec][0] is None:
         return False
     return bool(int(av.Codec(encoder, "w").properties) & _LOSSY)
@@ -216,22 +221,28 @@ def _tune(encoder: str, asked: str | None) -> str | None:
 def _preset(codec: str, encoder: str, asked: str | None, pix_fmt: str) -> str | None:
     if is_foreign(codec, encoder):
         return asked
-    known = PRESETS.get(codec, ())
     if asked is None:
-        return "4444" if codec == "prores" and "444" in pix_fmt else DEFAULTS[codec][1]
+        return usual_profile(codec, pix_fmt) if codec in PROFILES else DEFAULTS[codec][1]
+    _check_preset(codec, asked)
+    return asked
+
+
+def _check_preset(codec: str, asked: str) -> None:
+    """Raise UsageError if a codec of vsr's lacks a preset."""
+    known = PRESETS.get(codec, ())
     if not known:
         raise UsageError(f"{codec} has no presets", Reason.NO_PRESET)
     if asked not in known:
         raise UsageError(f"{codec} has no preset {asked}: choose one of {' '.join(known)}")
-    return asked
 
 
 def _default_codec(info: VideoInfo, output: Path, width: int, height: int, *, keep: bool) -> str:
     container = container_of(output)
     if container.video[0] in INNER:
         return container.video[0]
-    if keep and info.codec in KEPT and info.codec in container.video:
-        return info.codec
+    own = SYNONYMS.get(info.codec, info.codec)
+    if keep and own in KEPT and own in container.video:
+        return own
     if keep and info.transparent and (able := _keeps_alpha(container)):
         return info.codec if info.codec in able else able[0]
     deep = info.bit_depth > 8
@@ -277,7 +288,7 @@ def _wants_alpha(info: VideoInfo, codec: str, preset: str | None, container: Con
     """
     if not info.alpha or codec not in _keeps_alpha(container):
         return False
-    if codec == "prores" and preset not in (None, *_FULL_CHROMA):
+    if codec == "prores" and preset is not None and "444" not in preset:
         return False
     return info.transparent or named or codec in (info.codec, "ffv1", "gif", "apng")
 
@@ -302,7 +313,7 @@ def _nearest_pix_fmt(info: VideoInfo, codec: str, supported: list[str], *, alpha
     depth = max(depth, info.bit_depth) if depth > 8 else depth
     lossless = codec in ("ffv1", "gif", "apng")
     want_rgb = codec in ("gif", "apng") or (rgb and lossless)
-    if (rgb or shift_x == 9) and not want_rgb and codec not in ("rawvideo", "prores"):
+    if (rgb or shift_x == 9) and not want_rgb and codec not in ("rawvideo", *PROFILES):
         shift_x = shift_y = 1
     if codec == "gif":
         depth = 8
@@ -326,12 +337,15 @@ def _beside_alpha(container: Container, pix_fmt: str) -> tuple[str, ...]:
     return _keeps_alpha(container) if _shape(pix_fmt)[4] else container.video
 
 
-def _depth_note(info: VideoInfo, chosen: str, codec: str, output: Path) -> list[str]:
+def _depth_note(info: VideoInfo, chosen: str, codec: str, output: Path, profile: str | None) -> list[str]:
     bits = _shape(chosen)[0]
     if bits >= info.bit_depth or codec == "gif":
         return []
     if codec == info.codec == "prores" and "444" in chosen and "444" in info.pix_fmt:
         return []  # FFmpeg decodes all of ProRes 4444 to 12 bits
+    if profile is not None and bits == 8:
+        line = f"{codec} {profile} has 8 bits: the source's depth of {info.bit_depth} is lost"
+        return [Note(line, Reason.LOST_BY_PRESET, preset=profile_like(codec, "10"))]
     deeper = [name for name in _beside_alpha(container_of(output), chosen) if DEEPEST.get(name, 8) > bits]
     enough = [name for name in deeper if DEEPEST.get(name, 8) >= info.bit_depth]
     best = min(enough or ["ffv1"], key=lambda name: DEEPEST.get(name, 8))

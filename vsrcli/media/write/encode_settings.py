@@ -7,6 +7,7 @@ import numpy as np
 
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.write.encoders import is_foreign, is_hardware, quality_options, with_options
+from vsrcli.media.write.profiles import PROFILES, ffmpeg_profile
 
 HDR_NAMES = {
     "h264": ("mastering-display", "cll"),
@@ -23,9 +24,9 @@ class EncodeSettings:
     """Settings of the encoder. `codec` is vsr's name (h264, ...), `encoder` ffmpeg's (libx264, ...).
 
     `width` and `height` are those of the output picture. `crf` and `preset` are in the encoder's own scale (None where
-    it has none; for ProRes the preset is the profile). `b_frames` False keeps coding order equal to showing order.
-    `inner` is the size of what black borders surround, None without borders.
-    `tagged` says that the result tells its colours.
+    it has none; for ProRes and DNxHR the preset is the profile). `b_frames` False keeps coding order equal to showing
+    order. `inner` is the size of what black borders surround, None without borders. `tagged` says that
+    the result tells its colours.
     `bitrate` is the mean in bits a second that takes the place of a crf. `tune` and `options` (FFmpeg's names) are the
     caller's own. `notes` are one-line warnings about what had to differ from what was asked or from the source.
     """
@@ -64,8 +65,9 @@ def encoder_options(info: VideoInfo, settings: EncodeSettings) -> dict[str, str]
     if settings.crf is not None:
         options["crf"] = f"{settings.crf:g}"
     if settings.preset is not None:
-        names = {"vp9": "cpu-used", "prores": "profile"}
-        options[names.get(settings.codec, "preset")] = settings.preset
+        profiled = settings.codec in PROFILES
+        name = "profile" if profiled else {"vp9": "cpu-used"}.get(settings.codec, "preset")
+        options[name] = ffmpeg_profile(settings.codec, settings.preset) if profiled else settings.preset
     if settings.tune is not None and settings.codec != "av1":
         options["tune"] = settings.tune
     if not settings.b_frames:

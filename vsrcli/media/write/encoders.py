@@ -17,12 +17,15 @@ ENCODERS = {
     "av1": "libsvtav1",
     "vp9": "libvpx-vp9",
     "prores": "prores_ks",
+    "dnxhr": "dnxhd",
     "ffv1": "ffv1",
     "gif": "ffv1",  # segments stay lossless; the palette is made over the whole film at the end
     "apng": "ffv1",  # one picture depends on all before it, across segments
     "rawvideo": "ffv1",  # a third of the space; the file is written from them at the end
 }
-SYNONYMS = {"h265": "hevc", "x265": "hevc", "h.265": "hevc", "x264": "h264", "avc": "h264", "h.264": "h264"}
+SYNONYMS = {
+    "h265": "hevc", "x265": "hevc", "h.265": "hevc", "x264": "h264", "avc": "h264", "h.264": "h264", "dnxhd": "dnxhr",
+}  # fmt: skip
 INNER = ("gif", "apng", "rawvideo")
 """Names of codecs that a container brings with it: nobody asks for them."""
 HARDWARE = ("_nvenc", "_qsv", "_amf", "_videotoolbox", "_vaapi", "_v4l2m2m", "_mf", "_vulkan", "_d3d12va", "_omx")
@@ -120,7 +123,9 @@ def segment_muxer(codec: str, pix_fmt: str = "") -> str:
     """
     if codec == "vp9" and pix_fmt.startswith("yuva"):
         return "matroska"
-    return "mov" if codec == "prores" or (codec not in ENCODERS and codec not in _supported("nut")) else "nut"
+    return (
+        "mov" if codec in ("prores", "dnxhr") or (codec not in ENCODERS and codec not in _supported("nut")) else "nut"
+    )
 
 
 def reorders_safely(codec: str) -> bool:

@@ -36,8 +36,8 @@ from vsrcli.zoo.catalogue import catalogue
 LITTLE_MEMORY, LITTLE_DISK = 2 << 30, 2 << 30
 """Bytes below which even small videos may not fit."""
 TEST_FRAMES, TEST_SIZE = 6, (64, 48)
-TEST_SIDE = 128
-"""Height and width of the picture that encoders are tried with: SVT-AV1 accepts none below 64."""
+TEST_SIDE = 256
+"""Height and width of the picture that encoders are tried with: DNxHR's accepts none narrower."""
 SHIPPED_CODECS = [codec for codec in ENCODERS if codec not in INNER]
 
 State = Literal["ok", "note", "bad"]
