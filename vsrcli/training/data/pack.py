@@ -21,6 +21,7 @@ from torch import Tensor
 from vsrcli.errors import InputError, Reason
 from vsrcli.files import replacing
 from vsrcli.training.data.pictures import decompress
+from vsrcli.zoo.download import digest_of
 
 VALIDATION_CLIPS = 9
 
@@ -72,6 +73,10 @@ class Pack:
     def __str__(self) -> str:
         """Return the paths of the packs, for messages."""
         return ", ".join(map(str, self.paths))
+
+    def digests(self) -> list[str]:
+        """Return a line for each file: its name and its SHA-256."""
+        return [f"{path.name}: {digest_of(path)}" for path in self.paths]
 
     def names(self, part: str) -> list[str]:
         """Return the names of the clips of "train" or "validation", sorted."""

@@ -79,7 +79,7 @@ class Trainer:
         kinds: dict[str, Callable[[Any], torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "muon": Muon}
         self.optimiser = kinds[recipe.optimiser.method](groups)
         self.average = {k: v.clone() for k, v in merged_state(self.net).items()}
-        self.origins = pack.origins
+        self.origins, self.digests = pack.origins, pack.digests()
         self.iteration, self.minutes, self.best = 0, 0.0, -math.inf
         self._usual_step = 0.0
         self._loader = ThreadPoolExecutor(1)
@@ -219,7 +219,8 @@ class Trainer:
         if row["psnr"] > self.best:
             self.best = row["psnr"]
             self.export(self.out / "best.safetensors")
-            card.write(self.out / "best.md", self.recipe, row, self.minutes, self.device, self.origins)
+            path = self.out / "best.md"
+            card.write(path, self.recipe, row, self.minutes, self.device, self.origins, self.digests)
         self.say(
             f"iteration {self.iteration}, {self.minutes:.1f} min: {row['psnr']:.3f} dB, "
             f"{row['psnr'] - row['bicubic']:+.3f} over bicubic"
