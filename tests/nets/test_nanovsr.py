@@ -108,7 +108,9 @@ def test_a_checkpoint_that_is_folded_already_loads_to_the_same(tmp_path: Path) -
 def test_branch_without_batch_norm_is_rejected(tmp_path: Path) -> None:
     state = training_parts().state_dict()
     torch.save({k: v for k, v in state.items() if k != "forward_net.1.rbr_1x1.1.running_var"}, tmp_path / "net.pth")
-    with pytest.raises(WeightsError, match=r"no complete nanovsr: missing: forward_net\.1\.rbr_1x1\.1\.running_var"):
+    with pytest.raises(
+        WeightsError, match=r"cannot be loaded as nanovsr: missing: forward_net\.1\.rbr_1x1\.1\.running_var"
+    ):
         load(tmp_path / "net.pth")
 
 

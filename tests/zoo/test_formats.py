@@ -155,7 +155,9 @@ def test_missing_unexpected_and_misshapen_keys_are_named(tiny: dict[str, Tensor]
     assert "missing: conv_hr.bias" in complaint({k: v for k, v in tiny.items() if k != "conv_hr.bias"})
     without_trunk = {k: v for k, v in tiny.items() if not k.startswith("backward_trunk.main.0")}
     assert "missing: backward_trunk.main.0.weight" in complaint(without_trunk)
-    assert "unexpected: extra.weight" in complaint({**tiny, "extra.weight": torch.ones(1)})
+    assert "cannot be loaded as basicvsr: unexpected: extra.weight" in complaint(
+        {**tiny, "extra.weight": torch.ones(1)}
+    )
     assert "wrong shape: fusion.weight (8, 16, 3, 3)" in complaint({**tiny, "fusion.weight": torch.ones(8, 16, 3, 3)})
     assert "not finite: conv_last.bias" in complaint({**tiny, "conv_last.bias": torch.full((3,), torch.nan)})
     message = complaint({f"layer{i}.weight": torch.ones(1) for i in range(9)})

@@ -169,7 +169,7 @@ def identify(state: StateDict, metadata: dict[str, Any], path: Path) -> tuple[Ar
             own = architecture.adapt(named)
         except KeyError as error:
             raise WeightsError(
-                f"{path}: is no complete {architecture.name}: missing: {shown(error.args[0])}"
+                f"{path}: cannot be loaded as {architecture.name}: missing: {shown(error.args[0])}"
             ) from error
         except (IndexError, ValueError, ZeroDivisionError, RuntimeError) as error:
             raise WeightsError(f"{path}: looks like {architecture.name}, but its shapes fit none") from error
@@ -188,7 +188,7 @@ def load_net(path: Path) -> tuple[RecurrentNet, Architecture, dict[str, Any]]:
     """
     state, metadata = read(path)
     architecture, config, state = identify(state, metadata, path)
-    complaint = f"{path}: is no complete {architecture.name}"
+    complaint = f"{path}: cannot be loaded as {architecture.name}"
     try:
         architecture.check(config, sum(tensor.numel() for tensor in state.values()))
         net = architecture.build(config)
