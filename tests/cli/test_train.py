@@ -49,6 +49,7 @@ def test_both_spellings_list_the_recipes() -> None:
     assert lines == done("--list").splitlines()
     assert [line.split()[0] for line in lines] == recipe.known()
     assert all(len(line.split()) > 4 and "#" not in line for line in lines), "each says what it is for"
+    assert not any("--teacher" in recipe.text_of(name) for name in recipe.known()), "that is the former spelling"
 
 
 def test_a_shipped_recipe_is_printed_to_start_ones_own_from(tmp_path: Path) -> None:
