@@ -1,5 +1,6 @@
 """The catalogue is complete, agrees with the nets, and helps with misspelt names."""
 
+import re
 import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -113,3 +114,10 @@ def test_the_list_of_official_weights_is_the_catalogue() -> None:
         assert all(
             source.package in where if source.package else f"({source.url})" in where for source in entry.sources
         )
+
+
+def test_the_readme_names_every_net_that_loads_by_path_alone() -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    sentence = next(part for part in text.split(". ") if "load by a checkpoint's path" in " ".join(part.split()))
+    listed = re.findall(r"[\w+-]+", sentence.partition(" load ")[0].lower())
+    assert ARCHITECTURES.keys() - {entry.arch for entry in ENTRIES} <= set(listed)
