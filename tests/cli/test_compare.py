@@ -1,5 +1,6 @@
 """`vsr compare` writes files that another ffmpeg plays, and figures that are the quality functions'."""
 
+import json
 import subprocess
 import xml.etree.ElementTree as ElementTree
 from fractions import Fraction
@@ -126,6 +127,25 @@ def test_quality_against_a_reference_is_printed_and_plotted(tmp_path: Path) -> N
     assert load_picture(png).width > 800
 
 
+def test_figures_are_printed_as_json_and_patterns_are_told_apart(tmp_path: Path) -> None:
+    for name in ("tool-a", "tool-b", "truth"):
+        clip(tmp_path / name, frames=3, seed=len(name))
+    truth, *results = (str(tmp_path / name / "%03d.png") for name in ("truth", "tool-a", "tool-b"))
+    out, _ = run(*results, "--reference", truth, "--json", "-q")
+    report = json.loads(out)
+    assert report["settings"] == {"reference": truth, "videos": results, "channels": "y"}
+    rows = {row["video"]: row for row in report["results"]}
+    assert [Path(name).parts for name in rows] == [("tool-a", "%03d.png"), ("tool-b", "%03d.png")]
+    shown, _ = run(*results, "--reference", truth, "-q")
+    assert all(f"{row['psnr']:.3f}" in shown and row["frames"] == 3 for row in rows.values())
+
+
+def test_progress_ends_at_the_last_frame(tmp_path: Path) -> None:
+    truth = str(clip(tmp_path / "truth", frames=4))
+    told = run(truth, "--reference", truth)[1].splitlines()
+    assert told[0] == "comparing: frame 0 of 4" and told[-1].startswith("comparing: frame 4 of 4")
+
+
 def test_quality_of_cropped_results_uses_the_common_area(tmp_path: Path) -> None:
     truth = make.pattern(0, 130, 98)
     from vsrcli.compare.quality import Quality
@@ -143,6 +163,7 @@ def test_quality_of_cropped_results_uses_the_common_area(tmp_path: Path) -> None
         ((), "give -o"),
         (("-o", "x.mp4", "--at", "1"), "--at is for a picture"),
         (("-o", "x.mp4", "--plot", "p.svg"), "--reference"),
+        (("-o", "x.mp4", "--json"), "--json holds PSNR and SSIM: give the ground truth with --reference"),
         (("-o", "x.png", "--at", "99"), "not all of the videos"),
         (("-o", "x.png", "--labels", "a,b,c"), "--labels: 3 for 2"),
         (("-o", "x.png", "--zoom", "100,0,64,48"), "does not lie inside"),

@@ -1,6 +1,8 @@
 """`vsr compare`: show videos side by side and measure their quality frame by frame."""
 
+import json
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from vsrcli.words import counted
 
 if TYPE_CHECKING:
     from vsrcli.compare.quality import Quality
+    from vsrcli.quality.report import Table
 
 
 class Crop(Kind[tuple[int, ...]]):
@@ -40,11 +43,14 @@ class Crop(Kind[tuple[int, ...]]):
 @click.option(
     "--mode", default="side", type=choice("side", "wipe", "stack"), help="Layout: in a row, split, or in a column."
 )
-@click.option("--labels", help="Labels, separated by commas.  [default: the files' names]")
+@click.option(
+    "--labels", help="Labels, separated by commas.  [default: the files' names, and folders that tell them apart]"
+)
 @click.option("--zoom", type=Crop(), help="Enlarge this part of the largest video as well.")
 @click.option("--at", type=Time(), help=f"Time to show in a picture: {TIME_FORM}.  [default: the first frame's]")
 @click.option("--reference", type=click.Path(path_type=Path), help="Ground truth: print PSNR and SSIM against it.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Plot PSNR and SSIM of each frame to .svg or .png.")
+@click.option("--json", "as_json", is_flag=True, help="Print PSNR and SSIM as JSON on stdout.")
 @rate_option
 @click.option("-y", "--overwrite", is_flag=True, help="Replace existing outputs.")
 @quiet_option()
@@ -58,6 +64,7 @@ def command(
     at: float | None,
     reference: Path | None,
     plot: Path | None,
+    as_json: bool,
     rate: Fraction | None,
     overwrite: bool,
     quiet: bool,
@@ -70,6 +77,7 @@ def command(
     vsr compare in.mp4 in_x4.mp4 -o look.png --at 0:02 --zoom 400,200,160,90
     vsr compare in.mp4 in_x4.mp4 -o wipe.mp4 --mode wipe
     vsr compare a.mp4 b.mp4 --reference truth.mp4 --plot quality.svg
+    vsr compare tool-a/city tool-b/city --reference Vid4/GT/city --json   results of any tool, scored
 
     Frames of the same time are shown together. Smaller videos are enlarged to the largest by bicubic interpolation.
     Timing and sound are the first video's. In a video, the border of a wipe moves slowly back and forth. PSNR and SSIM
@@ -82,6 +90,8 @@ def command(
     from vsrcli.compare.video import Look, film, still
     from vsrcli.media.read.probe import probe
 
+    if as_json and reference is None:
+        raise UsageError("--json holds PSNR and SSIM: give the ground truth with --reference")
     _check(inputs, output, at=at, reference=reference, plot=plot, overwrite=overwrite)
     display = Display(quiet=quiet, verbose=False)
     infos = [probe(path, rate=rate) for path in inputs]
@@ -105,7 +115,12 @@ def command(
     if output:
         display.line(f"{output}" + (f": {counted(frames, 'frame')}" if frames else ""), style="green")
     if quality:
-        echo(_means(quality), err=False)
+        table = _means(quality)
+        if as_json:
+            settings = {"reference": str(reference), "videos": [str(path) for path in inputs], "channels": "y"}
+            click.echo(json.dumps({"settings": settings, "results": json.loads(table.json())}, indent=2))
+        else:
+            echo(table.markdown(), err=False)
         if plot:
             quality.save(plot)
             display.line(str(plot), style="green")
@@ -143,17 +158,18 @@ def _check(
 
 
 def _labels(text: str | None, inputs: tuple[Path, ...]) -> list[str]:
-    """Return the given labels, or the names of the files, with their folders if they coincide."""
+    """Return the given labels, or the ends of the paths: their names, with as many folders as tell them apart."""
     if text is None:
-        labels = [path.resolve().name for path in inputs]
-        return labels if len(set(labels)) == len(labels) else [str(path) for path in inputs]
+        paths = [path.resolve() for path in inputs]
+        parts = next(n for n in count(1) if len({path.parts[-n:] for path in paths}) == len(set(paths)))
+        return [str(Path(*path.parts[-parts:])) for path in paths]
     labels = [part.strip() for part in text.split(",")]
     if len(labels) != len(inputs):
         raise UsageError(f"--labels: {len(labels)} for {len(inputs)} videos")
     return labels
 
 
-def _means(quality: "Quality") -> str:
+def _means(quality: "Quality") -> "Table":
     from vsrcli.quality.report import Column, Table, Value
 
     def mean(rows: list[list[float]], i: int) -> float:
@@ -165,4 +181,4 @@ def _means(quality: "Quality") -> str:
         {"video": n, "frames": len(quality.psnr), "psnr": mean(quality.psnr, i), "ssim": mean(quality.ssim, i)}
         for i, n in enumerate(quality.labels)
     ]
-    return Table(columns, rows).markdown()
+    return Table(columns, rows)

@@ -191,10 +191,11 @@ class Display:
         self.line(f"{'' if self._quiet else '  '}failed: {error}", style="red", always=True)
 
     def _update(self, stage: str, event: Event) -> None:
+        ends = event.kind == "frame" and event.done == event.total
         if event.kind in ("frame", "sweep"):
             self._log.frame(lambda: self._in_words(stage, event))
         if self._json is not None:
-            last = event.kind != "frame" or event.done == event.total
+            last = event.kind != "frame" or ends
             about = {"stage": stage, "done": event.done, "total": event.total}
             speed = {"fps": self._speed.fps, "seconds_left": self._speed.seconds_left}
             self._json.frame(last=last, **about, **{n: v and round(v, 3) for n, v in speed.items()})
@@ -203,7 +204,7 @@ class Display:
             self._progress.update(
                 self._task, description=stage, completed=event.done, total=total, shown_total=total or "?"
             )
-        elif not self._quiet and self._plain and time.monotonic() - self._plain_at > PLAIN_INTERVAL:
+        elif not self._quiet and self._plain and (ends or time.monotonic() - self._plain_at > PLAIN_INTERVAL):
             self._plain_at = time.monotonic()
             self._console.print(self._in_words(stage, event), markup=False, soft_wrap=True)
 
