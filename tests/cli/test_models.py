@@ -52,6 +52,7 @@ def test_technical_columns_are_shown_when_asked_for() -> None:
     head = ["soft", "or", "blurred", "video", "basicvsr++.vimeo90k-bd", "x4", "slow", "to", "download"]
     assert line.split() == [*head, *tail]
     assert "GFLOP" not in "\n".join(lines_of())
+    assert "--json: published figures of all test sets" in lines_of("-v")[-1]
 
 
 def test_json_has_stable_fields() -> None:
@@ -83,11 +84,15 @@ def test_json_has_stable_fields() -> None:
         ],
         "parameters": 6291311,
         "gflop_per_320x180_frame": 754.1,
-        "published": {"vid4-bi": {"psnr": 27.24, "ssim": 0.8251}, "vimeo90k-t-bi": {"psnr": 37.18, "ssim": 0.945}},
+        "published": {
+            "vid4-bi": {"psnr": 27.24, "ssim": 0.8251, "channels": "y"},
+            "vimeo90k-t-bi": {"psnr": 37.18, "ssim": 0.945, "channels": "y"},
+        },
         "weights": "installed",
     }
     [missing] = [model for model in listed if model["name"] == "iconvsr.reds4"]
     assert (missing["weights"], missing["path"]) == ("to download", None)
+    assert missing["published"] == {"reds4-bi": {"psnr": 31.67, "ssim": 0.8948, "channels": "rgb"}}
 
 
 def test_torch_is_not_imported() -> None:

@@ -9,7 +9,7 @@ import click
 
 from vsrcli.words import padded
 from vsrcli.zoo import picking, store
-from vsrcli.zoo.catalogue import Entry, catalogue
+from vsrcli.zoo.catalogue import Entry, catalogue, channels_of
 from vsrcli.zoo.uses import speed_of, use_of
 
 MEANING = {
@@ -38,7 +38,10 @@ def as_record(entry: Entry, *, default: bool) -> dict[str, Any]:
         "sources": [{k: v for k, v in asdict(source).items() if v is not None} for source in entry.sources],
         "parameters": entry.parameters,
         "gflop_per_320x180_frame": entry.gflop,
-        "published": {test: {"psnr": figures.psnr, "ssim": figures.ssim} for test, figures in entry.published.items()},
+        "published": {
+            test: {"psnr": figures.psnr, "ssim": figures.ssim, "channels": channels_of(test)}
+            for test, figures in entry.published.items()
+        },
         "weights": located.kind if located else store.missing(entry),
         "path": str(located.path) if located else None,
         "default": default,
@@ -85,8 +88,12 @@ def table(models: list[Entry], default: str, *, verbose: bool = False) -> list[s
 
 
 @click.command(name="models")
-@click.option("--json", "as_json", is_flag=True, help="Print all properties of each model as JSON.")
-@click.option("-v", "--verbose", is_flag=True, help="Show architecture, cost and licence too.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print all properties as JSON, with published figures of all test sets."
+)
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Show architecture, cost, licence and published PSNR-Y on Vid4 too."
+)
 def command(as_json: bool, verbose: bool) -> None:
     """List the models: their purpose, speed, and where their weights are.
 
@@ -104,7 +111,7 @@ def command(as_json: bool, verbose: bool) -> None:
     if verbose:
         legend += [
             "Degradation: how the frames it learnt from were made small. GFLOP: per 320x180 frame.",
-            "Vid4: published PSNR-Y in dB.",
+            "Vid4: published PSNR-Y in dB. --json: published figures of all test sets.",
         ]
     else:
         legend.append("vsr models -v: what they are and cost. vsr info FILE: what a file gets.")

@@ -5,22 +5,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vsrcli.quality.metrics import Channels
-from vsrcli.zoo.catalogue import Entry, Figures, catalogue
+from vsrcli.zoo.catalogue import Entry, Figures, catalogue, channels_of
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A test set of the papers: its key in the catalogue, title, number of clips, and the channels of its figures."""
+    """A test set of the papers: its key in the catalogue, title and number of clips."""
 
     key: str
     title: str
     clips: int
-    channels: Channels = "y"
+
+    @property
+    def channels(self) -> Channels:
+        """The channels of its published figures."""
+        return channels_of(self.key)
 
 
 SETS = {
     "vid4": Benchmark("vid4", "Vid4", 4),
-    "reds4": Benchmark("reds4", "REDS4", 4, "rgb"),
+    "reds4": Benchmark("reds4", "REDS4", 4),
     "udm10": Benchmark("udm10", "UDM10", 10),
     "spmcs": Benchmark("spmcs", "SPMCS", 30),
     "vimeo90k": Benchmark("vimeo90k-t", "Vimeo-90K-T", 7824),

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from vsrcli.errors import UsageError
 
@@ -120,6 +120,11 @@ class Catalogue:
         known = [*self.models, *dict.fromkeys(entry.arch for entry in self.models.values())]
         close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
         return f"did you mean {' or '.join(close)}?" if close else "`vsr models` lists them all"
+
+
+def channels_of(test: str) -> Literal["y", "rgb"]:
+    """Return the channels of published figures of a test set ("reds4" or "reds4-bi"): luma but for REDS4."""
+    return "rgb" if test.startswith("reds4") else "y"
 
 
 def is_path(name: str) -> bool:
