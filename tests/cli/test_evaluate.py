@@ -12,8 +12,13 @@ from click.testing import CliRunner
 
 from tests.command import vsr
 from tests.evaluate.make import clip, tiny_model
+from vsrcli import __version__
 from vsrcli.cli.evaluate import command
 from vsrcli.errors import UsageError
+from vsrcli.evaluate.clips import choose_clips, pairs
+from vsrcli.levels import to_levels, to_unit
+from vsrcli.quality.degrade import imresize
+from vsrcli.quality.metrics import planes, psnr, ssim
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +71,31 @@ def test_bicubic_alone_needs_no_model(vid4: str) -> None:
     assert [r["method"] for r in report["results"]] == ["bicubic", "bicubic"]
 
 
+def test_settings_say_what_ran(model: str, vid4: str) -> None:
+    options = ("--data", vid4, "--clips", "city", "--frames", "1", "--json")
+    settings = json.loads(run("-m", model, *options)[0])["settings"]
+    assert (settings["vsr"], settings["torch"], settings["clips"]) == (__version__, torch.__version__, ["city"])
+    assert settings["horizon"]["frames"] == 60
+    assert json.loads(run("-m", "repvsr.bi", *options)[0])["settings"]["horizon"] is None  # frame by frame
+    assert json.loads(run("-m", model, *options, "--ablate", "tile")[0])["settings"]["horizon"] is None
+    assert json.loads(run(*options[:2], *options[4:])[0])["settings"]["clips"] is None
+
+
+def test_borders_are_left_out_of_psnr_and_ssim_of_all_methods(model: str, vid4: str) -> None:
+    options = ("-m", model, "--data", vid4, "--clips", "city", "--frames", "1", "--mse")
+    whole, cut = (json.loads(run(*options, *more, "--json")[0]) for more in ((), ("--crop-border", "8")))
+    assert (whole["settings"]["crop_border"], cut["settings"]["crop_border"], whole["notes"]) == (0, 8, [])
+    assert "without 8 pixels at each border" in run(*options, "--crop-border", "8", "-q")[0].splitlines()[-1]
+    for before, after in zip(whole["results"], cut["results"], strict=True):
+        assert all(before[key] != after[key] for key in ("psnr", "ssim", "mse"))
+    pair = next(pairs(choose_clips(Path(vid4), ["city"])[0], "bi", 4))
+    a, b = (planes(to_unit(p))[..., 8:-8, 8:-8] for p in (imresize(to_levels(pair.lr), 4), pair.hr))
+    bicubic = cut["results"][0]
+    assert (bicubic["psnr"], bicubic["ssim"]) == pytest.approx((float(psnr(a, b)), float(ssim(a, b))))
+    with pytest.raises(UsageError, match="128x96 without 43 pixels at each border is too small for SSIM's 11x11"):
+        run(*options, "--crop-border", "43")
+
+
 def test_bicubic_may_be_named_and_is_one_row(model: str, vid4: str) -> None:
     options = ("--data", vid4, "--clips", "city", "--frames", "1", "--json")
     for named, methods in (
@@ -87,7 +117,7 @@ def test_a_model_s_own_published_figures_stand_beside_its_measured_ones(vid4: st
     assert set(rows) == {"bicubic", "basicvsr.vimeo90k-bi"}
     assert rows["basicvsr.vimeo90k-bi"]["published_psnr"] == 27.24 and rows["bicubic"]["published_psnr"] is None
     notes = json.loads(out)["notes"]
-    assert notes[0] == "Published figures are of all 4 clips of Vid4; 1 were run." and "not of their first" in notes[1]
+    assert notes[0] == "Published figures are of all 4 clips of Vid4; 1 was run." and "not of their first" in notes[1]
     arguments = ("-m", "basicvsr.vimeo90k-bi", "--data", vid4, "--clips", "city", "--frames", "1")
     assert run(*arguments, "-q")[0].splitlines()[-3] == notes[0]
     assert notes[0] in run(*arguments, "--csv")[1] and run(*arguments, "--csv", "-q")[1] == ""

@@ -92,6 +92,13 @@ class Crfs(Kind[tuple[int, ...]]):
 @click.option("--clips", help="Run only these clips, e.g. calendar,city.")
 @click.option("--frames", type=click.IntRange(1), help="Run only so many frames of each clip.")
 @click.option("--channels", default="y", type=choice("y", "rgb"), help="Measure PSNR, SSIM and MSE on luma or on RGB.")
+@click.option(
+    "--crop-border",
+    default=0,
+    type=click.IntRange(0),
+    metavar="PIXELS",
+    help="Leave out so many pixels at each border for PSNR, SSIM and MSE, as some papers do.",
+)
 @click.option("--mse", "with_mse", is_flag=True, help="Show the mean squared error too.")
 @click.option(
     "--temporal",
@@ -154,10 +161,10 @@ def command(
     vsr evaluate -m basicvsr -m my.pth --data clips --frames 10 --temporal --vmaf
     vsr evaluate -m basicvsr --data vid4 --ablate window,lookahead,tile,precision
 
-    LR frames are made from the ground truth with 8 bits, results rounded to 8 bits, and scored whole, without cutting
-    borders; a clip's figure is the mean over its frames, "mean" the mean over clips. Bicubic is MATLAB's on the same
-    frames. Whole clips are run in fp32, as in the papers; but nets that see the future remember 60 frames, as in vsr
-    upscale, unless --horizon none gives the papers' behaviour.
+    LR frames are made from the ground truth with 8 bits, results rounded to 8 bits, and scored whole unless
+    --crop-border is given; a clip's figure is the mean over its frames, "mean" the mean over clips. Bicubic is MATLAB's
+    on the same frames. Whole clips are run in fp32, as in the papers; but nets that see the future remember 60 frames,
+    as in vsr upscale, unless --horizon none gives the papers' behaviour.
 
     --degradation none reads LR frames, e.g. those of `vsr degrade`, from a folder LR beside the ground truth:
 

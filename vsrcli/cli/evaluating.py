@@ -1,7 +1,7 @@
 """The work of `vsr evaluate` after its options are read: load models, measure with progress, make the table."""
 
 import itertools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from vsrcli import zoo
+from vsrcli import __version__, zoo
+from vsrcli.cli.evaluate_published import PAPERS_SCALE, literature_of, own_figures
 from vsrcli.cli.progress import Display
 from vsrcli.cli.unused import typed_beside, typed_of
 from vsrcli.compare.plot_file import save
@@ -24,9 +25,8 @@ from vsrcli.evaluate.ablation_plot import KEYFRAMES, frame_panels, keyframe_pane
 from vsrcli.evaluate.clips import X264, choose_clips, length
 from vsrcli.evaluate.datasets import Clip
 from vsrcli.evaluate.evaluation import Setting, beside, evaluate, table, with_literature
-from vsrcli.evaluate.literature import CITATIONS, reported
+from vsrcli.evaluate.literature import CITATIONS
 from vsrcli.evaluate.methods import Bicubic, Method, Model
-from vsrcli.evaluate.published import published, recognise
 from vsrcli.evaluate.scoring import Measures, load_lpips
 from vsrcli.media.strength.compress import FORMAT
 from vsrcli.pipeline.events import Event
@@ -34,8 +34,8 @@ from vsrcli.pipeline.jobs.ignored import ignored_by_net
 from vsrcli.quality.iqa import load_iqa
 from vsrcli.quality.report import Table, Value
 from vsrcli.quality.temporal import Flow
+from vsrcli.words import counted
 from vsrcli.zoo import LoadedModel
-from vsrcli.zoo.catalogue import Figures
 from vsrcli.zoo.options import set_option
 
 FLOW_MODEL = "basicvsr.vimeo90k-bi"
@@ -92,7 +92,7 @@ def measure(asked: dict[str, Any], options: EngineOptions, display: Display) -> 
         raise UsageError("--plot shows what --ablate finds: give its axes, e.g. --ablate segments")
     clips = _clips(asked)
     if asked["with_published"]:
-        _literature(asked, asked["scale"] or PAPERS_SCALE)
+        literature_of(asked, asked["scale"] or PAPERS_SCALE)
     device = pick_device(asked["device"])
     use_threads(options.threads)
     loaded = _load(asked, display)
@@ -113,6 +113,7 @@ def measure(asked: dict[str, Any], options: EngineOptions, display: Display) -> 
     iqa = tuple(load_iqa(name, device) for name in dict.fromkeys(names(asked["iqa"]) or ()))
     measures = Measures(
         channels=asked["channels"],
+        border=asked["crop_border"],
         flow=_flow(device, display) if asked["temporal"] else None,
         lpips=load_lpips(device) if asked["with_lpips"] else None,
         iqa=iqa,
@@ -133,11 +134,14 @@ def measure(asked: dict[str, Any], options: EngineOptions, display: Display) -> 
             own = replace(measures, save=measures.save / f"crf{crf}") if several and measures.save else measures
             tell = partial(_tell, display, f", CRF {crf}" if several else "")
             rows += [several | row for row in evaluate(clips, methods, setting, own, on_frame=counter, on_row=tell)]
-    figures, remarks = _published(asked, scale, loaded, len(clips))
+    figures, remarks = own_figures(asked, scale, loaded, len(clips))
     rows = beside(rows, figures)
     if asked["with_published"]:
-        rows = with_literature(rows, _literature(asked, scale), asked["degradation"])
+        rows = with_literature(rows, literature_of(asked, scale), asked["degradation"])
         remarks += [f"{paper}: {citation}." for paper, citation in CITATIONS.items()]
+    if asked["crop_border"]:
+        pixels = counted(asked["crop_border"], "pixel")
+        remarks.insert(0, f"PSNR, SSIM and MSE are of frames without {pixels} at each border (--crop-border).")
     made = table(rows, asked["channels"], with_mse=asked["with_mse"], iqa=iqa, notes=remarks)
     return made, _settings(asked, options, loaded, scale, device)
 
@@ -254,42 +258,6 @@ def _flow(device: torch.device, display: Display) -> Flow:
     return flow
 
 
-def _published(
-    asked: dict[str, Any], scale: int, run: Collection[str], clips: int
-) -> tuple[dict[str, Figures], list[str]]:
-    """Return the published figures of the models that are `run`, and sentences about what they are of."""
-    test = None if asked["crf"] else recognise(asked["data"])
-    if test is None:
-        return {}, []
-    found = {name: one for name, one in published(test, asked["degradation"], scale).items() if name in run}
-    if not (found or asked["with_published"]):
-        return {}, []
-    if test.channels != asked["channels"]:
-        return {}, [f"Published figures of {test.title} are with --channels {test.channels}."]
-    remarks = []
-    if clips != test.clips:
-        remarks.append(f"Published figures are of all {test.clips} clips of {test.title}; {clips} were run.")
-    if asked["frames"]:
-        remarks.append("Published figures are of whole clips, not of their first frames.")
-    return found, remarks
-
-
-PAPERS_SCALE = 4
-"""The scale of the papers' tables."""
-
-
-def _literature(asked: dict[str, Any], scale: int) -> str:
-    """Return the key of the test set with published results. Raises UsageError if none fits these results."""
-    test = recognise(asked["data"])
-    if test is None:
-        raise UsageError(f"--published: {asked['data']} is named like no test set that papers report of")
-    if scale != PAPERS_SCALE or asked["crf"] or not any(reported(test.key, asked["degradation"])):
-        raise UsageError(f"--published: papers report nothing of {test.title} made in this way")
-    if test.channels != asked["channels"]:
-        raise UsageError(f"--published: papers report of {test.title} with --channels {test.channels}")
-    return test.key
-
-
 def _settings(
     asked: dict[str, Any],
     options: EngineOptions,
@@ -297,16 +265,23 @@ def _settings(
     scale: int,
     device: torch.device,
 ) -> dict[str, Any]:
-    """Return the settings that `--json` prints beside the results; "precision" is None where that of models differs."""
+    """Return the settings that `--json` prints beside the results; "precision" is None where that of models differs.
+
+    "clips" is None for all, and "horizon" where none bounds a net: all run frame by frame, or in ways of --ablate.
+    """
     kinds = {str(model.net.precision).removeprefix("torch.") for model in loaded.values()} or {"float32"}
+    bounded = not asked["ablate"] and any(model.net.bidirectional for model in loaded.values())
     return {
+        "vsr": __version__,
+        "torch": torch.__version__,
         "data": str(asked["data"]),
+        "clips": names(asked["clips"]),
         "scale": scale,
-        **options.plain(),
+        **(options if bounded else replace(options, horizon=None)).plain(),
         "device": str(device),
         "precision": kinds.pop() if len(kinds) == 1 else None,
         "flow": FLOW_MODEL if asked["temporal"] else None,
-        **{key: asked[key] for key in ("degradation", "channels", "frames", "scenes", "ablate")},
+        **{key: asked[key] for key in ("degradation", "channels", "crop_border", "frames", "scenes", "ablate")},
         "crf": asked["crf"][0] if asked["crf"] and len(asked["crf"]) == 1 else asked["crf"],
         "compression": {"encoder": "libx264", **X264, **FORMAT} if asked["crf"] else None,
         "models": [{"name": n, "weights": m.source, "sha256": m.sha256} for n, m in loaded.items()],

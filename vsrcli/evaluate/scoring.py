@@ -20,7 +20,7 @@ from vsrcli.media.photo.images import write_png
 from vsrcli.quality.colour import colour_shift
 from vsrcli.quality.iqa import Iqa
 from vsrcli.quality.lines import invented_lines, line_energy, lines
-from vsrcli.quality.metrics import Channels, mse, planes, psnr, ssim
+from vsrcli.quality.metrics import Channels, mse, planes, psnr, ssim, without_border
 from vsrcli.quality.temporal import Flow, Motion, motion, tof, unexplained_change, warping_error
 from vsrcli.quality.vmaf import vmaf
 
@@ -36,6 +36,7 @@ class Measures:
 
     Attributes:
         channels: "y" or "rgb".
+        border: pixels at each border that PSNR, SSIM and MSE leave out.
         flow: optical flow for the temporal figures; None leaves them out.
         lpips: LPIPS of two frames; None leaves it out.
         iqa: measures of pyiqa.
@@ -47,6 +48,7 @@ class Measures:
     """
 
     channels: Channels = "y"
+    border: int = 0
     flow: Flow | None = None
     lpips: Callable[[Tensor, Tensor], float] | None = None
     iqa: tuple[Iqa, ...] = ()
@@ -191,7 +193,7 @@ class _Pass:
 
     def _figures(self, name: str, out: Tensor, truth: _Truth) -> dict[str, float]:
         m = self._measures
-        a, b = planes(to_unit(out), m.channels), truth.planes
+        a, b = (without_border(p, m.border) for p in (planes(to_unit(out), m.channels), truth.planes))
         figures = {"psnr": float(psnr(a, b)), "ssim": float(ssim(a, b)), "mse": float(mse(a, b))}
         if m.flow is not None and truth.motion is not None and name in self._previous:
             two = to_unit(self._previous[name])[None], to_unit(out)[None]

@@ -10,6 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from vsrcli.errors import UsageError
+
 Channels = Literal["y", "rgb"]
 
 SSIM_SIGMA = 1.5  # Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity"
@@ -36,6 +38,19 @@ def planes(frames: Tensor, channels: Channels = "y") -> Tensor:
     """
     levels = (_double(frames) * 255).round_().clamp_(0, 255)
     return rgb_to_y(levels / 255) if channels == "y" else levels
+
+
+def without_border(planes: Tensor, border: int) -> Tensor:
+    """Return planes (..., h, w) without `border` pixels at each side.
+
+    Raises UsageError if less than SSIM_WINDOW pixels a side are left, which `ssim` needs.
+    """
+    h, w = planes.shape[-2:]
+    if min(h, w) - 2 * border < SSIM_WINDOW:
+        raise UsageError(
+            f"{w}x{h} without {border} pixels at each border is too small for SSIM's {SSIM_WINDOW}x{SSIM_WINDOW}"
+        )
+    return planes[..., border : h - border, border : w - border]
 
 
 def mse(a: Tensor, b: Tensor) -> Tensor:
