@@ -90,5 +90,5 @@ def test_the_comparison_has_the_sound_of_that_part(film: Path, tmp_path: Path, t
 
 
 def test_the_tag_says_it_in_words() -> None:
-    text = made_text("1", "m", "0123456789abcdef0", start=62.5)
-    assert text == "upscaled by vsr 1, m, weights 0123456789abcdef, from 62.500000 s"
+    text = made_text("1", "m", "0123456789abcdef0", "int8", start=62.5)
+    assert text == "upscaled by vsr 1, m, weights 0123456789abcdef, int8, from 62.500000 s"

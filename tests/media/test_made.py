@@ -18,7 +18,7 @@ def test_a_transport_stream_tells_that_it_is_a_result(tmp_path: Path, tiny_model
     assert not made_tags(film)
     made = vsrcli.upscale(film, tmp_path / name, start=0.12, **how).output
     (text,) = made_tags(made)
-    assert text.startswith("upscaled by vsr ") and "tiny.safetensors" in text
+    assert text.startswith("upscaled by vsr ") and "tiny.safetensors" in text and ", fp32, from " in text
     assert offset_in_source(made) == pytest.approx(0.12)
     assert f"      made  {text}\n" in vsr("info", made).stdout and "  made  " not in vsr("info", film).stdout
 

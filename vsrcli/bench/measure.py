@@ -15,7 +15,7 @@ from vsrcli.bench.cost import flops, parameters
 from vsrcli.bench.machine import device_name, gemm_gflops, resident_memory, synchronize
 from vsrcli.bench.timer import StageTimer
 from vsrcli.engine.compiled import compile_steps
-from vsrcli.engine.device import PRECISIONS, pick_device, pick_precision, place, use_threads
+from vsrcli.engine.device import pick_device, pick_precision, place, precision_name, use_threads
 from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import LOOKAHEAD, WINDOW, Plan, choose_plan, default_budget
 from vsrcli.errors import InputError, UsageError
@@ -92,7 +92,7 @@ def measure(case: Case, progress: Progress) -> Measurement:
         scale=net.scale,
         parameters=size,
         weights=weights,
-        precision=next(short for short, kind in PRECISIONS.items() if kind == dtype),
+        precision=precision_name(dtype),
         device=device_name(device),
         threads=torch.get_num_threads() if device.type == "cpu" else None,
         torch=torch.__version__,

@@ -68,6 +68,11 @@ def pick_precision(
     return torch.bfloat16 if cpu_has_bf16() else torch.float32
 
 
+def precision_name(dtype: torch.dtype) -> str:
+    """Return the name of a precision as options spell it: fp32, fp16, bf16 or int8."""
+    return next(name for name, kind in PRECISIONS.items() if kind == dtype)
+
+
 def has_int8(device: torch.device, net: RecurrentNet) -> bool:
     """Return whether the net can run in int8 on the device; `why_no_int8` says why not."""
     return why_no_int8(device, net) is None

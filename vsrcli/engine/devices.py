@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from vsrcli.engine.device import CPU_BUILD, PRECISIONS, pick_device, pick_precision
+from vsrcli.engine.device import CPU_BUILD, pick_device, pick_precision, precision_name
 from vsrcli.engine.memory import room
 from vsrcli.words import counted
 
@@ -43,7 +43,7 @@ def devices() -> list[Device]:
 def _described(name: str, *, used: bool) -> Device:
     device = torch.device(name)
     dtype = pick_precision("auto", device)
-    precision = next(short for short, kind in PRECISIONS.items() if kind == dtype)
+    precision = precision_name(dtype)
     memory, free = psutil.virtual_memory().total, room().size
     if device.type == "cuda":
         free, memory = torch.cuda.mem_get_info(device)

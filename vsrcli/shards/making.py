@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vsrcli import __version__
-from vsrcli.engine.device import PRECISIONS
+from vsrcli.engine.device import precision_name
 from vsrcli.errors import InputError, InterruptedJobError, OutputError, Reason, UsageError, VsrError
 from vsrcli.files import write_durably
 from vsrcli.pipeline.events import Event, OnEvent
@@ -139,8 +139,7 @@ def _settled(job: Job) -> dict[str, Any]:
     """Return a job's options with the values chosen for those that were left open."""
     name = job.options.model
     model = str(Path(name).expanduser().absolute()) if name is not None and is_path(name) else job.model.name
-    precision = next(name for name, dtype in PRECISIONS.items() if dtype == job.dtype)
-    settled: dict[str, Any] = {"model": model, "precision": precision, "device": job.device.type}
+    settled: dict[str, Any] = {"model": model, "precision": precision_name(job.dtype), "device": job.device.type}
     return plain(replace(job.options, restart=False, content="auto", **settled).plain())
 
 

@@ -15,9 +15,13 @@ _SENT = re.compile(rb"upscaled by vsr[ -~]*")
 _FROM = re.compile(r"from (\d{1,9}(?:\.\d{1,9})?) s")
 
 
-def made_text(version: str, model: str, weights: str, *, start: float | None = None) -> str:
-    """Return the tag of a result; `start` is when its first frame is shown in the first source, if cut."""
-    text = f"{MADE_BY_VSR} {version}, {model}, weights {weights[:16]}"
+def made_text(version: str, model: str, weights: str, precision: str, *, start: float | None = None) -> str:
+    """Return the tag of a result.
+
+    `weights` is their digest, `precision` fp32, fp16, bf16 or int8. `start` is when its first frame is shown in the
+    first source, in seconds, if it is cut.
+    """
+    text = f"{MADE_BY_VSR} {version}, {model}, weights {weights[:16]}, {precision}"
     return text if start is None else f"{text}, from {start:.6f} s"
 
 

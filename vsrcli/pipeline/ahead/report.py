@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from vsrcli.engine.device import precision_name
 from vsrcli.errors import Remark
 from vsrcli.pipeline.ahead.forecast import Forecast
 from vsrcli.pipeline.jobs.job import Job
@@ -36,7 +37,7 @@ def plan_report(job: Job, forecast: Forecast | None = None) -> dict[str, Any]:
         "weights": {"source": job.model.source, "sha256": job.model.sha256},
         "device": str(job.device),
         "threads": torch.get_num_threads() if job.device.type == "cpu" else None,
-        "precision": str(job.dtype).removeprefix("torch."),
+        "precision": precision_name(job.dtype),
         "window": plan.window,
         "exact": plan.exact,
         "lookahead": plan.lookahead,
@@ -92,6 +93,7 @@ def result_report(result: Result) -> dict[str, Any]:
         "model": result.model,
         "picked": result.picked,
         "weights_sha256": result.weights,
+        "precision": result.precision,
         "damage": None if result.damage is None else result.damage.plain(),
         **told(result.warnings),
     }

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from vsrcli import __version__
+from vsrcli.engine.device import precision_name
 from vsrcli.errors import InterruptedJobError, OutputError, Reason, UsageError, VsrError
 from vsrcli.files import settle
 from vsrcli.frame import Frame
@@ -338,6 +339,7 @@ def _writer(live: LiveJob, outlet: Outlet, info: VideoInfo, warn: Callable[[str]
     options = live.job.options
     part = options.start is not None or options.end is not None
     labels, model = labels_of(info, live.head, first.pts, part=part), live.job.model
-    made = {MADE_TAG: made_text(__version__, model.name, model.sha256, start=options.start)}
+    precision = precision_name(live.job.dtype)
+    made = {MADE_TAG: made_text(__version__, model.name, model.sha256, precision, start=options.start)}
     labels = replace(labels, tags={**labels.tags, **made})
     return MuxWriter(outlet, info, sink.encode, muxer, live.beside, labels, part=part)

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from vsrcli import __version__
+from vsrcli.engine.device import precision_name
 from vsrcli.errors import InputError, OutputError, Reason, Remark, UsageError
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.read.damage import Damage
@@ -38,9 +39,9 @@ class Result:
     """A finished job. This run made `made` of its frames in `seconds`; earlier runs made the others.
 
     `repeated` of them were not run, because they equal the frame before them bit for bit. `picked` is the reason for
-    its model, None if the caller named it. `size` is (width, height) as coded, `shown` as players show it.
-    `damage` is the damage found in its source. `stages` gives the share of the time, from 0 to 1, for which each of the
-    stages that overlap was busy (timing.py); empty if none ran.
+    its model, None if the caller named it. `precision` is fp32, fp16, bf16 or int8. `size` is (width, height) as coded,
+    `shown` as players show it. `damage` is the damage found in its source. `stages` gives the share of the time, from 0
+    to 1, for which each of the stages that overlap was busy (timing.py); empty if none ran.
     """
 
     input: Path
@@ -50,6 +51,7 @@ class Result:
     seconds: float
     model: str
     weights: str
+    precision: str
     size: tuple[int, int]
     shown: tuple[int, int]
     warnings: tuple[str, ...]
@@ -171,6 +173,7 @@ def result_of(
         seconds=time.monotonic() - started,
         model=job.model.name,
         weights=job.model.sha256,
+        precision=precision_name(job.dtype),
         size=job.size,
         shown=job.sink.shown,
         warnings=tuple(job.warnings),
@@ -193,7 +196,8 @@ def output_tags(job: Job, first: int) -> dict[str, str]:
     start = None if job.info.images else offset_in_source(job.info.path)
     if job.options.start is not None:
         start = (start or 0.0) + float(first * job.info.time_base / job.factor) - job.info.start_time
-    return {MADE_TAG: made_text(__version__, job.model.name, job.model.sha256, start=start)}
+    how = (job.model.name, job.model.sha256, precision_name(job.dtype))
+    return {MADE_TAG: made_text(__version__, *how, start=start)}
 
 
 def make_segments(
