@@ -1,5 +1,6 @@
 """The Python interface: one loaded model for files, frames and tensors; typed options; cancelling; examples."""
 
+import re
 import runpy
 import sys
 import threading
@@ -17,13 +18,16 @@ import vsrcli
 from tests.media import make
 from tests.nets.small import small
 from vsrcli.choices import EngineChoices, JobChoices, SpanChoices
-from vsrcli.engine.options import EngineOptions
+from vsrcli.engine.options import LEAST_TILE, EngineOptions
 from vsrcli.errors import InterruptedJobError, UsageError
 from vsrcli.frame import Frame
 from vsrcli.media.options import SpanOptions
+from vsrcli.nets.horizon import LEAST_HORIZON, Horizon
 from vsrcli.pipeline.events import Event
 from vsrcli.pipeline.options import Options
 from vsrcli.records import options_of
+
+DOCUMENTED = Path(__file__).resolve().parents[1] / "docs" / "python.md"
 
 
 def pictures(count: int, dtype: type = np.uint8) -> list[np.ndarray]:
@@ -42,6 +46,24 @@ def test_the_keywords_are_the_fields_of_the_records() -> None:
     assert set(get_type_hints(EngineChoices)) == {o.name for o in options_of(EngineOptions)}
     assert set(get_type_hints(SpanChoices)) == {o.name for o in options_of(SpanOptions)} | {"fps"}
     assert set(get_type_hints(EngineChoices)) | set(get_type_hints(JobChoices)) == names | {"fps"}
+
+
+def test_the_documented_options_are_those_of_the_records() -> None:
+    rows = re.findall(r"^\| (`.*?) \| (.*?) \| (.*) \|$", DOCUMENTED.read_text("utf-8"), re.MULTILINE)
+    told = {name: (default, takes) for names, default, takes in rows for name in re.findall(r"`(\w+)`", names)}
+    options = {one.name: one for one in options_of(Options) if one.name not in ("model", "content")}
+    assert set(told) == set(options)
+    for name, (default, takes) in told.items():
+        assert default == ("60" if name == "horizon" else f"`{options[name].default!r}`"), name
+        assert [word for word in options[name].words if word not in takes] == [], name
+    assert (Horizon().frames, LEAST_HORIZON, LEAST_TILE) == (60, 3, 32)
+
+
+def test_sizes_are_pairs_or_texts() -> None:
+    assert EngineOptions(tile="256x192").tile == (256, 192)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"not a tile: 16x16 \(it must be 32 or more"):
+        vsrcli.Upscaler(tile="16x16")
+    vsrcli.Upscaler(tile="64x48")
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])

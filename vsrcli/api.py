@@ -49,9 +49,10 @@ def upscale(
             it, notes and warnings go to the logger "vsrcli" (see `vsrcli.log`).
         cancel: stops the job at the next frame when it is set.
         options: the fields of `vsrcli.pipeline.Options` in their types: `scale=2`, `crf=18`, `size=(1920, 1080)`,
-            `tile=(256, 256)` or None for whole frames, `memory=6 << 30` bytes, `horizon=30` frames or None,
-            `start=62.5` seconds, `rate=30` or Fraction(30000, 1001) of an image sequence, `fps="2x"` or 60 for new
-            frames between the source's (of an image sequence without a `rate`, a number is its own), `overwrite=True`.
+            `tile=(256, 256)` (or "256x256") or None for whole frames, `memory=6 << 30` bytes, `horizon=30` frames or
+            None, `start=62.5` seconds, `rate=30` or Fraction(30000, 1001) of an image sequence, `fps="2x"` or 60 for
+            new frames between the source's (of an image sequence without a `rate`, a number is its own),
+            `overwrite=True`. docs/python.md lists them.
 
     Returns:
         What was written and how, as `Result`.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from os import PathLike
-from typing import Literal, TypedDict
+from typing import TypedDict
 
 from vsrcli.engine.options import Precision, Propagation, Repeats
 from vsrcli.media.options import Audio, Codec, Deinterlace
@@ -11,7 +11,10 @@ from vsrcli.nets.horizon import Horizon
 
 
 class EngineChoices(TypedDict, total=False):
-    """Device and settings of the engine: the fields of `EngineOptions`. `horizon` may be a number of frames."""
+    """Device and settings of the engine: the fields of `EngineOptions`. `horizon` may be a number of frames.
+
+    Sizes are (width, height) or texts like "256x192", here and below.
+    """
 
     device: str
     precision: Precision
@@ -20,7 +23,7 @@ class EngineChoices(TypedDict, total=False):
     lookahead: int | None
     horizon: Horizon | int | None
     keyframe_interval: int | None
-    tile: tuple[int, int] | Literal["auto"] | None
+    tile: tuple[int, int] | str | None
     repeats: Repeats
     memory: int | None
     threads: int | None
@@ -49,8 +52,8 @@ class JobChoices(PartChoices, total=False):
 
     scale: float | None
     height: int | None
-    size: tuple[int, int] | None
-    fit: tuple[int, int] | None
+    size: tuple[int, int] | str | None
+    fit: tuple[int, int] | str | None
     pad: bool
     max_height: int | None
     square_pixels: bool

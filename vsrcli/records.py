@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
@@ -15,6 +16,7 @@ Kept = Literal["asked", "resolved", "no"]
 """How a job's record keeps an option: the requested value; the resolved value; or not at all, since no frame depends on
 it or another option includes it."""
 
+_WXH = re.compile(r"[0-9]{1,9}x[0-9]{1,9}", re.IGNORECASE)
 LARGEST_DENOMINATOR = 1_000_000
 """Largest denominator of a rate: numbers such as 29.97 are no exact fractions."""
 
@@ -159,6 +161,9 @@ def _texts(value: Any) -> Any:
 
 
 def _pair(value: Any) -> Any:
+    """Return two whole numbers as a tuple, also of a text like "64x48"."""
+    if isinstance(value, str) and _WXH.fullmatch(value):
+        value = tuple(map(int, value.lower().split("x")))
     if not isinstance(value, tuple | list) or len(value) != 2:
         return MISSING
     numbers: Iterator[Any] = (_number(int, number) for number in value)
@@ -170,6 +175,6 @@ def _described(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return " or ".join(map(repr, get_args(kind)))
     if get_origin(kind) is tuple:
-        return "a list of texts" if get_args(kind) == (str, ...) else "a pair of whole numbers"
+        return "a list of texts" if get_args(kind) == (str, ...) else "a pair of whole numbers or 'WxH'"
     names = {int: "a whole number", float: "a number", Fraction: "a number", str: "a text", bool: "True or False"}
     return "None" if kind is types.NoneType else names.get(kind, f"a {kind.__name__}")

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
+from platformdirs import PlatformDirsABC
+from platformdirs.macos import MacOS
+from platformdirs.unix import Unix
 
 from tests.command import vsr
 from tests.evaluate.make import clip
@@ -158,3 +161,14 @@ def test_a_folder_of_images_is_a_sequence_and_so_is_a_pattern(tmp_path: Path) ->
     assert found[0].videos == ("lawn",) and found[0] == found[1] == found[2]
     missing = vsr("weights", "calibrate", model, lawn / "%05d.png", "-q")
     assert missing.returncode == 1 and "no image fits the pattern" in missing.stderr and missing.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(("system", "row"), [(Unix, "Linux"), (MacOS, "macOS")])
+def test_the_default_place_of_downloads_is_documented(
+    monkeypatch: pytest.MonkeyPatch, system: type[PlatformDirsABC], row: str
+) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    place = system("vsr", appauthor=False).user_cache_path.relative_to(Path.home()).as_posix()
+    settings = (Path(__file__).resolve().parents[2] / "docs" / "settings.md").read_text("utf-8")
+    assert f"| {row} | `~/{place}`" in settings
+    assert f"~/{place}" in vsr("weights", "--help").stdout

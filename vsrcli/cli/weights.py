@@ -33,7 +33,8 @@ def tell(line: str) -> None:
 def command() -> None:
     """Download, verify and locate weights.
 
-    Downloads are kept in VSR_HOME. VSR_WEIGHTS_MIRROR replaces the host that they come from.
+    Downloads are kept in the folder that VSR_HOME names, by default ~/.cache/vsr on Linux, ~/Library/Caches/vsr on
+    macOS, %LOCALAPPDATA%\\vsr\\Cache on Windows. VSR_WEIGHTS_MIRROR replaces the host that they come from.
     """
 
 
