@@ -63,10 +63,13 @@ def test_the_help_names_every_json_field() -> None:
 
 
 def test_missing_weights_and_progress_are_shown_on_stderr(answer: subprocess.CompletedProcess[str]) -> None:
+    nano, rep = (f"{one['fps']:.3g} fps, {one['ms_median']:.4g} ms" for one in json.loads(answer.stdout))
     assert answer.stderr.splitlines() == [
         "nanovsr: its weights are not here, random ones are used",
         "nanovsr fp32",
+        f"nanovsr fp32: {nano}",
         "repvsr.bi fp32",
+        f"repvsr.bi fp32: {rep}",
     ]
 
 

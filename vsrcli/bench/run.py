@@ -12,13 +12,22 @@ from vsrcli.bench.case import Case, Measurement
 from vsrcli.errors import Reason, VsrError
 
 
-def benchmark(cases: Sequence[Case], progress: Callable[[Case, str], None]) -> list[Measurement]:
-    """Measure all cases in order. `progress` is called with each step. Raises as `measure` does.
+def benchmark(
+    cases: Sequence[Case],
+    progress: Callable[[Case, str], None],
+    measured: Callable[[Measurement], None] = lambda one: None,
+) -> list[Measurement]:
+    """Measure all cases in order. Raises as `measure` does.
 
-    The speedup refers to the first case. The peak rate of a precision, with as many threads, is the highest one
-    measured in it.
+    `progress` is called with each step, `measured` with each case that is done, whose fields that depend on other
+    cases are still its own. The speedup refers to the first case. The peak rate of a precision, with as many threads,
+    is the highest one measured in it.
     """
-    return list(related([in_fresh_process(case, partial(progress, case)) for case in cases]))
+    found = []
+    for case in cases:
+        found.append(in_fresh_process(case, partial(progress, case)))
+        measured(found[-1])
+    return list(related(found))
 
 
 def related(found: Sequence[Measurement]) -> Iterator[Measurement]:

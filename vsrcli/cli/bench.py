@@ -119,8 +119,16 @@ def command(
             for one in wanted
             for count in threads or (None,)
         ]
+
+    def tell(one: "Measurement") -> None:
+        """Print what a case came to, before the table that needs all of them."""
+        if len(cases) > 1:
+            lines.clear()
+            threads_of = f" x{one.threads}" if len(threads) > 1 else ""
+            lines.line(f"{one.model} {one.precision}{threads_of}: {one.fps:.3g} fps, {one.ms_median:.4g} ms")
+
     found = benchmark(
-        cases, lambda case, text: lines.step(f"{case.model} {case.precision}", text, first=text == "loading")
+        cases, lambda case, text: lines.step(f"{case.model} {case.precision}", text, first=text == "loading"), tell
     )
     lines.clear()
     for name in dict.fromkeys(one.model for one in found if window is not None and one.window is None):
