@@ -32,6 +32,7 @@ class Reason(Enum):
     NO_SUCH_DEVICE = "the machine lacks the device"
     OUT_OF_MEMORY = "the smallest tile does not fit"
     CODEC_NOT_HELD = "the container cannot hold the codec; codecs that it can, output: a name that can"
+    IN_ITS_TERMS = "an encoder that is not to be had has options in its own terms; encoder: what else takes its place"
     NO_CRF = "the codec has no crf"
     NO_PRESET = "the codec has no presets"
     LOST_BY_CODEC = "another codec keeps what is lost; codec"

@@ -249,7 +249,7 @@ def test_labels_and_timecode_go_through_pipes(ends: Ends, fast: list[object], tm
     assert vsr("upscale", labelled, "-o", tmp_path / "whole.avi", *fast).returncode == 0
     assert labels(tmp_path / "whole.avi")[0] == "10:20:30:00"
     done = ends.run(labelled.read_bytes(), "--format", "nut", *fast)
-    assert done.stderr.count(".nut has no colour tags: converted to BT.601") == 1
+    assert done.stderr.count(".nut has no colour tags: converted to BT.601, as players guess; the primaries") == 1
     assert "the primaries and the transfer curve are lost" in done.stderr
     (tmp_path / "whole.nut").write_bytes(bytes(ends.got))
     assert labels(tmp_path / "whole.nut") == ("10:20:30:00", ["One"])

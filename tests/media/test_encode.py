@@ -274,6 +274,23 @@ def test_encoders_know_all_their_options() -> None:
         assert context.options == {}, f"{codec} did not take these"
 
 
+@pytest.mark.parametrize(
+    ("colour", "output", "change"),
+    [
+        (Colour(5, 2, 5, 6), "o.nut", "converted to limited range, as players guess"),
+        (Colour(1, 2, 1, 1), "o.nut", "converted to BT.601 and limited range, as players guess; the primaries and"),
+        (Colour(1, 2, 2, 1), "o.y4m", "converted to BT.601, as players guess"),
+        (Colour(6, 1, 9, 16), "o.nut", "the primaries and the transfer curve are lost"),
+        (Colour(2, 2, 2, 2), "o.nut", "converted to limited range, as players guess"),
+        (Colour(2, 1, 6, 6), "o.nut", None),
+        (Colour(6, 2, 6, 6), "o.y4m", None),
+    ],
+)
+def test_what_a_container_without_tags_changes_is_told(colour: Colour, output: str, change: str | None) -> None:
+    notes = chosen(replace(INFO, colour=colour), output, codec="rawvideo").notes
+    assert [note.partition("has no colour tags: ")[2][: len(change or "")] for note in notes] == [change] * bool(change)
+
+
 def test_halved_colours_of_rgb_are_told() -> None:
     rgb = replace(INFO, pix_fmt="gbrp")
     [note] = chosen(rgb, "o.mp4").notes

@@ -8,6 +8,7 @@ import pytest
 
 from tests.media import make
 from tests.pipeline.test_run import pictures, upscale
+from tests.told import told
 from vsrcli.errors import UsageError
 from vsrcli.media.containers import CannotHoldError, check_container, container_of, place_streams
 from vsrcli.media.info import VideoInfo
@@ -114,10 +115,31 @@ def test_a_missing_hardware_encoder_falls_back_with_a_note(source: VideoInfo) ->
         settings = chosen(source, "a.mp4", codec=name)
         assert settings.encoder == "libx264" and settings.crf == 16
         assert settings.notes[-1].startswith(f"{name} does not open here") and "\n" not in settings.notes[-1]
-        with pytest.raises(UsageError, match=f"{name} does not open here"):
+        with told(UsageError, f"{name} does not open here.*: without --crf, .*, libx264 takes its place"):
             chosen(source, "a.mp4", codec=name, crf=23)
     else:
         assert chosen(source, "a.mp4", codec=name).encoder == name and is_hardware(name)
+
+
+@pytest.mark.parametrize("name", ["hevc_videotoolbox", "HEVC_MF", "hevc_vaapi"])
+def test_an_encoder_of_another_system_falls_back_by_the_same_rule(source: VideoInfo, name: str) -> None:
+    absent = f"{name.lower()} is not in this build of FFmpeg"
+    assert name.lower() not in all_encoders()
+    settings = chosen(source, "a.mp4", codec=name, bitrate=1_000_000)
+    assert (settings.encoder, settings.bitrate) == ("libx265", 1_000_000)
+    assert settings.notes[-1] == f"{absent}: libx265 takes its place"
+    for terms in ({"encoder_opt": ("allow_sw=1",)}, {"preset": "p7"}, {"pix_fmt": "nv12"}):
+        with told(UsageError, f"{absent}: without --crf, .*, libx265 takes its place"):
+            chosen(source, "a.mp4", codec=name, **terms)
+    with pytest.raises(UsageError, match=r"mpeg2_vaapi is not in this build of FFmpeg$"):
+        chosen(source, "a.mkv", codec="mpeg2_vaapi")
+
+
+def test_a_profile_of_more_bits_than_the_pixel_format_has_is_told(source: VideoInfo) -> None:
+    asked = {"codec": "hevc", "encoder_opt": ("profile=main10",)}
+    line = "the profile main10 changes nothing: the pixel format, yuv420p, has 8 bits"
+    assert chosen(source, "a.mkv", **asked).notes == (line,)
+    assert chosen(source, "a.mkv", **asked, pix_fmt="yuv420p10le").notes == ()
 
 
 def test_parameters_of_an_encoder_that_are_given_apart_are_all_taken() -> None:

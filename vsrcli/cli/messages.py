@@ -24,6 +24,7 @@ ADVICE = {
     Reason.NO_SUCH_DEVICE: "; use --device cpu",
     Reason.OUT_OF_MEMORY: "; use a smaller --window or another --device",
     Reason.CODEC_NOT_HELD: ": use --codec {codecs}, or -o {output}",
+    Reason.IN_ITS_TERMS: ": without --crf, --preset, --tune, --pix-fmt and --encoder-opt, {encoder} takes its place",
     Reason.NO_CRF: ": leave --crf out",
     Reason.NO_PRESET: ": leave --preset out",
     Reason.LOST_BY_CODEC: " (--codec {codec} keeps it)",

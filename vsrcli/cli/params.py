@@ -97,9 +97,10 @@ SHOWN = {
     ),
     "codec": Shown(
         "Codec: h264 (x264, avc), hevc (h265, x265), av1, vp9, prores, dnxhr, ffv1, or any video encoder of FFmpeg "
-        "(h264_nvenc, hevc_videotoolbox, av1_qsv, mpeg4, ...). Transparent films become ProRes 4444 in .mov, FFV1 in "
-        ".mkv; an alpha that is opaque throughout is left out.  [default: ProRes, DNxHR and FFV1 stay, else by "
-        "container and depth]",
+        "(h264_nvenc, hevc_videotoolbox, av1_qsv, mpeg4, ...). Where one for hardware is not to be had, vsr's own for "
+        "its codec takes its place, unless it was given a quality, preset, tune, pixel format or option. Transparent "
+        "films become ProRes 4444 in .mov, FFV1 in .mkv; an alpha that is opaque throughout is left out.  [default: "
+        "ProRes, DNxHR and FFV1 stay, else by container and depth]",
         metavar="NAME",
     ),
     "crf": Shown(

@@ -28,8 +28,8 @@ def open_on_device(path: Path, name: str) -> InputContainer:
         wanted = HWAccel(kind.lower(), device or None, allow_software_fallback=False)
         options = {"protocol_whitelist": "file"}
         return av.open(url(path), "r", metadata_errors="replace", options=options, hwaccel=wanted)
-    except FFmpegError as error:
-        raise UsageError(f"{name} cannot be opened for decoding: {error.strerror}") from None
+    except FFmpegError:  # the file itself has been opened before
+        raise UsageError(f"{name} cannot be opened for decoding: no such device opens here") from None
     except ValueError:
         raise UsageError(f"{name} cannot be opened for decoding: {device} is no device") from None
     except (RuntimeError, NotImplementedError):

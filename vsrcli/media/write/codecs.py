@@ -15,17 +15,18 @@ from vsrcli.media.write.encoders import (
     INNER,
     SYNONYMS,
     TUNES,
+    EncoderFailsError,
     holds,
     is_foreign,
-    is_hardware,
     quality,
     read_options,
     reorders_safely,
     resolve,
+    software_for,
 )
 from vsrcli.media.write.profiles import PROFILES, profile_like, read_profile, usual_profile
-from vsrcli.media.write.trial import EncoderFailsError, try_encoder
-from vsrcli.media.write.y4m import Y4M_FORMATS
+from vsrcli.media.write.trial import try_encoder
+from vsrcli.media.write.y4m import FULL_RANGE, Y4M_FORMATS
 
 # (crf, preset) at which the loss is hard to see at normal viewing distance.
 DEFAULTS: dict[str, tuple[float | None, str | None]] = {
@@ -78,23 +79,24 @@ def choose_settings(
     """Return the settings for a (width, height) picture in `output`; what is None is chosen from the source.
 
     An encoder that the caller named, or gave options, encodes a frame first; so does DNxHR's, which takes no small
-    pictures. One that needs a device and finds none
-    gives way to vsr's own for its codec, unless it was given options in its own terms.
+    pictures. One that needs a device and finds none, or that this build of FFmpeg lacks, gives way to vsr's own for its
+    codec, unless it was given options in its own terms: a crf, preset, tune, pixel format or option.
     Raises `UsageError` if there is no such encoder, if it does not open, if the container cannot hold the codec, or if
     the encoder lacks the pixel format, crf, preset, tune or option.
     """
     own = read_options(encoder_opt)
-    settings = _settings(info, output, width, height, codec, crf, preset, pix_fmt, tune, own, bitrate)
-    if not (is_foreign(settings.codec, settings.encoder) or settings.codec == "dnxhr" or tune or own):
-        return settings
     try:
-        try_encoder(info, settings)
+        settings = _settings(info, output, width, height, codec, crf, preset, pix_fmt, tune, own, bitrate)
+        if is_foreign(settings.codec, settings.encoder) or settings.codec == "dnxhr" or tune or own:
+            try_encoder(info, settings)
     except EncoderFailsError as error:
-        free = crf is None and preset is None and pix_fmt is None and tune is None and not own
-        if not (is_hardware(settings.encoder) and settings.codec in ENCODERS and free):
+        instead = software_for(codec or "")
+        if instead is None:
             raise
-        instead = _settings(info, output, width, height, settings.codec, None, None, None, None, {}, bitrate)
-        return replace(instead, notes=(*instead.notes, f"{error}: {instead.encoder} takes its place"))
+        if own or any(option is not None for option in (crf, preset, pix_fmt, tune)):
+            raise UsageError(str(error), Reason.IN_ITS_TERMS, encoder=ENCODERS[instead]) from None
+        settings = _settings(info, output, width, height, instead, None, None, None, None, {}, bitrate)
+        settings = replace(settings, notes=(*settings.notes, f"{error}: {settings.encoder} takes its place"))
     return settings
 
 
@@ -169,6 +171,8 @@ def _settings(
         else:
             notes.append(Note(lost, Reason.LOST_BY_CONTAINER, output=f"{output.stem}.mkv"))
     even_width, even_height = _even_size(width, height, chosen)
+    if "10" in own.get("profile", "") and _shape(chosen)[0] == 8 and pix_fmt is None:
+        notes.append(f"the profile {own['profile']} changes nothing: the pixel format, {chosen}, has 8 bits")
     tagged = container.colours or codec not in _UNTAGGED
     notes += [] if tagged else _colour_note(info, output, even_width, even_height)
     if (even_width, even_height) != (width, height):
@@ -357,13 +361,20 @@ def _depth_note(info: VideoInfo, chosen: str, codec: str, output: Path, profile:
 
 
 def _colour_note(info: VideoInfo, output: Path, width: int, height: int) -> list[str]:
-    """Return a line on what becomes of declared colours where the result has no tags, so that players guess them."""
+    """Return a line on what of declared colours changes where the result has no tags, so that players guess them."""
     colour, matrix = info.colour, Colour().matrix_for_conversion(width, height)
-    if (colour.matrix, colour.primaries, colour.transfer) == (2, 2, 2) or info.pix_fmt.startswith("gray"):
+    full = colour.range == FULL_RANGE and container_of(output).muxer != "yuv4mpegpipe"  # whose header tells it
+    undeclared = (colour.matrix, colour.primaries, colour.transfer) == (2, 2, 2)
+    if (undeclared and not full) or info.pix_fmt.startswith("gray"):
         return []
-    line = f"{output.suffix} has no colour tags: converted to {'BT.709' if matrix == 1 else 'BT.601'}, as players guess"
+    was = colour.matrix_for_conversion(info.width, info.height) if colour.matrix == 2 else colour.matrix
+    made = ["BT.709" if matrix == 1 else "BT.601"] if was not in _GUESSED[matrix] else []
+    made += ["limited range"] if full else []
+    changes = [f"converted to {' and '.join(made)}, as players guess"] if made else []
     guessed = colour.primaries in (2, *_GUESSED[matrix]) and colour.transfer in (2, *_SDR)
-    return [Remark(line) if guessed else f"{line}; the primaries and the transfer curve are lost"]
+    changes += [] if guessed else ["the primaries and the transfer curve are lost"]
+    line = f"{output.suffix} has no colour tags: {'; '.join(changes)}"
+    return [Remark(line) if guessed else line] if changes else []
 
 
 def _even_size(width: int, height: int, pix_fmt: str) -> tuple[int, int]:

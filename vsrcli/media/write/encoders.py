@@ -30,6 +30,8 @@ INNER = ("gif", "apng", "rawvideo")
 """Names of codecs that a container brings with it: nobody asks for them."""
 HARDWARE = ("_nvenc", "_qsv", "_amf", "_videotoolbox", "_vaapi", "_v4l2m2m", "_mf", "_vulkan", "_d3d12va", "_omx")
 """Endings of the names of encoders that need a device."""
+_ON_DEVICES = (*"h264 hevc av1 vp9 prores ffv1 vp8 h263 mjpeg mpeg2 mpeg4".split(),)  # noqa: SIM905
+"""What their names begin with. Which of them there are differs from system to system."""
 TUNES: Mapping[str, tuple[str, ...]] = {
     "libx264": ("film", "animation", "grain", "stillimage", "psnr", "ssim", "fastdecode", "zerolatency"),
     "libx265": ("animation", "grain", "psnr", "ssim", "fastdecode", "zerolatency"),
@@ -54,6 +56,10 @@ _BY_QUANTISER = frozenset(
 )
 
 
+class EncoderFailsError(UsageError):
+    """An encoder exists, but not in this build of FFmpeg, or encodes no frame on this machine or with these options."""
+
+
 @lru_cache
 def all_encoders() -> Mapping[str, str]:
     """Return FFmpeg's video encoders as PyAV has them: name and codec."""
@@ -71,7 +77,7 @@ def all_encoders() -> Mapping[str, str]:
 def resolve(asked: str) -> tuple[str, str]:
     """Return (codec, encoder) for a name: a codec of vsr's, another name for one, or an encoder of FFmpeg's.
 
-    Raises UsageError for any other name.
+    Raises EncoderFailsError for an encoder that FFmpeg has on other systems, UsageError for any other name.
     """
     name = asked.strip().lower()
     name = SYNONYMS.get(name, name)
@@ -80,6 +86,8 @@ def resolve(asked: str) -> tuple[str, str]:
     known = all_encoders()
     if name in known:
         return known[name], name
+    if any(name == begin + end for begin in _ON_DEVICES for end in HARDWARE):
+        raise EncoderFailsError(f"{name} is not in this build of FFmpeg")
     names = [*(own for own in ENCODERS if own not in INNER), *SYNONYMS, *known]
     near = difflib.get_close_matches(name, names, 3, 0.7) or [one for one in names if name and name in one][:3]
     advice = (
@@ -98,6 +106,13 @@ def is_foreign(codec: str, encoder: str) -> bool:
 def is_hardware(encoder: str) -> bool:
     """Return whether an encoder needs a device."""
     return encoder.endswith(HARDWARE)
+
+
+def software_for(asked: str) -> str | None:
+    """Return the codec of vsr's that takes the place of an encoder that needs a device; None if none does."""
+    name = asked.strip().lower()
+    codec = name.rpartition("_")[0]
+    return codec if is_hardware(name) and codec in ENCODERS and codec not in INNER else None
 
 
 def holds(container: Container, codec: str) -> bool:

@@ -14,13 +14,9 @@ from vsrcli.frame import Frame
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.write.encode import SegmentWriter
 from vsrcli.media.write.encode_settings import EncodeSettings
-from vsrcli.media.write.encoders import OWN_PARAMETERS
+from vsrcli.media.write.encoders import OWN_PARAMETERS, EncoderFailsError
 
 _UNREAD = re.compile(r"(?:Error parsing option|Unknown option:?|Invalid value for)\s+'?([^'.]+)")
-
-
-class EncoderFailsError(UsageError):
-    """An encoder exists, but encodes no frame on this machine or with these options."""
 
 
 def try_encoder(info: VideoInfo, settings: EncodeSettings) -> None:
