@@ -37,6 +37,7 @@ def test_a_checkpoint_is_described(checkpoint: Path) -> None:
         "iterations": 70,
         "recipe": "mine\x1b[2J",
     }
+    assert vsr("info", checkpoint, "-m", "iconvsr").stderr == "--model not used: nothing is picked for these files\n"
     shown = vsr("info", checkpoint).stdout
     assert "  degraded  bd (blur)\n" in shown and "    recipe  mine\\x1b[2J\n" in shown
     assert "    config  blocks 1, channels 8\n" in shown and "no ranges beside it" in shown

@@ -89,7 +89,10 @@ def command(
             continue
         if not as_json:
             echo("\n".join([""] * (len(found) > 1) + shown), err=False)
-    if found and typed_of(("rate",)) and not any(isinstance(one, Sight) and one.info.images for one in found):
+    videos = [one for one in found if isinstance(one, Sight)]
+    if found and not videos and (idle := typed_of(("models", "content"))):
+        echo(f"{', '.join(idle)} not used: nothing is picked for these files")
+    if found and typed_of(("rate",)) and not any(one.info.images for one in videos):
         echo("--rate not used: it is for image sequences")
     if as_json:
         plain = [one.plain() for one in found]
