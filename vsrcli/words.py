@@ -19,6 +19,11 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def length_text(seconds: float) -> str:
+    """Return the length of a film: as `clock`, below ten seconds with tenths ("1.6 s")."""
+    return f"{seconds:.1f} s" if seconds < 9.95 else clock(seconds)
+
+
 def rough(seconds: float) -> str:
     """Return a time rounded to about a tenth: "40 s", "12 min", "3 h 20 min", "2 d 5 h"."""
     if seconds < 90:

@@ -14,7 +14,7 @@ from vsrcli.media.info import Colour
 
 def test_a_video_with_all_its_streams_is_described(film: Path) -> None:
     shown = vsr("info", film).stdout
-    assert "64x48, h264 yuv420p, 8 bits, progressive" in shown and "20 frames, 0:01, 25 fps" in shown
+    assert "64x48, h264 yuv420p, 8 bits, progressive" in shown and "20 frames, 0.8 s, 25 fps" in shown
     assert "     sound  AAC, mono (eng); AAC, mono (ger)\n" in shown and "1 cover" in shown and "chapter" in shown
     assert "     title  A title\n" in shown and "compressed  like H.264 at CRF " in shown
     assert "   weights  repvsr." in shown and "iconvsr" not in shown
@@ -25,8 +25,8 @@ def test_a_video_with_all_its_streams_is_described(film: Path) -> None:
 
 
 def test_an_estimated_number_of_frames_is_called_one(tmp_path: Path) -> None:
-    assert ", about 12 frames, 0:00," in vsr("info", make.video(tmp_path / "a.mkv", frames=12)).stdout
-    assert ": mov, 12 frames, 0:00," in vsr("info", make.video(tmp_path / "a.mp4", frames=12)).stdout
+    assert ", about 12 frames, 0.5 s," in vsr("info", make.video(tmp_path / "a.mkv", frames=12)).stdout
+    assert ": mov, 12 frames, 0.5 s," in vsr("info", make.video(tmp_path / "a.mp4", frames=12)).stdout
 
 
 def test_declared_properties_are_shown(tmp_path: Path) -> None:
@@ -49,6 +49,7 @@ def test_what_a_result_will_lack_is_named(tmp_path: Path) -> None:
     make.ffmpeg("-i", plain, "-c", "copy", "-timecode", "10:00:00:00", "-metadata", "title=The wing", *dated, source)
     shown = vsr("info", source).stdout
     assert "      date  2019-08-29\n" in shown and "     sound  none\n" in shown and "not kept" not in shown
+    assert "  timecode  10:00:00:00\n" in shown and "data" not in shown
     packed = make.video(tmp_path / "b.mp4", frames=2, options={"x264-params": "frame-packing=3", "preset": "ultrafast"})
     mark = "the mark of how two pictures for 3D are packed into one"
     assert f"  not kept  {mark}\n" in vsr("info", packed).stdout

@@ -13,7 +13,7 @@ from vsrcli.cli import echo
 from vsrcli.cli.params import models_option, rate_option, record_options
 from vsrcli.errors import InputError, SomeFailedError, VsrError, WeightsError
 from vsrcli.pipeline.options import Options
-from vsrcli.words import clock, counted, shape, size_shown
+from vsrcli.words import counted, length_text, shape, size_shown
 
 if TYPE_CHECKING:
     from vsrcli.media.info import VideoInfo
@@ -124,7 +124,7 @@ def lines(sight: "Sight") -> list[str]:
     length = counted(info.frames, "frame") if info.frames else "of unknown length"
     length = f"about {length}" if info.frames and info.estimated else length
     rate = f"{float(info.rate):.3f}".rstrip("0").rstrip(".")
-    time = f", {clock(info.duration)}" if info.duration and len(info.images) != 1 else ""
+    time = f", {length_text(info.duration)}" if info.duration and len(info.images) != 1 else ""
     what = "photograph" if len(info.images) == 1 else "images" if info.images else info.container.split(",")[0]
     data = sight.plain()
     size = size_shown((info.width, info.height), info.shown)
@@ -134,7 +134,8 @@ def lines(sight: "Sight") -> list[str]:
     picture += [] if info.images else ["interlaced" if info.interlaced else "progressive"]
     colours = [f"{name} {value}" for name, value in data["colour"].items() if value is not None]
     colours += ["HDR metadata"] if data["hdr"] else []
-    kinds = Counter("cover" if s.attached_picture else s.kind for s in info.streams if not s.empty)
+    others = [s for s in info.streams if not s.empty and not (s.codec == "tmcd" and info.timecode)]
+    kinds = Counter("cover" if s.attached_picture else s.kind for s in others)
     beside = [counted(number, kind) for kind, number in kinds.items() if kind != "audio"]
     beside += [counted(info.chapters, "chapter")] if info.chapters else []
     beside += ["closed captions"] if data["captions"] else []
