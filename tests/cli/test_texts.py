@@ -60,6 +60,13 @@ def test_options_of_a_call_that_change_nothing_are_named(tmp_path: Path, tiny_mo
     assert sized == "--memory runs nothing: --frames not used\n"
 
 
+def test_the_result_names_its_codec_where_it_is_another(tmp_path: Path, tiny_model: str) -> None:
+    film = make.video(tmp_path / "a.mkv", frames=1, width=32, height=24)
+    for codec, said in (("ffv1", " as ffv1 in "), ("h264", "96 in ")):
+        done = vsr("upscale", film, "-m", tiny_model, "-o", tmp_path / f"{codec}.mkv", "--codec", codec)
+        assert said in done.stderr.splitlines()[-1], done.stderr
+
+
 def test_grey_video_gets_no_note_about_an_assumed_matrix(tmp_path: Path, tiny_model: str) -> None:
     grey = make.video(tmp_path / "grey.mkv", width=336, height=64, frames=1, codec="ffv1", pix_fmt="gray")
     done = vsr("upscale", grey, "-m", tiny_model, "-o", tmp_path / "out.mkv")

@@ -90,6 +90,8 @@ def result_report(result: Result) -> dict[str, Any]:
         "bottleneck": bottleneck(result.stages),
         "size": list(result.size),
         "shown": list(result.shown),
+        "codec": result.codec,
+        "source_codec": result.source_codec,
         "model": result.model,
         "picked": result.picked,
         "weights_sha256": result.weights,

@@ -40,8 +40,9 @@ class Result:
 
     `repeated` of them were not run, because they equal the frame before them bit for bit. `picked` is the reason for
     its model, None if the caller named it. `precision` is fp32, fp16, bf16 or int8. `size` is (width, height) as coded,
-    `shown` as players show it. `damage` is the damage found in its source. `stages` gives the share of the time, from 0
-    to 1, for which each of the stages that overlap was busy (timing.py); empty if none ran.
+    `shown` as players show it. `codec` names that of the result, None for images, and `source_codec` that of its
+    source. `damage` is the damage found in the source. `stages` gives the share of the time, from 0 to 1, for which
+    each of the stages that overlap was busy (timing.py); empty if none ran.
     """
 
     input: Path
@@ -58,6 +59,8 @@ class Result:
     picked: str | None = None
     damage: Damage | None = None
     repeated: int = 0
+    codec: str | None = None
+    source_codec: str | None = None
     stages: dict[str, float] = field(default_factory=dict)
 
 
@@ -165,6 +168,7 @@ def result_of(
     job: Job, output: Path, started: float, clock: StageClock, *, frames: int, made: int, repeated: int
 ) -> Result:
     """Return the result of a job that `started` at that monotonic time and is finished now."""
+    encoded = job.sink.settings()
     return Result(
         input=job.info.path,
         output=output,
@@ -180,6 +184,8 @@ def result_of(
         picked=job.picked,
         damage=job.findings.damage,
         repeated=repeated,
+        codec=str(encoded["codec"]) if "codec" in encoded else None,
+        source_codec=job.info.codec,
         stages=clock.shares(),
     )
 
