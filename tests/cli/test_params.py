@@ -17,6 +17,7 @@ from vsrcli.engine.options import EngineOptions, Precision
 from vsrcli.media.options import Codec
 from vsrcli.media.write.codecs import DEFAULTS
 from vsrcli.media.write.encoders import ENCODERS, INNER
+from vsrcli.names import WRITABLE_IMAGES
 from vsrcli.nets.horizon import Horizon
 from vsrcli.pipeline.jobs import job
 from vsrcli.pipeline.options import Options
@@ -123,6 +124,11 @@ def test_every_command_completes_the_names_of_models(words: str) -> None:
         command, context = found, click.Context(found)
     option = next(one for one in command.params if "--model" in one.opts)
     assert "repvsr.real" in [item.value for item in option.shell_complete(context, "repv")]
+
+
+def test_the_help_names_all_images_that_are_written() -> None:
+    shown = CliRunner().invoke(upscale.command, ["--help"]).output
+    assert ", ".join(WRITABLE_IMAGES) in " ".join(shown.split())
 
 
 def test_every_option_has_a_help_text_and_no_others_exist() -> None:

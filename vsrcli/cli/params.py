@@ -129,7 +129,10 @@ SHOWN = {
         "into x264-params=..., x265-params=... or svtav1-params=.... Repeatable.",
         metavar="KEY=VALUE",
     ),
-    "audio": Shown("Convert sound of other codecs to this one; copy keeps it, none leaves it out."),
+    "audio": Shown(
+        "Convert all sound tracks that have another codec to this one, at ffmpeg's bit rate for it (stereo: aac 128k, "
+        "opus 96k); copy keeps all, none leaves all out. For one track alone, let ffmpeg convert it in the result."
+    ),
     "pix_fmt": Shown("Pixel format, as ffmpeg names it.  [default: like the source]"),
     "fps": Shown(
         "Frame rate of the result. 2x (up to 8x), or a multiple of the source's rate such as 60, makes new frames. For "

@@ -24,6 +24,7 @@ from vsrcli.errors import (
     UsageError,
     VsrError,
 )
+from vsrcli.names import WRITABLE_IMAGES
 from vsrcli.pipeline.options import Options
 from vsrcli.records import options_of
 from vsrcli.shards.options import ShardOptions
@@ -40,7 +41,9 @@ _LAST = ("overwrite", "restart")  # the last options in the help
     type=Place(),
     help="File, pattern (out/%08d.png) or folder, or - for standard output; {folder} {name} {ext} {model} {width} "
     "{height} {scale} are filled in. {folder} is the source's folder at the beginning; after other text only its path "
-    "below INPUT (out/{folder}/{name}{ext} mirrors a tree).  [default: NAME_x4.EXT beside the input]",
+    f"below INPUT (out/{{folder}}/{{name}}{{ext}} mirrors a tree). Images are written as "
+    f"{', '.join(WRITABLE_IMAGES)}.  "
+    "[default: NAME_x4.EXT beside the input]",
 )
 @click.option(
     "--format",
@@ -95,7 +98,7 @@ def command(
     \b
     vsr upscale in.mp4                       to in_x4.mp4, with all sound and subtitles
     vsr upscale in.mkv -m basicvsr -o out.mkv --codec hevc
-    vsr upscale frames/ -o out/%08d.png      image sequences (png, jpg)
+    vsr upscale frames/ -o out/%08d.png      image sequences
     vsr upscale clips/ -o out/ --recursive   a whole tree; goes on after a bad file
     vsr upscale a.mp4 b.avi -o "{folder}/{name}_{model}_{height}p.mkv"
     vsr upscale 1.ts 2.ts --join -o film.mkv  the parts of one recording
