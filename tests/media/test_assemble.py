@@ -351,6 +351,26 @@ def test_dnxhr_is_labelled_with_its_profile(tmp_path: Path, suffix: str) -> None
         assert (context.codec_tag, context.profile) == ("AVdh", "DNXHR HQX")
 
 
+def test_dnxhr_has_the_matrix_that_its_frames_are_marked_with(tmp_path: Path) -> None:
+    sources = {
+        matrix: make.video(
+            tmp_path / f"{matrix}.mkv", codec="ffv1", pix_fmt="yuv444p", frames=1, width=128, height=64,
+            colour=Colour(matrix, 1, 2, 2),
+        )
+        for matrix in (1, 5)
+    }  # fmt: skip
+    made = {}
+    for matrix, source in sources.items():
+        assert enlarge(source, tmp_path / f"{matrix}.mov", codec="dnxhr", preset="444") == []
+        info = probe(tmp_path / f"{matrix}.mov")
+        assert info.colour.matrix == 1
+        made[matrix] = next(iter(decode(info))).data.astype(int)
+    assert np.abs(made[1] - made[5]).mean() < 400  # of 65535
+    info = probe(sources[5])
+    notes = choose_settings(info, Path("o.mov"), width=256, height=128, codec="dnxhr").notes
+    assert notes == ("dnxhr frames are marked as BT.709: the matrix is converted to it",)
+
+
 def test_avi_keeps_frames_and_sound(tmp_path: Path) -> None:
     picture = make.video(tmp_path / "p.avi", codec="mpeg4", frames=12, options={"qscale": "3"})
     source = tmp_path / "in.avi"

@@ -180,24 +180,25 @@ def test_the_profile_of_prores_decides_its_chroma_and_what_is_lost_is_told() -> 
 
 
 def test_the_profile_of_dnxhr_follows_the_source_or_the_preset() -> None:
+    hd = replace(INFO, colour=Colour(matrix=1))
     for pix_fmt, bits, made, profile in [
         ("yuv420p", 8, "yuv422p", "hq"),
         ("yuv420p10le", 10, "yuv422p10le", "hqx"),
         ("yuv444p", 8, "yuv444p10le", "444"),
         ("rgb24", 8, "yuv444p10le", "444"),
     ]:
-        settings = chosen(replace(INFO, pix_fmt=pix_fmt, bit_depth=bits), "o.mov", codec="dnxhr")
+        settings = chosen(replace(hd, pix_fmt=pix_fmt, bit_depth=bits), "o.mov", codec="dnxhr")
         assert (settings.pix_fmt, settings.preset, settings.notes) == (made, profile, ())
         assert encoder_options(INFO, settings)["profile"] == f"dnxhr_{profile}"
     for asked in ("sq", "dnxhr_sq"):
-        deep = replace(INFO, pix_fmt="yuv444p10le", bit_depth=10)
+        deep = replace(hd, pix_fmt="yuv444p10le", bit_depth=10)
         shallow = chosen(deep, "o.mkv", codec="dnxhr", preset=asked)
         assert (shallow.pix_fmt, shallow.preset) == ("yuv422p", "sq")
         assert [full(note) for note in shallow.notes] == [
             "dnxhr sq has 8 bits: the source's depth of 10 is lost (--preset hqx keeps it)",
             "dnxhr sq is 4:2:2: the source's colours have half as many columns in the output (--preset 444 keeps it)",
         ]
-    clear = replace(INFO, pix_fmt="yuva444p", alpha=True, transparent=True)
+    clear = replace(hd, pix_fmt="yuva444p", alpha=True, transparent=True)
     assert full(chosen(clear, "o.mov", codec="dnxhr", preset="hq").notes[-1]).endswith("(--codec prores keeps it)")
     with pytest.raises(UsageError, match="dnxhr has no preset 4444: choose one of lb sq hq hqx 444"):
         chosen(INFO, "o.mov", codec="dnxhr", preset="4444")

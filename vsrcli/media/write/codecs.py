@@ -175,6 +175,8 @@ def _settings(
         notes.append(f"the profile {own['profile']} changes nothing: the pixel format, {chosen}, has 8 bits")
     tagged = container.colours or codec not in _UNTAGGED
     notes += [] if tagged else _colour_note(info, output, even_width, even_height)
+    if codec == "dnxhr" and info.colour.matrix_for_conversion(info.width, info.height) != 1:
+        notes.append(Remark("dnxhr frames are marked as BT.709: the matrix is converted to it"))
     if (even_width, even_height) != (width, height):
         notes.append(f"{chosen} needs even sizes: {width}x{height} becomes {even_width}x{even_height}")
     return EncodeSettings(

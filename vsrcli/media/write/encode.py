@@ -188,7 +188,7 @@ def _reason(error: Exception) -> str:
 def output_colour(info: VideoInfo, settings: EncodeSettings) -> Colour:
     """Return the colour tags of the output: the source's own, but the matrix is RGB only if the planes are RGB.
 
-    Where a result tells no colours, its matrix is the one that readers take for their size.
+    Where a result tells no colours, its matrix is the one that readers take for their size; DNxHR's is BT.709.
 
     An undeclared matrix is declared if the picture grows from SD to HD: players guess it from the size, and would guess
     another one than for the source.
@@ -204,6 +204,8 @@ def output_colour(info: VideoInfo, settings: EncodeSettings) -> Colour:
         return replace(colour, matrix=matrix, range=colour.range if colour.matrix and colour.range else 1)
     if is_rgb:
         return replace(colour, matrix=RGB_MATRIX, range=0 if settings.codec == "gif" else colour.range)
+    if settings.codec == "dnxhr":  # FFmpeg's encoder marks each frame as BT.709
+        return replace(colour, matrix=1, range=1 if colour.matrix == RGB_MATRIX else colour.range)
     if colour.matrix == RGB_MATRIX:
         matrix = Colour().matrix_for_conversion(settings.width, settings.height)
         return replace(colour, matrix=matrix, range=1)
