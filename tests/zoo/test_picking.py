@@ -153,7 +153,7 @@ def test_new_weights_are_chosen_once_they_are_listed() -> None:
     grown = parse(table)
     for arch in ("iconvsr", "basicvsr"):
         assert pick(grown, arch, LOSSY).entry.name == f"{arch}.real"
-        assert pick(grown, arch, MILD).entry.name == f"{arch}.vimeo90k-bi"
+        assert pick(grown, arch, MILDEST).entry.name == f"{arch}.vimeo90k-bi"
     assert pick(grown, None, LOSSY).entry.name == "repvsr.real"
     assert pick(grown, None, LOSSY, drawn=True).entry.name == "animesr.v2"
 
