@@ -155,7 +155,10 @@ class Display:
         """Print one line about a finished job."""
         speed = f", {report['fps']:.2f} fps" if report["frames_made"] else ""
         frames, size = counted(report["frames"], "frame"), size_shown(report["size"], report["shown"])
-        codec = "" if report["codec"] in (None, report["source_codec"]) else f" as {report['codec']}"
+        told = report["codec"] in (None, report["source_codec"]) or str(report["output"]).endswith(
+            f".{report['codec']}"
+        )
+        codec = "" if told else f" as {report['codec']}"
         text = f"{report['output']}: {frames} of {size}{codec} in {clock(report['seconds'])}{speed}, {report['model']}"
         if self._json is not None:
             self._log.line(clean(text))
