@@ -130,6 +130,18 @@ def test_more_specific_size_options_replace_others(asked: list[Options], monkeyp
         assert (last.size, last.square_pixels, last.max_height, last.pad) == ((320, 240), False, None, False)
 
 
+def test_a_dry_run_says_which_settings_are_used(asked: list[Options], monkeypatch: pytest.MonkeyPatch) -> None:
+    project("height = 240\n[upscale]\ncrf = 20\npreset = 'slow'")
+    assert "settings: " not in vsr("upscale", "in.mp4").stderr
+    monkeypatch.setenv("VSR_UPSCALE_CRF", "24")
+    for flag in ("-v", "--dry-run"):
+        said = vsr("upscale", "in.mp4", "--size", "64x48", flag).stderr
+        assert "settings: VSR_UPSCALE_CRF; preset of vsr.toml\n" in said, said
+    Path("mine.toml").write_text("[upscale]\nwindow = 9")
+    said = vsr("upscale", "in.mp4", "--config", "mine.toml", "-v").stderr
+    assert "settings: VSR_UPSCALE_CRF; window of mine.toml\n" in said, said
+
+
 def test_settings_of_subcommands_are_read(asked: list[Options]) -> None:
     seen: dict[str, Any] = config.defaults(_group(), "train", [_written("seed = 3\n[train.run]\niterations = 5\n")])
     assert seen["train"]["run"] == {"seed": 3, "iterations": 5}

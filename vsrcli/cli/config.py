@@ -33,6 +33,10 @@ EXCLUSIVE = (
 """Groups of options of which the one with the highest precedence (command line, variable, file) replaces the others."""
 
 
+_READ = "vsr.settings"
+"""Key of the files that were read, in the meta data of click's context."""
+
+
 def user_file() -> Path:
     """Return the path of the user's settings."""
     import platformdirs
@@ -75,7 +79,7 @@ def apply(ctx: click.Context, config: Path | None, *, none: bool) -> None:
         return
     group = ctx.command
     assert isinstance(group, click.Group)
-    files = [config] if config is not None else files_here()
+    files = ctx.meta[_READ] = [config] if config is not None else files_here()
     ctx.default_map = defaults(group, ctx.invoked_subcommand, files) if files else None
 
 
@@ -132,6 +136,7 @@ def add_options(group: click.Group, command: click.Command) -> click.Command:
 
     def named(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
         if value is not None and ctx.parent is not None:
+            ctx.meta[_READ] = [value]
             ctx.default_map = defaults(group, str(command.name), [value])[str(command.name)]
 
     def without(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -156,6 +161,21 @@ def closest(ctx: click.Context, asked: dict[str, Any]) -> dict[str, Any]:
             if rank > min(given.values()):
                 asked = asked | {name: False if asked[name] is True else None}
     return asked
+
+
+def set_elsewhere(ctx: click.Context, asked: Mapping[str, Any]) -> str | None:
+    """Return a line on the parameters in `asked` that variables or settings files gave; None if none did.
+
+    Those that another of higher precedence has replaced do not count.
+    """
+    given: dict[str, list[str]] = {"ENVIRONMENT": [], "DEFAULT_MAP": []}
+    for param in ctx.command.params:
+        source = getattr(ctx.get_parameter_source(str(param.name)), "name", "")
+        if source in given and isinstance(param, click.Option) and asked.get(str(param.name)) not in (None, False):
+            given[source].append(str(param.envvar) if source == "ENVIRONMENT" else flag_name(param).replace("_", "-"))
+    variables, keys = (", ".join(names) for names in given.values())
+    parts = [variables, f"{keys} of {' and '.join(map(str, ctx.meta[_READ]))}" if keys else ""]
+    return f"settings: {'; '.join(filter(None, parts))}" if any(parts) else None
 
 
 def _read(path: Path) -> dict[str, Any]:

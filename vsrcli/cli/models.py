@@ -19,7 +19,7 @@ MEANING = {
     "real": "blur, noise, compression",
 }
 """Names of the degradations in the table."""
-STRENGTHS = {"bi": "clean", "mild": "hardly compressed"}
+STRENGTHS = {"bi": "clean", "mild": "mildly compressed"}
 """Sources for which other weights than the default are taken, by the degradation that they are like."""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from vsrcli.cli import debugging, unforeseen
-from vsrcli.cli.config import closest
+from vsrcli.cli.config import closest, set_elsewhere
 from vsrcli.cli.display_options import display_options, quiet_option
 from vsrcli.cli.grouped import GroupedCommand
 from vsrcli.cli.messages import full
@@ -124,6 +124,9 @@ def command(
 
     stop_on_signals()
     display = Display(quiet=quiet, verbose=verbose, way=progress, log=log_file)
+    settings = set_elsewhere(click.get_current_context(), asked) if verbose or dry_run else None
+    if settings is not None:
+        display.line(settings)
     say_unused(inputs, display, recursive=recursive, on_cluster=address is not None and not dry_run)
     source_of_format = click.get_current_context().get_parameter_source("pipe_format")
     if source_of_format is click.core.ParameterSource.COMMANDLINE and not is_outlet(output):

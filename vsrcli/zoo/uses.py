@@ -5,7 +5,7 @@ from vsrcli.zoo.catalogue import Entry
 USES = {
     "anime": "drawn animation",
     "real": "compressed video",
-    "mild": "hardly compressed video",
+    "mild": "mildly compressed video",
     "bi": "clean video",
     "bd": "soft or blurred video",
 }
