@@ -30,6 +30,14 @@ def test_the_assumed_matrix_is_noted_once_per_batch(growing: Path, tiny_model: s
     assert [report["warnings"] for report in reports] == [[], []]
 
 
+def test_a_codec_with_a_matrix_of_its_own_is_not_said_to_have_the_assumed_one(growing: Path, tiny_model: str) -> None:
+    done = vsr("upscale", growing / "a.mp4", "-m", tiny_model, "-o", growing / "a.mov", "--codec", "dnxhr", "--json")
+    assert json.loads(done.stdout)["notes"] == [
+        "dnxhr frames are marked as BT.709: the matrix is converted to it",
+        "the source declares no colour matrix: taken as BT.601",
+    ]
+
+
 def test_a_file_that_is_skipped_is_told_in_one_line(tmp_path: Path, tiny_model: str) -> None:
     make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=32x24:r=25", "-frames:v", "2", tmp_path / "a.mpg")
     make.ffmpeg("-i", tmp_path / "a.mpg", "-c", "copy", tmp_path / "b.mpg")

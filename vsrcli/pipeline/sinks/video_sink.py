@@ -73,9 +73,10 @@ class VideoSink:
         matrix = output_colour(info, encode).matrix
         coloured = not info.images and not info.pix_fmt.startswith(("gray", "mono")) and encode.tagged
         if info.colour.matrix == 2 and matrix not in (0, 2) and coloured:
-            name = {1: "BT.709", 5: "BT.601"}[matrix]
-            line = f"the source declares no colour matrix: taken as {name}, and the output says so"
-            self.warnings.append(Remark(line))
+            taken = info.colour.matrix_for_conversion(info.width, info.height)
+            said = ", and the output says so" if matrix == taken else ""
+            name = {1: "BT.709", 5: "BT.601"}[taken]
+            self.warnings.append(Remark(f"the source declares no colour matrix: taken as {name}{said}"))
 
     def settings(self) -> dict[str, object]:
         """Return the encoder's settings."""
