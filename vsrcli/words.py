@@ -72,6 +72,11 @@ def padded(rows: Sequence[Sequence[str]], right: Sequence[bool], *, least: int =
     return [[t.rjust(w) if r else t.ljust(w) for t, w, r in zip(row, widths, right, strict=True)] for row in rows]
 
 
+def labelled(rows: Sequence[tuple[str, str]]) -> list[str]:
+    """Return rows of a name and a text as lines whose texts stand below each other."""
+    return [f"{name:>10}  {text}" for name, text in rows]
+
+
 def clean(text: str) -> str:
     """Return a text as one printable line: control characters and other invisible ones are escaped."""
     if text.isascii() and text.isprintable():

@@ -57,7 +57,7 @@ def command(
     evaluate.
     """
     from vsrcli.cli.progress import Display
-    from vsrcli.evaluate.clips import length
+    from vsrcli.evaluate.clips import total_length
     from vsrcli.evaluate.lr_frames import check_folder, place_clips, write_lr_frames
 
     if truth is not None and truth.resolve() == output.resolve():
@@ -67,9 +67,8 @@ def command(
         if folder is not None:
             check_folder(folder, placed, overwrite=overwrite)
     display, made = Display(quiet=quiet, verbose=False, way=progress, log=log_file), count(1)
-    lengths = [length(one.clip) for one in placed]
     with display.job("degrade"):
-        tell = display.count("degrading", None if None in lengths else sum(n for n in lengths if n is not None))
+        tell = display.count("degrading", total_length([one.clip for one in placed]))
         frames = write_lr_frames(
             placed, output, degradation, scale, crf=crf, truth=truth, on_frame=lambda: tell(next(made))
         )

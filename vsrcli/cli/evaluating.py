@@ -22,7 +22,7 @@ from vsrcli.errors import UsageError
 from vsrcli.evaluate import ablation, new_frames
 from vsrcli.evaluate.ablation import Curve
 from vsrcli.evaluate.ablation_plot import KEYFRAMES, frame_panels, keyframe_panels
-from vsrcli.evaluate.clips import X264, choose_clips, length
+from vsrcli.evaluate.clips import X264, choose_clips, length, total_length
 from vsrcli.evaluate.datasets import Clip
 from vsrcli.evaluate.evaluation import Setting, beside, evaluate, table, with_literature
 from vsrcli.evaluate.literature import CITATIONS
@@ -74,12 +74,6 @@ def _clips(asked: dict[str, Any]) -> list[Clip]:
     return choose_clips(asked["data"], names(asked["clips"]))
 
 
-def _frames(clips: Sequence[Clip], limit: int | None) -> int | None:
-    """Return the number of frames of all clips together, if known."""
-    counts = [length(c, limit) for c in clips]
-    return None if None in counts else sum(c for c in counts if c is not None)
-
-
 def _counter(display: Display, total: int | None) -> Callable[[str, str], None]:
     """Return a callback that shows each frame that a method has made."""
     show, done = display.count("evaluating", total), itertools.count(1)
@@ -124,7 +118,7 @@ def measure(asked: dict[str, Any], options: EngineOptions, display: Display) -> 
         device=device,
     )
     crfs = asked["crf"] or (None,)
-    total = _frames(clips, asked["frames"])
+    total = total_length(clips, asked["frames"])
     rows: list[dict[str, Value]] = []
     with display.job("evaluate"):
         counter = _counter(display, total and total * len(methods) * len(crfs))
@@ -173,7 +167,7 @@ def ablate(asked: dict[str, Any], options: EngineOptions, display: Display) -> t
     plot, curves = _plot(asked["plot"], axes), dict[str, list[Curve]]()
     rows: list[dict[str, Value]] = []
     remarks: list[str] = []
-    total = _frames(clips, asked["frames"])
+    total = total_length(clips, asked["frames"])
     if asked["crf"] and len(asked["crf"]) > 1:
         raise UsageError("--ablate: give one --crf")
     crf = asked["crf"][0] if asked["crf"] else None

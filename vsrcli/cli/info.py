@@ -13,7 +13,7 @@ from vsrcli.cli import echo
 from vsrcli.cli.params import models_option, rate_option, record_options
 from vsrcli.errors import InputError, SomeFailedError, VsrError, WeightsError
 from vsrcli.pipeline.options import Options
-from vsrcli.words import counted, length_text, shape, size_shown
+from vsrcli.words import counted, labelled, length_text, shape, size_shown
 
 if TYPE_CHECKING:
     from vsrcli.media.info import VideoInfo
@@ -158,7 +158,7 @@ def lines(sight: "Sight") -> list[str]:
         asked = f"-m {choice.asked}: " if choice.asked else "without -m: " if len(sight.choices) > 1 else ""
         place = "" if choice.here else " (to download)"
         rows.append(("weights", f"{asked}{choice.model}{place}: {choice.reason}"))
-    return [f"{name:>10}  {text}" for name, text in rows]
+    return labelled(rows)
 
 
 def _sound(info: "VideoInfo") -> str:

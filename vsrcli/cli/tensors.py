@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vsrcli.words import counted, size_text
+from vsrcli.words import counted, labelled, size_text
 from vsrcli.zoo.catalogue import CHECKPOINT_SUFFIXES
 from vsrcli.zoo.ranges import own, shipped
 
@@ -50,7 +50,7 @@ def checkpoint_lines(found: "Checkpoint") -> list[str]:
         ("int8", _int8(found)),
         ("sha256", found.sha256),
     ]
-    return _aligned(rows)
+    return labelled(rows)
 
 
 def pack_lines(found: "Contents", *, verbose: bool = False) -> list[str]:
@@ -72,7 +72,7 @@ def pack_lines(found: "Contents", *, verbose: bool = False) -> list[str]:
         *([("held out", _listed(found.origins.held_out))] if found.origins.held_out else []),
         *(("clip", f"{clip.part}/{clip.name}") for clip in found.clips if verbose),
     ]
-    return _aligned(rows)
+    return labelled(rows)
 
 
 def _int8(found: "Checkpoint") -> str:
@@ -102,7 +102,3 @@ def _short(value: object) -> str:
     parts = [f"{key} {one}" for key, one in value.items()] if isinstance(value, dict) else value
     text = ", ".join(map(str, parts)) if isinstance(parts, list) else str(parts)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-
-
-def _aligned(rows: list[tuple[str, str]]) -> list[str]:
-    return [f"{name:>10}  {text}" for name, text in rows]

@@ -52,6 +52,12 @@ def length(clip: Clip, limit: int | None = None) -> int | None:
     return min(count, limit) if count is not None and limit is not None else count
 
 
+def total_length(clips: Sequence[Clip], limit: int | None = None) -> int | None:
+    """Return the number of frames of all clips together, at most `limit` of each, or None if it is not known."""
+    counts = [length(clip, limit) for clip in clips]
+    return None if None in counts else sum(count for count in counts if count is not None)
+
+
 def pairs(
     clip: Clip, degradation: Degradation, scale: int, *, limit: int | None = None, crf: int | None = None
 ) -> Iterator[Pair]:

@@ -222,7 +222,7 @@ class Tally:
 
         `fed` is the number of bytes of a stream that was read once, to its end.
         """
-        structure = self._structure(info) if whole else Structure() if fed is None else self._after_last(info, fed)
+        structure = self._structure(info) if whole else self._after_last(info, fed)
         short = self._short(info, structure) if whole else 0.0
         by_count = max(0, self.expected - self.read) if whole else 0
         if info.container == "avi" and not structure.missing and not (self.damaged or self.corrupt or self.concealed):
@@ -256,10 +256,10 @@ class Tally:
             return examine(info.path, info.container)
         return self._after_last(info, info.path.stat().st_size)
 
-    def _after_last(self, info: VideoInfo, length: int) -> Structure:
-        """Return what is missing of equally large frames, by the length of the file or stream in bytes."""
+    def _after_last(self, info: VideoInfo, length: int | None) -> Structure:
+        """Return what is missing of equally large frames, by the length of the file or stream in bytes, if known."""
         mark = _MARKS.get(info.container)
-        if mark is None or self.packet is None:
+        if mark is None or self.packet is None or length is None:
             return Structure()
         place, size, whole = self.packet
         rest = length - place - size

@@ -10,6 +10,7 @@ from av.error import FFmpegError
 
 from vsrcli.errors import UsageError
 from vsrcli.media.containers import Container
+from vsrcli.media.write.profiles import PROFILES
 
 ENCODERS = {
     "h264": "libx264",
@@ -138,9 +139,8 @@ def segment_muxer(codec: str, pix_fmt: str = "") -> str:
     """
     if codec == "vp9" and pix_fmt.startswith("yuva"):
         return "matroska"
-    return (
-        "mov" if codec in ("prores", "dnxhr") or (codec not in ENCODERS and codec not in _supported("nut")) else "nut"
-    )
+    in_nut = codec in ENCODERS or codec in _supported("nut")
+    return "nut" if in_nut and codec not in PROFILES else "mov"
 
 
 def reorders_safely(codec: str) -> bool:

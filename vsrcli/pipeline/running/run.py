@@ -86,7 +86,7 @@ def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None 
 
     on_event = hear
     tell_warnings(job, on_event)
-    folder = job_folder(job.sink.output, job.options.work_dir)
+    folder, usual = job_folder(job.sink.output, job.options.work_dir), job_folder(job.sink.output)
     if (folder / PLAN_NAME).exists() and not (folder / JOB_NAME).exists() and not job.options.restart:
         raise UsageError(f"{folder} holds shards of this job", Reason.IN_SHARDS)
     work = WorkFolder.open(
@@ -97,9 +97,8 @@ def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None 
         segment_frames=job.segment_frames,
         restart=job.options.restart,
         overwrite=job.options.overwrite,
-        beside=job_folder(job.sink.output).parent,
+        beside=usual.parent,
     )
-    usual = job_folder(job.sink.output)
     if usual != folder and (usual / JOB_NAME).exists():
         warn(f"{usual} holds frames of a run before, which went on there: delete it if it is not needed")
     before, repeated, clock = work.frames, 0, StageClock()
@@ -119,7 +118,7 @@ def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None 
             on_event(Event("assemble", total=work.frames))
             work.verify()
             begun = None if work.mark is None else work.mark.output
-            job_folder(job.sink.output).parent.mkdir(parents=True, exist_ok=True)
+            usual.parent.mkdir(parents=True, exist_ok=True)
             placing = Placing(job.options.overwrite, work.announce, begun, cancel.is_set)
             tags = output_tags(job, work.segments[0].pts[0])
             size = sum(one.path.stat().st_size for one in work.segments) if job.options.bitrate else 0
