@@ -14,7 +14,7 @@ from vsrcli.nets.repvsr import RepVSR
 from vsrcli.training.data.pack import write_pack
 from vsrcli.training.data.pictures import compress
 from vsrcli.zoo import formats, ranges
-from vsrcli.zoo.catalogue import weights_folder
+from vsrcli.zoo.catalogue import catalogue, weights_folder
 
 
 @pytest.fixture
@@ -58,7 +58,8 @@ def test_a_model_of_the_catalogue_is_recognised_by_its_digest(tmp_path: Path) ->
     copy.write_bytes((weights_folder() / "repvsr.real.safetensors").read_bytes())
     seen = json.loads(vsr("info", copy, "--json").stdout)
     assert (seen["model"], seen["degradation"], seen["declared"]["recipe"]) == ("repvsr.real", "real", "repvsr-real")
-    assert "-m repvsr.real has them" in vsr("info", copy).stdout
+    assert seen["int8_ranges"] == str(ranges.shipped(catalogue().models["repvsr.real"]))
+    assert "repvsr.real.int8.json" in vsr("info", copy).stdout
 
 
 def test_hostile_and_damaged_checkpoints_are_refused_in_a_line(tmp_path: Path, checkpoint: Path) -> None:

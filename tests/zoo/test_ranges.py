@@ -10,7 +10,7 @@ from vsrcli.errors import OutputError, WeightsError
 from vsrcli.nets.basicvsr import BasicVSR
 from vsrcli.zoo import formats, load, ranges, store
 from vsrcli.zoo.architectures import ARCHITECTURES
-from vsrcli.zoo.catalogue import Entry, catalogue
+from vsrcli.zoo.catalogue import Entry, catalogue, weights_folder
 
 CONFIG = {"channels": 8, "blocks": 1}
 SHIPPED = [entry for entry in catalogue().models.values() if ranges.shipped(entry).exists()]
@@ -46,6 +46,16 @@ def test_ranges_of_other_weights_are_not_used(checkpoint: Path) -> None:
     formats.save(checkpoint, BasicVSR(**CONFIG), arch="basicvsr", config=CONFIG)
     ranges.write(ranges.beside(checkpoint), made)
     assert load(checkpoint).net.ranges is None, "the weights have changed since"
+
+
+def test_a_copy_of_a_models_file_has_the_models_ranges(tmp_path: Path) -> None:
+    entry = catalogue().models["repvsr.real"]
+    copy = tmp_path / "copy.safetensors"
+    copy.write_bytes((weights_folder() / str(entry.sources[0].bundled)).read_bytes())
+    ranges.write(ranges.beside(copy), made_for("0" * 64))  # of other weights, so they do not count
+    net = load(copy).net
+    assert net.ranges == ranges.read(ranges.shipped(entry)).ranges
+    assert net.prefers_int8 == (entry.int8_loss is not None) == load(entry.name).net.prefers_int8
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"weights": "0"}', '{"weights": "0", "videos": [], "ranges": {"a": [1]}}'])

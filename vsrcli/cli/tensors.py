@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from vsrcli.words import counted, labelled, size_text
 from vsrcli.zoo.catalogue import CHECKPOINT_SUFFIXES
-from vsrcli.zoo.ranges import own, shipped
 
 if TYPE_CHECKING:
     from vsrcli.pipeline.ahead.checkpoint import Checkpoint
@@ -80,8 +79,6 @@ def _int8(found: "Checkpoint") -> str:
         return f"ranges in {found.ranges}"
     if found.unfit_ranges:
         return f"{found.unfit_ranges} was made for other weights"
-    if found.entry and any(place(found.entry).is_file() for place in (shipped, own)):
-        return f"no ranges beside it; -m {found.entry.name} has them"
     return "no ranges beside it (vsr weights calibrate makes them)"
 
 

@@ -115,6 +115,11 @@ class Catalogue:
             raise UsageError(f"{name or 'the default model'} upscales by {scales}, not by x{scale}")
         return next((entry for entry in fitting if at_hand(entry)), fitting[0])
 
+    def of_file(self, digest: str) -> Entry | None:
+        """Return the model whose weights are in a file, by its SHA-256 in hexadecimal; None for other files."""
+        entries = self.models.values()
+        return next((one for one in entries if any(digest.startswith(source.sha256) for source in one.sources)), None)
+
     def suggest(self, name: str) -> str:
         """Return advice for a name that is not in the list."""
         known = [*self.models, *dict.fromkeys(entry.arch for entry in self.models.values())]

@@ -90,8 +90,7 @@ def load(
     entry = find(name, scale=scale, say=say)
     located, digest = store.obtain(entry, progress=progress, say=say)
     net, architecture, _ = formats.load_net(located.path)
-    places = [ranges.shipped(entry), ranges.own(entry)]
-    ranges.give(net, places, [source.sha256 for source in entry.sources])
+    ranges.give(net, ranges.of_model(entry), [source.sha256 for source in entry.sources])
     net.prefers_int8 = entry.int8_loss is not None
     net.to(device)
     return LoadedModel(
@@ -115,14 +114,16 @@ class Loader:
 
 
 def load_file(path: Path, *, device: "str | torch.device" = "cpu", scale: int | None = None) -> LoadedModel:
-    """Load a checkpoint by its path; see `load`."""
+    """Load a checkpoint by its path; see `load`. A copy of a model of the catalogue runs in int8 as that does."""
     from vsrcli.zoo import formats
 
     net, architecture, metadata = formats.load_net(path)
     if scale not in (None, net.scale):
         raise UsageError(f"{path}: upscales by x{net.scale}, not by x{scale}")
     digest = store.sha256(path)
-    ranges.give(net, [ranges.beside(path)], [digest])
+    entry = catalogue().of_file(digest)
+    ranges.give(net, [ranges.beside(path), *(ranges.of_model(entry) if entry else ())], [digest])
+    net.prefers_int8 = entry is not None and entry.int8_loss is not None
     net.to(device)
     declared = metadata.get("degradation")
     degradation = declared if isinstance(declared, str) and declared.isascii() and declared.isprintable() else None

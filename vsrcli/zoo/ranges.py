@@ -1,7 +1,8 @@
 """Ranges of activations for int8: a small file that belongs to one file of weights and is found beside it.
 
 `vsr weights calibrate` makes it, once, from videos. It lies beside a checkpoint that is given by its path; that of a
-model of the catalogue lies beside the catalogue or, made on this machine, beside the downloads.
+model of the catalogue lies beside the catalogue or, made on this machine, beside the downloads, and counts for a copy
+of the model's file elsewhere too.
 """
 
 import json
@@ -46,19 +47,25 @@ def own(entry: Entry) -> Path:
     return store.home() / "weights" / (entry.name + SUFFIX)
 
 
-def give(net: "RecurrentNet", places: Sequence[Path], digests: Sequence[str]) -> None:
+def of_model(entry: Entry) -> list[Path]:
+    """Return where the ranges of a model of the catalogue can be, in the order in which they are looked for."""
+    return [shipped(entry), own(entry)]
+
+
+def give(net: "RecurrentNet", places: Sequence[Path], digests: Sequence[str]) -> Path | None:
     """Set a net's ranges to those in the first of `places` that is there and was made for one of `digests`.
 
-    Digests are of weights, and may be cut short. Ranges of others are left alone; the net knows where they are. Raises
-    WeightsError for a damaged file.
+    Return that place, or None. Digests are of weights, and may be cut short. Ranges of others are left alone; the net
+    knows where they are. Raises WeightsError for a damaged file.
     """
     for place in places:
         if place.is_file():
             found = read(place)
             if any(found.weights.startswith(digest) for digest in digests):
                 net.use_ranges(found.ranges)
-                return
+                return None if net.ranges is None else place
             net.unfit_ranges = str(place)
+    return None
 
 
 def read(path: Path) -> Calibration:

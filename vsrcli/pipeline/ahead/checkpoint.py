@@ -25,8 +25,8 @@ class Checkpoint:
         gflop: cost of a 320x180 frame in GFLOP.
         degradation: how the LR frames for training were made; None where nothing declares it.
         sha256: the file's digest.
-        ranges: the file of ranges for int8 beside it that fits; None if there is none.
-        unfit_ranges: that file, if its ranges are those of other weights.
+        ranges: the file of ranges for int8 that fits, beside it or the catalogue's; None if there is none.
+        unfit_ranges: a file of ranges beside it that are those of other weights, if none fits.
         declared: what the file says of itself besides, as plain data from JSON: vsr's own files name their recipe.
     """
 
@@ -66,10 +66,8 @@ def examine(path: Path) -> Checkpoint:
     """Return what a checkpoint holds. Raises WeightsError if `zoo.load` could not load it either."""
     net, architecture, metadata = formats.load_net(path)
     digest = store.sha256(path)
-    known = catalogue().models.values()
-    entry = next((one for one in known if any(digest.startswith(source.sha256) for source in one.sources)), None)
-    place = ranges.beside(path)
-    ranges.give(net, [place], [digest])
+    entry = catalogue().of_file(digest)
+    used = ranges.give(net, [ranges.beside(path), *(ranges.of_model(entry) if entry else ())], [digest])
     degradation = metadata.get("degradation", entry.degradation if entry else None)
     return Checkpoint(
         path=path,
@@ -81,7 +79,7 @@ def examine(path: Path) -> Checkpoint:
         gflop=entry.gflop if entry else round(flops(net, *_SIZE) / 1e9, 2),
         degradation=degradation if isinstance(degradation, str) else None,
         sha256=digest,
-        ranges=place if net.ranges is not None else None,
-        unfit_ranges=place if net.unfit_ranges else None,
+        ranges=used,
+        unfit_ranges=Path(net.unfit_ranges) if net.unfit_ranges and used is None else None,
         declared={key: value for key, value in metadata.items() if key not in ("arch", "scale", "degradation")},
     )
