@@ -36,7 +36,16 @@ def test_declared_properties_are_shown(tmp_path: Path) -> None:
     assert "matrix BT.601, range limited, primaries BT.601 (625)" in shown
     assert "64x48, shown as 48x93 (0.52:1), turned by 90 degrees" in shown
     assert "compressed  without loss\n" in vsr("info", make.video(tmp_path / "f.mkv", codec="ffv1")).stdout
-    assert "interlaced" in vsr("info", make.interlaced(tmp_path / "i.mkv")).stdout
+
+
+def test_the_order_of_fields_is_told_by_the_pictures(tmp_path: Path) -> None:
+    source = make.interlaced(tmp_path / "i.mkv")
+    assert ", interlaced, top field first\n" in vsr("info", source).stdout
+    assert json.loads(vsr("info", source, "--json").stdout)["fields"] == "top first"
+    film = tmp_path / "film.mkv"  # whole frames, flagged like fields
+    flagged = ["-c:v", "mpeg2video", "-flags", "+ilme+ildct", "-q:v", "1", "-vf", "setfield=tff"]
+    make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:r=25", "-frames:v", "12", *flagged, film)
+    assert ", flagged as interlaced, but its frames are whole\n" in vsr("info", film).stdout
 
 
 def _quarter() -> list[int]:

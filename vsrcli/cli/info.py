@@ -57,7 +57,7 @@ def command(
     vsr info in.mp4 -m iconvsr --json
 
     --json gives an object, or a list for several files or a folder: input, container, images, codec, width, height,
-    pix_fmt, bit_depth, rate, frames, frames_estimated, duration, start_time, interlaced, sample_aspect_ratio, rotation,
+    pix_fmt, bit_depth, rate, frames, frames_estimated, duration, start_time, interlaced, fields, sample_aspect_ratio, rotation,
     colour, hdr, compression, streams, chapters, title, date, made, not_kept, picks (each with asked, model,
     reason, here). A checkpoint has kind (checkpoint), model, architecture, scale, parameters,
     gflop_per_320x180_frame, degradation, licence, sha256, int8_ranges, declared; a pack has kind (pack),
@@ -131,7 +131,7 @@ def lines(sight: "Sight") -> list[str]:
     picture = [size if info.shown == (info.width, info.height) else f"{size} ({shape(*info.shown)})"]
     picture += [f"turned by {data['rotation']} degrees"] if data["rotation"] else []
     picture += [f"{info.codec} {info.pix_fmt}", f"{info.bit_depth} bits"]
-    picture += [] if info.images else ["interlaced" if info.interlaced else "progressive"]
+    picture += [] if info.images else [_fields(sight)]
     colours = [f"{name} {value}" for name, value in data["colour"].items() if value is not None]
     colours += ["HDR metadata"] if data["hdr"] else []
     others = [s for s in info.streams if not s.empty and not (s.codec == "tmcd" and info.timecode)]
@@ -159,6 +159,15 @@ def lines(sight: "Sight") -> list[str]:
         place = "" if choice.here else " (to download)"
         rows.append(("weights", f"{asked}{choice.model}{place}: {choice.reason}"))
     return labelled(rows)
+
+
+def _fields(sight: "Sight") -> str:
+    """Return whether the frames of a video are woven of fields, and which field comes first."""
+    if not sight.info.interlaced:
+        return "progressive"
+    if sight.fields == "none":
+        return "flagged as interlaced, but its frames are whole"
+    return f"interlaced, {sight.fields.replace(' ', ' field ')}" if sight.fields else "interlaced"
 
 
 def _sound(info: "VideoInfo") -> str:

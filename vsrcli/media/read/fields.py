@@ -1,4 +1,4 @@
-"""Judge before work begins whether a source has fields to make frames of: by its pictures, else by its flags."""
+"""Judge before work begins how a source's pictures are woven, and whether there are fields to make frames of."""
 
 from collections import Counter
 from contextlib import suppress
@@ -15,19 +15,29 @@ PLACES = 5
 """Number of evenly spread places that are looked at."""
 
 
-def has_fields(info: VideoInfo) -> bool:
-    """Return whether pictures of a source are woven of two fields; where nothing moves, its flags say it."""
-    if info.images:
-        return False
+def weave(info: VideoInfo) -> Weave:
+    """Return how the first pictures that show it are woven: the order of their fields, WHOLE if all are whole.
+
+    It is UNKNOWN where nothing moves in any of the places.
+    """
     own, whole = info.own, 0
     for place in range(PLACES if own.duration else 1):
         start = own.start_time + (own.duration or 0.0) * place / PLACES
         with suppress(InputError):  # a damaged place tells nothing
             votes = Counter(one.weave for one in judged(islice(timed_frames(own, start), LOOKED_AT)))
-            if clear_order(votes) is not Weave.UNKNOWN:
-                return True
+            order = clear_order(votes)
+            if order is not Weave.UNKNOWN:
+                return order
             whole += votes[Weave.WHOLE]
-    return info.interlaced and whole < VOTES
+    return Weave.WHOLE if whole >= VOTES else Weave.UNKNOWN
+
+
+def has_fields(info: VideoInfo) -> bool:
+    """Return whether pictures of a source are woven of two fields; where nothing moves, its flags say it."""
+    if info.images:
+        return False
+    found = weave(info)
+    return info.interlaced if found is Weave.UNKNOWN else found is not Weave.WHOLE
 
 
 def deinterlacing(info: VideoInfo, asked: Deinterlace) -> Deinterlace:

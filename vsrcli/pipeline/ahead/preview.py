@@ -26,7 +26,7 @@ from vsrcli.pipeline.jobs.job import Job, prepare
 from vsrcli.pipeline.jobs.picking import pick_model
 from vsrcli.pipeline.options import Options, output_size
 from vsrcli.pipeline.running.run import Result, run
-from vsrcli.words import clock, counted, rough
+from vsrcli.words import counted, length_text, rough
 from vsrcli.zoo.catalogue import is_path
 from vsrcli.zoo.loading import find, is_open
 
@@ -86,7 +86,7 @@ def preview(
         on_event(Event("warning", "the time of the preview changes nothing: one image has no times"))
     start, end = span(info, at, seconds)
     if info.duration and start < info.duration < end and at is not None:
-        left = f"{info.path} ends at {clock(info.duration)}: the preview has {info.duration - start:.1f} seconds"
+        left = f"{info.path} ends at {length_text(info.duration)}: the preview has {info.duration - start:.1f} seconds"
         on_event(Event("warning", left))
     with _folder_for_results(folder):
         return _previewed(info, folder, models, options, on_event, (start, end), show)

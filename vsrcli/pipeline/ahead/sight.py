@@ -8,6 +8,8 @@ from vsrcli import zoo
 from vsrcli.errors import UsageError
 from vsrcli.media.containers import describe, open_container, place_streams
 from vsrcli.media.info import VideoInfo
+from vsrcli.media.read.combing import Weave
+from vsrcli.media.read.fields import weave
 from vsrcli.media.strength.compression import Compression, measure_compression
 from vsrcli.media.unkept import CAPTIONS
 from vsrcli.media.write.made import made_tags
@@ -16,6 +18,7 @@ from vsrcli.pipeline.options import Options
 from vsrcli.zoo import store
 from vsrcli.zoo.catalogue import catalogue
 
+_FIELDS = {Weave.TOP_FIRST: "top first", Weave.BOTTOM_FIRST: "bottom first", Weave.WHOLE: "none"}
 _UNSET = ("1904-01-01", "1970-01-01")  # where the clocks of QuickTime and Unix begin
 _MATRICES = {0: "RGB", 1: "BT.709", 4: "FCC", 5: "BT.601", 6: "BT.601", 7: "SMPTE 240M", 9: "BT.2020", 10: "BT.2020"}
 _RANGES = {1: "limited", 2: "full"}
@@ -38,7 +41,9 @@ class Sight:
     """A source as vsr sees it: `info`, how strongly it is compressed, and the models that would be chosen.
 
     `title` and `date` are those of its tags, None where there are none. `lost` names what a job without options would
-    leave out of its result. `made` tells how vsr made it, None where it did not.
+    leave out of its result. `made` tells how vsr made it, None where it did not. `fields` is which field of a picture
+    comes first where the source is flagged as interlaced, judged by its pictures: "top first", "bottom first", "none"
+    where they are whole all the same, else None.
     """
 
     info: VideoInfo
@@ -48,6 +53,7 @@ class Sight:
     date: str | None = None
     lost: tuple[str, ...] = ()
     made: str | None = None
+    fields: str | None = None
 
     def plain(self) -> dict[str, Any]:
         """Return plain data for JSON; the names are stable."""
@@ -67,6 +73,7 @@ class Sight:
             "duration": info.duration,
             "start_time": info.start_time,
             "interlaced": info.interlaced,
+            "fields": self.fields,
             "sample_aspect_ratio": str(info.sample_aspect_ratio) if info.sample_aspect_ratio else None,
             "rotation": quarter_turns(info),
             "colour": colour_names(info),
@@ -110,7 +117,17 @@ def see(info: VideoInfo, models: Sequence[str] = (), *, drawn: bool = False, eve
         reason = picked.reason + (f"; {picked.lacking}" if picked.lacking else "")
         found.append(Choice(name, picked.entry.name, reason, store.locate(picked.entry) is not None))
     made = [] if info.images else made_tags(info.path)
-    return Sight(info, compression, tuple(found), *_title_and_date(info), _lost(info), made[-1] if made else None)
+    title, date = _title_and_date(info)
+    return Sight(
+        info=info,
+        compression=compression,
+        choices=tuple(found),
+        title=title,
+        date=date,
+        lost=_lost(info),
+        made=made[-1] if made else None,
+        fields=_FIELDS.get(weave(info)) if info.interlaced else None,
+    )
 
 
 def _title_and_date(info: VideoInfo) -> tuple[str | None, str | None]:
