@@ -57,8 +57,8 @@ def command(
     vsr info in.mp4 -m iconvsr --json
 
     --json gives an object, or a list for several files or a folder: input, container, images, codec, width, height,
-    pix_fmt, bit_depth, rate, frames, frames_estimated, duration, start_time, interlaced, fields, sample_aspect_ratio, rotation,
-    colour, hdr, compression, streams, chapters, title, date, made, not_kept, picks (each with asked, model,
+    pix_fmt, bit_depth, rate, frames, frames_estimated, duration, start_time, interlaced, fields, sample_aspect_ratio,
+    rotation, colour, hdr, compression, streams, chapters, title, date, made, not_kept, picks (each with asked, model,
     reason, here). A checkpoint has kind (checkpoint), model, architecture, scale, parameters,
     gflop_per_320x180_frame, degradation, licence, sha256, int8_ranges, declared; a pack has kind (pack),
     train_clips, validation_clips, frames, compressed_clips, clips_with_lr_frames, clips_with_answers, sources,

@@ -22,18 +22,15 @@ from vsrcli.media.containers import container_of
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.once import Once, is_stream
 from vsrcli.media.write.live import (
-    Beside,
     FileOutlet,
-    FromFile,
-    FromOnce,
     LiveWriter,
     MuxWriter,
     Outlet,
     ReaderGoneError,
     Y4mWriter,
-    kept_streams,
     labels_of,
 )
+from vsrcli.media.write.live_streams import Beside, FromFile, FromOnce, kept_streams
 from vsrcli.media.write.made import made_text
 from vsrcli.media.write.mux_tags import MADE_TAG
 from vsrcli.media.write.shaped import shaped
