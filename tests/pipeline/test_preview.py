@@ -102,7 +102,7 @@ def test_a_note_about_the_source_is_told_once_for_all_models(tmp_path: Path, tin
 def test_a_preview_that_the_end_cuts_short_says_so(tmp_path: Path, tiny_model: str) -> None:
     source = make.video(tmp_path / "a.mp4", frames=6)
     done = vsr("preview", source, "--at", "0.04", "--seconds", "9", "-m", tiny_model)
-    assert done.returncode == 0 and f"{source} ends at 0:00: the preview has 0.2 seconds" in done.stderr, done.stderr
+    assert done.returncode == 0 and f"{source} ends at 0.2 s: the preview has 0.2 seconds" in done.stderr, done.stderr
 
 
 def test_pictures_of_a_tape_have_square_pixels(tmp_path: Path, tiny_model: str) -> None:
