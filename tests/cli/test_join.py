@@ -114,3 +114,41 @@ def test_an_interrupted_job_finds_the_joined_file_again(tmp_path: Path) -> None:
     assert not first.exists()
     with joined(parts[::-1], out, Options(), lines.append) as other:
         assert other != first
+
+
+def recording(path: Path, frames: int = 75) -> Path:
+    """Make a recording of three seconds with a key frame after each 5 frames, its sound in AAC."""
+    words = [FFMPEG, "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=s=32x24:r=25", "-f", "lavfi", "-i", "sine"]
+    words += ["-frames:v", str(frames), "-t", str(frames / 25), "-c:v", "libx264", "-g", "5", "-c:a", "aac"]
+    subprocess.run([*words, str(path)], check=True)
+    return path
+
+
+def split(source: Path, way: str) -> list[Path]:
+    """Return the parts of a recording, as `way` splits it."""
+    if way == "bytes":  # as a recorder does on a disk with small files: packets of a picture lie in two of them
+        data, third = source.read_bytes(), source.stat().st_size // 3 // 188 * 188
+        parts = [data[:third], data[third : 2 * third], data[2 * third :]]
+        paths = [source.with_name(f"p{number}.ts") for number in range(3)]
+        for path, part_of_it in zip(paths, parts, strict=True):
+            path.write_bytes(part_of_it)
+        return paths
+    anew = ["-reset_timestamps", "1"] if way == "begun anew" else []
+    pattern = source.with_name(f"p%d{source.suffix}")
+    words = [FFMPEG, "-v", "error", "-i", str(source), "-c", "copy", "-f", "segment", "-segment_time", "1", *anew]
+    subprocess.run([*words, str(pattern)], check=True)
+    return sorted(source.parent.glob("p*"))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "way"), [(".ts", "goes on"), (".ts", "begun anew"), (".ts", "bytes"), (".mp4", "begun anew")]
+)
+def test_a_recording_that_was_split_is_whole_again(tmp_path: Path, suffix: str, way: str) -> None:
+    source = recording(tmp_path / f"all{suffix}")
+    with joined(split(source, way), tmp_path / "o.mkv", Options(), lambda line: None) as path:
+        for kind in ("video", "audio"):
+            here, there = times(source, kind), times(path, kind)
+            assert len(here) == len(there)
+            assert max(abs(b - a - there[0] + here[0]) for a, b in zip(here, there, strict=True)) < 0.002
+        lead = times(source, "video")[0] - times(source, "audio")[0]
+        assert abs(times(path, "video")[0] - times(path, "audio")[0] - lead) < 0.002
