@@ -46,6 +46,8 @@ def test_the_order_of_fields_is_told_by_the_pictures(tmp_path: Path) -> None:
     flagged = ["-c:v", "mpeg2video", "-flags", "+ilme+ildct", "-q:v", "1", "-vf", "setfield=tff"]
     make.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x64:r=25", "-frames:v", "12", *flagged, film)
     assert ", flagged as interlaced, but its frames are whole\n" in vsr("info", film).stdout
+    capture = make.combed_but_not_flagged(tmp_path / "c.mkv")
+    assert ", interlaced, top field first, though not flagged so\n" in vsr("info", capture).stdout
 
 
 def _quarter() -> list[int]:

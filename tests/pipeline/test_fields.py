@@ -11,6 +11,7 @@ import pytest
 import vsrcli
 from tests.media import make
 from vsrcli.errors import InterruptedJobError, UsageError
+from vsrcli.media.options import Deinterlace
 from vsrcli.pipeline.events import Event
 from vsrcli.pipeline.jobs.job import prepare
 from vsrcli.pipeline.options import Options
@@ -82,6 +83,21 @@ def test_a_progressive_source_keeps_its_rate(tmp_path: Path, tiny_model: Path, f
 def test_fields_are_found_whatever_the_flags_say(tmp_path: Path) -> None:
     for source in (make.interlaced(tmp_path / "a.mpg"), make.combed_but_not_flagged(tmp_path / "b.mkv")):
         assert len(list(vsrcli.read(source, deinterlace="double"))) == 24
+
+
+def test_a_capture_without_flags_is_deinterlaced_by_its_pictures(tmp_path: Path, tiny_model: Path) -> None:
+    source = make.combed_but_not_flagged(tmp_path / "capture.mkv")
+    result = upscale(source, tmp_path / "a.mkv", tiny_model)
+    assert result.frames == 12
+    assert "interlaced, though the source is not flagged so: deinterlaced to 25 fps" in result.warnings
+    seen, woven, left = (read_whole(source, how) for how in ("auto", "woven", "off"))
+    assert seen == woven != left
+    result = upscale(source, tmp_path / "b.mkv", tiny_model, deinterlace="off")
+    assert not any("interlaced" in line for line in result.warnings)
+
+
+def read_whole(source: Path, deinterlace: Deinterlace) -> list[bytes]:
+    return [frame.data.tobytes() for frame in vsrcli.read(source, deinterlace=deinterlace)]
 
 
 @pytest.mark.slow

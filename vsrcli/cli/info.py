@@ -163,11 +163,11 @@ def lines(sight: "Sight") -> list[str]:
 
 def _fields(sight: "Sight") -> str:
     """Return whether the frames of a video are woven of fields, and which field comes first."""
-    if not sight.info.interlaced:
-        return "progressive"
-    if sight.fields == "none":
-        return "flagged as interlaced, but its frames are whole"
-    return f"interlaced, {sight.fields.replace(' ', ' field ')}" if sight.fields else "interlaced"
+    flagged, order = sight.info.interlaced, sight.fields
+    if order in (None, "none"):
+        whole = "flagged as interlaced, but its frames are whole" if order else "interlaced"
+        return whole if flagged else "progressive"
+    return f"interlaced, {order.replace(' ', ' field ')}" + ("" if flagged else ", though not flagged so")
 
 
 def _sound(info: "VideoInfo") -> str:

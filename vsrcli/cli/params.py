@@ -86,9 +86,10 @@ SHOWN = {
         metavar="NAME",
     ),
     "deinterlace": Shown(
-        "Deinterlace by ffmpeg's bwdif. auto: only sources and frames that are interlaced. double: one frame per "
-        "field, so that motion stays as smooth as on tape (50 or 59.94 frames per second); progressive sources keep "
-        "their rate."
+        "Deinterlace by ffmpeg's bwdif. auto: only sources and frames that are interlaced, by their flags or, at 25 "
+        "and 29.97 frames per second, by their pictures. woven: every frame that is woven of two fields. double: one "
+        "frame per field, so that motion stays as smooth as on tape (50 or 59.94 frames per second); progressive "
+        "sources keep their rate."
     ),
     "detelecine": Shown(
         "Undo 3:2 pulldown: 29.97 frames per second become the 23.976 of the film, evenly spaced. A film on tape that "

@@ -11,7 +11,7 @@ _LONGEST = 1e9  # seconds, about 30 years
 
 Codec = Literal["h264", "hevc", "av1", "vp9", "prores", "dnxhr", "ffv1"]
 Audio = Literal["copy", "aac", "flac", "opus", "none"]
-Deinterlace = Literal["auto", "on", "double", "off"]
+Deinterlace = Literal["auto", "on", "woven", "double", "off"]
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class EncodingOptions(Record):
 class SpanOptions(Record):
     """The part of a source to read: from `start` to `end`, in seconds; None: its own.
 
-    `rate` is the frame rate of an image sequence; None: 25. `deinterlace` "auto" is on if the source declares that it
-    is interlaced and the pictures are; "double" makes a frame of each field. `detelecine` takes film out of 3:2
-    pulldown. `hwaccel` is FFmpeg's name of the interface to a device that decodes ("cuda",
-    "vaapi:/dev/dri/renderD128"); None: the CPU does.
+    `rate` is the frame rate of an image sequence; None: 25. `deinterlace` "woven" is for frames that are woven of two
+    fields, "auto" for those too, in sources that declare it or show it; "double" makes a frame of each field.
+    `detelecine` takes film out of 3:2 pulldown. `hwaccel` is FFmpeg's name of the interface to a device that decodes
+    ("cuda", "vaapi:/dev/dri/renderD128"); None: the CPU does.
     """
 
     start: float | None = option(None, least=0, most=_LONGEST, unit="seconds")

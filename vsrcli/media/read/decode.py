@@ -72,8 +72,8 @@ def decode(
         start: yield frames shown from here on, in seconds from the container's start, as in players.
         end: yield frames shown before this time.
         deinterlace: "on" filters every frame by ffmpeg's bwdif (one frame out per frame), "auto" those flagged
-            interlaced (all, if the stream declares it and flags none) that are woven of two fields. "double" yields
-            a frame for each field, at times in half ticks, as those of `paced`.
+            interlaced (all, if the stream declares it and flags none) that are woven of two fields, "woven" all that
+            are. "double" yields a frame for each field, at times in half ticks, as those of `paced`.
         detelecine: take film out of 3:2 pulldown, at times in quarters of ticks.
         skip: number of frames at the start that are decoded but not yielded; they keep their numbers. Only counting
             gives a frame's number in every file.

@@ -24,10 +24,11 @@ def deinterlaced(
     """Yield the frames in order, those selected by `mode` filtered by bwdif. `info` describes the file itself.
 
     "on" means all, "off" none, "auto" those flagged interlaced (all, if the stream declares it but flags none) that
-    are woven of two fields: a frame that is whole, as of film on a DVD, stays as it is. All three keep pts and
-    duration. "double" yields two frames for each, in ticks of half the length: the first at the frame's own time, the
-    second half of the frame's duration later. A whole frame is shown twice there. Which field comes first is judged by
-    the picture; where that is not clear, the flag says it. `say` hears, once, that doubled frames differ in length.
+    are woven of two fields, "woven" all that are: a frame that is whole, as of film on a DVD, stays as it is. All four
+    keep pts and duration. "double" yields two frames for each, in ticks of half the length: the first at the frame's
+    own time, the second half of the frame's duration later. A whole frame is shown twice there. Which field comes
+    first is judged by the picture; where that is not clear, the flag says it. `say` hears, once, that doubled frames
+    differ in length.
     """
     if mode == "off":
         yield from frames

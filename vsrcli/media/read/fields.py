@@ -2,6 +2,7 @@
 
 from collections import Counter
 from contextlib import suppress
+from fractions import Fraction
 from itertools import islice
 
 from vsrcli.errors import InputError
@@ -13,6 +14,8 @@ from vsrcli.media.read.field_order import LOOKED_AT, judged
 
 PLACES = 5
 """Number of evenly spread places that are looked at."""
+_SLOWEST, _FASTEST = Fraction(49, 2), Fraction(61, 2)
+"""Frames a second between which those of interlaced video lie: 25, and 30 or a little less."""
 
 
 def weave(info: VideoInfo) -> Weave:
@@ -41,5 +44,19 @@ def has_fields(info: VideoInfo) -> bool:
 
 
 def deinterlacing(info: VideoInfo, asked: Deinterlace) -> Deinterlace:
-    """Return the way in which a source is deinterlaced: without fields, none become frames, and "double" is "auto"."""
-    return "auto" if asked == "double" and not has_fields(info) else asked
+    """Return the way in which a source is deinterlaced.
+
+    Without fields, none become frames, and "double" is "auto". Where the pictures show fields that nothing declares, as
+    in most lossless captures, "auto" is "woven".
+    """
+    if asked == "double" and not has_fields(info):
+        return "auto"
+    if asked == "auto" and may_hide_fields(info) and weave(info) in (Weave.TOP_FIRST, Weave.BOTTOM_FIRST):
+        return "woven"
+    return asked
+
+
+def may_hide_fields(info: VideoInfo) -> bool:
+    """Return whether a source has a rate of interlaced video without being flagged so, and can be looked into."""
+    rate = info.own.rate
+    return not (info.images or info.interlaced or info.once) and _SLOWEST < rate < _FASTEST

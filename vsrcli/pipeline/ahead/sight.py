@@ -9,7 +9,7 @@ from vsrcli.errors import UsageError
 from vsrcli.media.containers import describe, open_container, place_streams
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.read.combing import Weave
-from vsrcli.media.read.fields import weave
+from vsrcli.media.read.fields import may_hide_fields, weave
 from vsrcli.media.strength.compression import Compression, measure_compression
 from vsrcli.media.unkept import CAPTIONS
 from vsrcli.media.write.made import made_tags
@@ -42,8 +42,8 @@ class Sight:
 
     `title` and `date` are those of its tags, None where there are none. `lost` names what a job without options would
     leave out of its result. `made` tells how vsr made it, None where it did not. `fields` is which field of a picture
-    comes first where the source is flagged as interlaced, judged by its pictures: "top first", "bottom first", "none"
-    where they are whole all the same, else None.
+    comes first, judged by the pictures of a source that is flagged as interlaced or can hide fields: "top first",
+    "bottom first", "none" where they are whole; None where that is unknown or not looked for.
     """
 
     info: VideoInfo
@@ -126,7 +126,7 @@ def see(info: VideoInfo, models: Sequence[str] = (), *, drawn: bool = False, eve
         date=date,
         lost=_lost(info),
         made=made[-1] if made else None,
-        fields=_FIELDS.get(weave(info)) if info.interlaced else None,
+        fields=_FIELDS.get(weave(info)) if info.interlaced or may_hide_fields(info) else None,
     )
 
 

@@ -225,7 +225,7 @@ def prepare(
     warnings = [*([picked.warning] if picked.warning else []), *sink.warnings]
     warnings += map(Remark, info.notes)
     warnings += ignored(options, info, model.net, model.name, images=is_image_output(output, info))
-    if asked.deinterlace != options.deinterlace:
+    if asked.deinterlace == "double" != options.deinterlace:
         warnings.append(Remark("the source is progressive: no field becomes a frame"))
     warnings += about_fields(info, options)
     job = Job(info, options, model, device, dtype, plan, sink, warnings, picked.reason, factor=factor, flow=flow)
@@ -248,6 +248,8 @@ def about_fields(info: VideoInfo, options: Options) -> list[str]:
         return [Remark(f"inverse telecine: {own} to {rate} fps, four frames of each five, evenly spaced")]
     if info.cadence == DOUBLE:
         return [Remark(f"each field becomes a frame: {own} to {rate} fps")]
+    if options.deinterlace == "woven":
+        return [Remark(f"interlaced, though the source is not flagged so: deinterlaced to {rate} fps")]
     if info.interlaced and options.deinterlace == "auto":
         return [Remark(f"interlaced source: deinterlaced to {rate} fps")]
     if info.interlaced and options.deinterlace == "off":
