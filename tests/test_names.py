@@ -5,8 +5,11 @@ from pathlib import Path
 
 from vsrcli.evaluate.datasets import find_clips
 from vsrcli.media.containers import CONTAINERS
-from vsrcli.names import IMAGES, VIDEOS, WRITABLE_IMAGES, is_image, is_video, natural_key
-from vsrcli.pipeline.running.batch import target
+from vsrcli.media.photo.images import expand_images
+from vsrcli.names import IMAGES, VIDEOS, WRITABLE_IMAGES, is_image, is_video, natural_key, with_ending
+from vsrcli.pipeline.running.batch import Item, items, target
+from vsrcli.training.data.packing import files_in
+from vsrcli.web.places import Root
 
 
 def ordered(*names: str) -> list[str]:
@@ -36,6 +39,27 @@ def test_every_container_that_is_written_is_found_in_folders() -> None:
     assert not VIDEOS & IMAGES
     assert is_video(Path("a/B.MKV")) and is_image(Path("a/B.JPeG"))
     assert not is_video(Path("mkv")) and not is_image(Path("png"))
+
+
+def test_files_in_which_macos_keeps_attributes_are_passed_over_in_folders(tmp_path: Path) -> None:
+    (tmp_path / "stills").mkdir()
+    for name in ("a.mov", "._a.mov", "stills/1.png", "stills/2.png", "stills/._1.png"):
+        (tmp_path / name).write_bytes(b"\x00\x05\x16\x07")
+    stills = tmp_path / "stills"
+    assert [item.source.name for item in items([tmp_path], None, recursive=True)] == ["a.mov"]
+    assert [path.name for path in expand_images(stills) or ()] == ["1.png", "2.png"]
+    assert [path.name for path in expand_images(stills / "*.png") or ()] == ["1.png", "2.png"]
+    assert [clip.name for clip in find_clips(tmp_path)] == ["stills", "a"]
+    assert sorted(path.name for path in files_in(tmp_path)) == ["1.png", "2.png", "a.mov"]
+    shown = {entry["name"]: entry for entry in Root(tmp_path).entries(tmp_path)}
+    assert set(shown) == {"stills", "a.mov"} and shown["stills"]["images"] == 2
+
+
+def test_such_a_file_that_is_named_is_tried(tmp_path: Path) -> None:
+    named = tmp_path / "._a.mov"
+    named.touch()
+    assert items([named], None, recursive=False) == [Item(named, None)]
+    assert with_ending(named, ".mkv").name == "._a.mkv"
 
 
 def test_an_evaluation_set_may_hold_any_kind_of_video(tmp_path: Path) -> None:

@@ -25,14 +25,18 @@ _SCHEMES = "https?|ftps?|sftp|rtsps?|rtmp[a-z]{0,2}|mmsh?|udp|tcp|srt|hls|s3|smb
 _ADDRESS = re.compile(rf"(?:(?:{_SCHEMES}):/|www\.[^/]+/)", re.IGNORECASE)
 
 
+_APPLE_DOUBLE = "._"
+"""How the names of files begin in which macOS keeps another file's attributes, on disks that have no room for them."""
+
+
 def is_image(path: Path) -> bool:
-    """Return whether a name has an image's suffix."""
-    return path.suffix.lower() in IMAGES
+    """Return whether a name is an image's by its suffix."""
+    return path.suffix.lower() in IMAGES and not path.name.startswith(_APPLE_DOUBLE)
 
 
 def is_video(path: Path) -> bool:
-    """Return whether a name has a video's suffix."""
-    return path.suffix.lower() in VIDEOS
+    """Return whether a name is a video's by its suffix."""
+    return path.suffix.lower() in VIDEOS and not path.name.startswith(_APPLE_DOUBLE)
 
 
 def is_address(path: Path) -> bool:
@@ -42,7 +46,7 @@ def is_address(path: Path) -> bool:
 
 def with_ending(path: Path, suffix: str) -> Path:
     """Return the name with another suffix; only a suffix of videos or images is replaced (not that of "film.2024")."""
-    known = is_video(path) or is_image(path) or path.suffix.lower() == ".avif"
+    known = path.suffix.lower() in VIDEOS | IMAGES | {".avif"}
     return path.with_suffix(suffix) if known else path.with_name(path.name + suffix)
 
 
