@@ -11,6 +11,7 @@ from numbers import Integral, Real
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from vsrcli.errors import UsageError
+from vsrcli.rates import exact_rate
 
 Kept = Literal["asked", "resolved", "no"]
 """How a job's record keeps an option: the requested value; the resolved value; or not at all, since no frame depends on
@@ -41,7 +42,7 @@ def option(
         above: the value must be greater.
         most: largest value.
         noun: name in messages, instead of the field's name.
-        unit: distinguishes numbers that are written differently (seconds, bytes).
+        unit: distinguishes numbers that are written differently (seconds, bytes, rate: frames a second).
         kept: how a job's record keeps it.
     """
     about = {"least": least, "above": above, "most": most, "noun": noun, "unit": unit, "kept": kept}
@@ -73,7 +74,7 @@ class Option:
             fitted = _fit(kind, value)
             if fitted is not MISSING:
                 self._check(fitted)
-                return fitted
+                return exact_rate(fitted) if self.unit == "rate" and isinstance(fitted, Fraction) else fitted
         noun = self.noun or self.name.replace("_", " ")
         if all(get_origin(kind) is Literal for kind in self.kinds):
             raise UsageError(f"no such {noun}: {value} (use {', '.join(self.words)})")

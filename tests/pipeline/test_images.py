@@ -1,6 +1,7 @@
 """Images as input and output: they keep their names and numbers, and what they cannot hold is said."""
 
 import tempfile
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -13,6 +14,7 @@ from tests.pipeline.test_run import pictures, upscale
 from tests.told import told
 from vsrcli.errors import UsageError
 from vsrcli.media.photo.images import write_png
+from vsrcli.pipeline.options import Options
 
 
 @pytest.fixture
@@ -117,5 +119,6 @@ def test_options_accept_natural_python_values(frames: Path, tiny_model: str, tmp
     whole = upscale(frames, tmp_path / "whole.mkv", tiny_model, tile=None, rate=29.97)
     with av.open(str(whole.output)) as container:
         assert float(container.streams.video[0].average_rate or 0) == pytest.approx(29.97, abs=0.02)
+    assert Options(rate=29.97).rate == Options(fps=29.97).fps == Fraction(30000, 1001)
     with pytest.raises(UsageError, match="not a frame rate"):
         upscale(frames, tmp_path / "bad.mkv", tiny_model, rate="fast")

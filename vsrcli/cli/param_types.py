@@ -11,6 +11,7 @@ import click
 from vsrcli.engine.options import LEAST_TILE
 from vsrcli.nets.horizon import LEAST_HORIZON, Horizon
 from vsrcli.pipeline.options import MOST_TIMES
+from vsrcli.rates import exact_rate
 
 Value_co = TypeVar("Value_co", covariant=True)
 
@@ -102,14 +103,14 @@ class Rate(Kind[Fraction]):
     name = "RATE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
-        """Turn "30000/1001" into Fraction(30000, 1001)."""
+        """Turn "30000/1001" and "29.97" into Fraction(30000, 1001)."""
         try:
             rate = Fraction(value)
         except (ValueError, ZeroDivisionError):
             rate = Fraction(0)
         if rate <= 0:
             self.fail(f"{value} is not a frame rate: write it like 25, 23.976 or 30000/1001", param, ctx)
-        return rate
+        return exact_rate(rate)
 
 
 class FrameRate(Kind[Fraction | str]):

@@ -225,13 +225,13 @@ def click_type(option: Option) -> "click.ParamType[Any]":
         return click.Choice(option.words, case_sensitive=False)
     if tuple in kinds:
         return Tile() if Literal in kinds else Size()
+    if option.unit == "rate":
+        return FrameRate() if str in kinds else Rate()
     if option.unit is not None:
         return {"bytes": Memory(), "amount": Amount(), "seconds": Time(), "times": Factor()}[option.unit]
-    if Fraction in kinds and str in kinds:
-        return FrameRate()
     if int in kinds:
         return click.IntRange(None if option.least is None else int(option.least))
-    types = {Horizon: HorizonFrames(), Fraction: Rate(), float: click.FLOAT, str: click.STRING}
+    types = {Horizon: HorizonFrames(), float: click.FLOAT, str: click.STRING}
     return next(types[kind] for kind in kinds if kind in types)
 
 

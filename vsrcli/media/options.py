@@ -47,7 +47,7 @@ class SpanOptions(Record):
 
     start: float | None = option(None, least=0, most=_LONGEST, unit="seconds")
     end: float | None = option(None, least=0, most=_LONGEST, unit="seconds")
-    rate: Fraction | None = option(None, above=0, noun="frame rate", kept="resolved")
+    rate: Fraction | None = option(None, above=0, noun="frame rate", unit="rate", kept="resolved")
     deinterlace: Deinterlace = option("auto")
     detelecine: bool = option(False)
     hwaccel: str | None = option(None, noun="hardware decoder")

@@ -62,7 +62,7 @@ class Options(EngineOptions, EncodingOptions, SpanOptions, Record):
     skip_above: int | None = option(None, least=1, kept="no")
     new_date: bool = option(False, kept="no")
     work_dir: str | None = option(None, kept="no")
-    fps: Fraction | str | None = option(None, above=0, noun="frame rate", kept="resolved")
+    fps: Fraction | str | None = option(None, above=0, noun="frame rate", unit="rate", kept="resolved")
     slow: Fraction | None = option(None, least=1, most=8, unit="times")
     overwrite: bool = option(False, kept="no")
     restart: bool = option(False, kept="no")
