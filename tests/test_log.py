@@ -23,7 +23,7 @@ def test_notes_and_warnings_of_a_job_are_logged_unless_someone_listens(
     vsrcli.upscale(source, tmp_path / "a.mkv", model=tiny_model, deinterlace="off")
     assert {record.name for record in caplog.records} == {"vsrcli"}
     warned = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
-    assert warned == ["the source is interlaced: its fields are enlarged woven together, combing and all"]
+    assert warned == ["the source is flagged as interlaced: where its frames are woven of fields, combing stays"]
     assert "done at 1 of 1 frames" in [r.getMessage() for r in caplog.records if r.levelno == logging.DEBUG]
     caplog.clear()
     heard: list[Event] = []

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from safetensors.torch import save_file
 
 from tests.command import vsr
 from tests.media import make
+from tests.nets.small import small
 from vsrcli.cli import upscale
 from vsrcli.engine.plan import PROCESS_BYTES
 from vsrcli.errors import InputError, SomeFailedError, UsageError
@@ -105,6 +107,13 @@ def test_dry_run_plans_and_writes_nothing(film: Path, tiny_model: str, tmp_path:
     done = vsr("upscale", film, "-o", tmp_path / "new" / "folder", "-m", tiny_model, "--dry-run", "--json")
     assert json.loads(done.stdout)["output"] == str(tmp_path / "new" / "folder" / film.name)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_option_that_changes_nothing_with_a_model_is_told_once(tree: Path, tmp_path: Path) -> None:
+    save_file(small("rlsp").state_dict(), tmp_path / "rlsp.safetensors")
+    done = vsr("upscale", tree, "--recursive", "-m", tmp_path / "rlsp.safetensors", "--window", "5")
+    lines = [line for line in done.stderr.splitlines() if "the window changes nothing" in line]
+    assert [line.split(":")[0] for line in lines] == ["the window changes nothing", "2 files"]
 
 
 def test_quiet_still_reports_which_file_failed_and_why(tree: Path, tiny_model: str, tmp_path: Path) -> None:

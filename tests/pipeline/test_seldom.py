@@ -22,7 +22,7 @@ def test_interlaced_video_is_reported_and_treated_as_requested(tiny_model: str, 
     made: dict[str, np.ndarray] = {}
     for asked, told in (
         ("auto", "interlaced source: deinterlaced to 25 fps"),
-        ("off", "warning: the source is interlaced: its fields are enlarged woven together, combing and all"),
+        ("off", "warning: the source is flagged as interlaced: where its frames are woven of fields, combing stays"),
         ("on", ""),
     ):
         output = tmp_path / f"{asked}.mkv"

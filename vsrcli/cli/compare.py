@@ -10,7 +10,6 @@ import click
 
 from vsrcli.cli import echo
 from vsrcli.cli.display_options import quiet_option
-from vsrcli.cli.messages import full
 from vsrcli.cli.param_types import Kind, Time, choice
 from vsrcli.cli.params import TIME_FORM, rate_option
 from vsrcli.errors import OutputError, UsageError
@@ -89,6 +88,7 @@ def command(
     from vsrcli.compare.quality import Quality, measure_quality
     from vsrcli.compare.video import Look, film, still
     from vsrcli.media.read.probe import probe
+    from vsrcli.pipeline.events import Event
 
     if as_json and reference is None:
         raise UsageError("--json holds PSNR and SSIM: give the ground truth with --reference")
@@ -108,7 +108,7 @@ def command(
         if output and output.suffix.lower() in WRITABLE_IMAGES:
             still(infos, output, look, at=at or 0.0)
         elif output:
-            warn = lambda line: display.line(f"warning: {full(line)}", style="yellow")  # noqa: E731
+            warn = lambda line: display.event(Event.of(line))  # noqa: E731
             frames = film(infos, output, look, warn=warn, on_frame=tell, reference=truth, quality=quality)
         if truth and quality and frames is None:
             measure_quality(infos, truth, quality, tell)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 

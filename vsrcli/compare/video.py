@@ -14,7 +14,7 @@ from vsrcli.compare.align import aligned, common_start, master
 from vsrcli.compare.picture import Mode, Zoom, fitted, side_by_side
 from vsrcli.compare.quality import Quality, check_reference
 from vsrcli.compare.shapes import check_shapes, largest
-from vsrcli.errors import OutputError, UsageError
+from vsrcli.errors import OutputError, Remark, UsageError
 from vsrcli.frame import Frame
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.photo.images import write_image
@@ -102,7 +102,8 @@ def film(
         begin, end = _span(lead, infos, stamps, cut=cut)
         assemble([segment], shown, settings, output, pts=stamps, warn=warn, start=begin, end=end)
     if begin is not None:
-        warn(f"a part is among the videos: the comparison begins at {begin:.2f} s and has {len(stamps)} frames")
+        line = f"a part is among the videos: the comparison begins at {begin:.2f} s and has {len(stamps)} frames"
+        warn(Remark(line))
     elif cut:
         warn(f"the shortest video ends the comparison after {len(stamps)} frames")
     return len(stamps)

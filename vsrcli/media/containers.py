@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 from av.container import InputContainer
 
-from vsrcli.errors import Note, Reason, UsageError
+from vsrcli.errors import Note, Reason, Remark, UsageError
 from vsrcli.media.animation import animation_of
 from vsrcli.media.info import OtherStream, VideoInfo
 from vsrcli.media.write.slow import codec_of
@@ -217,7 +217,7 @@ def place_streams(info: VideoInfo, output: Path) -> list[Placement]:
             asked = stream.codec if placement.codec == "copy" else placement.codec
             codec = codec_of(asked, container.audio, container.lossless)
             note = f"{describe(stream)} is stretched to {float(info.slow):g} times its length at its pitch, as {codec}"
-            placement = Placement(stream, codec, note)
+            placement = Placement(stream, codec, Remark(note))
         if placement is not None:
             placed.append(placement)
     return placed

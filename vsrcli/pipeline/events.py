@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from vsrcli import log
+from vsrcli.errors import Remark
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class Event:
     total: int | None = None
     until: int = 0
     burst: int = 1
+
+    @classmethod
+    def of(cls, line: str) -> "Event":
+        """Return the event of a line: a remark is a note, any other a warning."""
+        return cls("note" if isinstance(line, Remark) else "warning", line)
 
 
 OnEvent = Callable[[Event], None]

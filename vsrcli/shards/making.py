@@ -91,7 +91,7 @@ def _differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
 
 def _scanned(job: Job, on_event: OnEvent) -> Scan:
     def warn(line: str) -> None:
-        on_event(Event("warning", line))
+        on_event(Event.of(line))
 
     tell_warnings(job, on_event)
     found = scan(job, on_event, warn=warn)

@@ -62,7 +62,7 @@ def run_shard(
     job = planned_job(plan, source, on_event, load=load)
 
     def warn(line: str) -> None:
-        on_event(Event("warning", line))
+        on_event(Event.of(line))
 
     work = open_shard(source, place.index, restart=restart)
     before = work.frames

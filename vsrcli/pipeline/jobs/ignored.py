@@ -1,6 +1,7 @@
 """Find requested options that have no effect on this net, source and output, so that each is reported."""
 
 from vsrcli.engine.options import EngineOptions
+from vsrcli.errors import Remark
 from vsrcli.media.info import VideoInfo
 from vsrcli.nets.recurrent import RecurrentNet
 from vsrcli.pipeline.options import Options
@@ -40,7 +41,10 @@ def ignored(options: Options, info: VideoInfo, net: RecurrentNet, name: str, *, 
 
 
 def ignored_by_net(options: EngineOptions, net: RecurrentNet, name: str) -> list[str]:
-    """Return a line for each reason for which options of the engine change nothing with this net."""
+    """Return a line for each reason for which options of the engine change nothing with this net.
+
+    They are the same for all files of a batch, so they are told once.
+    """
     asked = {one for one in ("window", "lookahead", "horizon") if getattr(options, one) != _DEFAULTS[one]}
     lines: list[str | None] = []
     if not net.bidirectional:
@@ -49,7 +53,7 @@ def ignored_by_net(options: EngineOptions, net: RecurrentNet, name: str) -> list
             lines.append(f"exact propagation changes nothing: {name} sees no future, and is exact as it is")
     elif options.propagation == "clip":
         lines.append(_line(asked, ("window", "lookahead"), "whole scenes are taken"))
-    return [line for line in lines if line is not None]
+    return [Remark(line) for line in lines if line is not None]
 
 
 def _line(asked: set[str], names: tuple[str, ...], why: str) -> str | None:

@@ -253,7 +253,7 @@ def about_fields(info: VideoInfo, options: Options) -> list[str]:
     if info.interlaced and options.deinterlace == "auto":
         return [Remark(f"interlaced source: deinterlaced to {rate} fps")]
     if info.interlaced and options.deinterlace == "off":
-        return ["the source is interlaced: its fields are enlarged woven together, combing and all"]
+        return ["the source is flagged as interlaced: where its frames are woven of fields, combing stays"]
     return []
 
 

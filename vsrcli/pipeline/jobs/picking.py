@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vsrcli import zoo
+from vsrcli.errors import Remark
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.strength.compression import measure_compression
 from vsrcli.pipeline.folder.job_records import begun_with
@@ -48,4 +49,4 @@ def _content_ignored(options: Options) -> str | None:
     entry = catalogue().models.get(str(options.model).lower())
     if entry is not None and entry.content == options.content:
         return None
-    return f"the content {options.content} changes nothing: {options.model} names its weights"
+    return Remark(f"the content {options.content} changes nothing: {options.model} names its weights")

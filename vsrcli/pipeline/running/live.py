@@ -221,7 +221,7 @@ def run_live(live: LiveJob, on_event: OnEvent, *, cancel: threading.Event | None
 
     def warn(line: str) -> None:
         job.warnings.append(line)
-        on_event(Event("warning", line))
+        on_event(Event.of(line))
 
     piped = is_outlet(live.output)
     partial = live.output.with_name(f".{live.output.name}.part{live.output.suffix}")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vsrcli import __version__
 from vsrcli.engine.device import precision_name
-from vsrcli.errors import InputError, OutputError, Reason, Remark, UsageError
+from vsrcli.errors import InputError, OutputError, Reason, UsageError
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.read.damage import Damage
 from vsrcli.media.write.made import made_text, offset_in_source
@@ -75,7 +75,7 @@ def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None 
 
     def warn(line: str) -> None:
         job.warnings.append(line)
-        on_event(Event("warning", line))
+        on_event(Event.of(line))
 
     last, told = 0, on_event
 
@@ -160,7 +160,7 @@ def _missed(job: Job, frames: int, picture: int, output: Path) -> str | None:
 def tell_warnings(job: Job, on_event: OnEvent) -> None:
     """Report what was found before the work began."""
     for line in list(job.warnings):
-        on_event(Event("note" if isinstance(line, Remark) else "warning", line))
+        on_event(Event.of(line))
 
 
 def result_of(
