@@ -1,6 +1,8 @@
 """A written file is complete or as before, whatever happens, and no other file is left."""
 
+import errno
 import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from vsrcli.errors import OutputError
+from vsrcli.errors import FullDiskError, OutputError, unwritable
 from vsrcli.files import replacing, write_durably, write_whole
 from vsrcli.media.photo.images import write_image
 from vsrcli.pipeline.folder.work_folder import save_tensors
@@ -79,3 +81,11 @@ def test_outputs_have_the_permissions_of_other_new_files(kind: str, mask: int, t
     finally:
         os.umask(before)
     assert (tmp_path / "a.png").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_has_its_own_words(number: int) -> None:
+    error = pickle.loads(pickle.dumps(unwritable("a.mkv", OSError(number, "No space"))))
+    assert isinstance(error, FullDiskError)
+    assert str(error) == "cannot write a.mkv: the disk is full (make room and run again)"
+    assert str(unwritable("a.mkv", OSError(errno.EACCES, "Denied"))) == "cannot write a.mkv: Denied"

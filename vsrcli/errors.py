@@ -4,6 +4,7 @@ Messages are for users of the command line and of the library alike, so they nam
 on how vsr was called, an error or a note carries its `reason`, and the command line adds its own advice.
 """
 
+import errno
 from enum import Enum
 from pathlib import Path
 
@@ -13,6 +14,7 @@ class Reason(Enum):
 
     OUTPUT_EXISTS = "the output is there already"
     FOLDER_NOT_EMPTY = "the folder for images holds files"
+    NO_ROOM = "the disk is full on which a job works"
     OUTPUT_IS_INPUT = "the output is the input"
     NOT_WRITABLE = "nothing can be written where the output is to be"
     WORK_FOLDER_TAKEN = "the job's folder cannot be used"
@@ -60,6 +62,9 @@ class Reason(Enum):
     NEEDS_BOX = "padding is asked for without a box to fit"
     OTHER_SHAPE = "the size asked for has another shape than the source; width, height"
     PROCESS_DIED = "the measuring process died"
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)  # Windows' numbers for it become the first
 
 
 class VsrError(Exception):
@@ -113,6 +118,25 @@ class InputError(VsrError):
 
 class OutputError(VsrError):
     """The result cannot be written: no permission, a full disk, or a container that cannot hold it."""
+
+
+class FullDiskError(OutputError):
+    """The disk has no room for the file or folder `place`, or the user's quota has none."""
+
+    def __init__(self, place: object) -> None:
+        super().__init__(f"cannot write {place}: the disk is full (make room and run again)")
+        self.place = place
+
+    def __reduce__(self) -> tuple[type["FullDiskError"], tuple[object]]:
+        """Pickle the error by its place."""
+        return type(self), (self.place,)
+
+
+def unwritable(place: object, error: Exception) -> OutputError:
+    """Return the error for a file or folder that the system refuses to write."""
+    if getattr(error, "errno", None) in _FULL:
+        return FullDiskError(place)
+    return OutputError(f"cannot write {place}: {getattr(error, 'strerror', None) or error}")
 
 
 class WeightsError(VsrError):

@@ -677,7 +677,7 @@ def test_full_disk_is_named_as_the_reason(mp4: Path, tmp_path: Path) -> None:
         with pytest.raises(OutputError, match="the disk is full"):
             assemble(paths, info, settings, disk / "out.mp4", pts=pts, warn=lambda line: None)
         assert list(disk.iterdir()) == []
-        with pytest.raises(OutputError, match="No space left"):
+        with pytest.raises(OutputError, match="segment: the disk is full"):
             segments_of(info, settings, disk)
     finally:
         subprocess.run(["umount", str(disk)], check=True)

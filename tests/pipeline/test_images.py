@@ -119,6 +119,6 @@ def test_options_accept_natural_python_values(frames: Path, tiny_model: str, tmp
     whole = upscale(frames, tmp_path / "whole.mkv", tiny_model, tile=None, rate=29.97)
     with av.open(str(whole.output)) as container:
         assert float(container.streams.video[0].average_rate or 0) == pytest.approx(29.97, abs=0.02)
-    assert Options(rate=29.97).rate == Options(fps=29.97).fps == Fraction(30000, 1001)
+    assert Options(rate=Fraction(2997, 100)).rate == Options(fps=Fraction("29.97")).fps == Fraction(30000, 1001)
     with pytest.raises(UsageError, match="not a frame rate"):
         upscale(frames, tmp_path / "bad.mkv", tiny_model, rate="fast")

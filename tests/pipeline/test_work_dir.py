@@ -1,5 +1,7 @@
 """Unfinished work can lie in a folder of its own: a job goes on there, and nothing of it is left."""
 
+import shutil
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import pytest
 
 import vsrcli
+from tests.command import vsr
 from tests.media import make
 from tests.pipeline.test_run import pictures
 from vsrcli.errors import InterruptedJobError, OutputExistsError
@@ -36,6 +39,22 @@ def test_a_job_goes_on_in_its_work_folder_and_leaves_it_empty(tmp_path: Path, ti
     assert (pictures(whole.output) == pictures(out)).all()
     with pytest.raises(OutputExistsError):
         vsrcli.upscale(film, out, work_dir=work, **how)
+
+
+def test_a_full_disk_of_the_work_is_told_with_what_helps(tmp_path: Path, tiny_model: str) -> None:
+    film, disk = make.video(tmp_path / "a.mkv", frames=12, width=96, height=96), tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=96k", "none", str(disk)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting a small file system is not possible here")
+    try:
+        given = ("upscale", film, "-o", tmp_path / "b.mkv", "-m", tiny_model, "--codec", "ffv1")
+        done = vsr(*given, "--work-dir", disk)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    assert done.returncode == 1
+    line = done.stderr.splitlines()[-1]
+    assert ".segment: the disk is full (make room and run again), or give a folder on another disk by --work" in line
 
 
 def test_outputs_of_one_name_do_not_meet(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 import click
 
 from vsrcli.cli.param_types import choice
-from vsrcli.errors import OutputError
+from vsrcli.errors import unwritable
 from vsrcli.words import clean
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -50,7 +50,7 @@ class Log:
             try:
                 self._add(path, "")
             except OSError as error:
-                raise OutputError(f"cannot write {path}: {error.strerror}") from None
+                raise unwritable(path, error) from None
 
     def line(self, text: str) -> None:
         """Add a line. A full disk is ignored."""

@@ -5,6 +5,7 @@ from vsrcli.errors import Note, Reason, VsrError
 ADVICE = {
     Reason.OUTPUT_EXISTS: ": add -y to overwrite it, or give another -o",
     Reason.FOLDER_NOT_EMPTY: ": add -y to write the images there too, or give another -o",
+    Reason.NO_ROOM: ", or give a folder on another disk by --work-dir",
     Reason.OUTPUT_IS_INPUT: ": give another -o",
     Reason.NOT_WRITABLE: ": give another place by -o",
     Reason.WORK_FOLDER_TAKEN: ", or give another -o",

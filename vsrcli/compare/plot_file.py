@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vsrcli.compare.plot import Panel, plot_picture, plot_svg
-from vsrcli.errors import OutputError
+from vsrcli.errors import unwritable
 from vsrcli.files import write_whole
 from vsrcli.media.photo.images import write_image
 
@@ -17,4 +17,4 @@ def save(panels: Sequence[Panel], path: Path, *, axis: str = "frame") -> None:
     try:
         write_whole(path, plot_svg(panels, axis=axis).encode())
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from None
+        raise unwritable(path, error) from None

@@ -14,7 +14,7 @@ from vsrcli.compare.align import aligned, common_start, master
 from vsrcli.compare.picture import Mode, Zoom, fitted, side_by_side
 from vsrcli.compare.quality import Quality, check_reference
 from vsrcli.compare.shapes import check_shapes, largest
-from vsrcli.errors import OutputError, Remark, UsageError
+from vsrcli.errors import Remark, UsageError, unwritable
 from vsrcli.frame import Frame
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.photo.images import write_image
@@ -125,7 +125,7 @@ def _scratch(output: Path, stack: ExitStack) -> Path:
     try:
         return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".vsr-compare-", dir=output.parent)))
     except OSError as error:
-        raise OutputError(f"cannot write {output}: {error.strerror}") from None
+        raise unwritable(output, error) from None
 
 
 def _sway(seconds: float) -> float:

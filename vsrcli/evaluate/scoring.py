@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vsrcli.errors import InputError, OutputError, Reason, UsageError, VsrError
+from vsrcli.errors import InputError, Reason, UsageError, VsrError, unwritable
 from vsrcli.evaluate.clips import Pair
 from vsrcli.evaluate.methods import Method, Runner
 from vsrcli.levels import planes_to_picture, to_unit
@@ -276,6 +276,6 @@ def _write(path: Path, levels: Tensor) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot write {path.parent}: {error.strerror}") from None
+        raise unwritable(path.parent, error) from None
     write_png(path, planes_to_picture(levels))
     return path

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from vsrcli.errors import OutputError, Reason, UsageError, VsrError
+from vsrcli.errors import OutputError, Reason, UsageError, VsrError, unwritable
 from vsrcli.files import sync, write_durably
 from vsrcli.pipeline.events import OnEvent
 from vsrcli.pipeline.folder.job_records import damaged, read_job_record, read_segment_record
@@ -98,7 +98,7 @@ def _adopt(source: SourcePlan) -> None:
         finally:
             held.release()
     except OSError as error:
-        raise OutputError(f"cannot write {folder}: {error.strerror}") from None
+        raise unwritable(folder, error) from None
 
 
 def _take(source: SourcePlan, index: int, own: int, number: int, *, last: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from vsrcli import __version__
 from vsrcli.engine.device import precision_name
-from vsrcli.errors import InputError, InterruptedJobError, OutputError, Reason, UsageError, VsrError
+from vsrcli.errors import InputError, InterruptedJobError, Reason, UsageError, VsrError, unwritable
 from vsrcli.files import write_durably
 from vsrcli.pipeline.events import Event, OnEvent
 from vsrcli.pipeline.folder.lock import lock
@@ -163,4 +163,4 @@ def begin_work(source: SourcePlan, *, restart: bool) -> None:
         finally:
             held.release()
     except OSError as error:
-        raise OutputError(f"cannot write {folder}: {error.strerror}") from None
+        raise unwritable(folder, error) from None

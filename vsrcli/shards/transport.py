@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vsrcli.errors import InputError, OutputError
+from vsrcli.errors import InputError, unwritable
 from vsrcli.files import write_durably
 from vsrcli.media.photo.images import expand_images
 from vsrcli.shards.plan import SourcePlan
@@ -48,7 +48,7 @@ def unpack(source: SourcePlan, pieces: Iterator[Piece], folder: Path) -> SourceP
             os.utime(path, ns=(time, time))
         (folder / "made").mkdir(exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot write {folder}: {error.strerror}") from None
+        raise unwritable(folder, error) from None
     options = dict(source.options)
     if is_path(str(options["model"])):
         options["model"] = str(folder / "model" / Path(str(options["model"])).name)
@@ -80,6 +80,6 @@ def store_shard(source: SourcePlan, index: int, made: Made) -> None:
             path.parent.mkdir(exist_ok=True)
             write_durably(path, data)
     except OSError as error:
-        raise OutputError(f"cannot write {work.folder}: {error.strerror}") from None
+        raise unwritable(work.folder, error) from None
     finally:
         work.close()

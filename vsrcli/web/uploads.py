@@ -5,7 +5,7 @@ import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from vsrcli.errors import OutputError
+from vsrcli.errors import OutputError, unwritable
 from vsrcli.files import PART
 
 
@@ -27,7 +27,7 @@ async def receive(parts: AsyncIterator[bytes], target: Path, length: int | None)
             raise OutputError(f"{target.name} is empty")
         temporary.replace(target)
     except OSError as error:
-        raise OutputError(f"cannot write {target.name}: {error.strerror}") from None
+        raise unwritable(target.name, error) from None
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

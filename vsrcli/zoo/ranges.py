@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vsrcli.errors import OutputError, WeightsError
+from vsrcli.errors import WeightsError, unwritable
 from vsrcli.files import write_whole
 from vsrcli.zoo import store
 from vsrcli.zoo.catalogue import Entry, weights_folder
@@ -89,4 +89,4 @@ def write(path: Path, made: Calibration) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text.encode())
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from error
+        raise unwritable(path, error) from error

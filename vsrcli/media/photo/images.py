@@ -13,7 +13,7 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
-from vsrcli.errors import InputError, OutputError
+from vsrcli.errors import InputError, unwritable
 from vsrcli.files import write_whole
 from vsrcli.frame import narrowed
 from vsrcli.media.animation import JPEG_SIGNATURE, PNG_SIGNATURE, animation_of
@@ -209,7 +209,7 @@ def _write(path: Path, data: bytes, tags: PictureTags | None) -> None:
     try:
         write_whole(path, data if tags is None else with_tags(data, tags, path.suffix))
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from error
+        raise unwritable(path, error) from error
 
 
 def _listed(folder: Path) -> list[Path]:

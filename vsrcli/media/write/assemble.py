@@ -11,7 +11,7 @@ from pathlib import Path
 from av.error import FFmpegError
 from av.stream import Disposition
 
-from vsrcli.errors import OutputError, Reason
+from vsrcli.errors import FullDiskError, OutputError, Reason, unwritable
 from vsrcli.files import settle
 from vsrcli.media.containers import SILENT, check_container, container_of, open_container, place_streams, url
 from vsrcli.media.info import VideoInfo
@@ -28,6 +28,8 @@ from vsrcli.media.write.quicktime import write_creation_time, write_tags
 from vsrcli.media.write.y4m_file import write_y4m
 from vsrcli.words import counted
 
+_FULL = ("No space left on device", "Disk quota exceeded")
+"""What ffmpeg says of a full disk."""
 CENTISECOND = Fraction(1, 100)
 """GIF's clock."""
 LONGEST_DELAY = 65535  # in GIF's clock
@@ -99,7 +101,7 @@ def assemble(
                 warn(note)
             return settle(partial, output, overwrite=overwrite, announce=lambda name: announce(name, partial))
     except (OSError, FFmpegError) as error:
-        raise OutputError(f"cannot write {output}: {error.strerror or error}") from error
+        raise unwritable(output, error) from error
 
 
 def verify(written: Path, feed: Feed, warn: Callable[[str], None]) -> None:
@@ -232,12 +234,12 @@ def _run(
             code = process.wait()
         if code or failure:
             complaints.seek(0)
-            raise OutputError(_reason(output, complaints.read().decode("utf-8", "replace"), code))
+            raise _failure(output, complaints.read().decode("utf-8", "replace"), code)
 
 
-def _reason(output: Path, complaints: str, code: int) -> str:
-    if "No space left on device" in complaints:
-        return f"cannot write {output}: the disk is full (the finished segments are kept: make room and run again)"
+def _failure(output: Path, complaints: str, code: int) -> OutputError:
+    if any(words in complaints for words in _FULL):
+        return FullDiskError(output)
     if "File too large" in complaints or code == -25:
-        return f"cannot write {output}: the file is larger than this system or user may write"
-    return f"cannot write {output}: {complaint(complaints) or f'ffmpeg stopped with code {code}'}"
+        return OutputError(f"cannot write {output}: the file is larger than this system or user may write")
+    return OutputError(f"cannot write {output}: {complaint(complaints) or f'ffmpeg stopped with code {code}'}")

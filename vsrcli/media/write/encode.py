@@ -12,7 +12,7 @@ import numpy as np
 from av.codec.context import Flags
 from av.error import FFmpegError
 
-from vsrcli.errors import OutputError
+from vsrcli.errors import unwritable
 from vsrcli.frame import Frame, largest_level
 from vsrcli.media.containers import url
 from vsrcli.media.info import Colour, VideoInfo
@@ -54,7 +54,7 @@ class SegmentWriter:
                 self._container.start_encoding()
             self.unused = tuple(self._stream.codec_context.options)
         except FAILURES as error:
-            raise OutputError(f"cannot write {path}: {_reason(error)}") from error
+            raise unwritable(path, error) from error
 
     def _open(self) -> av.container.OutputContainer:
         self._path.unlink(missing_ok=True)  # a link is not followed
@@ -105,7 +105,7 @@ class SegmentWriter:
                     packet.dts = packet.pts  # x265 reads uninitialised memory for it
                 self._mux(self._with_captions(packet))
         except FAILURES as error:
-            raise OutputError(f"cannot write {self._path}: {_reason(error)}") from error
+            raise unwritable(self._path, error) from error
 
     def _with_captions(self, packet: "av.Packet[av.VideoStream]") -> "av.Packet[av.VideoStream]":
         """Return a packet with the captions of its picture."""
@@ -132,7 +132,7 @@ class SegmentWriter:
         try:
             self._container.close()
         except FAILURES as error:
-            raise OutputError(f"cannot write {self._path}: {_reason(error)}") from error
+            raise unwritable(self._path, error) from error
 
     def __enter__(self) -> "SegmentWriter":
         return self
@@ -179,10 +179,6 @@ def _bordered(data: np.ndarray, size: tuple[int, int], *, fill: int = 0) -> np.n
     y, x = ((whole - part) // 4 * 2 for whole, part in zip(made.shape[:2], data.shape[:2], strict=True))
     made[y : y + data.shape[0], x : x + data.shape[1]] = data
     return made
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
 
 
 def output_colour(info: VideoInfo, settings: EncodeSettings) -> Colour:

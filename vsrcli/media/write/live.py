@@ -12,7 +12,7 @@ import av
 from av.error import FFmpegError
 from av.stream import Stream
 
-from vsrcli.errors import OutputError
+from vsrcli.errors import OutputError, unwritable
 from vsrcli.frame import Frame
 from vsrcli.media.containers import TIMECODE, open_container
 from vsrcli.media.info import VideoInfo
@@ -220,7 +220,7 @@ def _failure(outlet: Outlet, error: Exception) -> OutputError:
         return ReaderGoneError(f"{outlet.name} is read no more")
     if isinstance(error, OutputError):
         return error
-    return OutputError(f"cannot write {outlet.name}: {getattr(error, 'strerror', None) or error}")
+    return unwritable(outlet.name, error)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 import av
 
-from vsrcli.errors import OutputError, UsageError
+from vsrcli.errors import OutputError, UsageError, unwritable
 from vsrcli.files import replacing
 from vsrcli.media.containers import FILES_ONLY, describe, open_container, url
 from vsrcli.media.info import VideoInfo
@@ -133,7 +133,7 @@ def join_parts(infos: Sequence[VideoInfo], path: Path, folder: Path) -> list[str
             if found != wanted:
                 raise OutputError(f"joining gave {counted(found, 'frame')} instead of {wanted}")
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from None
+        raise unwritable(path, error) from None
     lines = [
         f"{describe(one)} is left out where parts are joined"
         for one in first.streams

@@ -14,7 +14,7 @@ import numpy as np
 from vsrcli.compare.align import upright
 from vsrcli.compare.page import Picture, slider_page
 from vsrcli.compare.picture import fitted, side_by_side
-from vsrcli.errors import InputError, OutputError, OutputExistsError
+from vsrcli.errors import InputError, OutputExistsError, unwritable
 from vsrcli.files import write_whole
 from vsrcli.media.containers import CONTAINERS
 from vsrcli.media.info import VideoInfo
@@ -99,7 +99,7 @@ def _folder_for_results(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot write {folder}: {error.strerror}") from None
+        raise unwritable(folder, error) from None
     try:
         yield
     except BaseException:

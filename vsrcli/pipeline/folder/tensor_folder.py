@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from vsrcli.errors import OutputError
+from vsrcli.errors import OutputError, unwritable
 from vsrcli.files import write_durably
 from vsrcli.frame import Frame
 from vsrcli.levels import picture_tensor
@@ -59,7 +59,7 @@ class TensorFolder(MutableMapping[str, State]):
             else:
                 path.write_bytes(data)
         except OSError as error:
-            raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
+            raise unwritable(path, error) from None
         self._names.add(name)
 
     def __getitem__(self, name: str) -> State:

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 
 from vsrcli.engine.plan import Plan
-from vsrcli.errors import OutputError, OutputExistsError
+from vsrcli.errors import OutputError, OutputExistsError, unwritable
 from vsrcli.files import digests, replacing, sync, write_durably
 from vsrcli.locks import Hold
 from vsrcli.pipeline.findings import Findings
@@ -88,7 +88,7 @@ class WorkFolder:
         try:
             held = lock(folder)
         except OSError as error:
-            raise OutputError(f"cannot write {folder}: {error.strerror}") from None
+            raise unwritable(folder, error) from None
         try:
             mark = None if restart else read_mark(folder)
             placed = None if mark is None else mark.placed(beside)
@@ -105,7 +105,7 @@ class WorkFolder:
         except BaseException as error:
             held.release()
             if isinstance(error, OSError):
-                raise OutputError(f"cannot write {folder}: {error.strerror}") from None
+                raise unwritable(folder, error) from None
             raise
 
     def close(self) -> None:
@@ -261,12 +261,13 @@ def save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
         with replacing(path) as temporary:
             save_file(tensors, temporary)
     except (OSError, SafetensorError) as error:
-        raise OutputError(f"cannot write {path}: {_system_reason(error)}") from None
+        raise unwritable(path, _of_system(error)) from None
 
 
-def _system_reason(error: Exception) -> str:
-    """Return the system's message; safetensors hides its error number in a text of Rust."""
+def _of_system(error: Exception) -> Exception:
+    """Return the system's error; safetensors hides its number in a text of Rust."""
     number = re.search(r"(?:\bcode: |os error )(\d+)", str(error))
     if isinstance(error, OSError) or number is None:
-        return getattr(error, "strerror", None) or str(error)
-    return os.strerror(int(number[1]))
+        return error
+    code = int(number[1])
+    return OSError(code, os.strerror(code), None, code)  # on Windows it is one of Windows' own, the fourth argument

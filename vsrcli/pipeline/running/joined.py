@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from vsrcli.errors import OutputError, OutputExistsError, UsageError
+from vsrcli.errors import OutputExistsError, UsageError, unwritable
 from vsrcli.files import make_folder
 from vsrcli.media.write.parts import check_parts, join_parts, joined_name
 from vsrcli.pipeline.jobs.fingerprint import fingerprint
@@ -51,7 +51,7 @@ def joined(
                 status = infos[0].path.stat()
                 os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # by which the result is dated
         except OSError as error:
-            raise OutputError(f"cannot write {path}: {error.strerror}") from None
+            raise unwritable(path, error) from None
         try:
             yield path
         finally:

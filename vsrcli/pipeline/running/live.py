@@ -15,7 +15,7 @@ from typing import Literal, cast
 
 from vsrcli import __version__
 from vsrcli.engine.device import precision_name
-from vsrcli.errors import InterruptedJobError, OutputError, Reason, UsageError, VsrError
+from vsrcli.errors import InterruptedJobError, OutputError, Reason, UsageError, VsrError, unwritable
 from vsrcli.files import settle
 from vsrcli.frame import Frame
 from vsrcli.media.containers import container_of
@@ -260,7 +260,7 @@ def _outlet(path: Path) -> Outlet:
             return Outlet(FileIO(1, "wb", closefd=False), "standard output")
         return (Outlet if path.is_fifo() else FileOutlet)(FileIO(os.fspath(path), "wb"), str(path))
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from None
+        raise unwritable(path, error) from None
 
 
 def _settled(live: LiveJob, partial: Path, piped: bool) -> Path:
@@ -269,7 +269,7 @@ def _settled(live: LiveJob, partial: Path, piped: bool) -> Path:
     try:
         return settle(partial, live.output, overwrite=live.job.options.overwrite)
     except OSError as error:
-        raise OutputError(f"cannot write {live.output}: {error.strerror}") from None
+        raise unwritable(live.output, error) from None
 
 
 def _make(

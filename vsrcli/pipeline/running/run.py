@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vsrcli import __version__
 from vsrcli.engine.device import precision_name
-from vsrcli.errors import InputError, OutputError, Reason, UsageError
+from vsrcli.errors import FullDiskError, InputError, OutputError, Reason, UsageError
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.read.damage import Damage
 from vsrcli.media.write.made import made_text, offset_in_source
@@ -132,9 +132,13 @@ def run(job: Job, on_event: OnEvent = logged, *, cancel: threading.Event | None 
                 warn(f"{job.sink.output} appeared meanwhile and was left alone: the result is {output}")
     except (KeyboardInterrupt, CancelledError):
         raise interrupted(work.frames, last, swept=bool(swept_states(work))) from None
-    except BaseException:
+    except BaseException as error:
+        kept = "the finished segments are kept: " if work.segments else ""
         if not (work.segments or swept_states(work)):
             work.remove()
+        if isinstance(error, FullDiskError):
+            line = f"cannot write {error.place}: the disk is full ({kept}make room and run again)"
+            raise OutputError(line, Reason.NO_ROOM) from error
         raise
     else:
         done = work.frames

@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from vsrcli.errors import OutputError, UsageError
+from vsrcli.errors import OutputError, UsageError, unwritable
 from vsrcli.files import PART, free_names, settle
 from vsrcli.frame import Frame, largest_level
 from vsrcli.media.containers import CONTAINERS
@@ -108,7 +108,7 @@ class ImageSink:
                 image = Path(shutil.move(image, beside))
             return settle(image, self.output, overwrite=placing.overwrite, announce=placing.announce)
         except OSError as error:
-            raise OutputError(f"cannot write {self.folder}: {error.strerror}") from None
+            raise unwritable(self.folder, error) from None
 
     def _fill(self, segments: Sequence[Segment], placing: Placing) -> Path:
         folder = self.folder
