@@ -67,6 +67,22 @@ def test_dolby_vision_spherical_and_3d_video_are_reported(tmp_path: Path) -> Non
     assert probe(_with_box(plain, b"avc1", sphere)).unkept == ("the mark of a spherical (360 degree) picture",)
 
 
+@pytest.mark.parametrize(
+    ("box", "name"),
+    [
+        (_box(b"amve", struct.pack(">IHH", 3140000, 15635, 16450)), "the brightness of the surroundings"),
+        (_box(b"colr", b"prof" + bytes(128)), "a colour profile (ICC)"),
+    ],
+)
+def test_the_surroundings_of_hdr_and_colour_profiles_are_reported(tmp_path: Path, box: bytes, name: str) -> None:
+    deep = make.video(tmp_path / "a.mkv", codec="libx265", pix_fmt="yuv420p10le", frames=2)
+    make.ffmpeg("-i", deep, "-c", "copy", "-tag:v", "hvc1", tmp_path / "b.mp4")
+    info = probe(_with_box(tmp_path / "b.mp4", b"hvc1", box))
+    assert [one for one in info.unkept if one.startswith(name)] == list(info.unkept) != []
+    sink = make_sink(tmp_path / "o.mp4", info, (64, 48), asked=EncodingOptions(), span=(None, None))
+    assert any(line.startswith(f"no output holds {name}") for line in sink.warnings)
+
+
 @pytest.mark.parametrize(("profile", "wrong"), [(5, True), (8, False)])
 def test_dolby_vision_is_reported_with_its_profile(tmp_path: Path, profile: int, wrong: bool) -> None:
     deep = make.video(tmp_path / "a.mkv", codec="libx265", pix_fmt="yuv420p10le", frames=2)

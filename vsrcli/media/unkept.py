@@ -1,4 +1,4 @@
-"""Name properties of a picture that an output cannot hold: captions, 3D and sphere marks, Dolby Vision."""
+"""Name properties of a picture that an output cannot hold: captions, 3D and sphere marks, dynamic HDR."""
 
 import re
 import struct
@@ -13,6 +13,10 @@ _NAMES = {
     "STEREO3D": "the mark of how two pictures for 3D are packed into one",
     "DOVI_METADATA": "Dolby Vision",
     "DYNAMIC_HDR_PLUS": "HDR10+",
+    "DYNAMIC_HDR_VIVID": "HDR Vivid",
+    "AMBIENT_VIEWING_ENVIRONMENT": "the brightness of the surroundings that HDR is meant for (amve)",
+    "ICC_PROFILE": "a colour profile (ICC) of a video",
+    "AFD": "the active format description (AFD) of a broadcast",
 }
 _DOLBY = _NAMES["DOVI_METADATA"]
 _PROFILE = re.compile(r"DOVI configuration record: .*?profile: (\d+)")
