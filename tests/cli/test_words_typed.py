@@ -33,6 +33,28 @@ def test_a_missing_command_is_suggested(words: list[str], told: str) -> None:
     assert done.stderr.startswith("vsr: " + told)
 
 
+@pytest.mark.parametrize("words", [["-t", "5"], ["-ss", "1:00"], ["-to", "5"], ["--duration=5"], ["--seconds", "5"]])
+def test_options_of_ffmpeg_for_a_part_are_understood(words: list[str]) -> None:
+    done = vsr("upscale", "in.mp4", *words)
+    name = words[0].partition("=")[0]
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"vsr: no such option: {name}; a part of a film is taken by --start and --end\n",
+    )
+    assert "--start" not in vsr("models", *words).stderr
+
+
+def test_a_file_whose_name_begins_with_a_dash_is_no_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make.video(tmp_path / "-vhs.avi", frames=2)
+    done = vsr("upscale", "-vhs.avi")
+    told = "vsr: no such option: -vhs.avi; a file whose name begins with a dash is given as ./-vhs.avi\n"
+    assert (done.returncode, done.stderr) == (2, told)
+    assert "-vhs.avi" in vsr("info", "./-vhs.avi").stdout
+    for words in (("--", "-vhs.avi"), ("./-vhs.avi", "-o", "-vhs.avi")):
+        assert "begins with a dash" not in vsr("upscale", *words, "--dry-run").stderr
+
+
 def complete(shell: str, *words: str) -> str:
     typed = {"COMP_WORDS": " ".join(["vsr", *words]), "COMP_CWORD": str(len(words))}
     if shell == "powershell":

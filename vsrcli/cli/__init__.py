@@ -16,6 +16,7 @@ import click
 
 from vsrcli import __version__
 from vsrcli.cli.messages import full
+from vsrcli.cli.mistyped import check
 from vsrcli.errors import UsageError, VsrError, plain
 from vsrcli.names import is_image, is_video
 from vsrcli.words import clean
@@ -73,11 +74,14 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Resolve a command as click does, with a hint about a word that is no command."""
+        """Resolve a command as click does, with hints about words that it would misunderstand."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             raise UsageError(meant(args, args[0]))
         ctx.meta[TYPED] = args
-        return super().resolve_command(ctx, args)
+        name, command, words = super().resolve_command(ctx, args)
+        if command is not None:
+            check(words, command)
+        return name, command, words
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse arguments as click does, with a hint about options before a file and without a command."""
