@@ -36,6 +36,7 @@ class Reason(Enum):
     CODEC_NOT_HELD = "the container cannot hold the codec; codecs that it can, output: a name that can"
     IN_ITS_TERMS = "an encoder that is not to be had has options in its own terms; encoder: what else takes its place"
     NO_CRF = "the codec has no crf"
+    PRESET_DECIDES = "the codec's presets decide on its size; presets: their names"
     NO_PRESET = "the codec has no presets"
     LOST_BY_CODEC = "another codec keeps what is lost; codec"
     LOST_BY_PRESET = "another preset of the codec keeps it; preset"

@@ -71,7 +71,7 @@ def test_the_least_size_that_is_named_is_taken(noisy: Path, tmp_path: Path, how:
         ("b.mkv", {"target_size": 3_500, "audio": "none"}, r"too little for 5 s: \d.\d kB is the least$"),
         ("b.mkv", {"target_size": 1_000, "audio": "none", "end": 0.2}, r"^1.0 kB are too little for 0.2 s: \d.\d kB"),
         ("b.mkv", {"bitrate": 100_000, "codec": "ffv1", "preset": None}, "ffv1 has no bitrate"),
-        ("b.mov", {"target_size": 100_000, "codec": "prores", "preset": None}, "prores has no bitrate"),
+        ("b.mov", {"target_size": 100_000, "codec": "prores", "preset": None}, "prores has no size"),
         ("b.avi", {"bitrate": 100_000, "codec": "huffyuv", "preset": None}, "huffyuv has no bitrate"),
         ("b.gif", {"bitrate": 100_000, "preset": None}, "gif has no bitrate"),
         ("%d.png", {"target_size": 100_000}, "images have no bitrate"),
@@ -85,6 +85,18 @@ def test_what_cannot_be_kept_is_refused(
     with pytest.raises(UsageError, match=said):
         vsrcli.upscale(noisy, tmp_path / name, **how | more)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_decides_on_the_size_instead_is_told(noisy: Path, tmp_path: Path) -> None:
+    def said(codec: str) -> str:
+        done = vsr("upscale", noisy, "-o", tmp_path / "b.mkv", "--codec", codec, "--target-size", "5M")
+        assert done.returncode == 2
+        return done.stderr
+
+    presets = "--preset proxy, lt, standard, hq, 4444 or 4444xq decides on it"
+    assert f"prores has no size to choose: {presets}\n" in said("prores")
+    assert "dnxhr has no size to choose: --preset lb, sq, " in said("dnxhr")
+    assert "ffv1 has no size to choose: it is lossless\n" in said("ffv1")
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ ADVICE = {
     Reason.CODEC_NOT_HELD: ": use --codec {codecs}, or -o {output}",
     Reason.IN_ITS_TERMS: ": without --crf, --preset, --tune, --pix-fmt and --encoder-opt, {encoder} takes its place",
     Reason.NO_CRF: ": leave --crf out",
+    Reason.PRESET_DECIDES: ": --preset {presets} decides on it",
     Reason.NO_PRESET: ": leave --preset out",
     Reason.LOST_BY_CODEC: " (--codec {codec} keeps it)",
     Reason.LOST_BY_PRESET: " (--preset {preset} keeps it)",

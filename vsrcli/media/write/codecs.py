@@ -75,8 +75,11 @@ def choose_settings(
     tune: str | None = None,
     encoder_opt: Sequence[str] = (),
     bitrate: int | None = None,
+    aim: str = "bitrate",
 ) -> EncodeSettings:
     """Return the settings for a (width, height) picture in `output`; what is None is chosen from the source.
+
+    `aim` is what the bitrate is given for: itself, or the "size" of the result.
 
     An encoder that the caller named, or gave options, encodes a frame first; so does DNxHR's, which takes no small
     pictures. One that needs a device and finds none, or that this build of FFmpeg lacks, gives way to vsr's own for its
@@ -86,7 +89,7 @@ def choose_settings(
     """
     own = read_options(encoder_opt)
     try:
-        settings = _settings(info, output, width, height, codec, crf, preset, pix_fmt, tune, own, bitrate)
+        settings = _settings(info, output, width, height, codec, crf, preset, pix_fmt, tune, own, bitrate, aim)
         if is_foreign(settings.codec, settings.encoder) or settings.codec == "dnxhr" or tune or own:
             try_encoder(info, settings)
     except EncoderFailsError as error:
@@ -95,7 +98,7 @@ def choose_settings(
             raise
         if own or any(option is not None for option in (crf, preset, pix_fmt, tune)):
             raise UsageError(str(error), Reason.IN_ITS_TERMS, encoder=ENCODERS[instead]) from None
-        settings = _settings(info, output, width, height, instead, None, None, None, None, {}, bitrate)
+        settings = _settings(info, output, width, height, instead, None, None, None, None, {}, bitrate, aim)
         settings = replace(settings, notes=(*settings.notes, f"{error}: {settings.encoder} takes its place"))
     return settings
 
@@ -112,6 +115,7 @@ def _settings(
     tune: str | None,
     own: Mapping[str, str],
     bitrate: int | None,
+    aim: str,
 ) -> EncodeSettings:
     """Return the settings of `choose_settings` before a frame is encoded with them."""
     container = container_of(output)
@@ -127,7 +131,7 @@ def _settings(
         message, held = f"{output.suffix} cannot hold {codec}", " or ".join(container.video)
         raise UsageError(message, Reason.CODEC_NOT_HELD, codecs=held, output=output.stem + fits)
     if bitrate is not None and not _has_bitrate(codec, encoder):
-        raise UsageError(f"{encoder if is_foreign(codec, encoder) else codec} has no bitrate to choose")
+        raise _no_bitrate(codec, encoder, aim)
     supported = _pixel_formats(encoder)
     if container.muxer == "yuv4mpegpipe":
         supported = [name for name in supported if name in Y4M_FORMATS]
@@ -215,6 +219,16 @@ def _has_bitrate(codec: str, encoder: str) -> bool:
     if codec in DEFAULTS and DEFAULTS[codec][0] is None:
         return False
     return bool(int(av.Codec(encoder, "w").properties) & _LOSSY)
+
+
+def _no_bitrate(codec: str, encoder: str, aim: str) -> UsageError:
+    """Return the error for an encoder that keeps to no bit rate, with what decides on its size instead."""
+    name = encoder if is_foreign(codec, encoder) else codec
+    if name in PROFILES:
+        presets = " or ".join([", ".join(PRESETS[name][:-1]), PRESETS[name][-1]])
+        return UsageError(f"{name} has no {aim} to choose", Reason.PRESET_DECIDES, presets=presets)
+    lossy = int(av.Codec(encoder, "w").properties) & _LOSSY
+    return UsageError(f"{name} has no {aim} to choose{'' if lossy else ': it is lossless'}")
 
 
 def _tune(encoder: str, asked: str | None) -> str | None:

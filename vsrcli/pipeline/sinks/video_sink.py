@@ -155,6 +155,7 @@ def make_sink(
         tune=asked.tune,
         encoder_opt=asked.encoder_opt,
         bitrate=asked.bitrate,
+        aim="bitrate" if asked.target_size is None else "size",
     )
     if box is not None and size != (encode.width, encode.height):
         encode = replace(encode, inner=size)
