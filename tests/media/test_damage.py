@@ -74,6 +74,22 @@ def test_a_gap_is_reported_with_its_time(tmp_path: Path, suffix: str) -> None:
     assert 0.3 < start < end <= FRAMES / 25
 
 
+@pytest.mark.parametrize("also", [None, 0.3])
+def test_frames_that_an_avi_lacks_at_its_end_have_a_place(tmp_path: Path, also: float | None) -> None:
+    path = _source(tmp_path, "avi")
+    data = bytearray(path.read_bytes())
+    size = len(data) // 8
+    data[-size:] = bytes(size)  # with the index
+    if also is not None:
+        place = int(len(data) * also)
+        data[place : place + size] = bytes(size)
+    path.write_bytes(data)
+    count, lines, damage = _decoded(path)
+    assert len(lines) == 1 and damage is not None and damage.missing
+    begin, end = damage.gaps[-1]
+    assert begin == pytest.approx(count / 25, abs=0.05) and end == pytest.approx(FRAMES / 25, abs=0.05)
+
+
 def test_frames_that_the_decoder_concealed_are_counted(tmp_path: Path) -> None:
     path = _source(tmp_path, "mp4")
     data = bytearray(path.read_bytes())

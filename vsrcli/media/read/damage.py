@@ -241,7 +241,7 @@ class Tally:
             concealed=self.concealed,
             skipped=self.damaged,
             headless=self.headless,
-            gaps=(*(self.gaps if constant else ()), *self._end_gap(info, short)),
+            gaps=(*(self.gaps if constant else ()), *self._end_gap(info, short, by_count)),
             cut_bytes=structure.missing,
             broken_at=structure.broken,
             first=None if self.first is None else round(self.first - info.start_time, 3),
@@ -265,7 +265,9 @@ class Tally:
         rest = length - place - size
         return Structure(missing=max(0, whole - size, whole + mark - rest if rest > 0 else -rest))
 
-    def _end_gap(self, info: VideoInfo, short: float) -> list[tuple[float, float]]:
+    def _end_gap(self, info: VideoInfo, short: float, by_count: int) -> list[tuple[float, float]]:
+        if info.container == "avi":  # whose count alone tells its length
+            short = max(short, float((by_count - self.lost_in_gaps) / info.rate))
         if not short or self.end_pts is None:
             return []
         end = float(self.end_pts * info.time_base) - info.start_time
