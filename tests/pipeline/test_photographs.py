@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import pytest
+from PIL import Image
 
 from tests.media import make
 from tests.media.test_picture_tags import ALL, XMP, camera, picture, profile
@@ -145,3 +146,12 @@ def test_half_written_pngs_are_removed_and_not_counted(tiny_model: str, tmp_path
     assert upscale(tmp_path / "in", output, tiny_model).frames == 4
     assert {p.name: p.read_bytes() for p in output.iterdir()} == {p.name: p.read_bytes() for p in whole.iterdir()}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out", "whole"]
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".tif"])
+def test_photographs_of_printing_inks_are_told_to_become_rgb(tiny_model: str, tmp_path: Path, suffix: str) -> None:
+    for mode, told in (("CMYK", ("CMYK is converted to RGB",)), ("RGB", ())):
+        source = tmp_path / f"{mode}{suffix}"
+        Image.new(mode, (32, 24), "orange" if mode == "RGB" else (0, 90, 255, 0)).save(source)
+        assert probe(source).notes == told
+        assert upscale(source, tmp_path / f"large{mode}.png", tiny_model).warnings == told

@@ -32,6 +32,8 @@ _COLOUR_CHUNKS = frozenset([b"cHRM", b"gAMA", b"sRGB", b"cICP", b"mDCV", b"cLLI"
 _TEXT_CHUNKS = frozenset([b"tEXt", b"zTXt", b"iTXt"])
 _IPTC = 0x0404
 _STANDALONE = frozenset([0x01, *range(0xD0, 0xD8)])
+_FRAME_HEADS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_SEPARATED = 5  # a TIFF's picture of inks
 # What XMP says of further pictures in the same file, which an enlargement does not have
 _FURTHER = re.compile(
     rb"hdrgm:|Container:Directory|GCamera:Mo|GCamera:Micro|GDepth:|GImage:|HasExtendedXMP|xmp:Thumbnails"
@@ -44,7 +46,7 @@ class PictureTags:
 
     `exif` begins with its TIFF header. `profile` is an ICC profile of any kind of colour. `segments` are a JPEG's
     (marker, body) of comments and IPTC, `chunks` a PNG's (type, body) of colour and texts, for a file of the same kind.
-    `lost` names what cannot be kept.
+    `lost` names what cannot be kept. `cmyk` says that the picture is made of the inks of printing.
     """
 
     exif: bytes = b""
@@ -53,6 +55,7 @@ class PictureTags:
     segments: tuple[tuple[int, bytes], ...] = ()
     chunks: tuple[tuple[bytes, bytes], ...] = ()
     lost: tuple[str, ...] = ()
+    cmyk: bool = False
 
     @property
     def orientation(self) -> int:
@@ -96,6 +99,7 @@ class _Found:
     segments: list[tuple[int, bytes]] = field(default_factory=list)
     chunks: list[tuple[bytes, bytes]] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    cmyk: bool = False
     unpacked: int = 0
 
     def unpack(self, packed: bytes, most: int) -> bytes:
@@ -129,7 +133,7 @@ class _Found:
             self.xmp = b""
             self.lost.append("XMP about further pictures in the file")
         lost = tuple(dict.fromkeys(self.lost))
-        return PictureTags(self.exif, self.profile, self.xmp, tuple(self.segments), tuple(self.chunks), lost)
+        return PictureTags(self.exif, self.profile, self.xmp, tuple(self.segments), tuple(self.chunks), lost, self.cmyk)
 
 
 def _read_jpeg(file: BinaryIO, found: _Found) -> None:
@@ -137,7 +141,9 @@ def _read_jpeg(file: BinaryIO, found: _Found) -> None:
     wanted: set[int] = set()
     texts = 0
     for marker, body in _segments(file):
-        if marker == 0xE1 and body.startswith(EXIF_HEAD):
+        if marker in _FRAME_HEADS:
+            found.cmyk = body[5:6] == b"\4"  # number of components
+        elif marker == 0xE1 and body.startswith(EXIF_HEAD):
             found.exif = found.exif or body[len(EXIF_HEAD) :]
         elif marker == 0xE1 and body.startswith(XMP_HEAD):
             found.xmp = found.xmp or body[len(XMP_HEAD) :]
@@ -165,7 +171,7 @@ def _read_jpeg(file: BinaryIO, found: _Found) -> None:
 
 
 def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Yield a JPEG's segments (marker, body) before the picture."""
+    """Yield a JPEG's segments of metadata (marker, body) before the picture, and the head of its frame."""
     file.seek(2)
     for _ in range(_MOST_SEGMENTS):
         mark = file.read(2)
@@ -178,7 +184,7 @@ def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
         length = int.from_bytes(file.read(2), "big")
         if length < 2:
             return
-        if mark[1] >= 0xE0:
+        if mark[1] >= 0xE0 or mark[1] in _FRAME_HEADS:
             body = file.read(length - 2)
             if len(body) < length - 2:
                 return
@@ -296,7 +302,9 @@ def _read_tiff(file: BinaryIO, found: _Found) -> None:
 
     try:
         tiff = exif.Tiff(take)
-        entries = {entry.tag: entry.value for entry in tiff.folder(tiff.first)[0]}
+        fields = tiff.folder(tiff.first)[0]
+        entries = {entry.tag: entry.value for entry in fields}
+        found.cmyk = tiff.number(fields, 0x0106) == _SEPARATED
         found.exif = exif.of_tiff(take)
     except ValueError:
         found.lost.append("damaged EXIF")

@@ -140,6 +140,7 @@ def _probe_images(path: Path, images: tuple[Path, ...], rate: Fraction) -> Video
             names = image.parent / f"*{image.suffix}"
             differ = f"the images differ in size: {images[0].name} is {size[0]}x{size[1]}, {image.name} {other}"
             raise InputError(f"{differ}; photographs are given by their names, as {names}")
+    tags = read_tags(images[0])
     codec = {".jpg": "mjpeg", ".jpeg": "mjpeg", ".tif": "tiff", ".avif": "av1"}.get(images[0].suffix.lower())
     codec = codec or images[0].suffix.lower().lstrip(".") or "image"
     return VideoInfo(
@@ -157,14 +158,14 @@ def _probe_images(path: Path, images: tuple[Path, ...], rate: Fraction) -> Video
         rate=rate,
         colour=_colour(frame, codec),
         sample_aspect_ratio=Fraction(0),
-        rotation=exif.display_matrix(read_tags(images[0]).orientation),
+        rotation=exif.display_matrix(tags.orientation),
         interlaced=False,
         mastering_display=None,
         content_light=None,
         streams=(),
         chapters=0,
         images=images,
-        notes=_notes_on(images),
+        notes=(*_notes_on(images), *(("CMYK is converted to RGB",) if tags.cmyk else ())),
         alpha=holds_alpha(frame.format),
         transparent=alpha_of(frame) is not None,
     )
