@@ -9,7 +9,7 @@ import pytest
 from vsrcli.errors import UsageError
 from vsrcli.media.strength.compression import Compression
 from vsrcli.zoo.catalogue import Catalogue, Entry, catalogue, parse, weights_folder
-from vsrcli.zoo.picking import MILD_CRF, choices, pick, wanted
+from vsrcli.zoo.picking import MILD_CRF, NOISY, choices, pick, wanted
 
 
 def compressed(crf: float) -> Compression:
@@ -77,6 +77,18 @@ def test_source_decides_among_an_architectures_weights(
 def test_threshold_separates_clean_from_compressed() -> None:
     assert wanted(compressed(MILD_CRF - 0.1)) == "bi"
     assert wanted(compressed(MILD_CRF)) == wanted(UNKNOWN) == "real"
+
+
+@pytest.mark.parametrize(
+    ("noise", "name"), [(1.0, "small.bi"), (NOISY["mild"], "small.mild"), (3.9, "small.mild"), (4.0, "small.real")]
+)
+def test_noise_asks_for_stronger_weights(noise: float, name: str) -> None:
+    three = listed(("small.bi", "bi"), ("small.mild", "mild"), ("small.real", "real"))
+    found = pick(three, None, replace(LOSSLESS, noise=noise))
+    assert found.entry.name == name
+    reason = "the source is lossless" if noise == 1 else f"the source has noise of about {noise:.0f} levels"
+    assert found.reason == f"{reason} (FFV1)"
+    assert wanted(replace(compressed(25), noise=noise)) == "real", "compression alone asks for them"
 
 
 def test_weights_for_slight_compression_stand_between() -> None:

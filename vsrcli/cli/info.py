@@ -184,9 +184,10 @@ def _sound(info: "VideoInfo") -> str:
 
 def _strength(compression: "Compression") -> str:
     """Return how strongly a source is compressed, by the scale of the most common encoder."""
+    noise = f", with noise of about {compression.noise:.0f} levels" if compression.noise >= 1 else ""
     if compression.lossless:
-        return "without loss"
+        return f"without loss{noise}"
     if compression.crf is None:
         return "unknown"
     roughly = "roughly " if compression.found == "bit rate" else ""
-    return f"{roughly}like H.264 at CRF {compression.crf:.0f} (0: none, 51: strongest)"
+    return f"{roughly}like H.264 at CRF {compression.crf:.0f} (0: none, 51: strongest){noise}"

@@ -18,9 +18,17 @@ Measured by `vsr evaluate -m repvsr.bi -m repvsr.real --data Vid4 --clips calend
 -0.006). They are equal at 22 to 23. The threshold is a little lower, since the measured CRF of a source is off by up to
 one, and a softer picture is the smaller harm."""
 
+NOISY = {"mild": 1.75, "real": 4.0}
+"""Least noise of a source, in levels, for which weights for compressed frames are better, by their degradation.
+
+With noise of 0, 1.5, 2, 3 and 4 levels on the LR frames of four clips, PSNR-Y of repvsr.mild minus that of repvsr.bi is
+-0.16, 0.10, 0.26, 0.60 and 0.9 dB (means); repvsr.real is level with repvsr.mild at 4. On Vid4, which has more texture
+than most videos, mild is level with bi at 3.4 levels."""
+
 AtHand = Callable[[Entry], bool]
 """Returns whether a model's weights are on this machine."""
 
+_STRENGTHS = ("bi", "mild", "real")
 _ORDERS = {
     "bi": ("bi", "bd", "mild", "real"),
     "mild": ("mild", "real", "bi", "bd"),
@@ -41,8 +49,19 @@ class Pick:
 def wanted(source: "Compression", entries: Sequence[Entry] = ()) -> str:
     """Return the degradation whose weights fit a source best: "bi" for clean frames, "mild" or "real".
 
-    Weights for compressed frames fit from their `from_crf` on, or from MILD_CRF where they do not declare it.
+    Weights for compressed frames fit from their `from_crf` on, or from MILD_CRF where they do not declare it, and for
+    noisy frames as NOISY says.
     """
+    return max(by_compression(source, entries), by_noise(source), key=_STRENGTHS.index)
+
+
+def by_noise(source: "Compression") -> str:
+    """Return the degradation whose weights fit a source's noise."""
+    return max((one for one in NOISY if source.noise >= NOISY[one]), key=_STRENGTHS.index, default="bi")
+
+
+def by_compression(source: "Compression", entries: Sequence[Entry]) -> str:
+    """Return the degradation whose weights fit a source's compression."""
     if source.lossless:
         return "bi"
     if source.crf is None:
@@ -64,7 +83,9 @@ def pick(
     found, lacking = choices(catalogue, name, drawn=drawn)
     degradation = wanted(source, found)
     entry = best(catalogue, found, degradation, at_hand=at_hand)
-    reason = f"the source is {_strength(source, degradation)} ({source})"
+    reason = f"the source is {_strength(source, by_compression(source, found))} ({source})"
+    if degradation != by_compression(source, found):
+        reason = f"the source has noise of about {source.noise:.0f} levels ({source})"
     if drawn and entry.content == "anime":
         reason += ", and drawn"
     elif (entry.degradation in _ORDERS["bi"][:2]) != (degradation == "bi"):

@@ -1,7 +1,7 @@
 """Measure how strongly a source is compressed, on one scale for all codecs, at a few places in it."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
@@ -12,6 +12,7 @@ import av
 from vsrcli.errors import InputError
 from vsrcli.media.info import VideoInfo
 from vsrcli.media.strength.intra import jpeg_step, prores_step
+from vsrcli.media.strength.noise import measure_noise
 from vsrcli.media.strength.quantisers import (
     BLOCKS,
     HEADERS,
@@ -33,6 +34,8 @@ _IMAGE_TITLES = {"mjpeg": "JPEG", "webp": "WebP"}
 _PALETTES = frozenset({"gif"})  # FFmpeg calls it lossless, but converting a video to it loses most colours
 _INTRA = frozenset({"dnxhd", "dvvideo", "mjpeg", "prores", "cfhd", "jpeg2000", "webp", "hap"})
 
+NOISE_UNTIL = 26.0
+"""CRF of libx264 above which noise is not measured."""
 _WORST = 51.0
 _LOSSY, _LOSSLESS = 1 << 1, 1 << 2  # FFmpeg's AV_CODEC_PROP_*; PyAV's own names refuse numbers with other bits set
 
@@ -61,13 +64,16 @@ class Compression:
     """Strength of a source's compression.
 
     `crf` is that of libx264 with a similar loss, 0 to 51, or None if it cannot be measured. `found` is the basis of the
-    measurement: the codec alone, its quantisers, or the bits per pixel (a rough guess).
+    measurement: the codec alone, its quantisers, or the bits per pixel (a rough guess). `noise` is the standard
+    deviation of the noise that is left, in levels of 8 bits; 0 where it is not measured, since compression that is
+    stronger than NOISE_UNTIL hides it.
     """
 
     title: str
     lossless: bool
     crf: float | None
     found: Found
+    noise: float = 0.0
 
     def __str__(self) -> str:
         """Return "H.264, about CRF 28" or "HEVC, like H.264 at CRF 24": other encoders' CRFs have other scales."""
@@ -77,10 +83,16 @@ class Compression:
 
 
 def measure_compression(info: VideoInfo) -> Compression:
-    """Measure how strongly a source is compressed, in about a second at most; the result is deterministic.
+    """Measure how strongly a source is compressed, in a few seconds at most; the result is deterministic.
 
     Damage is skipped. Raises InputError if the source cannot be opened.
     """
+    found = _measured(info)
+    hidden = found.crf is None or found.crf > NOISE_UNTIL
+    return found if hidden else replace(found, noise=measure_noise(info))
+
+
+def _measured(info: VideoInfo) -> Compression:
     title = _title(info)
     if _is_lossless(info):
         return Compression(title, True, 0.0, "codec")

@@ -83,6 +83,7 @@ class Sight:
                 "lossless": compression.lossless,
                 "like_x264_crf": None if compression.crf is None else round(compression.crf, 1),
                 "found_by": compression.found,
+                "noise_levels": round(compression.noise, 1),
             },
             "streams": [
                 {name: getattr(s, name) for name in ("index", "kind", "codec", "language", "layout", "empty")}
