@@ -23,7 +23,7 @@ def files(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
 
 
-@pytest.mark.parametrize("how", [(), ("--degradation", "bd", "-s", 2), ("--crf", 30)])
+@pytest.mark.parametrize("how", [(), ("--degradation", "bd", "-s", 2), ("--crf", 30), ("--noise", 3)])
 def test_its_lr_frames_score_as_those_that_evaluate_makes(tmp_path: Path, how: tuple[object, ...]) -> None:
     clip(tmp_path / "GT" / "first", width=130, height=98)
     clip(tmp_path / "GT" / "second", width=130, height=98, seed=1)

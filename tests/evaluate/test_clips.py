@@ -86,6 +86,16 @@ def test_lr_frames_are_compressed_on_request_and_the_truth_is_not(two_clips: Pat
     assert all(torch.equal(a.lr, b.lr) for a, b in zip(pairs(clips[0], "bi", 4, crf=35), coarse, strict=True))
 
 
+def test_noise_has_the_deviation_asked_for_and_is_the_same_each_time(two_clips: Path) -> None:
+    first = choose_clips(two_clips)[0]
+    plain, noisy, again = (list(pairs(first, "bi", 4, noise=noise)) for noise in (0.0, 3.0, 3.0))
+    assert all(torch.equal(a.lr, b.lr) for a, b in zip(noisy, again, strict=True))
+    inner = [(a.lr > 0.1) & (a.lr < 0.9) for a in plain]
+    added = torch.cat([255 * (b.lr - a.lr)[where] for a, b, where in zip(plain, noisy, inner, strict=True)])
+    assert abs(float(added.std()) - 3) < 0.2 and abs(float(added.mean())) < 0.2
+    assert not torch.equal(noisy[0].lr - plain[0].lr, noisy[1].lr - plain[1].lr)
+
+
 def test_odd_lr_frames_cannot_be_compressed(tmp_path: Path) -> None:
     clip(tmp_path / "a", width=100, height=64)
     with pytest.raises(UsageError, match="25x16"):

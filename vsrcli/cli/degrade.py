@@ -22,6 +22,12 @@ from vsrcli.words import counted
     help="bi: MATLAB's bicubic. bd: Gaussian blur and decimation.",
 )
 @click.option("-s", "--scale", default=4, type=click.IntRange(2, 4), help="Factor by which HR is reduced.")
+@click.option(
+    "--noise",
+    type=click.FloatRange(0, 100),
+    default=0.0,
+    help="Add Gaussian noise of so many levels to LR frames first.",
+)
 @click.option("--crf", type=click.IntRange(0, 51), help="Compress LR frames by x264 at this CRF.")
 @click.option(
     "--truth",
@@ -37,6 +43,7 @@ def command(
     output: Path,
     degradation: Any,
     scale: int,
+    noise: float,
     crf: int | None,
     truth: Path | None,
     overwrite: bool,
@@ -70,6 +77,6 @@ def command(
     with display.job("degrade"):
         tell = display.count("degrading", total_length([one.clip for one in placed]))
         frames = write_lr_frames(
-            placed, output, degradation, scale, crf=crf, truth=truth, on_frame=lambda: tell(next(made))
+            placed, output, degradation, scale, noise=noise, crf=crf, truth=truth, on_frame=lambda: tell(next(made))
         )
     display.line(f"{output}: {counted(frames, 'frame')} of {counted(len(placed), 'clip')}", style="green")

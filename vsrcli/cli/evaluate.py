@@ -87,6 +87,12 @@ class Crfs(Kind[tuple[int, ...]]):
     type=choice("bi", "bd", "none"),
     help="LR frames by bi: MATLAB's bicubic; bd: Gaussian blur and decimation; none: as read from LR/, see above.",
 )
+@click.option(
+    "--noise",
+    type=click.FloatRange(0, 100),
+    default=0.0,
+    help="Add Gaussian noise of so many levels to LR frames first.",
+)
 @click.option("--crf", type=Crfs(), help="Compress LR frames by x264 at this CRF, or at each of several.")
 @click.option("-s", "--scale", type=click.IntRange(2, 4), help="Upscaling factor.  [default: the models']")
 @click.option("--clips", help="Run only these clips, e.g. calendar,city.")

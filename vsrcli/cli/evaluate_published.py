@@ -16,7 +16,7 @@ def own_figures(
     asked: dict[str, Any], scale: int, run: Collection[str], clips: int
 ) -> tuple[dict[str, Figures], list[str]]:
     """Return the published figures of the models that are `run`, and sentences about what they are of."""
-    test = None if asked["crf"] else recognise(asked["data"])
+    test = None if asked["crf"] or asked["noise"] else recognise(asked["data"])
     if test is None:
         return {}, []
     found = {name: one for name, one in published(test, asked["degradation"], scale).items() if name in run}
@@ -38,7 +38,7 @@ def literature_of(asked: dict[str, Any], scale: int) -> str:
     test = recognise(asked["data"])
     if test is None:
         raise UsageError(f"--published: {asked['data']} is named like no test set that papers report of")
-    if scale != PAPERS_SCALE or asked["crf"] or not any(reported(test.key, asked["degradation"])):
+    if scale != PAPERS_SCALE or asked["crf"] or asked["noise"] or not any(reported(test.key, asked["degradation"])):
         raise UsageError(f"--published: papers report nothing of {test.title} made in this way")
     if test.channels != asked["channels"]:
         raise UsageError(f"--published: papers report of {test.title} with --channels {test.channels}")

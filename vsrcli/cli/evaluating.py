@@ -123,7 +123,7 @@ def measure(asked: dict[str, Any], options: EngineOptions, display: Display) -> 
     with display.job("evaluate"):
         counter = _counter(display, total and total * len(methods) * len(crfs))
         for crf in crfs:
-            setting = Setting(asked["degradation"], scale, asked["frames"], crf)
+            setting = Setting(asked["degradation"], scale, asked["frames"], crf, asked["noise"])
             several = {"crf": crf} if len(crfs) > 1 else {}
             own = replace(measures, save=measures.save / f"crf{crf}") if several and measures.save else measures
             tell = partial(_tell, display, f", CRF {crf}" if several else "")
@@ -142,7 +142,7 @@ def measure(asked: dict[str, Any], options: EngineOptions, display: Display) -> 
 
 OF_ABLATION = frozenset(
     (  # noqa: SIM905
-        "models data degradation crf scale clips frames channels device threads keyframe_interval"
+        "models data degradation noise crf scale clips frames channels device threads keyframe_interval"
         " ablate plot as_markdown as_csv as_json progress log_file quiet debug"
     ).split()
 )
@@ -177,7 +177,7 @@ def ablate(asked: dict[str, Any], options: EngineOptions, display: Display) -> t
         remarks += [f"{name}: {note}" for note in ablation.notes(axes, grid, model.net, device, lengths)]
         covering = ablation.covering(grid, lengths)
         grid = [choice for choice in grid if choice not in covering]
-        setting = Setting(asked["degradation"], model.scale, asked["frames"], crf)
+        setting = Setting(asked["degradation"], model.scale, asked["frames"], crf, asked["noise"])
         with display.job("ablate"):
             counter = _counter(display, total and total * (len(grid) + 1))
             found = ablation.ablate(
@@ -218,7 +218,7 @@ def _new_frames(
     crf = asked["crf"][0] if asked["crf"] else None
     flow, rows = _flow(device, display), list[dict[str, Value]]()
     for name, model in loaded.items():
-        setting = Setting(asked["degradation"], model.scale, asked["frames"], crf)
+        setting = Setting(asked["degradation"], model.scale, asked["frames"], crf, asked["noise"])
         net = place(model.net, device, torch.float32)
         found: list[dict[str, Value]] = []
         with display.job("ablate"):
@@ -275,7 +275,8 @@ def _settings(
         "device": str(device),
         "precision": kinds.pop() if len(kinds) == 1 else None,
         "flow": FLOW_MODEL if asked["temporal"] else None,
-        **{key: asked[key] for key in ("degradation", "channels", "crop_border", "frames", "scenes", "ablate")},
+        **{key: asked[key] for key in ("degradation", "noise", "channels", "crop_border")},
+        **{key: asked[key] for key in ("frames", "scenes", "ablate")},
         "crf": asked["crf"][0] if asked["crf"] and len(asked["crf"]) == 1 else asked["crf"],
         "compression": {"encoder": "libx264", **X264, **FORMAT} if asked["crf"] else None,
         "models": [{"name": n, "weights": m.source, "sha256": m.sha256} for n, m in loaded.items()],

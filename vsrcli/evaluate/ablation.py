@@ -14,7 +14,7 @@ from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import LOOKAHEAD, WINDOW, Plan
 from vsrcli.errors import UsageError
 from vsrcli.evaluate import new_frames
-from vsrcli.evaluate.clips import Pair, pairs
+from vsrcli.evaluate.clips import Pair
 from vsrcli.evaluate.datasets import Clip
 from vsrcli.evaluate.evaluation import OnFrame, Setting
 from vsrcli.evaluate.methods import EngineRunner
@@ -215,7 +215,7 @@ def ablate(
     nets = {dtype: _placed(net, device, dtype) for dtype in {torch.float32, *(c.dtype for c in grid)}}
     lengths: list[int] = []
     for clip in clips:
-        frames = list(pairs(clip, setting.degradation, setting.scale, limit=setting.limit, crf=setting.crf))
+        frames = list(setting.pairs(clip))
         lengths.append(len(frames))
         scored = range(len(frames)) if clip.scored is None else [n for n in clip.scored if n < len(frames)]
         if device.type != "cpu":

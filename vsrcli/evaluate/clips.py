@@ -1,12 +1,13 @@
 """Frames of an evaluation clip in pairs of HR and LR, one at a time."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from vsrcli.errors import InputError, Reason, UsageError
@@ -59,21 +60,40 @@ def total_length(clips: Sequence[Clip], limit: int | None = None) -> int | None:
 
 
 def pairs(
-    clip: Clip, degradation: Degradation, scale: int, *, limit: int | None = None, crf: int | None = None
+    clip: Clip,
+    degradation: Degradation,
+    scale: int,
+    *,
+    limit: int | None = None,
+    noise: float = 0.0,
+    crf: int | None = None,
 ) -> Iterator[Pair]:
-    """Yield the clip's frames in order, at most `limit`; with a `crf` the LR frames are compressed by x264.
+    """Yield the clip's frames in order, at most `limit`.
+
+    The LR frames get Gaussian `noise` of that many levels, the same in red, green and blue and in every call, and with
+    a `crf` they are then compressed by x264.
 
     HR is cropped at the right and bottom to a multiple of the scale, and both sides are 8-bit, as in the published
     protocol. The degradation "none" takes the clip's own LR frames unchanged. Raises InputError if HR and LR do not
     fit, and UsageError if LR frames to compress have odd sides.
     """
-    plain = partial(_pairs, clip, degradation, scale, limit)
+    plain = partial(_noisy, partial(_pairs, clip, degradation, scale, limit), noise)
     if crf is None:
         yield from plain()
         return
     pictures = compressed((unit_to_picture(pair.lr) for pair in plain()), "libx264", X264 | {"crf": str(crf)})
     for pair, picture in zip(plain(), pictures, strict=True):
         yield replace(pair, lr=picture_to_unit(picture))
+
+
+def _noisy(source: Callable[[], Iterator[Pair]], sigma: float) -> Iterator[Pair]:
+    for number, pair in enumerate(source()):
+        if not sigma:
+            yield pair
+            continue
+        chance = torch.Generator().manual_seed(number)
+        noise = torch.randn((1, *pair.lr.shape[-2:]), generator=chance) * (sigma / 255)
+        yield replace(pair, lr=to_levels(pair.lr + noise).float() / 255)
 
 
 def _pairs(clip: Clip, degradation: Degradation, scale: int, limit: int | None) -> Iterator[Pair]:

@@ -1,10 +1,10 @@
 """The papers' table: every method on every clip, the means, and the published figures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from vsrcli.evaluate.clips import Degradation, pairs
+from vsrcli.evaluate.clips import Degradation, Pair, pairs
 from vsrcli.evaluate.datasets import Clip
 from vsrcli.evaluate.literature import reported
 from vsrcli.evaluate.methods import Method
@@ -26,12 +26,17 @@ MEAN = "mean"
 
 @dataclass(frozen=True)
 class Setting:
-    """Common input of all methods: degradation, scale, frame limit of a clip, and x264's CRF or None."""
+    """Common input of all methods: degradation, scale, frame limit of a clip, x264's CRF or None, levels of noise."""
 
     degradation: Degradation
     scale: int
     limit: int | None = None
     crf: int | None = None
+    noise: float = 0.0
+
+    def pairs(self, clip: Clip) -> Iterator[Pair]:
+        """Yield the frames of a clip. Raises as `clips.pairs` does."""
+        return pairs(clip, self.degradation, self.scale, limit=self.limit, noise=self.noise, crf=self.crf)
 
 
 def evaluate(
@@ -52,7 +57,7 @@ def evaluate(
     """
     rows: list[Row] = []
     for clip in clips:
-        frames = pairs(clip, setting.degradation, setting.scale, limit=setting.limit, crf=setting.crf)
+        frames = setting.pairs(clip)
         tell = partial(on_frame, clip.name)
         scores = score_clip(clip.name, frames, methods, measures, scored=clip.scored, on_frame=tell)
         for name, score in scores.items():

@@ -68,6 +68,7 @@ def write_lr_frames(
     degradation: Degradation,
     scale: int,
     *,
+    noise: float = 0.0,
     crf: int | None = None,
     truth: Path | None = None,
     on_frame: Callable[[], None] = lambda: None,
@@ -79,7 +80,7 @@ def write_lr_frames(
     """
     count = 0
     for one in placed:
-        for pair in pairs(one.clip, degradation, scale, crf=crf):
+        for pair in pairs(one.clip, degradation, scale, noise=noise, crf=crf):
             _write(folder / one.inside, pair.name, unit_to_picture(pair.lr))
             if truth is not None:
                 _write(truth / one.inside, pair.name, planes_to_picture(pair.hr))

@@ -18,7 +18,7 @@ from vsrcli.engine.engine import Engine
 from vsrcli.engine.plan import Plan
 from vsrcli.engine.tensors import TensorEngine
 from vsrcli.errors import Reason, UsageError
-from vsrcli.evaluate.clips import Pair, pairs
+from vsrcli.evaluate.clips import Pair
 from vsrcli.evaluate.datasets import Clip
 from vsrcli.evaluate.evaluation import OnFrame, Setting
 from vsrcli.frame import Frame
@@ -55,7 +55,7 @@ def measure(
     """
     rows: list[dict[str, Value]] = []
     for clip in clips:
-        frames = list(pairs(clip, setting.degradation, setting.scale, limit=setting.limit, crf=setting.crf))
+        frames = list(setting.pairs(clip))
         frames = frames[: len(frames) - (len(frames) + 1) % 2]
         if len(frames) < LEAST:
             raise UsageError(f"{clip.name} has too few frames for one between two", Reason.TOO_FEW_FRAMES)
