@@ -185,7 +185,7 @@ def test_user_options_are_merged_with_the_default_options(source: VideoInfo) -> 
     assert (options["tune"], options["g"], options["crf"]) == ("grain", "12", "18")
 
 
-@pytest.mark.parametrize("audio", ["aac", "flac", "opus", "none"])
+@pytest.mark.parametrize("audio", ["aac", "flac", "opus", "pcm", "none"])
 def test_sound_is_converted_as_requested(tmp_path: Path, tiny_model: str, audio: str) -> None:
     film = tmp_path / "in.mkv"
     sound = ["-f", "lavfi", "-i", "sine=frequency=500:duration=0.4,aformat=channel_layouts=5.1(side)"]
@@ -193,10 +193,11 @@ def test_sound_is_converted_as_requested(tmp_path: Path, tiny_model: str, audio:
     make.ffmpeg(*picture, *sound, "-c:v", "ffv1", "-c:a", "vorbis", "-strict", "-2", "-ac", "2", film)
     with pytest.raises(CannotHoldError):
         place_streams(with_sound(probe(film), "copy"), tmp_path / "out.mov")
-    made = upscale(film, tmp_path / "out.mp4", tiny_model, audio=audio, codec="h264").output
+    output = tmp_path / ("out.mov" if audio == "pcm" else "out.mp4")
+    made = upscale(film, output, tiny_model, audio=audio, codec="h264").output
     with av.open(str(made)) as container:
         names = [stream.codec_context.codec.canonical_name for stream in container.streams.audio]
-        assert names == ([] if audio == "none" else [audio])
+        assert names == {"none": [], "pcm": ["pcm_s24le"]}.get(audio, [audio])
         lengths = [float(s.duration * s.time_base) for s in container.streams.audio if s.duration and s.time_base]
         assert all(abs(length - 0.4) < 0.06 for length in lengths)
         first = next(container.demux(video=0))

@@ -73,6 +73,8 @@ SAMPLES = frozenset({"pcm_u8", "pcm_s8"}) | {
 }
 """Codecs that are plain samples one after the other, which can be cut anywhere."""
 _PCM = SAMPLES | {"pcm_alaw", "pcm_mulaw"}
+_EDITED = "pcm_s24le"
+"""The samples that editing programs take."""
 _QUICKTIME = frozenset({"adpcm_ima_qt", "qdm2", "qdmc", "mace3", "mace6", "qcelp", "gsm", "amr_nb", "amr_wb"})
 # What Matroska has a name for, or WAV, whose names it takes besides.
 _MATROSKA_AUDIO = (
@@ -331,12 +333,14 @@ def _place_wanted(stream: OtherStream, wanted: str, container: Container, suffix
     """Return the treatment of sound for which the caller has chosen a codec, or "none"."""
     if wanted == "none":
         return Placement(stream, None, f"{describe(stream)} is left out, as asked")
-    if stream.codec == wanted and wanted in container.audio:
+    codec = _EDITED if wanted == "pcm" else wanted
+    same = stream.codec.startswith("pcm_") if wanted == "pcm" else stream.codec == wanted
+    if same and stream.codec in container.audio:
         return Placement(stream, "copy")
-    if wanted not in container.audio:
+    if codec not in container.audio:
         message = f"{suffix} cannot hold {wanted}"
         raise CannotHoldError(message, Reason.NEEDS_CONTAINER, output="NAME.mkv")
-    return Placement(stream, wanted, f"{describe(stream)} is converted to {wanted}, as asked")
+    return Placement(stream, codec, f"{describe(stream)} is converted to {codec}, as asked")
 
 
 def describe(stream: OtherStream) -> str:

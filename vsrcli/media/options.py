@@ -10,7 +10,7 @@ from vsrcli.records import Record, option
 _LONGEST = 1e9  # seconds, about 30 years
 
 Codec = Literal["h264", "hevc", "av1", "vp9", "prores", "dnxhr", "ffv1"]
-Audio = Literal["copy", "aac", "flac", "opus", "none"]
+Audio = Literal["copy", "aac", "flac", "opus", "pcm", "none"]
 Deinterlace = Literal["auto", "on", "woven", "double", "off"]
 
 
