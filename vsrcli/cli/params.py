@@ -131,7 +131,8 @@ SHOWN = {
     ),
     "audio": Shown(
         "Convert all sound tracks that have another codec to this one, at ffmpeg's bit rate for it (stereo: aac 128k, "
-        "opus 96k); pcm: uncompressed, of 24 bits, for editing; copy keeps all, none leaves all out. For one track alone, let ffmpeg convert it in the result."
+        "opus 96k); pcm: uncompressed, of 24 bits, for editing; copy keeps all, none leaves all out. For one track "
+        "alone, let ffmpeg convert it in the result."
     ),
     "pix_fmt": Shown("Pixel format, as ffmpeg names it.  [default: like the source]"),
     "fps": Shown(
