@@ -80,7 +80,7 @@ def test_threshold_separates_clean_from_compressed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("noise", "name"), [(1.0, "small.bi"), (NOISY["mild"], "small.mild"), (3.9, "small.mild"), (4.0, "small.real")]
+    ("noise", "name"), [(1.0, "small.bi"), (NOISY["mild"], "small.mild"), (3.4, "small.mild"), (3.6, "small.real")]
 )
 def test_noise_asks_for_stronger_weights(noise: float, name: str) -> None:
     three = listed(("small.bi", "bi"), ("small.mild", "mild"), ("small.real", "real"))
