@@ -36,6 +36,7 @@ MODELS = (
     "basicvsr.reds4",
     "basicvsr.vimeo90k-bi",
     "basicvsr.vimeo90k-bd",
+    "basicvsr.real",
     "iconvsr.bi",
     "iconvsr.mild",
     "iconvsr.real",
