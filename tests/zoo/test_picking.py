@@ -177,7 +177,7 @@ def test_new_weights_are_chosen_once_they_are_listed() -> None:
         (None, "repvsr.bi", "repvsr.real"),
         ("repvsr", "repvsr.bi", "repvsr.real"),
         ("iconvsr", "iconvsr.vimeo90k-bi", "iconvsr.real"),
-        ("basicvsr", "basicvsr.vimeo90k-bi", "basicvsr.vimeo90k-bi"),
+        ("basicvsr", "basicvsr.vimeo90k-bi", "basicvsr.real"),
         ("basicvsr++", "basicvsr++.vimeo90k-bi", "basicvsr++.vimeo90k-bi"),
     ],
 )
