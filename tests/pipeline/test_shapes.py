@@ -104,6 +104,13 @@ def test_black_borders_are_detected_and_cropped(tmp_path: Path) -> None:
     assert all((f.data[16:64, 10:74] == p.data).all() and f.pts == p.pts for f, p in zip(frames, parts, strict=True))
 
 
+@pytest.mark.parametrize(("border", "cut"), [(1, 0), (2, 2), (3, 2), (5, 4)])
+def test_thin_borders_are_cut_to_an_even_line(tmp_path: Path, border: int, cut: int) -> None:
+    inner = cropped(probe(bordered(tmp_path / "a.mkv", pad=f"64:80:0:{border}")), "auto")
+    assert inner.crop is not None and inner.crop.y == cut
+    assert 0 <= inner.height - (48 + border - cut) <= 1
+
+
 def test_pictures_without_borders_or_all_black_are_not_cropped(tmp_path: Path) -> None:
     plain = probe(make.video(tmp_path / "a.mkv", frames=3, width=64, height=48))
     assert cropped(plain, "auto").crop is None

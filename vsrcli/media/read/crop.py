@@ -17,7 +17,7 @@ BLACK = 36
 """Level, of 255, below which 99 % of a row or column must stay in every examined frame to count as border."""
 _LUMA = np.array((0.299, 0.587, 0.114), np.float32)
 _LEAST = 16  # pixels a side that must be left
-_WORTH = 4  # pixels of a border that are worth a cut
+_WORTH = 2  # pixels of a border that are worth a cut
 
 
 def cropped(info: VideoInfo, text: str) -> VideoInfo:
