@@ -366,7 +366,7 @@ def test_a_full_disk_gives_one_line_and_the_job_can_resume(tiny_model: str, tmp_
         film = long_film(tmp_path / "in.mp4")
         done = vsr("upscale", film, "-o", small / "out.mp4", "-m", tiny_model, "--crf", "0", "-q", "--window", "10")
         assert done.returncode == 1
-        assert len(done.stderr.splitlines()) == 1 and "No space left" in done.stderr
+        assert len(done.stderr.splitlines()) == 1 and "the disk is full" in done.stderr
         assert not (small / "out.mp4").exists()
     finally:
         subprocess.run(["umount", small], check=True)
