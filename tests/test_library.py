@@ -111,6 +111,8 @@ def test_wrong_input_is_one_clear_error(upscaler: vsrcli.Upscaler) -> None:
         list(upscaler.frames([np.zeros((32, 32, 3), np.uint8), np.zeros((16, 16, 3), np.uint8)]))
     with pytest.raises(UsageError, match="not a clip"):
         upscaler(torch.zeros(3, 8, 8))
+    with pytest.raises(UsageError, match="not a clip: a ndarray"):
+        upscaler(np.zeros((1, 3, 32, 32), np.float32))  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="no such option: tiles"):
         vsrcli.Upscaler(tiles=(32, 32))  # type: ignore[call-arg]
     with pytest.raises(UsageError, match="rate and fps"):

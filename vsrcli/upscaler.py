@@ -149,8 +149,10 @@ class Upscaler:
     def __call__(self, clip: Tensor) -> Tensor:
         """Upscale a clip (t, 3, h, w) of RGB in 0..1 to (t, 3, s*h, s*w), float32 in 0..1, on the clip's device.
 
-        Raises UsageError for a tensor of another shape.
+        Raises UsageError for anything else.
         """
+        if not isinstance(clip, Tensor):
+            raise UsageError(f"not a clip: a {type(clip).__name__} (give a tensor; frames() takes arrays)")
         if clip.ndim != 4 or clip.shape[1] != 3 or not clip.is_floating_point():
             raise UsageError(f"not a clip: {tuple(clip.shape)} of {clip.dtype} (give (t, 3, h, w) of floats in 0..1)")
         engine = TensorEngine(self._engine(*clip.shape[-2:], frames=len(clip), bits=32))

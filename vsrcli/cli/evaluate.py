@@ -97,7 +97,12 @@ class Crfs(Kind[tuple[int, ...]]):
 @click.option("-s", "--scale", type=click.IntRange(2, 4), help="Upscaling factor.  [default: the models']")
 @click.option("--clips", help="Run only these clips, e.g. calendar,city.")
 @click.option("--frames", type=click.IntRange(1), help="Run only so many frames of each clip.")
-@click.option("--channels", default="y", type=choice("y", "rgb"), help="Measure PSNR, SSIM and MSE on luma or on RGB.")
+@click.option(
+    "--channels",
+    default="y",
+    type=choice("y", "rgb"),
+    help="Measure PSNR, SSIM and MSE on luma (BT.601 in studio range, as MATLAB's rgb2ycbcr) or on RGB.",
+)
 @click.option(
     "--crop-border",
     default=0,
