@@ -112,7 +112,7 @@ def test_both_spellings_train_and_resume(packed: Path, tmp_path: Path) -> None:
     plan.write_text(TINY)
     how = ("--data", packed, "--out", tmp_path / "out", "--device", "cpu")
     assert "1 of 1 iterations" in done("run", plan, *how, "--iterations", 1)
-    assert "has 1 iterations already: nothing to do" in done(plan, *how, "--iterations", 1, "--resume")
+    assert "has 1 iteration already: nothing to do" in done(plan, *how, "--iterations", 1, "--resume")
     assert "2 of 2 iterations" in done(plan, *how, "--iterations", 2, "--resume")
     assert "3 of 3 iterations" in done(*how, "--iterations", 3, "--resume", plan)
     for words in (("run", plan), (plan,)):
