@@ -176,7 +176,8 @@ def run(
     if resume:
         trainer.resume()
         if trainer.iteration >= recipe.optimiser.iterations:
-            lines.line(f"{out} has {counted(trainer.iteration, 'iteration')} already: nothing to do, unless you ask for more")
+            there = counted(trainer.iteration, "iteration")
+            lines.line(f"{out} has {there} already: nothing to do, unless you ask for more")
     trainer.run(minutes=minutes, on_iteration=partial(lines.count, "training"))
     done = f"{trainer.iteration} of {recipe.optimiser.iterations} iterations, {trainer.minutes:.1f} minutes"
     lines.result(f"{out}: {done}")
