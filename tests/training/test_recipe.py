@@ -56,7 +56,11 @@ def test_a_recipe_that_a_shell_wrote_in_utf_16_is_refused(tmp_path: Path) -> Non
     ("own", "other", "said"),
     [
         ('"repvsr"', '"repvrs"', "no architecture called repvrs: choose .*repvsr"),
-        ("blocks =", "block =", r"\[net\] config got an unexpected keyword argument 'block'"),
+        (
+            "blocks =",
+            "block =",
+            r"\[net\] config got an unexpected keyword argument 'block'; repvsr takes channels, blocks, ",
+        ),
     ],
 )
 def test_a_net_that_cannot_be_built_is_told_in_a_line(own: str, other: str, said: str) -> None:

@@ -54,6 +54,8 @@ class Pack:
         stems = Counter(path.stem for path in paths)
         for path in paths:
             label = path.stem if stems[path.stem] == 1 else str(path)
+            if not path.exists():
+                raise InputError(f"{path} does not exist")
             try:
                 with safe_open(path, "pt") as file:
                     tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict

@@ -1,6 +1,7 @@
 """Build the net of a recipe, and the groups of its parameters."""
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 from torch import nn
@@ -23,10 +24,12 @@ def build(recipe: Recipe, say: Say) -> RecurrentNet:
     if recipe.net.arch not in ARCHITECTURES:
         listed = ", ".join(sorted(ARCHITECTURES))
         raise UsageError(f"recipe {recipe.name}: no architecture called {recipe.net.arch}: choose {listed}")
+    architecture = ARCHITECTURES[recipe.net.arch]
     try:
-        net = ARCHITECTURES[recipe.net.arch].build(dict(recipe.net.config))
+        net = architecture.build(dict(recipe.net.config))
     except TypeError as error:
-        raise UsageError(f"recipe {recipe.name}: [net] config {str(error).split('() ')[-1]}") from None
+        reason, known = str(error).split("() ")[-1], ", ".join(signature(architecture.net).parameters)
+        raise UsageError(f"recipe {recipe.name}: [net] config {reason}; {recipe.net.arch} takes {known}") from None
     if recipe.net.start:
         given = loading.load(recipe.net.start, say=say).net.state_dict()
         if recipe.net.start_parts:
